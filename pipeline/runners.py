@@ -1,0 +1,71 @@
+"""Beam options per runner, from the user's own flags.
+
+"Direct" means FnApiRunner, in-process: Beam's bare DirectRunner tries to download a Go binary first. An unknown
+flag is an error, because Beam itself drops it silently.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
+
+_DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
+MIN_UNITS_FOR_PROCESSES = 4  # below this, starting worker processes costs more than they save
+
+
+class FlagError(ValueError):
+    """A Beam flag the user can mend."""
+
+
+def is_direct(flags: Sequence[str]) -> bool:
+    return _runner(flags).lower() in _DIRECT
+
+
+def options(flags: Sequence[str], units: int) -> PipelineOptions:
+    """Pipeline options for `flags`; a direct run gets worker processes when `units` make them worth starting.
+
+    Raises:
+        FlagError: a flag that no Beam option takes.
+    """
+    check(flags)
+    if not is_direct(flags):
+        return PipelineOptions(list(flags), pickle_library="cloudpickle", save_main_session=False)
+    kept = [f for f in flags if not f.startswith("--runner")]
+    made = PipelineOptions([*kept, "--runner=FnApiRunner"])
+    made.view_as(SetupOptions).save_main_session = False
+    direct = made.view_as(DirectOptions)
+    names = {f.split("=")[0] for f in kept}
+    if "--direct_num_workers" not in names:
+        direct.direct_num_workers = min(os.cpu_count() or 1, units)
+    if "--direct_running_mode" not in names:
+        many = units >= MIN_UNITS_FOR_PROCESSES and direct.direct_num_workers != 1
+        direct.direct_running_mode = "multi_processing" if many else "in_memory"
+    if direct.direct_running_mode == "in_memory":
+        direct.direct_num_workers = 1
+    return made
+
+
+def check(flags: Sequence[str]) -> None:
+    """Raise FlagError for a flag that no Beam option takes, naming the nearest."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for cls in PipelineOptions.__subclasses__():
+        cls._add_argparse_args(parser)
+    known = {name for action in parser._actions for name in action.option_strings} | {"--runner"}
+    for flag in flags:
+        name = flag.split("=")[0]
+        if flag.startswith("--") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise FlagError(f"no Beam option {name}{f' (did you mean {close[0]}?)' if close else ''}")
+
+
+def _runner(flags: Sequence[str]) -> str:
+    for index, flag in enumerate(flags):
+        if flag.startswith("--runner="):
+            return flag.split("=", 1)[1]
+        if flag == "--runner" and index + 1 < len(flags):
+            return flags[index + 1]
+    return ""

@@ -1,0 +1,298 @@
+"""The configuration: one strict TOML file of everything scientific.
+
+A configuration is layered: field defaults here, then the named recipe (`configs/recipes/NAME.toml`), then the
+user's file, then `--set section.key=value`. A key that does not exist is an error that names the nearest one;
+a value of the wrong type is an error too. Machines are not configured here but by Beam's own flags.
+
+Defaults are the project's; a threshold that comes from a paper names it beside the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+_SHIPPED = Path(__file__).resolve().parent.parent / "configs"
+RECIPES = _SHIPPED / "recipes"
+TINY_CLIP = _SHIPPED / "tiny_clip"  # the offline default: what "weft-tiny" means
+
+
+def clip_name(model: str) -> str:
+    """The open_clip model name for a configured one: "weft-tiny" becomes the shipped `local-dir:`."""
+    return f"local-dir:{TINY_CLIP}" if model == "weft-tiny" else model
+
+
+class ConfigError(ValueError):
+    """A configuration the user can mend; the message is one line that says how."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Extract:
+    """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
+
+    extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
+    main_content: bool = True  # False keeps boilerplate blocks too
+    honour_opt_out: bool = True  # X-Robots-Tag, meta robots, TDMRep; recorded in fates either way
+    max_page_bytes: int = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
+    languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
+    min_language_score: float = 0.65  # RefinedWeb, FineWeb
+    min_words: int = 50  # Gopher's lower bound; 0 is off
+    max_words: int = 100_000  # Gopher's upper bound; 0 is off
+    gibberish: bool = True  # Kosmos-1 B.1.3 (3): emoji, hashtags, links; thresholds below are weft's
+    max_emoji_ratio: float = 0.02  # emoji per word, over the document
+    max_hashtag_ratio: float = 0.05  # words that start with '#'
+    max_url_ratio: float = 0.05  # words that are URLs written out
+    max_symbol_run: int = 40  # longest run of one repeated character
+    min_alpha_words: float = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
+    pairs: bool = True
+    min_pair_chars: int = 5  # LAION: drop alt texts under 5 characters
+    min_pair_words: int = 1
+    max_pair_chars: int = 2_000  # LAION
+    pair_forbidden: tuple[str, ...] = ("<PERSON>",)  # Kosmos-1 B.1.2: captions with special tags
+
+
+@dataclasses.dataclass(frozen=True)
+class Dedup:
+    """Duplicates among documents (URL, exact text, near) and among pairs (same image and text)."""
+
+    url: bool = True  # same normalised URL: newest wins
+    exact: bool = True
+    near: bool = True
+    ngram: int = 5  # words per shingle
+    permutations: int = 128
+    threshold: float = 0.8  # Jaccard similarity that should be found ...
+    recall: float = 0.9  # ... with this probability: bands and rows are chosen for it
+    keep: Literal["newest", "longest", "most_images"] = "newest"
+    rounds: int = 4  # unrolled large-star/small-star rounds before the residual check
+    buckets: int = 8  # output files
+
+
+@dataclasses.dataclass(frozen=True)
+class Fetch:
+    """Image URLs → validated, resized bytes in blobs, and the index."""
+
+    http: bool = True  # False: only images the WARC files hold
+    timeout_s: float = 10.0  # for one whole request
+    retries: int = 2
+    max_bytes: int = 20_000_000
+    max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
+    min_bytes: int = 0
+    max_side: int = 512  # longest side as stored; never enlarged (LAION dataset-spec)
+    quality: int = 90  # JPEG
+    user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"
+    honour_opt_out: bool = True  # X-Robots-Tag and tdm-reservation on the image's own response
+    connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
+    concurrency: int = 16  # connections per worker
+    per_host: int = 2  # connections to one host
+    buckets: int = 8  # work units for HTTP; hosts are never split
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """CLIP similarities."""
+
+    model: str = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
+    pretrained: str = ""  # open_clip tag or weights file when `model` is an architecture name
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_size: int = 32
+    max_text_chars: int = 500  # of a document's text that is compared with its images
+    buckets: int = 8  # batches are formed inside hash buckets, so their make-up never depends on the runner
+
+
+@dataclasses.dataclass(frozen=True)
+class Pack:
+    """The recipe's decisions on images, then tokens and shards."""
+
+    tokenizer: str = "train"  # "train", or a path to tokenizer.json or a sentencepiece .model
+    vocab_size: int = 4096  # of a trained tokenizer, specials included
+    context_length: int = 2048  # Kosmos-1 Table 17
+    image_tokens: int = 64  # slots per image (Kosmos-2 paper, Table 7)
+    min_side: int = 64  # Kosmos-1 B.1.3: images under 64x64 px are discarded
+    max_aspect: float = 0.0  # longest over shortest side; 0 is off
+    drop_single_colour: bool = True  # Kosmos-1 B.1.3
+    max_images: int = 5  # Kosmos-1 3.1; 0 is off
+    one_image_drop: float = 0.5  # Kosmos-1 3.1: share of one-image documents discarded, by hash
+    require_interspersed: bool = True  # Kosmos-1 B.1.3: an image with text before or after it
+    max_repeats: int = 10  # an image in more documents than this is furniture (OBELICS: 10); 0 is off
+    min_document_similarity: float = -1.0  # drop images whose best text similarity is lower (mmc4: 0.15)
+    pair_min_side: int = 200  # Kosmos' loader: web pairs need both sides >= 200 px
+    pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
+    pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
+    imageless: Literal["text", "drop"] = "text"  # documents left without images join the text corpus
+    max_document_chunks: int = 0  # sequences from one long document; 0 keeps all
+    val_fraction: float = 0.05  # of documents, by hash; a pair goes where its page goes
+    shards: int = 4  # per corpus, train; val has one
+    jpeg_quality: int = 0  # 0 stores the fetched bytes as they are
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """The smoke model: a small Kosmos-1."""
+
+    steps: int = 150
+    layers: int = 2
+    width: int = 128
+    heads: int = 4
+    ffn: int = 512
+    dropout: float = 0.0  # Kosmos-1: 0.1; a minute's training cannot overfit
+    vision: str = "weft-tiny"  # as score.model
+    vision_pretrained: str = ""
+    unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
+    mix_text: float = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
+    mix_pairs: float = 0.5
+    mix_interleaved: float = 0.2
+    batch_tokens: int = 4096
+    learning_rate: float = 2e-3  # Kosmos-1: 2e-4 at 1.3B parameters
+    warmup_steps: int = 15
+    weight_decay: float = 0.01  # Kosmos-1 3.2
+    beta2: float = 0.98  # Kosmos-1 3.2
+    clip_norm: float = 2.0
+    seed: int = 0
+    checkpoint_every: int = 50
+    eval_samples: int = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    samples: int = 8  # documents shown of each kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole run. `salt` seeds every hash that decides something."""
+
+    recipe: str = "kosmos1"
+    salt: str = "weft"
+    extract: Extract = dataclasses.field(default_factory=Extract)
+    dedup: Dedup = dataclasses.field(default_factory=Dedup)
+    fetch: Fetch = dataclasses.field(default_factory=Fetch)
+    score: Score = dataclasses.field(default_factory=Score)
+    pack: Pack = dataclasses.field(default_factory=Pack)
+    train: Train = dataclasses.field(default_factory=Train)
+    report: Report = dataclasses.field(default_factory=Report)
+
+
+def recipes() -> dict[str, str]:
+    """Name → first comment line of every built-in recipe."""
+    return {
+        path.stem: path.read_text("utf-8").splitlines()[0].lstrip("# ").strip() for path in sorted(RECIPES.glob("*.toml"))
+    }
+
+
+def load(path: str | None = None, overrides: typing.Sequence[str] = (), recipe: str | None = None) -> Config:
+    """Configuration from a TOML file, `section.key=value` overrides and a recipe.
+
+    Args:
+        path: the user's TOML file; None for the recipe alone.
+        overrides: `--set` values, applied last; the right side is TOML, or a bare string.
+        recipe: used where the file names none; the default recipe where this is None too.
+
+    Raises:
+        ConfigError: unreadable file, bad TOML, unknown key or recipe, value of another type.
+    """
+    user = _read(Path(path)) if path else {}
+    changes = [_override(text) for text in overrides]
+    name = user.get("recipe", recipe or Config.recipe)
+    for keys, value in changes:
+        if keys == ["recipe"]:
+            name = value
+    if name not in recipes():
+        raise ConfigError(f"no recipe {name!r}{_nearest(str(name), recipes())}; `weft recipes` lists them")
+    merged: dict[str, Any] = {}
+    _merge(merged, _read(RECIPES / f"{name}.toml"))
+    _merge(merged, user)
+    for keys, value in changes:
+        layer: Any = value
+        for key in reversed(keys):
+            layer = {key: layer}
+        _merge(merged, layer)
+    merged["recipe"] = name
+    return _build(Config, merged, "")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A config or section as plain values, ready for JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def digest(*sections: Any) -> str:
+    """Hash of sections (dataclasses or plain values): equal exactly when they decide the same."""
+    plain = [dataclasses.asdict(s) if dataclasses.is_dataclass(s) and not isinstance(s, type) else s for s in sections]
+    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set takes section.key=value, not {text!r}")
+    try:
+        parsed = tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return key.strip().split("."), parsed
+
+
+def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
+    for key, value in top.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _nearest(key: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    given = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(f"unknown key {where + key!r}{_nearest(key, hints)}")
+        kind = hints[key]
+        if dataclasses.is_dataclass(kind):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{where + key} is a section: write [{where + key}] and keys below it")
+            given[key] = _build(kind, value, f"{where}{key}.")
+        else:
+            given[key] = _convert(kind, value, where + key)
+    return cls(**given)
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ConfigError(f"{name} is one of {', '.join(map(repr, choices))}, not {value!r}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{name} is a list of strings, not {value!r}")
+        return tuple(value)
+    if origin in (types.UnionType, typing.Union):  # pragma: no cover - no such field today
+        raise ConfigError(f"{name} has an unsupported type")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{name} is {'an' if kind is int else 'a'} {kind.__name__}, not {value!r}")
+    return value

@@ -1,0 +1,146 @@
+"""What flows between steps: NamedTuples, and the ids that name things.
+
+Ids are hashes of what identifies a thing and never of its position in a run, so the same input gives the
+same ids on every runner, in any order. NamedTuples rather than dataclasses because Beam gives them a
+deterministic, language-neutral row coder (half the time and a third of the bytes of a pickled dataclass).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+KEPT = "kept"
+DROPPED = "dropped"
+
+# What a fate can be about. A stage may use a subset.
+KINDS = ("record", "page", "image", "pair", "document")
+
+
+def stable_id(*parts: str) -> str:
+    """blake2b-128 hex of `parts`; a separator that no URL or text can hold keeps ("a", "bc") from ("ab", "c")."""
+    return hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def hash_unit(key: str, salt: str) -> float:
+    """A number in [0, 1) that depends on `key` and `salt` alone: the project's only source of chance."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt.encode()[:64]).digest()
+    return (int.from_bytes(digest, "big") >> 11) / float(1 << 53)
+
+
+def hash_bucket(key: str, buckets: int, salt: str = "") -> int:
+    """Bucket of `key` in [0, buckets), the same on every machine (Python's own hash() is not)."""
+    return min(int(hash_unit(key, salt) * buckets), buckets - 1)
+
+
+class Fate(NamedTuple):
+    """The one thing that happened to one thing in one stage: a row of `fates/`."""
+
+    stage: str
+    kind: str  # one of KINDS
+    key: str  # the id of the thing
+    fate: str  # KEPT or DROPPED
+    reason: str  # "" when kept; a name out of a small fixed vocabulary when dropped
+    detail: str  # free text for a person: a value, an exception, the id of the duplicate
+
+
+class ImageMeta(NamedTuple):
+    """What the page says of an image; empty or None where it says nothing. Sizes are declared, not measured."""
+
+    alt: str
+    caption: str  # text of the figcaption bound to it
+    title: str
+    width: int | None
+    height: int | None
+
+
+class Document(NamedTuple):
+    """One page: texts and images in reading order. At each position exactly one of the two is not None."""
+
+    doc_id: str
+    url: str
+    crawl_date: int  # microseconds since the epoch, UTC; 0 where the record has no readable date
+    warc_file: str
+    warc_offset: int
+    record_id: str
+    language: str  # ISO 639-1 code by fastText, "" where undecided
+    language_score: float
+    title: str
+    texts: list[str | None]
+    images: list[str | None]  # absolute URLs
+    image_meta: list[ImageMeta | None]
+
+
+class Pair(NamedTuple):
+    """An image with a text that stands for it on a page."""
+
+    pair_id: str
+    doc_id: str
+    page_url: str
+    image_url: str
+    text: str
+    source: str  # "alt", "figcaption", "title"
+    language: str
+    language_score: float
+
+
+class Capture(NamedTuple):
+    """Where an image response stands in a WARC file: lets `fetch` read it instead of asking the web again."""
+
+    url: str
+    warc_file: str
+    warc_offset: int
+    mime: str
+    crawl_date: int
+
+
+class ImageRow(NamedTuple):
+    """A row of the image index. `blob`, `offset`, `length` say where the stored bytes are."""
+
+    image_url: str
+    image_id: str  # sha256 hex of the fetched bytes, "" where nothing was fetched
+    status: str  # "ok" or the reason it was dropped
+    http_status: int
+    mime: str
+    width: int  # of the fetched image, as displayed (EXIF orientation applied)
+    height: int
+    stored_width: int
+    stored_height: int
+    phash: str  # 64-bit perceptual hash, 16 hex digits
+    blob: str  # path relative to the output directory
+    offset: int
+    length: int
+    fetched_at: int  # microseconds since the epoch: capture date for origin "warc"
+    origin: str  # "warc" or "http"
+
+
+class Score(NamedTuple):
+    """CLIP similarity of one text and one image of a pair or a document (positions are 0 and 0 in a pair)."""
+
+    kind: str  # "pair" or "document"
+    id: str
+    image_position: int
+    text_position: int
+    image_url: str
+    similarity: float  # cosine in [-1, 1], rounded to 5 decimals
+
+
+class Cluster(NamedTuple):
+    """A document's place in a cluster of two or more duplicates."""
+
+    doc_id: str
+    cluster_id: str  # smallest doc_id in the cluster
+    cluster_size: int
+    kept_id: str
+    similarity: float  # estimated Jaccard similarity to the kept document; 1.0 for itself
+    how: str  # "url", "exact", "near"; for the kept document, how its closest duplicate was found
+
+
+def document_id(record_id: str, url: str, date: str, offset: int) -> str:
+    """Id of a page: its WARC record id, or URL, date and offset where the archive (ARC) has none."""
+    return stable_id("record", record_id) if record_id else stable_id("capture", url, date, str(offset))
+
+
+def pair_id(image_url: str, text: str) -> str:
+    """Id of a caption pair: the same picture with the same words is the same pair wherever it stands."""
+    return stable_id("pair", image_url, text)

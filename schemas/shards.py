@@ -1,0 +1,162 @@
+"""The shard contract: member names, serialisation and manifests. The packer writes it, the trainer reads it.
+
+One sample is one training sequence. A shard is a USTAR file whose members are sorted by key and adjacent per
+key; keys hold no dot, because a webdataset reader splits a name at its first dot.
+
+    text/         KEY.input_ids.npy  KEY.json
+    pairs/        KEY.input_ids.npy  KEY.jpg  KEY.json  KEY.txt
+    interleaved/  KEY.0.jpg KEY.1.jpg …  KEY.input_ids.npy  KEY.json  KEY.loss_mask.npy
+
+Serialisation (Kosmos-1, Table 21): text `<s> … </s>`; caption `<s> <image> EMB </image> caption </s>`;
+interleaved `<s> text <image> EMB </image> text … </s>`. EMB is `image_tokens` slots that hold the `<image>` id
+themselves. Loss is on text tokens and `</s>` only: `loss_mask[i]` is 1 where token i is a target.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+CORPORA = ("interleaved", "pairs", "text")
+SPLITS = ("train", "val")
+
+INPUT_IDS = "input_ids.npy"
+LOSS_MASK = "loss_mask.npy"
+META = "json"
+CAPTION = "txt"
+IMAGE = "jpg"
+
+# Special tokens in id order: a trained tokenizer gives them ids 0 to 5 (fairseq's order, then images).
+BOS, PAD, EOS, UNK, IMAGE_START, IMAGE_END = "<s>", "<pad>", "</s>", "<unk>", "<image>", "</image>"
+SPECIALS = (BOS, PAD, EOS, UNK, IMAGE_START, IMAGE_END)
+
+# Files beside the tars of a split, and of the whole shard directory.
+MANIFEST = "manifest.jsonl"
+SIZES = "sizes.json"
+LENGTH = "__len__"
+TOKENIZER = "tokenizer.json"
+TOKENIZER_INFO = "tokenizer_info.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """What the trainer must know of the tokenizer: `tokenizer_info.json` in the shard directory."""
+
+    size: int  # number of ids, specials included
+    bos: int
+    pad: int
+    eos: int
+    image: int
+    image_end: int
+    image_tokens: int  # slots per image
+    context_length: int
+    file: str  # tokenizer file beside this one: tokenizer.json or sentencepiece.model
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger]:
+        """uint16 where every id fits, else uint32."""
+        return np.uint16 if self.size <= 1 << 16 else np.uint32
+
+    def dumps(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def loads(cls, text: str) -> Vocabulary:
+        return cls(**json.loads(text))
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardInfo:
+    """A line of `manifest.jsonl`."""
+
+    name: str  # corpus/split/NNNNNN.tar
+    samples: int
+    tokens: int
+    images: int
+    bytes: int
+    sha256: str
+
+
+def member(key: str, suffix: str) -> str:
+    """Tar member name of one part of a sample."""
+    if "." in key:
+        raise ValueError(f"a sample key holds no dot: {key!r}")
+    return f"{key}.{suffix}"
+
+
+def image_member(key: str, position: int) -> str:
+    """Tar member name of the image that fills the `position`-th run of image slots (0-based)."""
+    return member(key, f"{position}.{IMAGE}")
+
+
+def shard_name(corpus: str, split: str, index: int) -> str:
+    return f"{corpus}/{split}/{index:06d}.tar"
+
+
+def encode_text(tokens: Iterable[int], vocabulary: Vocabulary) -> list[int]:
+    """`<s> … </s>`."""
+    return [vocabulary.bos, *tokens, vocabulary.eos]
+
+
+def image_span(vocabulary: Vocabulary) -> list[int]:
+    """`<image> EMB </image>`: the slots repeat the `<image>` id, so a span is image_tokens + 2 long."""
+    return [vocabulary.image] * (vocabulary.image_tokens + 1) + [vocabulary.image_end]
+
+
+def encode_segments(segments: Sequence[list[int] | None], vocabulary: Vocabulary) -> list[int]:
+    """A document as one sequence: token lists stand for text, None for an image."""
+    ids = [vocabulary.bos]
+    for segment in segments:
+        ids.extend(image_span(vocabulary) if segment is None else segment)
+    return [*ids, vocabulary.eos]
+
+
+def loss_mask(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDArray[np.uint8]:
+    """1 where token i is predicted and counted: text and `</s>`; 0 on `<s>`, padding and all that is an image."""
+    off = (vocabulary.bos, vocabulary.pad, vocabulary.image, vocabulary.image_end)
+    return (~np.isin(ids, off)).astype(np.uint8)
+
+
+def image_slots(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
+    """Positions of the slots, shape (images, image_tokens): image k's embeddings overwrite row k.
+
+    Raises:
+        ValueError: a run of `<image>` ids is not a whole number of spans, or lacks its `</image>`.
+    """
+    is_image = np.asarray(ids) == vocabulary.image
+    if not is_image.any():
+        return np.zeros((0, vocabulary.image_tokens), np.int64)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_image.view(np.int8), [0]])))
+    starts, ends = edges[::2], edges[1::2]
+    closed = ends < len(ids)
+    if np.any(ends - starts != vocabulary.image_tokens + 1) or not closed.all():
+        raise ValueError("image slots are not whole spans")
+    if np.any(np.asarray(ids)[ends] != vocabulary.image_end):
+        raise ValueError("an image span lacks its end token")
+    return starts[:, None] + 1 + np.arange(vocabulary.image_tokens)[None, :]
+
+
+def npy(array: npt.NDArray[np.generic]) -> bytes:
+    """The bytes of a .npy file: same array, same bytes."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def json_bytes(value: object) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+
+
+def dump_manifest(shards: Iterable[ShardInfo]) -> str:
+    return "".join(json.dumps(dataclasses.asdict(s), sort_keys=True) + "\n" for s in sorted(shards, key=lambda s: s.name))
+
+
+def load_manifest(text: str) -> Iterator[ShardInfo]:
+    for line in text.splitlines():
+        yield ShardInfo(**json.loads(line))

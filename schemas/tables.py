@@ -1,0 +1,125 @@
+"""Arrow schemas of the tables on disk, and rows to batches.
+
+Columns may be added at the end; names and types here are what users' queries rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+_IMAGE_META = pa.struct(
+    [
+        ("alt", pa.string()),
+        ("caption", pa.string()),
+        ("title", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+
+DOCUMENTS = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("url", pa.string()),
+        ("crawl_date", _TIMESTAMP),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+        ("record_id", pa.string()),
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+        ("title", pa.string()),
+        ("texts", pa.list_(pa.string())),
+        ("images", pa.list_(pa.string())),
+        ("image_meta", pa.list_(_IMAGE_META)),
+    ]
+)
+
+PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("doc_id", pa.string()),
+        ("page_url", pa.string()),
+        ("image_url", pa.string()),
+        ("text", pa.string()),
+        ("source", pa.string()),
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+    ]
+)
+
+CAPTURES = pa.schema(
+    [
+        ("url", pa.string()),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+        ("mime", pa.string()),
+        ("crawl_date", _TIMESTAMP),
+    ]
+)
+
+CLUSTERS = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("cluster_id", pa.string()),
+        ("cluster_size", pa.int64()),
+        ("kept_id", pa.string()),
+        ("similarity", pa.float32()),
+        ("how", pa.string()),
+    ]
+)
+
+IMAGES = pa.schema(
+    [
+        ("image_url", pa.string()),
+        ("image_id", pa.string()),
+        ("status", pa.string()),
+        ("http_status", pa.int32()),
+        ("mime", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("stored_width", pa.int32()),
+        ("stored_height", pa.int32()),
+        ("phash", pa.string()),
+        ("blob", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("fetched_at", _TIMESTAMP),
+        ("origin", pa.string()),
+    ]
+)
+
+SCORES = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("id", pa.string()),
+        ("image_position", pa.int32()),
+        ("text_position", pa.int32()),
+        ("image_url", pa.string()),
+        ("similarity", pa.float32()),
+    ]
+)
+
+FATES = pa.schema([(name, pa.string()) for name in ("stage", "kind", "key", "fate", "reason", "detail")])
+
+
+def to_table(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Rows (tuples in the order of `schema`) as an Arrow table; nested NamedTuples become structs.
+
+    Raises:
+        pa.ArrowInvalid, pa.ArrowTypeError: a value does not fit its column.
+    """
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array([_plain(v) for v in column], field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return value._asdict()
+    return value
