@@ -41,4 +41,4 @@ class Context:
 
     def pipeline(self, units: int = 1) -> beam.Pipeline:
         """A pipeline on the user's runner; `units` (pieces of independent work) decides local parallelism."""
-        return beam.Pipeline(options=runners.options(self.flags, units))
+        return runners.pipeline(self.flags, units)

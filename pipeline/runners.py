@@ -9,9 +9,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import sys
 from collections.abc import Sequence
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
 MIN_UNITS_FOR_PROCESSES = 4  # below this, starting worker processes costs more than they save
@@ -22,7 +26,20 @@ class FlagError(ValueError):
 
 
 def is_direct(flags: Sequence[str]) -> bool:
+    """Whether these flags mean this machine, in-process or in worker processes."""
     return _runner(flags).lower() in _DIRECT
+
+
+def pipeline(flags: Sequence[str], units: int) -> beam.Pipeline:
+    """A pipeline on the runner that `flags` name; see `options`."""
+    made = options(flags, units)
+    direct = made.view_as(DirectOptions)
+    if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
+        return beam.Pipeline(options=made)
+    command = f"{sys.executable} -m pipeline.worker"
+    workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
+    direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here
+    return beam.Pipeline(runner=FnApiRunner(default_environment=workers), options=made)
 
 
 def options(flags: Sequence[str], units: int) -> PipelineOptions:

@@ -162,6 +162,8 @@ class Train:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
+    """The page to look at."""
+
     samples: int = 8  # documents shown of each kind
 
 
@@ -183,7 +185,8 @@ class Config:
 def recipes() -> dict[str, str]:
     """Name → first comment line of every built-in recipe."""
     return {
-        path.stem: path.read_text("utf-8").splitlines()[0].lstrip("# ").strip() for path in sorted(RECIPES.glob("*.toml"))
+        path.stem: path.read_text("utf-8").splitlines()[0].lstrip("# ").strip()
+        for path in sorted(RECIPES.glob("*.toml"))
     }
 
 
@@ -210,12 +213,26 @@ def load(path: str | None = None, overrides: typing.Sequence[str] = (), recipe: 
     _merge(merged, _read(RECIPES / f"{name}.toml"))
     _merge(merged, user)
     for keys, value in changes:
-        layer: Any = value
-        for key in reversed(keys):
-            layer = {key: layer}
-        _merge(merged, layer)
+        _merge(merged, _nest(keys, value))
     merged["recipe"] = name
     return _build(Config, merged, "")
+
+
+def from_dict(values: dict[str, Any], overrides: typing.Sequence[str] = ()) -> Config:
+    """Configuration from what `to_dict` gave, with `section.key=value` overrides on top.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    merged = json.loads(json.dumps(values))
+    for keys, value in map(_override, overrides):
+        _merge(merged, _nest(keys, value))
+    return _build(Config, merged, "")
+
+
+def changes(recipe: str) -> dict[str, dict[str, Any]]:
+    """What a recipe sets: section → key → value."""
+    return _read(RECIPES / f"{recipe}.toml")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -247,6 +264,12 @@ def _override(text: str) -> tuple[list[str], Any]:
     except tomllib.TOMLDecodeError:
         parsed = value
     return key.strip().split("."), parsed
+
+
+def _nest(keys: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(keys):
+        value = {key: value}
+    return value
 
 
 def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:

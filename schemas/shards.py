@@ -154,7 +154,9 @@ def json_bytes(value: object) -> bytes:
 
 
 def dump_manifest(shards: Iterable[ShardInfo]) -> str:
-    return "".join(json.dumps(dataclasses.asdict(s), sort_keys=True) + "\n" for s in sorted(shards, key=lambda s: s.name))
+    return "".join(
+        json.dumps(dataclasses.asdict(s), sort_keys=True) + "\n" for s in sorted(shards, key=lambda s: s.name)
+    )
 
 
 def load_manifest(text: str) -> Iterator[ShardInfo]:

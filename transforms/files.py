@@ -22,6 +22,7 @@ HTTP_TIMEOUT_S = 60
 
 
 def is_local(path: str) -> bool:
+    """Whether a path is of this machine's own file system."""
     return "://" not in path
 
 
@@ -44,6 +45,7 @@ def open_read(path: str) -> BinaryIO:
 
 
 def read_bytes(path: str) -> bytes:
+    """A whole file."""
     with open_read(path) as stream:
         return stream.read()
 
@@ -80,6 +82,7 @@ def write_atomic(path: str, write: bytes | str | Callable[[BinaryIO], None]) -> 
 
 
 def exists(path: str) -> bool:
+    """Whether there is a file (or, locally, a directory)."""
     return os.path.exists(path) if is_local(path) else bool(FileSystems.exists(path))
 
 

@@ -56,6 +56,7 @@ def count_rows(pattern: str) -> int:
 
 
 def part_name(bucket: int, buckets: int) -> str:
+    """File name of one bucket of a table."""
     return f"part-{bucket:05d}-of-{buckets:05d}.parquet"
 
 
@@ -92,9 +93,8 @@ class WriteTable(beam.PTransform):
         keyed = rows | "Bucket" >> beam.Map(
             lambda row: (str(hash_bucket(key(row) if key else row[0], buckets, "table")), row)
         ).with_output_types(tuple[str, Any])
-        ends = (
-            rows.pipeline
-            | "AllBuckets" >> beam.Create([(str(b), _END) for b in range(buckets)]).with_output_types(tuple[str, Any])
+        ends = rows.pipeline | "AllBuckets" >> beam.Create([(str(b), _END) for b in range(buckets)]).with_output_types(
+            tuple[str, Any]
         )
         return (
             (keyed, ends)

@@ -1,0 +1,284 @@
+"""The `weft` command.
+
+Science is in one TOML file and `--set section.key=value`; machines are Beam's own flags after `--`. An error that a
+user can cause is one line on stderr and exit status 2; a traceback is a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import schemas.config as configuration
+from schemas.config import Config, ConfigError
+
+STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
+USER_ERROR = 2
+_EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
+# How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
+_MENDABLE = re.compile(
+    r"(?:ConfigError|PermissionError|FileNotFoundError|FlagError)\S*: (.+?)(?: \[while running|\\n|\n|$)"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    _quieten()
+    arguments, flags = _split(list(sys.argv[1:] if argv is None else argv))
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if flags and options.command not in ("run", "demo", *STAGE_NAMES):
+        parser.error(f"weft {options.command} takes no Beam flags")
+    try:
+        return int(options.call(options, flags) or 0)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        line = mendable(error)
+        if line is None:
+            raise
+        print(f"weft: {line}", file=sys.stderr)
+        return USER_ERROR
+
+
+def mendable(error: BaseException) -> str | None:
+    """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
+    from pipeline.runners import FlagError
+
+    text = str(error)
+    if "Errno 28" in text or "No space left" in text:
+        return "no space left on the disk; free some and run the same command again, it goes on where it stopped"
+    if "Errno 122" in text:
+        return "disk quota exceeded; free some and run the same command again, it goes on where it stopped"
+    if isinstance(error, ConfigError | FlagError):
+        return text.splitlines()[0]
+    if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return f"{error.strerror}: {error.filename}" if error.filename else text.splitlines()[0]
+    found = _MENDABLE.search(text)
+    return found.group(1) if found else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="weft", description="From Common Crawl to a multimodal corpus you can train on.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help_: str, call: Any, **more: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False, **more)
+        made.set_defaults(call=call)
+        return made
+
+    demo = add(
+        "demo", "the whole thing on a small web it makes and serves itself; no network, no GPU", _demo, epilog=_EPILOG
+    )
+    demo.add_argument("--output", default="demo-output", metavar="DIR", help="where to write (default: %(default)s)")
+    demo.add_argument("--pages", type=int, default=600, help="size of the small web (default: %(default)s)")
+    _science(demo)
+
+    for name in ("run", *STAGE_NAMES):
+        help_ = "all stages, resumable" if name == "run" else f"the stage {name} alone"
+        one = add(name, help_, _run, epilog=_EPILOG)
+        one.add_argument(
+            "--input",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="GLOB",
+            help="WARC/ARC files, globs, directories or path lists",
+        )
+        one.add_argument("--output", required=True, metavar="DIR", help="output directory, local or remote")
+        one.add_argument(
+            "--redo",
+            action="store_true",
+            help="let a run of another recipe or input replace what is in the output directory",
+        )
+        _science(one)
+
+    for name in ("train", "eval"):
+        one = add(
+            name, "train the smoke model on the shards" if name == "train" else "evaluate the smoke model", _model
+        )
+        one.add_argument("--output", required=True, metavar="DIR")
+        _science(one)
+    report = add("report", "write report/index.html", _report)
+    report.add_argument("--output", required=True, metavar="DIR")
+    html = add("html", "one page → its document and pairs as JSON on stdout", _html)
+    html.add_argument("file", metavar="FILE", help="an HTML file, - for stdin")
+    html.add_argument("--url", default="", help="address of the page, for relative links")
+    _science(html)
+    recipes = add("recipes", "the built-in recipes and their thresholds", _recipes)
+    recipes.add_argument("name", nargs="?", help="show this recipe's whole configuration")
+    return parser
+
+
+def _science(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="C.toml", help="configuration file")
+    parser.add_argument("--recipe", help="built-in recipe, where the file names none (default: kosmos1)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="S.KEY=VALUE", help="override one configuration value"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    if "--" in argv:
+        at = argv.index("--")
+        return argv[:at], argv[at + 1 :]
+    return argv, []
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipeline import report, runners, stages
+
+    runners.check(flags)
+    names = [s.name for s in stages.STAGES] if options.command == "run" else [options.command]
+    with _locked(options.output):
+        run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
+        run.go(names)
+        if options.command == "run":
+            _say(f"report   {report.write(options.output, run.config)}")
+
+
+def _model(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    with _locked(options.output):
+        open_run(options, flags, needs_input=False).go([options.command])
+
+
+def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipeline import manifest, report
+
+    known = manifest.read_run(options.output)
+    if known is None:
+        raise ConfigError(f"{options.output} holds no weft run")
+    print(report.write(options.output, configuration.from_dict(known["config"])))
+
+
+def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipeline import runners
+    from pipeline.demo import run
+
+    runners.check(flags)
+    with _locked(options.output):
+        run.demo(options, flags)
+
+
+def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipeline import page
+
+    data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    found = page.describe(data, options.url, _config(options))
+    json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
+    print()
+
+
+def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    if options.name:
+        print(json.dumps(configuration.to_dict(configuration.load(recipe=options.name)), indent=1))
+        return
+    for name, line in configuration.recipes().items():
+        print(f"{name:14} {line}")
+        for section, values in configuration.changes(name).items():
+            print(f"{'':14}   {section}: " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in values.items()))
+
+
+def _config(options: argparse.Namespace) -> Config:
+    return configuration.load(options.config, options.set, options.recipe)
+
+
+def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: bool) -> Any:
+    """The Run that the options and the output directory name; writes `run.json`.
+
+    Configuration and input come from the options; where they are silent, from the directory's earlier run.
+
+    Raises:
+        ConfigError: the directory belongs to another run, or is not weft's.
+    """
+    from pipeline import inputs, manifest, stages
+
+    known = manifest.read_run(options.output)
+    if known is None and _occupied(options.output):
+        raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
+    if options.config or options.recipe or known is None:
+        config = _config(options)
+    else:
+        config = configuration.from_dict(known["config"], options.set)
+    if getattr(options, "input", None):
+        found = inputs.expand(options.input)
+    elif known is not None:
+        found = [(path, size) for path, size in known["inputs"]]
+    elif needs_input:
+        raise ConfigError("no input: name WARC files, globs, directories or path lists with --input")
+    else:
+        raise ConfigError(f"{options.output} holds no weft run; start with `weft run --input …`")
+    if known is not None and not getattr(options, "redo", False):
+        if known["config"]["recipe"] != config.recipe:
+            raise ConfigError(
+                f"{options.output} holds a run of recipe {known['config']['recipe']!r}, not {config.recipe!r}; "
+                "name another --output, or --redo to replace it"
+            )
+        if [list(pair) for pair in found] != known["inputs"]:
+            raise ConfigError(
+                f"{options.output} holds a run on other input; name another --output, or --redo to replace it"
+            )
+    manifest.write_run(options.output, config, found)
+    quiet = getattr(options, "quiet", False)
+    return stages.Run(options.output, tuple(found), config, tuple(flags), quiet, (lambda line: None) if quiet else _say)
+
+
+def _occupied(output: str) -> bool:
+    from transforms import files
+
+    if not files.is_local(output):
+        return bool(files.listing(files.join(output, "*")))
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise ConfigError(f"{output} is a file, not a directory")
+    return os.path.isdir(output) and any(name != ".lock" for name in os.listdir(output))
+
+
+@contextmanager
+def _locked(output: str) -> Iterator[None]:
+    """Hold the output directory, so that two runs cannot write into it at once (local directories only)."""
+    if "://" in output:
+        yield
+        return
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise ConfigError(f"{output} is a file, not a directory")
+    os.makedirs(output, exist_ok=True)
+    with open(os.path.join(output, ".lock"), "w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"another weft is writing to {output}") from None
+        yield
+
+
+def _quieten() -> None:
+    """Libraries log to nobody unless WEFT_LOG names a level; their warnings about each other are not the user's."""
+    level = os.environ.get("WEFT_LOG", "").upper()
+    if level:
+        logging.basicConfig(level=level)
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
+        logging.getLogger().setLevel(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""`weft demo`: make the small web, serve it, run every stage on it, say what came out.
+
+The web is generated (web.py), its images that are not in the WARC files come over HTTP from a loopback server
+(server.py), and because its truth is known the summary can say how right each filter was (truth.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import schemas.config as configuration
+from pipeline import inputs, manifest, report, stages
+from pipeline.demo import server, truth, web
+from schemas.config import Config, ConfigError
+from transforms import files
+
+# What a minute on two cores needs: short sequences, few slots per image, a small vocabulary. All else is the recipe's.
+SMALL = (
+    "pack.context_length=512",
+    "pack.image_tokens=16",
+    "pack.vocab_size=2048",
+    "pack.val_fraction=0.1",
+    "dedup.buckets=2",
+    "fetch.buckets=4",
+    "score.buckets=2",
+    "pack.shards=2",
+)
+
+
+def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    """Run the demo into `options.output`; a second call goes on where the first one stopped."""
+    begun = time.monotonic()
+    config = configuration.load(options.config, [*SMALL, *options.set], options.recipe)
+    home = files.join(options.output, "web")
+    known = manifest.read_run(options.output)
+    if known is None and any(files.exists(files.join(options.output, stage.name)) for stage in stages.STAGES):
+        raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
+    web.make_web(home, pages=options.pages, salt=config.salt)
+    say = (lambda line: None) if options.quiet else _say
+    say(f"web      {time.monotonic() - begun:6.1f} s  {options.pages} pages made in {home}")
+    found = inputs.expand([files.join(home, "warcs")])
+    manifest.write_run(options.output, config, found)
+    with server.serve(home) as port:
+        served = _connect(config, port)
+        run = stages.Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
+        run.go([stage.name for stage in stages.STAGES])
+    verdict = truth.judge(options.output, home)
+    files.write_atomic(files.join(options.output, "truth.json"), json.dumps(verdict, indent=1, sort_keys=True) + "\n")
+    page = report.write(options.output, config)
+    print(summary(options.output, verdict))
+    print(f"\nin {time.monotonic() - begun:.0f} s; the report: {page}")
+
+
+def _connect(config: Config, port: int) -> Config:
+    """The configuration with the demo's hosts led to the loopback server."""
+    values = configuration.to_dict(config)
+    values["fetch"]["connect_to"] = [f"weft.test=127.0.0.1:{port}"]
+    return configuration.from_dict(values)
+
+
+def summary(output: str, verdict: dict[str, Any]) -> str:
+    """The table that the demo prints: what came out, how the model did, how right the filters were."""
+    lines = ["", "stage     kind       entered     kept  dropped for"]
+    for stage in stages.STAGES:
+        for kind, account in sorted((manifest.read(output, stage.name) or {}).get("books", {}).items()):
+            reasons = sorted(account["dropped"].items(), key=lambda item: (-item[1], item[0]))
+            told = ", ".join(f"{reason} {n}" for reason, n in reasons[:4]) + (", …" if len(reasons) > 4 else "")
+            lines.append(f"{stage.name:9} {kind:9} {account['entered']:8} {account['kept']:8}  {told}")
+    shards = files.read_bytes(files.join(output, "shards", "manifest.jsonl")).decode().splitlines()
+    lines += ["", "corpus        samples   tokens   images"]
+    totals: dict[str, list[int]] = {}
+    for shard in map(json.loads, shards):
+        corpus = totals.setdefault(shard["name"].split("/")[0], [0, 0, 0])
+        for index, key in enumerate(("samples", "tokens", "images")):
+            corpus[index] += shard[key]
+    lines += [f"{name:12} {s:8} {t:8} {i:8}" for name, (s, t, i) in sorted(totals.items())]
+    lines += ["", "against the known truth"] + [f"  {line}" for line in _flatten(verdict)]
+    evaluated = manifest.read_json(files.join(output, "model", "eval.json")) or {}
+    lines += ["", "model"] + [f"  {line}" for line in _flatten(evaluated)]
+    return "\n".join(lines)
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> list[str]:
+    """Nested figures as `name value` lines, deterministic."""
+    lines = []
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, dict):
+            lines += _flatten(item, f"{name}.")
+        elif isinstance(item, float):
+            lines.append(f"{name:44} {item:8.3f}")
+        elif isinstance(item, int | str):
+            lines.append(f"{name:44} {item!s:>8}")
+    return lines
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,155 @@
+"""The stages in their order: what each reads, owns and is decided by, and when it has to run.
+
+A stage's fingerprint hashes the configuration sections that decide its output, the salt, the input and the
+fingerprints of the stages before it. Equal fingerprint, equal bytes: such a stage is skipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import schemas.config as configuration
+from pipeline import books, manifest
+from pipeline.context import Context
+from pipeline.progress import Progress
+from schemas.config import Config, ConfigError
+from transforms import files
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage: `module`.`function`(Context) → how many of each kind entered."""
+
+    name: str
+    module: str
+    function: str
+    outputs: tuple[str, ...]  # directories below the output directory that only this stage writes
+    needs: tuple[str, ...]  # stages whose output it reads
+    doc: str
+
+
+STAGES = (
+    Stage("extract", "pipeline.extract", "run", ("documents", "pairs", "captures"), (), "WARC → documents, pairs"),
+    Stage("dedup", "pipeline.dedup", "run", ("clusters", "kept"), ("extract",), "documents, pairs → what is kept"),
+    Stage("fetch", "pipeline.fetch", "run", ("images",), ("dedup",), "image URLs → bytes and index"),
+    Stage("score", "pipeline.score", "run", ("scores",), ("fetch",), "images × texts → CLIP similarities"),
+    Stage("pack", "pipeline.pack", "run", ("shards",), ("score",), "everything → tokenized shards"),
+    Stage("train", "pipeline.training", "train", ("model",), ("pack",), "shards → a small Kosmos-1"),
+    Stage("eval", "pipeline.training", "evaluate", (), ("train",), "validation loss, grounding gap"),
+)
+BY_NAME = {stage.name: stage for stage in STAGES}
+_NEVER_DECIDES = {"fetch": {"connect_to", "concurrency", "per_host", "timeout_s"}}  # how, not what
+
+
+def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str, str]:
+    """Stage name → fingerprint, for a run of `config` on `inputs`."""
+    made: dict[str, str] = {}
+    for stage in STAGES:
+        section = "train" if stage.name == "eval" else stage.name
+        values = dataclasses.asdict(getattr(config, section))
+        for key in _NEVER_DECIDES.get(stage.name, ()):
+            values.pop(key)
+        source = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
+        made[stage.name] = configuration.digest(stage.name, manifest.VERSION, config.salt, values, source)
+    return made
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One output directory, its input and its configuration."""
+
+    output: str
+    inputs: tuple[tuple[str, int], ...]
+    config: Config
+    flags: tuple[str, ...] = ()
+    quiet: bool = False
+    say: Callable[[str], None] = lambda line: None
+
+    def go(self, names: Sequence[str]) -> None:
+        """Run the named stages in their order, skipping what is done.
+
+        Raises:
+            ConfigError: a stage before the first one named has not been run with this configuration.
+            books.BooksError: a stage's books do not balance.
+        """
+        prints = fingerprints(self.config, self.inputs)
+        for stage in STAGES:
+            if stage.name not in names:
+                continue
+            for need in stage.needs:
+                if (manifest.read(self.output, need) or {}).get("fingerprint") != prints[need]:
+                    raise ConfigError(
+                        f"{stage.name} needs {need} with this configuration: run `weft {need}` or `weft run` first"
+                    )
+            self._run(stage, prints[stage.name])
+
+    def _run(self, stage: Stage, fingerprint: str) -> None:
+        done = manifest.read(self.output, stage.name)
+        if done and done["fingerprint"] == fingerprint:
+            self.say(f"{stage.name:8} done before, skipped")
+            return
+        if manifest.started(self.output, stage.name) == fingerprint and not done:
+            self.say(f"{stage.name:8} was interrupted: going on with what is left")
+            _sweep(self.output, stage)
+        else:
+            if done:
+                self.say(f"{stage.name:8} was made from another configuration or input: doing it again")
+            for name in (stage.name, *stage.outputs, f"fates/{stage.name}"):
+                files.remove_tree(files.join(self.output, name))
+        manifest.start(self.output, stage.name, fingerprint)
+        begun = time.monotonic()
+        progress = Progress(self.output, stage.name, self.quiet)
+        context = Context(
+            self.output, tuple(path for path, _ in self.inputs), self.config, fingerprint, self.flags, progress.expect
+        )
+        with progress.shown():
+            entered = getattr(importlib.import_module(stage.module), stage.function)(context)
+        account = books.audit(self.output, stage.name, entered)
+        self._check_chain(stage, account)
+        seconds = time.monotonic() - begun
+        manifest.write(
+            self.output,
+            stage.name,
+            {
+                "stage": stage.name,
+                "fingerprint": fingerprint,
+                "config": configuration.to_dict(self.config),
+                "inputs": len(self.inputs),
+                "entered": entered,
+                "books": account,
+                "seconds": round(seconds, 1),
+                "versions": manifest.versions(),
+            },
+        )
+        self.say(f"{stage.name:8} {seconds:6.1f} s  {_summary(account)}")
+
+    def _check_chain(self, stage: Stage, account: books.Books) -> None:
+        for need in stage.needs:
+            before: Any = (manifest.read(self.output, need) or {}).get("books", {})
+            kinds = {"dedup": ("pair",), "score": ("image",), "pack": ("pair", "document")}.get(stage.name, ())
+            for kind in kinds:
+                books.carry_on(before, account, kind, (need, stage.name))
+
+
+def _sweep(output: str, stage: Stage) -> None:
+    """Remove the temporary files that a killed run left; only a local file system has any."""
+    if not files.is_local(output):
+        return
+    for name in (stage.name, *stage.outputs, f"fates/{stage.name}"):
+        for folder, _, names in os.walk(files.join(output, name)):
+            for left in names:
+                if ".tmp-" in left:
+                    os.unlink(os.path.join(folder, left))
+
+
+def _summary(account: books.Books) -> str:
+    parts = []
+    for kind in sorted(account):
+        kept, entered = account[kind]["kept"], account[kind]["entered"]
+        parts.append(f"{kind}s {kept:,}" + (f" of {entered:,}" if entered != kept else ""))
+    return ", ".join(parts)

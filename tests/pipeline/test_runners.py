@@ -1,0 +1,36 @@
+"""Beam flags: what "direct" means, and that a mistyped flag is not silently dropped."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+from pipeline import runners
+
+
+@pytest.mark.parametrize("flags", [(), ("--runner=DirectRunner",), ("--runner", "direct"), ("--runner=FnApiRunner",)])
+def test_direct_means_in_process(flags):
+    assert runners.options(flags, 1).view_as(StandardOptions).runner == "FnApiRunner"
+    assert runners.options(flags, 1).view_as(DirectOptions).direct_running_mode == "in_memory"
+
+
+def test_many_units_get_worker_processes():
+    direct = runners.options(("--direct_num_workers=2",), 9).view_as(DirectOptions)
+    assert direct.direct_running_mode == "multi_processing"
+
+
+def test_other_runners_keep_their_flags():
+    made = runners.options(("--runner=SparkRunner", "--spark_master_url=local[2]"), 100)
+    assert made.view_as(StandardOptions).runner == "SparkRunner"
+
+
+def test_an_unknown_flag_names_the_nearest():
+    with pytest.raises(runners.FlagError, match=r"--runer.*--runner"):
+        runners.options(("--runer=SparkRunner",), 1)
+
+
+@pytest.mark.parametrize("flags", [(), ("--direct_num_workers=2", "--direct_running_mode=multi_processing")])
+def test_a_pipeline_runs(flags):
+    with runners.pipeline(flags, 1) as p:
+        total = p | beam.Create(range(10)) | beam.Reshuffle() | beam.CombineGlobally(sum)
+        assert_that(total, equal_to([45]))

@@ -1,0 +1,67 @@
+"""The strict configuration: layers, overrides, and errors that name the mend."""
+
+import dataclasses
+
+import pytest
+
+import schemas.config as configuration
+from schemas.config import ConfigError
+
+
+def test_layers_defaults_recipe_file_overrides(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text('recipe = "raw"\n[pack]\nmax_images = 7\nshards = 3\n')
+    config = configuration.load(str(file), ["pack.shards=9"])
+    assert config.recipe == "raw"
+    assert config.extract.languages == ()  # from the recipe
+    assert (config.pack.max_images, config.pack.shards) == (7, 9)
+    assert config.pack.context_length == 2048  # untouched default
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("pack.max_imags=3", "did you mean 'max_images'"),
+        ("pakc.max_images=3", "did you mean 'pack'"),
+        ("pack.max_images=many", "pack.max_images is an int"),
+        ("pack.max_images=true", "pack.max_images is an int"),
+        ("dedup.keep=oldest", "'newest', 'longest', 'most_images'"),
+        ("extract.languages=en", "list of strings"),
+        ("pack=3", "is a section"),
+        ("pack.shards", "section.key=value"),
+        ("recipe=kosmos", "did you mean 'kosmos1'"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(override, told):
+    with pytest.raises(ConfigError) as caught:
+        configuration.load(overrides=[override])
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_and_broken_files(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        configuration.load(str(tmp_path / "none.toml"))
+    (tmp_path / "bad.toml").write_text("[pack\n")
+    with pytest.raises(ConfigError, match="not TOML"):
+        configuration.load(str(tmp_path / "bad.toml"))
+
+
+def test_every_recipe_loads_and_survives_json():
+    for name in configuration.recipes():
+        config = configuration.load(recipe=name)
+        assert configuration.from_dict(configuration.to_dict(config)) == config
+
+
+def test_kosmos1_holds_the_papers_rules():
+    config = configuration.load(recipe="kosmos1")
+    assert config.extract.languages == ("en",)
+    assert (config.pack.min_side, config.pack.max_images, config.pack.one_image_drop) == (64, 5, 0.5)
+    assert config.pack.drop_single_colour and config.pack.require_interspersed
+    assert (config.pack.pair_min_side, config.pack.image_tokens, config.pack.context_length) == (200, 64, 2048)
+
+
+def test_digest_changes_exactly_when_a_value_does():
+    config = configuration.load()
+    assert configuration.digest(config.pack) == configuration.digest(configuration.load().pack)
+    assert configuration.digest(config.pack) != configuration.digest(dataclasses.replace(config.pack, shards=5))
