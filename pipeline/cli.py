@@ -61,8 +61,8 @@ def mendable(error: BaseException) -> str | None:
     text = str(error)
     if "Errno 28" in text or "No space left" in text:
         return "no space left on the disk; free some and run the same command again, it goes on where it stopped"
-    if "Errno 122" in text:
-        return "disk quota exceeded; free some and run the same command again, it goes on where it stopped"
+    if "Errno 122" in text or "Errno 27" in text:
+        return "a quota or limit on file sizes is reached; lift it and run the same command again, it goes on"
     if isinstance(error, ConfigError | FlagError):
         return text.splitlines()[0]
     if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):

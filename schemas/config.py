@@ -150,6 +150,7 @@ class Train:
     mix_pairs: float = 0.5
     mix_interleaved: float = 0.2
     batch_tokens: int = 4096
+    max_length: int = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
     learning_rate: float = 2e-3  # Kosmos-1: 2e-4 at 1.3B parameters
     warmup_steps: int = 15
     weight_decay: float = 0.01  # Kosmos-1 3.2

@@ -136,6 +136,30 @@ class Cluster(NamedTuple):
     how: str  # "url", "exact", "near"; for the kept document, how its closest duplicate was found
 
 
+class Sketch(NamedTuple):
+    """What dedup has to know of a document: narrow enough to be shuffled where its texts are not."""
+
+    doc_id: str
+    warc_file: str
+    warc_offset: int
+    crawl_date: int
+    words: int
+    images: int
+    url_key: str  # hash of the normalised URL, "" where there is none
+    text_key: str  # hash of the normalised text, of the image list where there is none, "" where there is neither
+    signature: bytes  # MinHash values, b"" for a document without words
+
+
+class KeptRow(NamedTuple):
+    """A document or pair that dedup kept. A document's WARC position tells it from repeats of the same record."""
+
+    kind: str  # "document" or "pair"
+    key: str  # doc_id, or "doc_id:pair_id"
+    doc_id: str
+    warc_file: str  # "" for a pair
+    warc_offset: int  # 0 for a pair
+
+
 def document_id(record_id: str, url: str, date: str, offset: int) -> str:
     """Id of a page: its WARC record id, or URL, date and offset where the archive (ARC) has none."""
     return stable_id("record", record_id) if record_id else stable_id("capture", url, date, str(offset))

@@ -72,6 +72,30 @@ CLUSTERS = pa.schema(
     ]
 )
 
+SKETCHES = pa.schema(  # dedup's own notes, one file per file of documents
+    [
+        ("doc_id", pa.string()),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+        ("crawl_date", pa.int64()),
+        ("words", pa.int64()),
+        ("images", pa.int64()),
+        ("url_key", pa.string()),
+        ("text_key", pa.string()),
+        ("signature", pa.binary()),
+    ]
+)
+
+KEPT = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("key", pa.string()),
+        ("doc_id", pa.string()),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+    ]
+)
+
 IMAGES = pa.schema(
     [
         ("image_url", pa.string()),

@@ -28,7 +28,7 @@ class Dice:
     def unit(self) -> float:
         """A number in [0, 1)."""
         self._thrown += 1
-        return hash_unit(str(self._thrown), self.seed[-64:])
+        return hash_unit(f"{self.seed} {self._thrown}", "demo")
 
     def number(self, low: int, high: int) -> int:
         """A whole number from low to high, both included."""
@@ -108,7 +108,9 @@ def foreign(dice: Dice, language: str, count: int) -> list[str]:
     lists, patterns = v.LANGUAGES[language]
     made = []
     for _ in range(count):
-        text = _SLOT.sub(lambda match: dice.pick(lists[match.group(1)]), dice.pick(patterns))
+        text = dice.pick(patterns)
+        while "{" in text:
+            text = _SLOT.sub(lambda match: dice.pick(lists[match.group(1)]), text)
         made.append(text[0].upper() + text[1:])
     return made
 

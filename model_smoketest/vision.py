@@ -1,0 +1,136 @@
+"""The CLIP vision tower: an open_clip ViT in, all its tokens out.
+
+Kosmos-1 keeps CLIP frozen but for its last layer (3.2). So the tower is cut in two: `stem` is everything up to
+the last residual block and never changes; `head` is that block and `ln_post`, and trains. What the stem makes of
+an image can therefore be remembered, which on a CPU is most of the vision tower's cost.
+
+All tokens leave, the class token first, after `ln_post` and without CLIP's projection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from schemas.config import ConfigError, clip_name
+
+CACHE_BYTES = 512 << 20  # of stem activations kept in memory
+LOCAL = "local-dir:"
+
+
+class Tower(nn.Module):
+    """An open_clip `VisionTransformer`, frozen but for its last block where `unfreeze_last` says so."""
+
+    def __init__(self, visual: nn.Module, mean: Sequence[float], std: Sequence[float], unfreeze_last: bool) -> None:
+        super().__init__()
+        self.visual = visual.eval()
+        self.size: tuple[int, int] = visual.image_size  # (height, width)
+        self.width: int = visual.conv1.out_channels
+        self.mean, self.std = mean, std
+        visual.requires_grad_(False)
+        for trained in (visual.transformer.resblocks[-1], visual.ln_post) if unfreeze_last else ():
+            trained.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Tower:
+        """The tower has no dropout worth training with: it stays in evaluation mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def stem(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, 1 + patches, width): the frozen part."""
+        x = self.visual._embeds(pixels)  # (N, S, Dv)
+        for block in self.visual.transformer.resblocks[:-1]:
+            x = block(x)
+        return x
+
+    def head(self, tokens: Tensor) -> Tensor:
+        """(N, S, Dv) → (N, S, Dv): the last block and the final norm."""
+        return self.visual.ln_post(self.visual.transformer.resblocks[-1](tokens))
+
+    def pixels(self, jpeg: bytes) -> Tensor:
+        """Image bytes → (3, H, W): short side resized (bicubic), centre cropped, normalised."""
+        height, width = self.size
+        with Image.open(io.BytesIO(jpeg)) as image:
+            image = image.convert("RGB")
+            scale = max(width / image.width, height / image.height)
+            full = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+            image = image.resize(full, Image.Resampling.BICUBIC)
+            left, top = (full[0] - width) // 2, (full[1] - height) // 2
+            array = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255.0
+        return torch.from_numpy((array - np.float32(self.mean)) / np.float32(self.std)).permute(2, 0, 1)
+
+    def fingerprint(self) -> str:
+        """Hash of the frozen weights: a checkpoint holds the trained ones only and must meet the same tower."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, value in sorted(self.visual.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+
+class StemCache:
+    """Images → stem activations, remembered by content.
+
+    Each image goes through the stem alone: what it becomes must not depend on which images it met in a batch, or a
+    resumed run, whose cache is empty, would differ in the last bit.
+    """
+
+    def __init__(self, tower: Tower, limit: int = CACHE_BYTES) -> None:
+        """Keeps at most `limit` bytes; the oldest image goes first."""
+        self._tower, self._limit, self._held = tower, limit, 0
+        self._known: OrderedDict[bytes, Tensor] = OrderedDict()
+
+    def __call__(self, jpegs: Sequence[bytes]) -> Tensor:
+        """(N, S, Dv) on the tower's device."""
+        return torch.stack([self._one(jpeg) for jpeg in jpegs])
+
+    def _one(self, jpeg: bytes) -> Tensor:
+        key = hashlib.blake2b(jpeg, digest_size=16).digest()
+        if key in self._known:
+            return self._known[key]
+        device = next(self._tower.parameters()).device
+        tokens = self._tower.stem(self._tower.pixels(jpeg)[None].to(device))[0]
+        self._known[key] = tokens
+        self._held += tokens.nbytes
+        while self._held > self._limit:
+            self._held -= self._known.popitem(last=False)[1].nbytes
+        return tokens
+
+
+def load_tower(model: str, pretrained: str, unfreeze_last: bool) -> Tower:
+    """The tower that `train.vision` and `train.vision_pretrained` name.
+
+    Raises:
+        ConfigError: no such model or weights, or a model whose vision tower is not a plain ViT.
+    """
+    import open_clip
+
+    name = clip_name(model)
+    if name.startswith(LOCAL):
+        if not (Path(name.removeprefix(LOCAL)) / "open_clip_config.json").is_file():
+            raise ConfigError(f"train.vision = {model!r}: no open_clip_config.json in {name.removeprefix(LOCAL)}")
+    elif not pretrained:
+        raise ConfigError(f"train.vision = {model!r} has random weights: name some in train.vision_pretrained")
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
+    try:
+        clip = open_clip.create_model(name, pretrained=pretrained or None, require_pretrained=True)
+    except (RuntimeError, OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"train.vision = {model!r} does not load: {str(error).splitlines()[0]}") from None
+    finally:
+        logger.setLevel(level)
+    visual = clip.visual
+    if not isinstance(visual, open_clip.transformer.VisionTransformer) or visual.attn_pool is not None:
+        raise ConfigError(f"train.vision = {model!r}: its image tower is {type(visual).__name__}, not a plain ViT")
+    preprocess = open_clip.get_model_preprocess_cfg(clip)
+    return Tower(visual, preprocess["mean"], preprocess["std"], unfreeze_last)

@@ -1,0 +1,156 @@
+"""What a user can do wrong costs one line and exit status 2, or an empty but valid result where that is the truth."""
+
+import gzip
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import cli
+
+PAGE = b"<html><body><article><p>" + b"Some words that make a page. " * 20 + b"</p></article></body></html>"
+
+
+def weft(*arguments, env=None):
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def warc(path, body=PAGE, mime=b"text/html"):
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: " + mime + b"\r\n\r\n" + body
+    record = (
+        b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.test/\r\nWARC-Date: 2024-01-02T03:04:05Z\r\n"
+        b"WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\nContent-Type: application/http;msgtype=response\r\n"
+        b"Content-Length: " + str(len(http)).encode() + b"\r\n\r\n" + http + b"\r\n\r\n"
+    )
+    path.write_bytes(gzip.compress(record, mtime=0))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--input", "nothing/*.warc.gz", "--output", "OUT"], "no file matches the input 'nothing/*.warc.gz'"),
+        (["run", "--output", "OUT"], "no input"),
+        (["run", "--input", "WARC", "--output", "OUT", "--set", "pack.shrads=3"], "did you mean 'shards'"),
+        (["run", "--input", "WARC", "--output", "OUT", "--config", "none.toml"], "cannot read none.toml"),
+        (["run", "--input", "WARC", "--output", "OUT", "--", "--runer=x"], "did you mean --runner"),
+        (["run", "--input", "WARC", "--output", "OUT", "--recipe", "rw"], "did you mean 'raw'"),
+        (["pack", "--input", "WARC", "--output", "OUT"], "pack needs score"),
+        (["train", "--output", "OUT"], "holds no weft run"),
+        (["report", "--output", "OUT"], "holds no weft run"),
+        (["html", "none.html"], "none.html"),
+        (["run", "--input", "WARC", "--output", "FULL"], "not empty and holds no weft run"),
+        (["run", "--input", "WARC", "--output", "WARC"], "is a file, not a directory"),
+    ],
+)
+def test_one_line_and_status_2(tmp_path, arguments, told):
+    named = {"WARC": warc(tmp_path / "a.warc.gz"), "OUT": tmp_path / "out", "FULL": tmp_path}
+    found = weft(*[named.get(a, a) for a in arguments])
+    assert found.returncode == 2, found.stderr
+    assert told in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("manifest.json"))
+
+
+def test_an_unknown_option_is_argparse_status_2():
+    found = weft("run", "--inptu", "x")
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", gzip.compress(b""), b"not an archive at all", gzip.compress(b"WARC/1.0\r\nWARC-Type: resp")[:30]],
+    ids=["empty", "empty-gzip", "not-an-archive", "cut-gzip"],
+)
+def test_a_file_that_holds_nothing_gives_an_empty_valid_result_and_is_named(tmp_path, content):
+    bad = tmp_path / "bad.warc.gz"
+    bad.write_bytes(content)
+    found = weft("extract", "--input", bad, "--output", tmp_path / "out")
+    assert found.returncode == 0, found.stderr
+    manifest = json.loads((tmp_path / "out/extract/manifest.json").read_text())
+    assert manifest["books"]["page"]["kept"] == 0
+    fates = [row for path in (tmp_path / "out/fates/extract").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    assert [row["kind"] for row in fates] == ["record"]
+    assert "bad.warc.gz" in fates[0]["key"] and fates[0]["fate"] == "dropped"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", ["no-html", "keeps-nothing"])
+def test_a_run_that_keeps_nothing_is_whole_and_empty(tmp_path, how):
+    source = warc(tmp_path / "a.warc.gz", mime=b"application/pdf" if how == "no-html" else b"text/html")
+    stages = ("extract", "dedup", "fetch", "score", "pack")
+    for stage in stages:
+        found = weft(stage, "--input", source, "--output", tmp_path / "out", "--set", "extract.min_words=5000")
+        assert found.returncode == 0, found.stderr
+    lines = [json.loads(line) for line in (tmp_path / "out/shards/manifest.jsonl").read_text().splitlines()]
+    assert lines and all(line["samples"] == 0 for line in lines)
+    last = weft("train", "--output", tmp_path / "out")
+    assert last.returncode == 2 and len(last.stderr.strip().splitlines()) == 1, last.stderr
+
+
+def test_another_recipe_or_input_does_not_touch_what_is_there(tmp_path):
+    source, other = warc(tmp_path / "a.warc.gz"), warc(tmp_path / "b.warc.gz")
+    assert weft("extract", "--input", source, "--output", tmp_path / "out").returncode == 0
+    before = (tmp_path / "out/extract/manifest.json").read_bytes()
+    for change in (["--input", source, "--recipe", "raw"], ["--input", other]):
+        found = weft("extract", *change, "--output", tmp_path / "out")
+        assert found.returncode == 2 and "--redo" in found.stderr
+    assert (tmp_path / "out/extract/manifest.json").read_bytes() == before
+    assert "skipped" in weft("extract", "--input", source, "--output", tmp_path / "out").stderr
+    redone = weft("extract", "--input", other, "--output", tmp_path / "out", "--redo")
+    assert redone.returncode == 0 and "doing it again" in redone.stderr
+
+
+def test_a_changed_section_redoes_its_stage_alone(tmp_path):
+    source = warc(tmp_path / "a.warc.gz")
+    for _ in range(2):
+        for stage in ("extract", "dedup"):
+            last = weft(stage, "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.7")
+    assert "skipped" in last.stderr
+    changed = weft("dedup", "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.9")
+    assert changed.returncode == 0 and "doing it again" in changed.stderr and "extract" not in changed.stderr
+
+
+def test_two_runs_cannot_share_an_output(tmp_path):
+    with cli._locked(str(tmp_path)):
+        found = weft("extract", "--input", warc(tmp_path / "a.warc.gz"), "--output", tmp_path)
+    assert found.returncode == 2 and "another weft is writing" in found.stderr
+
+
+def test_a_limit_on_file_size_leaves_no_half_file_and_goes_on_when_lifted(tmp_path):
+    source, output = warc(tmp_path / "a.warc.gz"), tmp_path / "out"
+    command = [sys.executable, "-m", "pipeline.cli", "extract", "--input", str(source), "--output", str(output)]
+    limit = 2500  # bytes: enough for run.json, too little for a Parquet file
+    found = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert found.returncode == 2, found.stderr
+    assert "run the same command again" in found.stderr.splitlines()[-1]
+    assert not list(output.rglob("*.parquet")) and not (output / "extract/manifest.json").exists()
+    assert weft("extract", "--input", source, "--output", output).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("Error from worker: Traceback …\nOSError: [Errno 28] No space left on device [while running 'X']"),
+    ],
+)
+def test_a_full_disk_says_so(error):
+    assert "no space left" in cli.mendable(error)
+    assert cli.mendable(KeyError("x")) is None

@@ -1,0 +1,1 @@
+"""The demo's truth is known: how right is each filter, dedup, image placement?"""

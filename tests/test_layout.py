@@ -1,0 +1,44 @@
+"""What must hold of the repository itself."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_cpu_worker_needs_no_torch():
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['open_clip'] = sys.modules['torchvision'] = None\n"
+        "import pipeline.cli, pipeline.stages, pipeline.extract, pipeline.dedup, pipeline.fetch, pipeline.score\n"
+        "import pipeline.pack, pipeline.report, pipeline.demo.web, transforms.clip, transforms.html\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_lock_holds_hashes_and_no_addresses():
+    lock = (ROOT / "requirements/lock.txt").read_text()
+    assert not re.search(r"https?://|--index|--find-links|--extra-index", lock)
+    pins = re.findall(r"^[a-z0-9][\w.-]*==\S+", lock, re.MULTILINE)
+    assert len(pins) > 100
+    for block in re.split(r"\n(?=[a-z0-9])", lock):
+        assert "--hash=sha256:" in block, block[:80]
+
+
+def test_the_core_installs_without_torch():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    core = " ".join(project["dependencies"])
+    assert "torch" not in core and "open_clip" not in core
+    assert {"clip", "train", "gcp", "dev"} <= set(project["optional-dependencies"])
+
+
+def test_every_file_is_of_a_readable_length():
+    long = {
+        str(path.relative_to(ROOT)): count
+        for folder in ("schemas", "transforms", "pipeline", "model_smoketest")
+        for path in (ROOT / folder).rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 420
+    }
+    assert long == {}
