@@ -95,10 +95,16 @@ def picture(seed: str, number: int, host: str, date: str, plain: bool = False, c
         path = quote(f"/fotos/caf\u00e9 {name}.{suffix}")
     else:
         path = f"{dice.pick(('/img', '/media/2025', '/wp-content/uploads/2025/03', '/assets/photos'))}/{name}.{suffix}"
-    also = tuple((f"http://{place}{path.rsplit('.', 1)[0]}-{width // part}.{suffix}", width // part) for part in (2,)) if copies else ()
+    also = (
+        tuple((f"http://{place}{path.rsplit('.', 1)[0]}-{width // part}.{suffix}", width // part) for part in (2,))
+        if copies
+        else ()
+    )
     archived = dice.chance(ARCHIVED) and kind not in _SERVER_ONLY
     scheme = "https" if dice.chance(0.3) else "http"
-    return Picture(seed, pictures.sample_scene(seed), kind, f"{scheme}://{place}{path}", width, height, also, archived, date)
+    return Picture(
+        seed, pictures.sample_scene(seed), kind, f"{scheme}://{place}{path}", width, height, also, archived, date
+    )
 
 
 def serve_or_archive(made: Picture) -> list[Answer]:
@@ -137,7 +143,14 @@ def furniture(url: str, date: str) -> Answer:
     """A picture of a site's frame: logo, banner, thumbnail, share icon."""
     dice = Dice(f"furniture {url}")
     name = url.rsplit("/", 1)[1]
-    size = {"logo": (120, 40), "bann": (300, 250), "thum": (160, 100), "shar": (24, 24), "blan": (1, 1), "avat": (32, 32)}[name[:4]]
+    size = {
+        "logo": (120, 40),
+        "bann": (300, 250),
+        "thum": (160, 100),
+        "shar": (24, 24),
+        "blan": (1, 1),
+        "avat": (32, 32),
+    }[name[:4]]
     image = pictures.draw(pictures.sample_scene(f"furniture {url}"), max(size[0], 64), max(size[1], 64)).resize(size)
     kind = name.rsplit(".", 1)[1].replace("jpg", "jpeg")
     body, mime = _encode(image, kind)

@@ -1,15 +1,14 @@
 """Pages of the demo web: kind and seed → blocks of text and pictures, in the order in which a reader meets them.
 
-Each kind is written as such pages are: news with figures between paragraphs, galleries, forum topics, products, manuals,
-weblog lists and plain essays; and the bad ones: other languages, spam, too short, opted out. `perturb` makes the
-near-duplicates.
+Each kind is written as such pages are: news with figures between paragraphs, galleries, forum topics, products,
+manuals, weblog lists and plain essays; and the bad ones: other languages, spam, too short, opted out.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipeline.demo import pictures, prose, templates, vocabulary
 from pipeline.demo.media import Picture, picture
@@ -37,7 +36,11 @@ OPT_OUTS = (
     ({"tdm-reservation": "1"}, ""),
     ({}, '<meta name="tdm-reservation" content="1">\n'),
 )
-ALLOWED = (({"X-Robots-Tag": "noarchive"}, ""), ({"tdm-reservation": "0"}, ""), ({}, '<meta name="robots" content="index, follow">\n'))
+ALLOWED = (
+    ({"X-Robots-Tag": "noarchive"}, ""),
+    ({"tdm-reservation": "0"}, ""),
+    ({}, '<meta name="robots" content="index, follow">\n'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +98,12 @@ class Author:
         related = tuple(other) if frame.chance(0.7) else ()
         byline = prose.person(frame) if body in ("news", "text") and frame.chance(0.8) else ""
         page = Page(body, url, title, byline, language, tuple(blocks), comments, related, meta)
-        return Made(page, tuple(desk.shown), headers, kind if kind in ("language", "gibberish", "too_short", "opt_out") else "kept")
+        return Made(
+            page,
+            tuple(desk.shown),
+            headers,
+            kind if kind in ("language", "gibberish", "too_short", "opt_out") else "kept",
+        )
 
 
 _TITLES = {
@@ -109,7 +117,13 @@ _TITLES = {
 def _path(dice: Dice, title: str, kind: str, index: int) -> str:
     slug = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in title.lower()).split()[:8]) or "page"
     number = sum(kind.encode()) * 1000 + index
-    shapes = (f"/2025/03/{slug}-{index}", f"/{slug}/{number}.html", f"/node/{number}", f"/index.php?id={number}", f"/{kind}/{slug}_{index}/")
+    shapes = (
+        f"/2025/03/{slug}-{index}",
+        f"/{slug}/{number}.html",
+        f"/node/{number}",
+        f"/index.php?id={number}",
+        f"/{kind}/{slug}_{index}/",
+    )
     return dice.pick(shapes)
 
 
@@ -117,7 +131,15 @@ class _Desk:
     """The writing of one page."""
 
     def __init__(self, author: Author, dice: Dice, seed: str, topic: str, url: str, date: str, kind: str) -> None:
-        self.author, self.dice, self.seed, self.topic, self.url, self.date, self.kind = author, dice, seed, topic, url, date, kind
+        self.author, self.dice, self.seed, self.topic, self.url, self.date, self.kind = (
+            author,
+            dice,
+            seed,
+            topic,
+            url,
+            date,
+            kind,
+        )
         self.shown: list[tuple[Picture, Shown]] = []
         self.told: set[str] = set()
 
@@ -147,7 +169,7 @@ class _Desk:
         return Block("image", (), shown), made.scene
 
     def _words(self, made: Picture, figure: float) -> tuple[str, str]:
-        """(alt, figcaption): good, useless, tagged or empty; a spoiled or grey picture has none that would be untrue."""
+        """(alt, figcaption): good, useless, tagged or empty; where a good one would be untrue there is none."""
         dice = self.dice
         true = [pictures.caption(made.scene, dice.number(0, 5)) for _ in range(2)]
         useless = dice.pick(USELESS).replace("{n}", str(dice.number(1000, 9999)))
@@ -196,7 +218,9 @@ class _Desk:
     def forum(self) -> list[Block]:
         """Posts with avatars, quotes and now and then a picture."""
         dice = self.dice
-        users = [name.lower().replace(" ", dice.pick((".", "_", ""))) for name in (prose.person(dice) for _ in range(4))]
+        users = [
+            name.lower().replace(" ", dice.pick((".", "_", ""))) for name in (prose.person(dice) for _ in range(4))
+        ]
         host = urlsplit(self.url).netloc
         blocks: list[Block] = []
         last: list[str] = []
@@ -208,7 +232,11 @@ class _Desk:
             last = self.say(2, 4)
             blocks.append(Block("p", tuple(last)))
             if dice.chance(0.12):
-                blocks.append(Block("p", (f"Thanks for reading this far {dice.pick(vocabulary.EMOJI)} and see you at the meeting.",)))
+                blocks.append(
+                    Block(
+                        "p", (f"Thanks for reading this far {dice.pick(vocabulary.EMOJI)} and see you at the meeting.",)
+                    )
+                )
             if dice.chance(0.45):
                 block, scene = self.picture(("plain", "lazy"), figure=0.05)
                 blocks += [Block("p", tuple(about)) for about in (self.tell(scene),) if about] + [block]
@@ -223,14 +251,26 @@ class _Desk:
             block, scene = self.picture(templates.PRODUCT_STYLES, figure=0.2)
             blocks += [block, Block("p", (*self.tell(scene), *self.say(1, 2)))]
         words = vocabulary.TOPICS[self.topic]["quality"]
-        cells = ("Weight", f"{self.dice.number(1, 90)} kg", "Finish", self.dice.pick(words), "Origin", self.dice.pick(vocabulary.PLACES))
+        cells = (
+            "Weight",
+            f"{self.dice.number(1, 90)} kg",
+            "Finish",
+            self.dice.pick(words),
+            "Origin",
+            self.dice.pick(vocabulary.PLACES),
+        )
         return [*blocks, Block("h2", ("Specification",)), Block("table", cells)]
 
     def docs(self) -> list[Block]:
         """Sections with code, lists and tables; seldom a picture."""
         blocks = [Block("p", tuple(self.say(2, 4)))]
         for section in range(self.dice.number(2, 4)):
-            blocks += [Block("h2", (prose.fill(self.dice, "{section} {thing}".replace("{section}", _SECTIONS[section]), self.topic),))]
+            blocks += [
+                Block(
+                    "h2",
+                    (prose.fill(self.dice, "{section} {thing}".replace("{section}", _SECTIONS[section]), self.topic),),
+                )
+            ]
             blocks.append(Block("p", tuple(self.say(2, 4))))
             if section == 1 and self.dice.chance(0.7):
                 block, scene = self.picture(("plain", "srcset"), figure=0.7)
@@ -238,11 +278,22 @@ class _Desk:
             kind = self.dice.pick(("code", "list", "table"))
             number = self.dice.number(2, 99)
             if kind == "code":
-                blocks.append(Block("code", (f"def step_{number}(queue, limit={number}):", "    for item in queue[:limit]:", "        item.check()")))
+                blocks.append(
+                    Block(
+                        "code",
+                        (
+                            f"def step_{number}(queue, limit={number}):",
+                            "    for item in queue[:limit]:",
+                            "        item.check()",
+                        ),
+                    )
+                )
             elif kind == "list":
                 blocks.append(Block("list", tuple(self.say(2, 4))))
             else:
-                blocks.append(Block("table", ("option", "value", f"limit_{number}", str(number * 10), "mode", "strict")))
+                blocks.append(
+                    Block("table", ("option", "value", f"limit_{number}", str(number * 10), "mode", "strict"))
+                )
         return blocks
 
     def blog(self) -> list[Block]:
@@ -287,30 +338,6 @@ class _Desk:
 
 
 _SECTIONS = ("Preparing", "Using", "Repairing", "Replacing")
-_CHANGES = ("other", "former", "certain", "second", "so-called", "famous", "nearby", "same")
-_WORDS_PER_CHANGE = 130  # a change costs five of the 5-grams on each side: Jaccard stays above 0.9
-
-
-def perturb(page: Page, seed: str) -> Page:
-    """The page with a few words changed: one of every _WORDS_PER_CHANGE words of its own text."""
-    dice = Dice(f"perturb {seed}")
-    places = [(i, j) for i, block in enumerate(page.blocks) if block.kind in ("p", "list") for j in range(len(block.texts))]
-    words = sum(len(page.blocks[i].texts[j].split()) for i, j in places)
-    blocks = list(page.blocks)
-    for i, j in dice.sample(places, max(1, words // _WORDS_PER_CHANGE)):
-        texts = list(blocks[i].texts)
-        split = texts[j].split(" ")
-        at = dice.number(1, max(1, len(split) - 2))
-        split[at] = dice.pick([word for word in _CHANGES if word != split[at]])
-        texts[j] = " ".join(split)
-        blocks[i] = dataclasses.replace(blocks[i], texts=tuple(texts))
-    return dataclasses.replace(page, blocks=tuple(blocks))
-
-
-def mirror_url(page: Page, seed: str) -> str:
-    """Where a copy of the page stands: the same path, or another, on a mirror."""
-    dice = Dice(f"mirror {seed}")
-    return f"http://{dice.pick(HOSTS['copy'])}/{quote(urlsplit(page.url).netloc.split('.')[0])}/{dice.number(1000, 99999)}.html"
 
 
 def own_text(page: Page) -> list[str | Shown]:

@@ -49,7 +49,7 @@ class Dice:
 
 
 def sentences(dice: Dice, topic: str, count: int) -> list[str]:
-    """`count` English sentences on a topic (a key of vocabulary.TOPICS), no two of one template while there are others."""
+    """`count` English sentences on a topic (a key of TOPICS), no two of one template while there are others."""
     templates: list[str] = []
     while len(templates) < count:
         templates += dice.sample(v.SENTENCES, min(count - len(templates), len(v.SENTENCES)))
@@ -132,8 +132,9 @@ def _spoil(dice: Dice, how: str, texts: list[str]) -> list[str]:
             made.append(dice.pick(v.EMOJI))
         elif how == "hashtags" and dice.chance(0.3):
             made.append("#" + re.sub(r"\W", "", word).lower() + dice.pick(v.TAGS))
-        elif how == "urls" and dice.chance(0.25):
-            made.append(f"http://{dice.pick(v.TAGS)}{dice.number(2, 99)}.weft.test/{dice.pick(v.TAGS)}?id={dice.number(1, 9999)}")
+        elif how == "urls" and dice.chance(0.14):
+            host = f"{dice.pick(v.TAGS)}{dice.number(2, 99)}.weft.test"
+            made.append(f"http://{host}/{dice.pick(v.TAGS)}?id={dice.number(1, 9999)}")
         elif how == "numbers" and dice.chance(0.8):
             made += [str(dice.number(100, 99_999)), dice.pick(("--", "|", "+", "=>", "%", "/"))]
     return made

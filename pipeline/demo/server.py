@@ -1,7 +1,7 @@
 """The demo web's server: a directory of hosts over HTTP on the loopback address.
 
-`www/<host>/<path>` is served under the Host header's name; `www/behaviour.json` says where an answer is more than a file
-(status, headers). Every request is counted, so that a test can see who asked for what, and how often.
+`www/<host>/<path>` is served under the Host header's name; `www/behaviour.json` says where an answer is more than a
+file (status, headers). Every request is counted, so that a test can see who asked for what, and how often.
 """
 
 from __future__ import annotations

@@ -15,7 +15,27 @@ from urllib.parse import urlsplit
 from pipeline.demo.prose import Dice
 
 BLANK_GIF = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-FRAMES = ("semantic", "soup", "table", "weblog", "app")
+FRAMES = {  # the body element's inside
+    "semantic": """{banner}<header><nav>{header}</nav></header>
+<main>{crumbs}<article>{body}</article>
+{bar}{comments}</main>
+<aside>{side}{related}</aside>
+<footer>{foot}</footer>""",
+    "soup": """<div id="header">{header}</div><div id="wrapper"><div id="sidebar">{side}</div>
+<div id="content">{crumbs}{bar}<div class="post-content">{body}</div>{related}{comments}</div></div>
+<div id="footer" class="footer">{foot}</div>{banner}""",
+    "table": """<table width="100%"><tr><td colspan="2" class="header">{header}</td></tr>
+<tr><td class="menu" width="200">{side}{related}</td><td class="content">{crumbs}{body}{bar}{comments}</td></tr>
+<tr><td colspan="2" class="footer">{foot}</td></tr></table>{banner}""",
+    "weblog": """<div id="page" class="site"><header class="site-header">{header}</header>
+<div class="content-area"><main class="site-main"><article class="post hentry"><div class="entry-content">{body}</div>
+<div class="entry-footer">{bar}</div></article>{related}{comments}</main></div>
+<div id="secondary" class="widget-area">{side}</div><footer class="site-footer">{foot}</footer></div>{banner}""",
+    "app": """{banner}<div id="root"><div class="css-1k"><div role="banner" class="css-9x">{header}</div>
+<div class="css-2m" role="main">{crumbs}<div class="css-7q">{body}</div>{bar}</div>
+<div class="css-4z" role="complementary">{side}{related}</div>{comments}
+<div role="contentinfo" class="css-0f">{foot}</div></div></div>""",
+}
 STYLES = ("plain", "srcset", "picture", "lazy", "lazy_gif", "noscript", "lazy_srcset")
 PRODUCT_STYLES = ("srcset", "picture", "lazy", "noscript", "lazy_srcset")
 
@@ -83,7 +103,8 @@ def picture_html(shown: Shown) -> str:
     if shown.style == "srcset":
         return f'<img src="{small}" srcset="{offers}" sizes="(max-width: 700px) 100vw, 640px"{alt}>'
     if shown.style == "picture":
-        return f'<picture><source media="(min-width: 700px)" srcset="{src}"><img src="{small}"{alt} loading="lazy"></picture>'
+        source = f'<source media="(min-width: 700px)" srcset="{src}">'
+        return f'<picture>{source}<img src="{small}"{alt} loading="lazy"></picture>'
     if shown.style == "lazy":
         return f'<img class="lazyload" src="{BLANK_GIF}" data-src="{src}"{alt}{size}>'
     if shown.style == "lazy_gif":
@@ -99,7 +120,7 @@ def picture_html(shown: Shown) -> str:
 def _figure(shown: Shown) -> str:
     image = picture_html(shown)
     if not shown.caption:
-        return f"<div class=\"media\">{image}</div>"
+        return f'<div class="media">{image}</div>'
     return f'<figure class="wp-caption">{image}<figcaption>{escape(shown.caption, quote=False)}</figcaption></figure>'
 
 
@@ -187,94 +208,85 @@ def _blog_list(page: Page, dice: Dice) -> str:
 _BODIES = {"gallery": _gallery, "forum": _forum, "product": _product, "blog": _blog_list}
 
 
+_LINKS = ("World", "Local", "Weather", "Culture", "Opinion", "Archive", "Shop", "People", "Science", "Jobs")
+_ADS = ("save up to half on garden chairs", "compare car insurance in a minute", "learn a language in a week")
+
+
 def render(page: Page) -> tuple[str, Furniture]:
     """A page as HTML, in the frame of its site, and the furniture that the frame holds."""
-    host = urlsplit(page.url).netloc
-    site, own = Dice(f"site {host}"), Dice(f"frame {page.url}")
-    name = host.split(".")[0].capitalize()
+    own = Dice(f"frame {page.url}")
+    parts, furniture = _around(page, own)
     body = _BODIES.get(page.kind, _article)(page, own)
-    links = site.sample(("World", "Local", "Weather", "Culture", "Opinion", "Archive", "Shop", "People", "Science", "Jobs"), 6)
+    name = _site_name(page)
+    frame = FRAMES[Dice(f"frame of {name}").pick(sorted(FRAMES))]
+    head = (
+        f'<meta charset="utf-8">\n<title>{escape(page.title)} | {name}</title>\n{page.meta}'
+        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/static/site.css">'
+        "<style>.menu{display:flex}.ad{float:right}</style><script>window.dataLayer=[];function track(){}</script>"
+    )
+    html = (
+        f'<!DOCTYPE html>\n<html lang="{page.language}">\n<head>{head}</head>\n<body class="{page.kind}">\n'
+        f"{frame.format(body=body, **parts)}\n"
+        '<script src="/static/app.js"></script></body>\n</html>\n'
+    )
+    return html, furniture
+
+
+def _site_name(page: Page) -> str:
+    return urlsplit(page.url).netloc.split(".")[0].capitalize()
+
+
+def _around(page: Page, own: Dice) -> tuple[dict[str, str], Furniture]:
+    """All that stands around the body, by its name in FRAMES. What a site has is the same on all its pages."""
+    host, name = urlsplit(page.url).netloc, _site_name(page)
+    site = Dice(f"site {host}")
+    links = site.sample(_LINKS, 6)
     nav = "".join(f'<li><a href="/{link.lower()}/">{link}</a></li>' for link in links)
     cookie = f"{name} and its {site.number(20, 800)} partners store cookies on your device to improve this service."
     rights = f"Copyright {site.number(1998, 2015)} to 2025 {name} Publishing. All rights reserved."
-    letter = f"Sign up for the {name} newsletter and never miss an update."
-    share = f"Share this page with your friends on Chirper or Facepage, or print it for {name} readers."
-    ad = f"Advertisement: {site.pick(('save up to half on garden chairs', 'compare car insurance in a minute', 'learn a language in a week'))} with our partner."
+    parts = {
+        "header": '<a class="logo" href="/">'
+        f'{_icon("/static/logo.png", f"{name} logo", 120, 40)}</a><ul class="menu">{nav}</ul>',
+        "crumbs": '<div class="breadcrumbs"><a href="/">Home</a> &raquo; '
+        f'<a href="/{links[0].lower()}/">{links[0]}</a></div>',
+        "foot": f'<p>{rights}</p><ul><li><a href="/imprint">Imprint</a></li><li><a href="/privacy">Privacy</a></li></ul>',
+        "banner": '<div id="cookie-banner" class="cookie-consent" role="dialog">'
+        f"<p>{cookie}</p><button>Accept</button></div>",
+        **dict.fromkeys(("side", "bar", "related", "comments"), ""),
+    }
     texts, images = [cookie, rights], [f"http://{host}/static/logo.png"]
-    header = (
-        f'<a class="logo" href="/"><img src="/static/logo.png" alt="{name} logo" width="120" height="40"></a>'
-        f'<ul class="menu">{nav}</ul>'
-    )
-    side = ""
     if site.chance(0.8):
-        side += f'<div class="newsletter"><h3>Newsletter</h3><p>{letter}</p><input type="email"></div>'
+        letter = f"Sign up for the {name} newsletter and never miss an update."
+        parts["side"] += f'<div class="newsletter"><h3>Newsletter</h3><p>{letter}</p><input type="email"></div>'
         texts.append(letter)
     if site.chance(0.6):
-        side += f'<div class="ad advert"><a href="http://ads.weft.test/go"><img src="http://ads.weft.test/banner{site.number(1, 4)}.jpg" alt="Advertisement" width="300" height="250"></a><p>{ad}</p></div>'
-        images.append(side.split('<img src="')[1].split('"')[0])
+        ad = f"Advertisement: {site.pick(_ADS)} with our partner."
+        banner = f"http://ads.weft.test/banner{site.number(1, 4)}.jpg"
+        shown = _icon(banner, "Advertisement", 300, 250)
+        parts["side"] += f'<div class="ad advert"><a href="http://ads.weft.test/go">{shown}</a><p>{ad}</p></div>'
         texts.append(ad)
-    related = ""
+        images.append(banner)
+    if site.chance(0.6):
+        share = f"Share this page with your friends on Chirper or Facepage, or print it for {name} readers."
+        icon = f'<a href="#">{_icon("/static/share.png", "share", 24, 24)}</a>'
+        parts["bar"] = f'<div class="social share-bar"><span>{share}</span>{icon}</div>'
+        texts.append(share)
+        images.append(f"http://{host}/static/share.png")
     if page.related:
-        items = []
+        items = ""
         for title in page.related:
             thumb = f"http://{host}/static/thumb{own.number(1, 4)}.jpg"
-            show = site.seed and own.chance(0.5)
-            items.append(
-                f'<li><a href="/story/{own.number(100, 999)}">'
-                + (f'<img src="{thumb}" alt="" width="160" height="100">' if show else "")
-                + f"{escape(title)}</a></li>"
-            )
-            images += [thumb] if show else []
-        related = f'<div class="related-posts"><h3>Related</h3><ul>{"".join(items)}</ul></div>'
+            is_shown = own.chance(0.5)
+            icon = _icon(thumb, "", 160, 100) if is_shown else ""
+            items += f'<li><a href="/story/{own.number(100, 999)}">{icon}{escape(title)}</a></li>'
+            images += [thumb] if is_shown else []
+        parts["related"] = f'<div class="related-posts"><h3>Related</h3><ul>{items}</ul></div>'
         texts += page.related
-    bar = ""
-    if site.chance(0.6):
-        bar = f'<div class="social share-bar"><span>{share}</span><a href="#"><img src="/static/share.png" alt="share" width="24" height="24"></a></div>'
-        images.append(f"http://{host}/static/share.png")
-        texts.append(share)
-    said = "".join(f'<li class="comment"><b>{escape(who)}</b><p>{escape(what)}</p></li>' for who, what in page.comments)
-    comments = f'<div id="comments" class="comments"><h3>Comments</h3><ol>{said}</ol></div>' if said else ""
-    crumbs = f'<div class="breadcrumbs"><a href="/">Home</a> &raquo; <a href="/{links[0].lower()}/">{links[0]}</a></div>'
-    banner = f'<div id="cookie-banner" class="cookie-consent" role="dialog"><p>{cookie}</p><button>Accept</button></div>'
-    foot = f'<p>{rights}</p><ul><li><a href="/imprint">Imprint</a></li><li><a href="/privacy">Privacy</a></li></ul>'
-    parts = {"header": header, "crumbs": crumbs, "body": body, "bar": bar, "related": related, "side": side}
-    framed = _frame(site.pick(FRAMES), {**parts, "comments": comments, "foot": foot, "banner": banner})
-    head = (
-        f'<meta charset="utf-8">\n<title>{escape(page.title)} | {name}</title>\n{page.meta}'
-        f'<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/static/site.css">'
-        "<style>.menu{display:flex}.ad{float:right}</style><script>window.dataLayer=[];function track(){}</script>"
-    )
-    html = f'<!DOCTYPE html>\n<html lang="{page.language}">\n<head>{head}</head>\n<body class="{page.kind}">\n{framed}\n'
-    return html + f'<script src="/static/app.js"></script></body>\n</html>\n', Furniture(tuple(texts), tuple(images))
+    if page.comments:
+        said = (f'<li class="comment"><b>{escape(who)}</b><p>{escape(what)}</p></li>' for who, what in page.comments)
+        parts["comments"] = f'<div id="comments" class="comments"><h3>Comments</h3><ol>{"".join(said)}</ol></div>'
+    return parts, Furniture(tuple(texts), tuple(images))
 
 
-def _frame(name: str, parts: dict[str, str]) -> str:
-    """The body element's inside, in one of FRAMES."""
-    if name == "semantic":
-        return (
-            "{banner}<header><nav>{header}</nav></header>\n<main>{crumbs}<article>{body}</article>\n{bar}{comments}</main>\n"
-            "<aside>{side}{related}</aside>\n<footer>{foot}</footer>"
-        ).format(**parts)
-    if name == "soup":
-        return (
-            '<div id="header">{header}</div><div id="wrapper"><div id="sidebar">{side}</div><div id="content">{crumbs}{bar}'
-            '<div class="post-content">{body}</div>{related}{comments}</div></div><div id="footer" class="footer">{foot}</div>{banner}'
-        ).format(**parts)
-    if name == "table":
-        return (
-            '<table width="100%"><tr><td colspan="2" class="header">{header}</td></tr><tr><td class="menu" width="200">{side}{related}'
-            '</td><td class="content">{crumbs}{body}{bar}{comments}</td></tr><tr><td colspan="2" class="footer">{foot}</td></tr></table>'
-            "{banner}"
-        ).format(**parts)
-    if name == "weblog":
-        return (
-            '<div id="page" class="site"><header class="site-header">{header}</header><div class="content-area"><main class="site-main">'
-            '<article class="post hentry"><div class="entry-content">{body}</div><div class="entry-footer">{bar}</div></article>'
-            '{related}{comments}</main></div><div id="secondary" class="widget-area">{side}</div>'
-            '<footer class="site-footer">{foot}</footer></div>{banner}'
-        ).format(**parts)
-    return (
-        '{banner}<div id="root"><div class="css-1k"><div role="banner" class="css-9x">{header}</div><div class="css-2m" role="main">'
-        '{crumbs}<div class="css-7q">{body}</div>{bar}</div><div class="css-4z" role="complementary">{side}{related}</div>{comments}'
-        '<div role="contentinfo" class="css-0f">{foot}</div></div></div>'
-    ).format(**parts)
+def _icon(url: str, alt: str, width: int, height: int) -> str:
+    return f'<img src="{url}" alt="{alt}" width="{width}" height="{height}">'

@@ -45,7 +45,7 @@ def test_connected_is_right() -> None:
     assert connected([]) == {}
 
 
-@pytest.mark.parametrize("rounds", [0, 1, 2, 4])
+@pytest.mark.parametrize("rounds", [0, 2])
 def test_any_number_of_rounds_gives_the_same_answer(rounds: int) -> None:
     run(FOREST, rounds, naive(FOREST), None)
 

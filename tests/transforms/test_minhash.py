@@ -126,7 +126,7 @@ def test_small_buckets_meet_in_full_and_large_ones_stay_connected() -> None:
     assert len(list(minhash.bucket_pairs(reversed(small)))) == len(small) * (len(small) - 1) // 2
     large = [f"{i:03}" for i in range(200)]
     pairs = list(minhash.bucket_pairs(large))
-    assert len(set(pairs)) == len(pairs) <= 200 * (minhash.WINDOW + 1)
+    assert len(set(pairs)) == len(pairs) <= 200 * (minhash.WINDOW_IN_LARGE + 1)
     assert {("000", other) for other in large[1:]} <= set(pairs)
     assert all(a < b for a, b in pairs)
 
