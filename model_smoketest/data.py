@@ -236,7 +236,9 @@ class Mixture:
         """
         shortest = vocabulary.image_tokens + 4  # <s> <image> … </image> and one token to predict
         if config.max_length < shortest:
-            raise ConfigError(f"train.max_length = {config.max_length} leaves no room for an image: {shortest} at least")
+            raise ConfigError(
+                f"train.max_length = {config.max_length} leaves no room for an image: {shortest} at least"
+            )
         self._vocabulary = vocabulary
         self.streams: dict[str, Stream] = {}
         weights = {c: getattr(config, f"mix_{c}") for c in contract.CORPORA}

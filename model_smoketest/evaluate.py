@@ -57,8 +57,7 @@ def evaluate(shards: str, model_dir: str, config: Train) -> dict[str, Any]:
             found, note = grounding(model, stems, corpus, samples, losses)
             result["grounding"][corpus] = found
             result["notes"] += [note] if note else []
-    text = json.dumps(result, indent=1, sort_keys=True) + "\n"
-    whole(Path(model_dir, RESULT), lambda path: path.write_text(text, "utf-8"))
+    whole(Path(model_dir, RESULT), (json.dumps(result, indent=1, sort_keys=True) + "\n").encode())
     return result
 
 
@@ -104,7 +103,7 @@ def rotations(images: list[bytes]) -> list[list[int]]:
     keys = [hashlib.blake2b(image, digest_size=16).digest() for image in images]
     order = sorted(range(len(images)), key=lambda i: (keys[i], i))
     count = len(images)
-    nearest = max(Counter(keys).values(), default=count)  # equal images stand together: step over the largest group
+    nearest = max(Counter(keys).values(), default=1)  # equal images stand together: step over the largest group
     if count < 2 * nearest:
         return []
     shifts = sorted({nearest + (count - 2 * nearest) * k // max(1, ROTATIONS - 1) for k in range(ROTATIONS)})

@@ -13,6 +13,7 @@ betas (0.9, 0.98), linear warm-up, then linear decay to 0.
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import pickle
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors
 from torch import Tensor
 
 from model_smoketest import data
@@ -59,6 +60,8 @@ def train(shards: str, model_dir: str, config: Train, log: Callable[[str], None]
     os.makedirs(model_dir, exist_ok=True)
 
     first = resume(model_dir, identity, model, optimizer, mixture, log)
+    if not first:  # what an earlier run left is not this run's result
+        Path(model_dir, CONFIG).unlink(missing_ok=True)
     records = read_log(model_dir, first)
     parameters = [p for p in model.parameters() if p.requires_grad]
     trained = sum(p.numel() for p in parameters)
@@ -126,7 +129,7 @@ def make_optimizer(model: Kosmos, config: Train) -> torch.optim.AdamW:
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), eps=ADAM_EPS)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), eps=ADAM_EPS, fused=True)
 
 
 def learning_rate(step: int, config: Train) -> float:
@@ -193,7 +196,9 @@ def save(model_dir: str, identity: str, step: int, model: Kosmos, optimizer: Any
         "optimizer": optimizer.state_dict(),
         "data": mixture.state(),
     }
-    whole(Path(model_dir, CHECKPOINT), lambda path: torch.save(state, path))
+    buffer = io.BytesIO()  # by way of memory: torch's own file writer hides a full disk behind a RuntimeError
+    torch.save(state, buffer)
+    whole(Path(model_dir, CHECKPOINT), buffer.getbuffer())
 
 
 def resume(model_dir: str, identity: str, model: Kosmos, optimizer: Any, mixture: data.Mixture, log: data.Log) -> int:
@@ -220,9 +225,8 @@ def finish(model_dir: str, model: Kosmos, config: Train, vocabulary: Vocabulary,
     """Weights, then the config that says they are whole and of what."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.trained_state().items()}
     described = {"train": to_dict(config), "vocabulary": dataclasses.asdict(vocabulary), "identity": identity}
-    text = json.dumps(described, indent=1, sort_keys=True) + "\n"
-    whole(Path(model_dir, WEIGHTS), lambda path: save_file(weights, path))
-    whole(Path(model_dir, CONFIG), lambda path: path.write_text(text, "utf-8"))
+    whole(Path(model_dir, WEIGHTS), safetensors(weights))
+    whole(Path(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
 
 
 def read_log(model_dir: str, steps: int) -> list[dict[str, Any]]:
@@ -235,14 +239,18 @@ def read_log(model_dir: str, steps: int) -> list[dict[str, Any]]:
 def write_log(model_dir: str, records: list[dict[str, Any]]) -> None:
     """The whole log again: a few hundred lines at most per minute of training."""
     text = "".join(json.dumps(record, sort_keys=True) + "\n" for record in records)
-    whole(Path(model_dir, LOG), lambda path: path.write_text(text, "utf-8"))
+    whole(Path(model_dir, LOG), text.encode())
 
 
-def whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file so that nobody ever sees half of it."""
+def whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    Raises:
+        OSError: nothing is left that was not there before.
+    """
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
-        write(temporary)
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -57,15 +57,22 @@ class Tower(nn.Module):
         return self.visual.ln_post(self.visual.transformer.resblocks[-1](tokens))
 
     def pixels(self, jpeg: bytes) -> Tensor:
-        """Image bytes → (3, H, W): short side resized (bicubic), centre cropped, normalised."""
+        """Image bytes → (3, H, W): short side resized (bicubic), centre cropped, normalised.
+
+        Raises:
+            ConfigError: not an image.
+        """
         height, width = self.size
-        with Image.open(io.BytesIO(jpeg)) as image:
-            image = image.convert("RGB")
-            scale = max(width / image.width, height / image.height)
-            full = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-            image = image.resize(full, Image.Resampling.BICUBIC)
-            left, top = (full[0] - width) // 2, (full[1] - height) // 2
-            array = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255.0
+        try:
+            with Image.open(io.BytesIO(jpeg)) as opened:
+                image = opened.convert("RGB")
+        except (OSError, Image.DecompressionBombError) as error:
+            raise ConfigError(f"an image in the shards does not decode ({error}): run `weft pack` again") from None
+        scale = max(width / image.width, height / image.height)
+        full = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        image = image.resize(full, Image.Resampling.BICUBIC)
+        left, top = (full[0] - width) // 2, (full[1] - height) // 2
+        array = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255.0
         return torch.from_numpy((array - np.float32(self.mean)) / np.float32(self.std)).permute(2, 0, 1)
 
     def fingerprint(self) -> str:

@@ -33,11 +33,12 @@ class BooksError(RuntimeError):
     """Something entered a stage and has no fate, or two."""
 
 
-def audit(output: str, stage: str, entered: dict[str, int]) -> Books:
+def audit(output: str, stage: str, entered: dict[str, int], per_file: bool = False) -> Books:
     """The books of a finished stage.
 
     Args:
         entered: kind → how many, as counted by the stage where it reads.
+        per_file: keys are unique within a file of fates, not over all: one record may stand in two archives.
 
     Raises:
         BooksError: a kind does not balance, a key has two fates, or a drop has no reason.
@@ -52,7 +53,7 @@ def audit(output: str, stage: str, entered: dict[str, int]) -> Books:
         for row in grouped:
             counts[row["kind"], row["fate"], row["reason"]] += row["key_count"]
         seen += table.num_rows
-        distinct.update(_fingerprints(table))
+        distinct.update(_fingerprints(table, path if per_file else ""))
     if len(distinct) != seen:
         raise BooksError(f"{stage}: {seen - len(distinct)} of {seen} fates are second fates of the same thing")
     books: Books = {}
@@ -78,9 +79,11 @@ def carry_on(before: Books, after: Books, kind: str, stages: tuple[str, str]) ->
         )
 
 
-def _fingerprints(table: pa.Table) -> list[bytes]:
+def _fingerprints(table: pa.Table, scope: str) -> list[bytes]:
     """12 bytes per (kind, key), so that the check for second fates stays small in memory."""
+    salt = hashlib.blake2b(scope.encode(), digest_size=16).digest()
     joined = pc.binary_join_element_wise(table["kind"], table["key"], "\x1f")
     return [
-        hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=12).digest() for value in joined.to_pylist()
+        hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=12, salt=salt).digest()
+        for value in joined.to_pylist()
     ]

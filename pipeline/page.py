@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.config import Config
+from transforms import pages
+from transforms.warc import Record
 
 
 def describe(html: bytes, url: str, config: Config) -> dict[str, Any]:
-    """The document, pairs and image fates of one page as plain values."""
-    raise NotImplementedError
+    """The document, pairs and fates of one page as plain values; document is None where the recipe drops it."""
+    headers = (("content-type", "text/html"),)
+    record = Record("response", url or "http://localhost/", "", 0, "", 0, 200, headers, html, "")
+    result = pages.process(record, "", config.extract)
+    document = None
+    if result.document is not None:
+        document = result.document._asdict()
+        document["image_meta"] = [m and m._asdict() for m in result.document.image_meta]
+    return {
+        "document": document,
+        "pairs": [pair._asdict() for pair in result.pairs],
+        "fates": [{k: v for k, v in fate._asdict().items() if k != "stage"} for fate in result.fates],
+    }

@@ -109,7 +109,7 @@ class Run:
         )
         with progress.shown():
             entered = getattr(importlib.import_module(stage.module), stage.function)(context)
-        account = books.audit(self.output, stage.name, entered)
+        account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
         self._check_chain(stage, account)
         seconds = time.monotonic() - begun
         manifest.write(

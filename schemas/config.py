@@ -137,7 +137,7 @@ class Pack:
 class Train:
     """The smoke model: a small Kosmos-1."""
 
-    steps: int = 150
+    steps: int = 400
     layers: int = 2
     width: int = 128
     heads: int = 4
@@ -149,15 +149,15 @@ class Train:
     mix_text: float = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
     mix_pairs: float = 0.5
     mix_interleaved: float = 0.2
-    batch_tokens: int = 4096
+    batch_tokens: int = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
     max_length: int = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
-    learning_rate: float = 2e-3  # Kosmos-1: 2e-4 at 1.3B parameters
-    warmup_steps: int = 15
+    learning_rate: float = 1.5e-3  # Kosmos-1: 2e-4 at 1.3B parameters
+    warmup_steps: int = 30
     weight_decay: float = 0.01  # Kosmos-1 3.2
     beta2: float = 0.98  # Kosmos-1 3.2
     clip_norm: float = 2.0
     seed: int = 0
-    checkpoint_every: int = 50
+    checkpoint_every: int = 100
     eval_samples: int = 256
 
 

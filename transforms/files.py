@@ -12,13 +12,16 @@ import shutil
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
+import fsspec
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 HTTP_TIMEOUT_S = 60
+HTTP_BLOCK_BYTES = 8 << 20  # asked for at a time, by Range
 
 
 def is_local(path: str) -> bool:
@@ -38,7 +41,8 @@ def open_read(path: str) -> BinaryIO:
         OSError: missing or unreadable.
     """
     if path.startswith(("http://", "https://")):
-        return cast(BinaryIO, urllib.request.urlopen(path, timeout=HTTP_TIMEOUT_S))
+        web = fsspec.filesystem("http", client_kwargs={"trust_env": True})
+        return cast(BinaryIO, web.open(path, "rb", block_size=HTTP_BLOCK_BYTES))
     if is_local(path):
         return open(path, "rb")
     return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
@@ -57,28 +61,42 @@ def read_range(path: str, offset: int, length: int) -> bytes:
         return stream.read(length)
 
 
+@contextmanager
+def atomic(path: str) -> Iterator[BinaryIO]:
+    """A stream to write a whole file to; the file appears when the block ends well, and not at all when it does not.
+
+    Raises:
+        OSError: nothing is left under `path` that was not there before.
+    """
+    if not is_local(path):
+        # Closing is what publishes an upload, so a failed block must not reach it.
+        stream = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        yield cast(BinaryIO, stream)
+        stream.close()
+        return
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    try:
+        with open(temporary, "wb") as local:
+            yield local
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
 def write_atomic(path: str, write: bytes | str | Callable[[BinaryIO], None]) -> None:
     """Write a whole file: bytes, text, or a function that writes to the stream. Replaces what was there.
 
     Raises:
         OSError: nothing is left under `path` that was not there before.
     """
-    if isinstance(write, str):
-        write = write.encode("utf-8")
-    if not is_local(path):
-        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            stream.write(write) if isinstance(write, bytes) else write(stream)
-        return
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    temporary = f"{path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    try:
-        with open(temporary, "wb") as local:
-            local.write(write) if isinstance(write, bytes) else write(local)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    with atomic(path) as stream:
+        if callable(write):
+            write(stream)
+        else:
+            stream.write(write.encode("utf-8") if isinstance(write, str) else write)
 
 
 def exists(path: str) -> bool:

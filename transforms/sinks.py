@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import apache_beam as beam
@@ -32,6 +33,35 @@ def write_table(path: str, rows: Iterable[Sequence[Any]], schema: pa.Schema) -> 
 
     files.write_atomic(path, write)
     return table.num_rows
+
+
+class TableWriter:
+    """Rows to one Parquet file as they come, a row group at a time; the file appears whole when the block ends."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._rows: list[Sequence[Any]] = []
+
+    def __enter__(self) -> TableWriter:
+        self._stack = ExitStack()
+        stream = self._stack.enter_context(files.atomic(self._path))
+        self._writer = self._stack.enter_context(pq.ParquetWriter(stream, self._schema, compression="zstd"))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            self._flush(0)
+        self._stack.__exit__(*error)
+
+    def write(self, row: Sequence[Any]) -> None:
+        """Take one row, in the order of the schema."""
+        self._rows.append(row)
+        self._flush(ROW_GROUP_ROWS - 1)
+
+    def _flush(self, above: int) -> None:
+        if len(self._rows) > above:
+            self._writer.write_table(to_table(self._rows, self._schema))
+            self._rows = []
 
 
 def read_rows(path: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

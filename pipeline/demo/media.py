@@ -24,6 +24,7 @@ SPOILED = {"broken": 2, "truncated": 2, "tiny": 2, "single_colour": 2, "svg": 1,
 _SERVER_ONLY = ("redirect", "broken", "html")
 _SUFFIX = {"png": "png", "alpha": "png", "webp": "webp", "gif": "gif", "svg": "svg"}
 _MIME = {"png": "image/png", "webp": "image/webp", "gif": "image/gif", "svg": "image/svg+xml", "jpg": "image/jpeg"}
+_NAMES = ("view", "detail", "photo", "large", "front", "scan", "cover", "snap")
 ARCHIVED = 0.6  # share of pictures whose bytes are in the WARC files
 JPEG_QUALITY = 85
 ROTATED = 6  # EXIF orientation: turn by 90 degrees to the right to show it
@@ -61,30 +62,32 @@ class Answer:
 
 
 def _wheel() -> tuple[str, ...]:
-    kinds = [kind for kind, share in {**FINE, **SPOILED}.items() for _ in range(share)]
-    kinds += ["jpeg"] * (100 - len(kinds))
-    return tuple(Dice("kinds of pictures").sample(kinds, 100))
+    """Kinds in the order in which they come round: each of them once in the first 40 of 100."""
+    dice = Dice("kinds of pictures")
+    shares = {**FINE, **SPOILED}
+    first = [*shares, *["jpeg"] * (40 - len(shares))]
+    rest = [kind for kind, share in shares.items() for _ in range(share - 1)]
+    rest += ["jpeg"] * (60 - len(rest))
+    return (*dice.sample(first, 40), *dice.sample(rest, 60))
 
 
 WHEEL = _wheel()
 
 
-def picture(seed: str, number: int, host: str, date: str, plain: bool = False, copies: bool = False) -> Picture:
+def picture(seed: str, number: int, kind: str, host: str, date: str, copies: bool = False) -> Picture:
     """The `number`-th picture of the web.
 
     Args:
+        kind: out of WHEEL.
         host: of the page that shows it; half the pictures are on a CDN instead.
-        plain: an ordinary JPEG, whatever its number.
         copies: smaller copies exist too.
     """
     dice = Dice(f"picture {seed}")
-    kind = "jpeg" if plain or copies else WHEEL[number % 100]
-    width, height = 4 * dice.number(60, 130), 4 * dice.number(52, 92)
+    width, height = 4 * dice.number(55, 115), 4 * dice.number(51, 80)
     if kind == "tiny":
         width = height = 32
     place = host if dice.chance(0.5) else dice.pick(CDNS)
-    word = pictures.caption(pictures.sample_scene(seed), 0).split()[-1].strip(".").lower()
-    name = f"{word}-{number}"
+    name = f"{dice.pick(_NAMES)}-{number}"
     suffix = _SUFFIX.get(kind, "jpg")
     shape = dice.number(0, 9)
     if shape == 0 and not copies:
@@ -123,7 +126,8 @@ def serve_or_archive(made: Picture) -> list[Answer]:
     if made.kind == "single_colour":
         image = Image.new("RGB", (made.width, made.height), tuple(Dice(made.seed).number(30, 220) for _ in range(3)))
     else:
-        image = pictures.draw(made.scene, made.width, made.height)
+        small = pictures.draw(made.scene, made.width * 2 // 3, made.height * 2 // 3)  # drawing is what costs time
+        image = small.resize((made.width, made.height), Image.Resampling.BICUBIC)
     body, mime = _encode(image, made.kind)
     headers = {"Content-Type": mime}
     if made.kind == "opt_out":

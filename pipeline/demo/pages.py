@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pipeline.demo import pictures, prose, templates, vocabulary
-from pipeline.demo.media import Picture, picture
+from pipeline.demo.media import WHEEL, Picture, picture
 from pipeline.demo.prose import Dice
 from pipeline.demo.templates import Block, Page, Shown
 
@@ -59,6 +59,12 @@ class Author:
     def __init__(self, salt: str) -> None:
         self.salt = salt
         self.used = 0
+        self._turns = 0
+
+    def turn(self) -> str:
+        """The kind of the next picture that may be of any kind."""
+        self._turns += 1
+        return WHEEL[self._turns % len(WHEEL)]
 
     def page(self, kind: str, index: int, date: str) -> Made:
         """The `index`-th page of a kind."""
@@ -161,7 +167,8 @@ class _Desk:
         host = urlsplit(self.url).netloc
         lost = self.kind in ("language", "gibberish", "too_short", "opt_out")
         copies = style in ("srcset", "picture", "lazy_srcset")
-        made = picture(f"{self.seed} {len(self.shown)}", self.author.used, host, self.date, plain=lost, copies=copies)
+        kind = "jpeg" if lost or copies else self.author.turn()
+        made = picture(f"{self.seed} {len(self.shown)}", self.author.used, kind, host, self.date, copies)
         self.author.used += 1
         alt, caption = self._words(made, figure)
         shown = Shown(made.url, self._reference(made.url), made.width, made.height, alt, caption, style, made.also)
@@ -196,7 +203,7 @@ class _Desk:
     def news(self) -> list[Block]:
         """Figures between paragraphs; the sentence about a picture stands right before or right after it."""
         blocks = [Block("p", tuple(self.say(2, 4)))]
-        for _ in range(self.dice.number(2, 4)):
+        for _ in range(self.dice.number(2, 3)):
             block, scene = self.picture(templates.STYLES)
             about = self.tell(scene)
             if self.dice.chance(0.5):
@@ -205,12 +212,15 @@ class _Desk:
                 blocks += [block, Block("p", (*about, *self.say(2, 4)))]
         if self.dice.chance(0.3):
             blocks.insert(self.dice.number(1, len(blocks)), Block("h2", (prose.title(self.dice, self.topic),)))
+        if self.dice.chance(0.25):
+            other = f"Read also: {prose.title(self.dice, self.dice.pick(sorted(vocabulary.TOPICS)))}"
+            blocks.insert(self.dice.number(1, len(blocks)), Block("aside", (other,)))
         return blocks
 
     def gallery(self) -> list[Block]:
         """Pictures with captions, each with a sentence or two."""
         blocks = [Block("p", tuple(self.say(2, 4)))]
-        for _ in range(self.dice.number(4, 7)):
+        for _ in range(self.dice.number(3, 6)):
             block, scene = self.picture(("plain", "lazy", "srcset", "lazy_gif"), figure=0.9)
             blocks += [block, Block("p", (*self.tell(scene), *self.say(1, 1)))]
         return blocks

@@ -63,7 +63,10 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A piece of the body: kind p, h2, list, quote, code, table, avatar (texts) or image (shown)."""
+    """A piece of the body: kind p, h2, list, quote, code, table, avatar, aside (texts) or image (shown).
+
+    An aside stands among the paragraphs and is not the page's own.
+    """
 
     kind: str
     texts: tuple[str, ...] = ()
@@ -140,6 +143,8 @@ def _block(block: Block) -> str:
     if block.kind == "table":
         rows = [block.texts[i : i + 2] for i in range(0, len(block.texts), 2)]
         return "<table>" + "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows) + "</table>"
+    if block.kind == "aside":
+        return f'<div class="read-also">{_text(block.texts)} <a href="/story/{len(block.texts[0])}">more</a></div>'
     if block.kind == "h2":
         return f"<h2>{_text(block.texts)}</h2>"
     return f"<p>{_text(block.texts)}</p>"
@@ -249,7 +254,7 @@ def _around(page: Page, own: Dice) -> tuple[dict[str, str], Furniture]:
         f'{_icon("/static/logo.png", f"{name} logo", 120, 40)}</a><ul class="menu">{nav}</ul>',
         "crumbs": '<div class="breadcrumbs"><a href="/">Home</a> &raquo; '
         f'<a href="/{links[0].lower()}/">{links[0]}</a></div>',
-        "foot": f'<p>{rights}</p><ul><li><a href="/imprint">Imprint</a></li><li><a href="/privacy">Privacy</a></li></ul>',
+        "foot": f'<p>{rights}</p><a href="/imprint">Imprint</a> <a href="/privacy">Privacy</a>',
         "banner": '<div id="cookie-banner" class="cookie-consent" role="dialog">'
         f"<p>{cookie}</p><button>Accept</button></div>",
         **dict.fromkeys(("side", "bar", "related", "comments"), ""),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ VERSION = 1  # of what is made: a change here makes a directory of an older vers
 TRUTH = "truth.jsonl"
 _DONE = "web.json"
 
+_DRAWERS = 2  # threads; Pillow and numpy let go of the interpreter for most of the drawing
 _CHARSETS = ("utf-8",) * 8 + ("windows-1252", "iso-8859-15")
 _FOREIGN_CHARSETS = {"ru": "windows-1251", "ja": "shift_jis", "de": "iso-8859-1", "fr": "windows-1252"}
 _CODINGS = ("",) * 5 + ("chunked", "gzip", "gzip chunked")
@@ -57,10 +59,10 @@ def make_web(directory: str, pages: int = 600, salt: str = "demo") -> None:
 def _answers(rendered: list[tuple[Capture, str, Furniture]]) -> dict[str, list[Answer]]:
     """What the web answers for every picture that a page names; key: the picture's URL."""
     found: dict[str, list[Answer]] = {}
+    wanted = {made.url: made for capture, _, _ in rendered for made, _ in capture.made.pictures}
+    with ThreadPoolExecutor(_DRAWERS) as drawers:
+        found.update(zip(wanted, drawers.map(media.serve_or_archive, wanted.values()), strict=True))
     for capture, html, frame in rendered:
-        for made, _ in capture.made.pictures:
-            if made.url not in found:
-                found[made.url] = media.serve_or_archive(made)
         host = urlsplit(capture.url).netloc
         more = [block.texts[1] for block in capture.made.page.blocks if block.kind == "avatar"]
         more += [f"http://{host}/static/blank.gif"] if "/static/blank.gif" in html else []
@@ -144,7 +146,7 @@ def _page_truth(capture: Capture, frame: Furniture, newest: dict[str, Capture]) 
         "dedup": role,
         "title": made.page.title,
         "main_text": [text for text in flow if isinstance(text, str)],
-        "boilerplate": list(frame.texts),
+        "boilerplate": [*frame.texts, *(block.texts[0] for block in made.page.blocks if block.kind == "aside")],
         "images": images,
         "boilerplate_images": list(frame.images),
         "avatars": sorted(set(seen)),

@@ -210,6 +210,17 @@ def test_text_lost_and_boilerplate_kept(run, judged):
     assert placement["sentence_recall"] < 1 and placement["boilerplate_intrusion"] > 0
 
 
+def test_quotation_of_an_earlier_sentence_is_no_fault(run, judged):
+    for doc_id, flow in run.flows.items():
+        if run.of[doc_id]["kind"] == "forum" and any(isinstance(item, tuple) for item in flow):
+            first = next(i for i, item in enumerate(flow) if isinstance(item, tuple))
+            flow.insert(first + 1, flow[0])
+            break
+    else:
+        pytest.fail("no forum page with a picture")
+    assert judged(run)["placement"]["neighbours"] == 1
+
+
 def test_images(run, judged):
     expected = {image_key(i["url"]): i["expect"] for line in run.lines for i in line["images"]}
     good = next(key for key in run.status if expected[key] == "ok")

@@ -1,0 +1,182 @@
+"""The model against its definitions: causality, xPos, Magneto's initialisation, where images go, what is trained."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from model_smoketest import model as kosmos
+from model_smoketest import vision
+from model_smoketest.data import Sample, collate
+from model_smoketest.train import build
+from schemas import shards as contract
+from schemas.config import ConfigError
+
+
+@pytest.fixture(scope="module")
+def small(kit):
+    return build(kit.config(), kit.vocabulary)[0].eval()
+
+
+def batch_of(kit, *segments, images=None):
+    ids = [kit.ids_of(s).astype(np.int64) for s in segments]
+    samples = []
+    for i, (row, parts) in enumerate(zip(ids, segments, strict=True)):
+        shown = tuple(kit.picture(i + k) for k in range(parts.count(None)))
+        samples.append(Sample(str(i), row, contract.loss_mask(row, kit.vocabulary), shown))
+    return collate("interleaved", samples, kit.vocabulary)
+
+
+def losses(model, batch):
+    stems = vision.StemCache(model.tower)(batch.images) if batch.images else None
+    return model(batch.ids, batch.mask, batch.rows, batch.slots, stems)
+
+
+def test_loss_is_cross_entropy_of_the_targets_alone(kit, small):
+    batch = batch_of(kit, [[20, 21], None, [22, 23]], [[24], None])
+    got = losses(small, batch)
+    stems = vision.StemCache(small.tower)(batch.images)
+    logits = small.hidden(batch.ids, batch.rows, batch.slots, stems) @ small.embedding.weight.T
+    want = []
+    for b, t in batch.mask.nonzero().tolist():
+        want.append(-torch.log_softmax(logits[b, t - 1], 0)[batch.ids[b, t]])
+    assert len(got) == int(batch.mask.sum()) == 5 + 2  # words and </s>; never <s>, slots, </image> or padding
+    torch.testing.assert_close(got, torch.stack(want), atol=1e-5, rtol=1e-5)
+
+
+def test_padding_and_neighbours_change_nothing(kit, small):
+    alone = losses(small, batch_of(kit, [[20, 21], None, [22]]))
+    beside = losses(small, batch_of(kit, [[20, 21], None, [22]], [list(range(30, 60))]))
+    torch.testing.assert_close(beside[: len(alone)], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_the_future_is_not_seen_and_an_image_is_felt_only_after_it(kit, small):
+    batch = batch_of(kit, [[20, 21], None, [22, 23]])
+    right = losses(small, batch)
+    wrong = losses(small, batch._replace(images=[kit.picture(99)]))
+    torch.testing.assert_close(wrong[:2], right[:2])  # the words before it
+    assert (wrong[2:] - right[2:]).abs().min() > 1e-7
+    later = batch.ids.clone()
+    later[0, -2] = 40
+    changed = losses(small, batch._replace(ids=later))
+    torch.testing.assert_close(changed[:-2], right[:-2])
+    assert abs(changed[-2] - right[-2]) > 1e-4
+
+
+def test_image_embeddings_overwrite_their_slots(kit, small, monkeypatch):
+    batch = batch_of(kit, [[20], None, [21]], [[22, 23], None, None])
+    seen = {}
+    monkeypatch.setattr(small.blocks[0], "forward", lambda x, rotations: seen.setdefault("x", x))
+    stems = vision.StemCache(small.tower)(batch.images)
+    small.hidden(batch.ids, batch.rows, batch.slots, stems)
+    width = small.config.width
+    want = small.embedding(batch.ids)
+    images = small.resampler(small.tower.head(stems))
+    assert images.shape == (3, kit.vocabulary.image_tokens, width)
+    for n, (row, slots) in enumerate(zip(batch.rows, batch.slots, strict=True)):
+        want[row, slots] = images[n]
+    torch.testing.assert_close(seen["x"], want * math.sqrt(width))
+
+
+def test_xpos_depends_on_distance_alone_and_decays_with_it():
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 1, 1, 1, 16).expand(2, 1, 1, 600, 16)
+    turn_q, turn_k = kosmos.xpos(600, 16, q.device)
+    scores = kosmos.rotate(q, turn_q) @ kosmos.rotate(k, turn_k).transpose(-1, -2)
+    for distance in (0, 1, 50):
+        line = torch.diagonal(scores[0, 0], -distance)
+        torch.testing.assert_close(line, line[:1].expand_as(line), atol=1e-3, rtol=1e-3)
+    assert torch.allclose(torch.diagonal(scores[0, 0]), q[0, 0, 0] @ k[0, 0, 0], atol=1e-3)
+    scale = (torch.arange(0, 16, 2) + 0.4 * 16) / (1.4 * 16)
+    torch.testing.assert_close((turn_q[512] * turn_k[0]).abs(), scale, atol=1e-5, rtol=1e-5)  # 512 tokens apart
+
+
+def test_initialisation_has_magnetos_gain_on_values_and_none_on_queries_and_keys(kit):
+    layers, width, ffn = 24, 64, 128
+    block = kosmos.Block(kit.config(layers=layers, width=width, ffn=ffn))
+    gain = math.sqrt(math.log(2 * layers))
+    assert gain == pytest.approx(1.968, abs=1e-3)
+    scaled = (block.attention.v_proj, block.attention.out_proj, block.ffn.fc1, block.ffn.fc2)
+    for linear in (*scaled, block.attention.q_proj, block.attention.k_proj):
+        bound = 1 / math.sqrt(linear.in_features) * (gain if linear in scaled else 1.0)
+        assert float(linear.weight.detach().abs().max()) == pytest.approx(bound, rel=0.02)
+
+
+def test_sub_ln_stands_before_both_output_projections(small):
+    seen = {}
+    block = small.blocks[0]
+    hooks = [
+        linear.register_forward_pre_hook(lambda module, inputs, name=name: seen.update({name: inputs[0]}))
+        for name, linear in (("out_proj", block.attention.out_proj), ("fc2", block.ffn.fc2))
+    ]
+    x = 7 * torch.randn(1, 5, small.config.width)
+    block(x, kosmos.xpos(5, small.config.width // small.config.heads, x.device))
+    for hook in hooks:
+        hook.remove()
+    for name in ("out_proj", "fc2"):  # norms at their initial weights: mean 0, deviation 1
+        torch.testing.assert_close(seen[name].mean(-1), torch.zeros(1, 5), atol=1e-4, rtol=0)
+        torch.testing.assert_close(seen[name].std(-1, correction=0), torch.ones(1, 5), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("unfreeze", [True, False])
+def test_of_clip_only_the_last_block_and_norm_are_trained(kit, unfreeze):
+    model, _ = build(kit.config(unfreeze_last=unfreeze), kit.vocabulary)
+    losses(model, batch_of(kit, [None, [20]])).sum().backward()
+    moved = {n.split("visual.")[1] for n, p in model.tower.named_parameters() if p.grad is not None and p.grad.any()}
+    assert all(n.startswith(("transformer.resblocks.1.", "ln_post.")) for n in moved)
+    assert bool(moved) == unfreeze
+    saved = {name for name in model.trained_state() if name.startswith("tower.")}
+    assert {name.split("visual.")[1] for name in saved} >= moved and bool(saved) == unfreeze
+
+
+def test_the_tower_gives_what_open_clip_gives(kit, small):
+    """All tokens after ln_post; the class token, projected, is CLIP's own image embedding."""
+    import open_clip
+
+    clip = open_clip.create_model(f"local-dir:{kit.tower}").eval()
+    pixels = torch.stack([small.tower.pixels(kit.picture(i)) for i in range(3)])
+    with torch.no_grad():
+        tokens = small.tower.head(small.tower.stem(pixels))
+        assert tokens.shape == (3, 1 + 16, 32)
+        torch.testing.assert_close(tokens[:, 0] @ small.tower.visual.proj, clip.encode_image(pixels))
+
+
+@pytest.mark.parametrize("size", [(48, 40), (20, 90), (32, 32)])
+def test_preprocessing_is_open_clips_own(kit, small, size, tmp_path):
+    import open_clip
+
+    _, transform = open_clip.create_model_from_pretrained(f"local-dir:{kit.tower}", return_transform=True)
+    noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.png")
+    got = small.tower.pixels((tmp_path / "x.png").read_bytes())
+    want = transform(Image.open(tmp_path / "x.png"))
+    assert (got - want).abs().max() <= 1 / 255 / 0.25 + 1e-5  # resizing may round one step differently
+
+
+def test_the_stem_cache_forgets_the_oldest_and_never_changes_a_result(kit, small):
+    images = [kit.picture(i) for i in range(4)]
+    free = vision.StemCache(small.tower)(images)
+    one = free[0].nbytes
+    tight = vision.StemCache(small.tower, limit=2 * one)
+    assert torch.equal(tight(images), free) and torch.equal(tight(images[::-1]), free.flip(0))
+    assert tight._held == 2 * one and len(tight._known) == 2
+
+
+def test_models_that_cannot_be_are_one_clear_line(kit, tmp_path):
+    with pytest.raises(ConfigError, match="multiple of twice"):
+        build(kit.config(width=30, heads=4), kit.vocabulary)
+    with pytest.raises(ConfigError, match=r"no open_clip_config\.json"):
+        vision.load_tower(f"local-dir:{tmp_path}", "", True)
+    with pytest.raises(ConfigError, match="vision_pretrained"):
+        vision.load_tower("ViT-B-32", "", True)
+    with pytest.raises(ConfigError, match="does not load"):
+        vision.load_tower("ViT-B-99", "openai", True)
+    with pytest.raises(ConfigError, match="does not load"):
+        vision.load_tower("ViT-B-32", "no-such-tag", True)
+
+
+def test_an_image_that_does_not_decode_is_one_clear_line(kit, small):
+    with pytest.raises(ConfigError, match="does not decode"):
+        small.tower.pixels(kit.picture(0)[:200])

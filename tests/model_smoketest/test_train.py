@@ -1,0 +1,203 @@
+"""Training and evaluation as a whole: exact resumption, learning, and the gap that tells right from wrong images."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from model_smoketest import data, evaluate
+from model_smoketest import train as training
+from schemas.config import ConfigError
+
+
+class Killed(BaseException):
+    """The machine went away."""
+
+
+def quiet(line):
+    pass
+
+
+def weights(directory):
+    return load_file(directory / training.WEIGHTS)
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def killed_after(step):
+    def log(line):
+        if f"step {step}/" in line:
+            raise Killed
+
+    return log
+
+
+def run_killed(kit, directory, monkeypatch, config, step):
+    """Trains until `step` is logged, one step a line, and dies there."""
+    monkeypatch.setattr(training, "LOG_EVERY", 1)
+    with pytest.raises(Killed):
+        training.train(str(kit.shards), str(directory), config, killed_after(step))
+    assert (directory / training.CHECKPOINT).exists() and not (directory / training.WEIGHTS).exists()
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}])
+def test_a_killed_run_ends_with_the_same_weights_to_the_bit(kit, tmp_path, monkeypatch, changes):
+    config = kit.config(**changes)
+    monkeypatch.setattr(training, "LOG_EVERY", 1)
+    training.train(str(kit.shards), str(tmp_path / "a"), config, quiet)
+    run_killed(kit, tmp_path / "b", monkeypatch, config, 6)  # the checkpoint is of step 4: two steps are lost
+    lines = []
+    training.train(str(kit.shards), str(tmp_path / "b"), config, lines.append)
+    assert "train: resuming after step 4" in lines
+    assert equal(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    logs = [[json.loads(x) for x in (tmp_path / d / training.LOG).read_text().splitlines()] for d in "ab"]
+    assert [r["step"] for r in logs[0]] == [r["step"] for r in logs[1]] == list(range(1, 9))
+    assert [r["loss"] for r in logs[0]] == [r["loss"] for r in logs[1]]
+    assert not list(tmp_path.glob("*/*.tmp-*"))
+
+
+def test_seeds_differ_and_a_finished_run_is_left_alone(kit, tmp_path):
+    config = kit.config(steps=2)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        training.train(str(kit.shards), str(tmp_path / name), kit.config(steps=2, seed=seed), quiet)
+    assert equal(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not equal(weights(tmp_path / "a"), weights(tmp_path / "c"))
+    again = training.train(str(kit.shards), str(tmp_path / "a"), config, quiet)
+    assert again["tokens"] == 0 and equal(weights(tmp_path / "a"), weights(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("what", ["config", "shards", "tower", "torn"])
+def test_a_checkpoint_of_something_else_is_told_and_not_used(kit, tmp_path, monkeypatch, what):
+    directory, shards, config = tmp_path / "m", kit.shards, kit.config()
+    run_killed(kit, directory, monkeypatch, config, 5)
+    why = "is of another config, vision tower or shards"
+    if what == "config":
+        config = kit.config(learning_rate=1e-3)
+    elif what == "shards":
+        shards = kit.write_shards(tmp_path / "s", {"pairs": (20, 4)})
+    elif what == "tower":
+        config = kit.config(vision=f"local-dir:{kit.write_tower(tmp_path / 't', seed=7)}")
+    else:
+        (directory / training.CHECKPOINT).write_bytes((directory / training.CHECKPOINT).read_bytes()[:1000])
+        why = "is unreadable"
+    lines = []
+    training.train(str(shards), str(directory), config, lines.append)
+    assert [line for line in lines if why in line and "starting from step 1" in line]
+    training.train(str(shards), str(tmp_path / "fresh"), config, quiet)
+    assert equal(weights(directory), weights(tmp_path / "fresh"))
+
+
+def test_what_is_only_watched_may_change_between_runs(kit, tmp_path, monkeypatch):
+    run_killed(kit, tmp_path, monkeypatch, kit.config(), 5)
+    lines = []
+    training.train(str(kit.shards), str(tmp_path), kit.config(checkpoint_every=3, eval_samples=5), lines.append)
+    assert "train: resuming after step 4" in lines
+
+
+def test_learning_rate_warms_up_and_decays_to_nothing(kit):
+    config = kit.config(steps=10, warmup_steps=4, learning_rate=1.0)
+    rates = [training.learning_rate(step, config) for step in range(11)]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates[5:] == pytest.approx([5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0])
+
+
+@pytest.fixture(scope="module")
+def grounded(kit, tmp_path_factory):
+    """Trained on pairs alone: once with the right pictures, once with those of other captions."""
+    results = {}
+    for name, shown in (("right", lambda seed: seed), ("wrong", lambda seed: seed + 5003)):
+        root = tmp_path_factory.mktemp(name)
+        shards = kit.write_shards(root / "shards", {"pairs": (300, 60), "interleaved": (30, 16)}, shown)
+        config = kit.config(steps=160, batch_tokens=512, learning_rate=5e-3, max_length=64, warmup_steps=10)
+        training.train(str(shards), str(root / "model"), config, quiet)
+        results[name] = evaluate.evaluate(str(shards), str(root / "model"), config)
+        assert json.loads((root / "model" / evaluate.RESULT).read_text()) == results[name]
+    return results
+
+
+def test_right_pictures_ground_the_model(grounded):
+    pairs = grounded["right"]["grounding"]["pairs"]
+    assert pairs["gap"] > 0.1 and pairs["gap"] > 5 * pairs["standard_error"] and pairs["win_rate"] > 0.8
+    assert pairs["wrong"] == pytest.approx(pairs["right"] + pairs["gap"], abs=2e-5)
+    assert pairs["right"] == grounded["right"]["loss"]["pairs"]  # a caption stands after its image, all of it
+    documents = grounded["right"]["grounding"]["interleaved"]
+    assert documents["gap"] > 0 and documents["images"] == 2 * documents["samples"] == 32
+
+
+def test_the_gap_vanishes_with_the_pictures_of_other_captions(grounded):
+    right, wrong = (grounded[name]["grounding"]["pairs"] for name in ("right", "wrong"))
+    assert abs(wrong["gap"]) < 0.02 and abs(wrong["gap"]) < right["gap"] / 5
+    assert wrong["right"] > right["right"] + 0.1  # and captions cannot be guessed as well
+
+
+def test_losses_of_a_sample_do_not_depend_on_its_batch(kit, tmp_path, monkeypatch):
+    training.train(str(kit.shards), str(tmp_path), kit.config(steps=2), quiet)
+    one = evaluate.evaluate(str(kit.shards), str(tmp_path), kit.config())
+    monkeypatch.setattr(evaluate, "BATCH_TOKENS", 1)
+    other = evaluate.evaluate(str(kit.shards), str(tmp_path), kit.config())
+    assert one["loss"] == pytest.approx(other["loss"], abs=2e-5) and one["tokens"] == other["tokens"]
+    assert one["samples"] == {"pairs": 16, "interleaved": 4, "text": 2}
+
+
+def test_rotations_give_nobody_his_own_picture():
+    images = [bytes([i % 5]) for i in range(17)] + [b"x"] * 6  # groups of equal images, up to six
+    found = evaluate.rotations(images)
+    assert len(found) == evaluate.ROTATIONS and len({tuple(f) for f in found}) == evaluate.ROTATIONS
+    for source in found:
+        assert sorted(source) == list(range(len(images)))
+        assert all(images[i] != images[j] for i, j in enumerate(source))
+    assert not any(map(evaluate.rotations, ([b"a"] * 3 + [b"b"] * 2, [b"a"], [])))
+    assert evaluate.rotations([b"a", b"b"]) == [[1, 0]]
+
+
+def test_without_held_out_samples_figures_are_null_with_a_note(kit, tmp_path):
+    shards = kit.write_shards(tmp_path / "s", {"pairs": (8, 1), "interleaved": (2, 0), "text": (2, 1)})
+    training.train(str(shards), str(tmp_path / "m"), kit.config(steps=1), quiet)
+    result = evaluate.evaluate(str(shards), str(tmp_path / "m"), kit.config())
+    assert result["loss"]["interleaved"] is None and result["loss"]["pairs"] > 0
+    assert result["grounding"] == {"interleaved": None, "pairs": None}
+    assert any("no held-out interleaved" in note for note in result["notes"])
+    assert any("too few different held-out images in pairs" in note for note in result["notes"])
+
+
+def test_evaluating_without_or_with_another_model_is_one_clear_line(kit, tmp_path):
+    with pytest.raises(ConfigError, match="run `weft train` first"):
+        evaluate.evaluate(str(kit.shards), str(tmp_path), kit.config())
+    training.train(str(kit.shards), str(tmp_path), kit.config(steps=1), quiet)
+    other = kit.write_shards(tmp_path / "s", {"pairs": (8, 4)})
+    with pytest.raises(ConfigError, match="run `weft train` again"):
+        evaluate.evaluate(str(other), str(tmp_path), kit.config())
+    limited = evaluate.evaluate(str(kit.shards), str(tmp_path), kit.config(eval_samples=3))
+    assert limited["samples"]["pairs"] == 3
+
+
+def test_a_new_run_is_not_taken_for_the_old_one_before_it_ends(kit, tmp_path, monkeypatch):
+    training.train(str(kit.shards), str(tmp_path), kit.config(steps=1), quiet)
+    monkeypatch.setattr(training, "LOG_EVERY", 1)
+    with pytest.raises(Killed):
+        training.train(str(kit.shards), str(tmp_path), kit.config(steps=9), killed_after(3))
+    with pytest.raises(ConfigError, match="run `weft train` first"):
+        evaluate.evaluate(str(kit.shards), str(tmp_path), kit.config())
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_no_half_file(kit, tmp_path, monkeypatch):
+    def full(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        training.train(str(kit.shards), str(tmp_path), kit.config(steps=1), quiet)
+    assert not list(tmp_path.iterdir())
+
+
+def test_batches_of_one_corpus_only(kit, tmp_path):
+    shards = kit.write_shards(tmp_path / "s", {"text": (4, 2)})
+    lines = []
+    summary = training.train(str(shards), str(tmp_path / "m"), kit.config(), lines.append)
+    assert list(summary["loss"]) == ["text"] and sum("corpus is empty" in line for line in lines) == 2
+    assert isinstance(summary["loss"]["text"], float) and data.read_vocabulary(str(shards)) == kit.vocabulary

@@ -1,0 +1,48 @@
+"""Caption pairs: the texts that stand for an image on its page, and which of them say something.
+
+Candidates are an image's figcaption, alt text and title, in this order; a text that repeats an earlier one of the same
+image is no second pair. Bounds are LAION's (alt texts under 5 or over 2,000 characters were dropped).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from schemas.config import Extract
+from schemas.records import ImageMeta
+
+_FILE_NAME = re.compile(r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)$", re.IGNORECASE)
+_CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
+_URL = re.compile(r"^(?:https?://|www\.)\S+$", re.IGNORECASE)
+
+
+def candidates(meta: ImageMeta) -> Iterator[tuple[str, str]]:
+    """(source, text) of every text that the page gives an image."""
+    seen = set()
+    for source, text in (("figcaption", meta.caption), ("alt", meta.alt), ("title", meta.title)):
+        flat = " ".join(text.split())
+        if flat and flat not in seen:
+            seen.add(flat)
+            yield source, flat
+
+
+def judge(text: str, config: Extract) -> str:
+    """The reason to drop a caption, "" to keep it."""
+    if len(text) < config.min_pair_chars:
+        return "too_short"
+    if len(text.split()) < config.min_pair_words:
+        return "too_few_words"
+    if len(text) > config.max_pair_chars:
+        return "too_long"
+    if any(tag in text for tag in config.pair_forbidden):
+        return "forbidden_tag"
+    if config.gibberish:
+        if _FILE_NAME.match(text) or _CAMERA.match(text):
+            return "file_name"
+        if _URL.match(text):
+            return "url"
+        if not _LETTER.search(text):
+            return "no_letter"
+    return ""

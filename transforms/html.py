@@ -1,0 +1,402 @@
+"""HTML → text and images in reading order, with one parse and one walk.
+
+bytes → characters → DOM (lexbor, through resiliparse) → blocks of text and image occurrences in page order → what of
+them is main content → merged texts and images. The main-content decision on text is resiliparse's: every block gets a
+private-use mark before its extractor runs, and a block whose mark comes out is kept. Images, to which that extractor is
+blind in figures, asides and galleries, are placed by what stands around them: an image is content when the text before
+and after it is, or when it stands on the inside of a figure or article beside kept text.
+
+Every image occurrence is returned, kept or with the reason it was dropped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+from resiliparse.parse.html import HTMLTree, NodeType
+
+from schemas.records import ImageMeta
+from transforms import sources
+from transforms.urls import resolve
+
+_BLOCKS = frozenset(
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer "
+    "form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre section summary table tbody tfoot thead "
+    "tr ul".split()
+)
+_SKIPPED = frozenset("script style template head iframe object embed applet canvas audio video select textarea math".split())
+_TIGHT = frozenset(("li", "tr", "dt", "dd", "caption"))  # one line break, not two, between two of these
+_MARK = re.compile("\ue000(\\d+)\ue001")
+_PRIVATE = re.compile("[\ue000\ue001]")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+MIN_MAIN_WORDS = 25  # when the extractor finds less than this, all that is not page furniture is kept instead
+NEAR_WORDS = 4  # a text block of fewer words says nothing of what is around it
+
+
+class Occurrence(NamedTuple):
+    """An image element of the page and what became of it."""
+
+    url: str  # absolute, "" where it has none
+    reason: str  # "" when kept
+    detail: str
+
+
+class Page(NamedTuple):
+    """A page's main content in reading order, and what else it says."""
+
+    title: str
+    texts: list[str | None]
+    images: list[str | None]
+    image_meta: list[ImageMeta | None]
+    occurrences: list[Occurrence]  # every image element, in page order
+    meta: list[tuple[str, str]]  # (name, content) of the meta elements, names in lower case
+    base: str
+
+
+@dataclasses.dataclass
+class _Text:
+    tag: str
+    parts: list[str]
+    node: Any  # its first text node
+    preformatted: bool
+    figure: int  # number of the figure it stands in, 0 outside
+    furniture: bool  # inside nav, header, footer, aside of the page
+    kept: bool = False
+    text: str = ""
+
+
+@dataclasses.dataclass
+class _Image:
+    url: str
+    reason: str
+    detail: str
+    meta: ImageMeta
+    figure: int
+    inside: bool  # of article or main
+    furniture: bool
+    noscript: bool
+    kept: bool = False
+
+
+_Item = _Text | _Image
+
+
+def to_text(data: bytes, content_type: str = "") -> str:
+    """Characters of an HTML page: by byte order mark, HTTP header, meta element, then detection."""
+    for bom, name in _BOMS:
+        if data.startswith(bom):
+            return data[len(bom) :].decode(name, "replace")
+    found = _CHARSET.search(content_type)
+    declared = [found.group(1)] if found else []
+    declared += [m.decode("ascii", "replace") for m in _META_CHARSET.findall(data[:4096])[:1]]
+    for name in declared:
+        try:
+            return data.decode(map_encoding_to_html5(name, fallback_utf8=False) or name)
+        except (LookupError, UnicodeDecodeError, TypeError, ValueError):
+            continue
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    name = detect_encoding(data, max_len=65_536) or "utf-8"
+    try:
+        return data.decode(name, "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
+
+
+def extract(html: str, url: str, main_content: bool = True) -> Page:
+    """A page's content in reading order.
+
+    Args:
+        html: the page as characters.
+        url: its address, which relative links are relative to.
+        main_content: False keeps every block and image that has a source.
+    """
+    tree = HTMLTree.parse(_PRIVATE.sub("", html.replace("\x00", "")))
+    meta, base = _head(tree, url)
+    items = list(_walk(tree.body, base)) if tree.body is not None else []
+    texts = [item for item in items if isinstance(item, _Text)]
+    if main_content:
+        _decide_texts(tree, texts)
+        _decide_images(items)
+    else:
+        for item in items:
+            item.kept = isinstance(item, _Text) or not item.reason
+    title = " ".join((tree.title or dict(meta).get("og:title", "")).split())
+    return _assemble(title, items, meta, base)
+
+
+def _head(tree: HTMLTree, url: str) -> tuple[list[tuple[str, str]], str]:
+    meta, base = [], url
+    root = tree.document
+    for node in root.query_selector_all("meta[content]"):
+        name = node.getattr("name") or node.getattr("property") or node.getattr("http-equiv") or ""
+        meta.append((name.strip().lower(), node.getattr("content") or ""))
+    found = root.query_selector("base[href]")
+    if found is not None:
+        base = resolve(url, found.getattr("href") or "") or url
+    return meta, base
+
+
+class _Walk:
+    """The state of one walk: open elements that matter, and the block that text goes to."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.items: list[_Item] = []
+        self.open: _Text | None = None
+        self.figures = self.figure = 0
+        self.pre = self.inside = self.furniture = self.noscript = 0
+        self.figure_stack: list[int] = []
+        self.picture: list[str] = []
+        self.picture_open = False
+        self.tags: list[str] = []
+
+    def enter(self, node: Any, tag: str) -> bool:
+        """Take an element in; False keeps its children out."""
+        if tag in _SKIPPED:
+            return False
+        if tag == "svg":
+            self.items.append(self._image(node, "", "svg_inline"))
+            return False
+        if tag in _BLOCKS:
+            self.open = None
+            self.tags.append(tag)
+            if tag == "figure":
+                self.figures += 1
+                self.figure_stack.append(self.figure)
+                self.figure = self.figures
+            elif tag == "pre":
+                self.pre += 1
+            elif tag in ("article", "main"):
+                self.inside += 1
+            elif tag in ("nav", "footer", "aside") or (tag == "header" and not self.inside):
+                self.furniture += 1
+        elif tag in ("img", "amp-img", "amp-anim"):
+            self._take_image(node)
+        elif tag == "picture":
+            self.picture, self.picture_open = [], True
+        elif tag == "source" and self.picture_open:
+            self.picture.append(node.getattr("srcset") or node.getattr("data-srcset") or "")
+        elif tag == "noscript":
+            self.noscript += 1
+        elif tag == "br":
+            if self.open is not None:
+                self.open.parts.append("\n")
+        elif tag in ("td", "th") and self.open is not None and self.open.tag == "tr":
+            self.open.parts.append(" | ")
+        return True
+
+    def leave(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self.open = None
+            if self.tags:
+                self.tags.pop()
+            if tag == "figure" and self.figure_stack:
+                self.figure = self.figure_stack.pop()
+            elif tag == "pre":
+                self.pre -= 1
+            elif tag in ("article", "main"):
+                self.inside -= 1
+            elif tag in ("nav", "footer", "aside") or (tag == "header" and not self.inside):
+                self.furniture -= 1
+        elif tag == "picture":
+            if self.picture_open and any(self.picture):
+                found, reason = sources.choose(lambda name: None, self.picture, self.base)
+                self.items.append(self._plain(found, reason))
+            self.picture, self.picture_open = [], False
+        elif tag == "noscript":
+            self.noscript -= 1
+
+    def text(self, node: Any, value: str) -> None:
+        if self.noscript or (self.open is None and not value.strip()):
+            return
+        if self.open is None:
+            tag = self.tags[-1] if self.tags else "body"
+            if tag in ("tbody", "table"):
+                tag = "tr"
+            self.open = _Text(tag, [], node, self.pre > 0, self.figure, self.furniture > 0)
+            self.items.append(self.open)
+        self.open.parts.append(value)
+
+    def _take_image(self, node: Any) -> None:
+        found, reason = sources.choose(node.getattr, self.picture if self.picture_open else (), self.base)
+        self.picture_open = False  # its sources are this element's
+        made = self._image(node, found, reason)
+        if made.noscript and self._twin(made):
+            made.reason = "noscript_twin"
+        self.items.append(made)
+        tag = self.open.tag if self.open is not None else ""
+        self.open = None
+        if tag == "tr" and self.tags and self.tags[-1] == "tr":
+            return
+
+    def _twin(self, made: _Image) -> bool:
+        """Whether the image just before is what this <noscript> stands for; an unfinished one takes its URL."""
+        before = next((item for item in reversed(self.items[-6:]) if isinstance(item, _Image)), None)
+        if before is None or before.noscript:
+            return False
+        if before.reason in ("no_source", "data_uri", "bad_url") and made.url:
+            before.url, before.reason, before.detail = made.url, "", ""
+            return True
+        return before.url == made.url or before.url.split("?")[0] == made.url.split("?")[0]
+
+    def _image(self, node: Any, url: str, reason: str) -> _Image:
+        get: Callable[[str], str | None] = node.getattr
+        meta = ImageMeta(
+            _flat(get("alt")), "", _flat(get("title")), _pixels(get("width")), _pixels(get("height"))
+        )  # the caption comes when its figure has been read
+        detail = _flat(get("src"))[:80] if reason else ""
+        return _Image(url, reason, detail, meta, self.figure, self.inside > 0, self.furniture > 0, self.noscript > 0)
+
+    def _plain(self, url: str, reason: str) -> _Image:
+        meta = ImageMeta("", "", "", None, None)
+        return _Image(url, reason, "", meta, self.figure, self.inside > 0, self.furniture > 0, self.noscript > 0)
+
+
+def _walk(body: Any, base: str) -> Iterator[_Item]:
+    """Blocks and images below `body` in page order; a loop, because pages nest deeper than Python does."""
+    state = _Walk(base)
+    node, depth = body.first_child, 0
+    path: list[tuple[Any, str]] = []
+    while node is not None:
+        kind = node.type
+        descend = False
+        if kind == NodeType.TEXT:
+            state.text(node, node.value or "")
+        elif kind == NodeType.ELEMENT:
+            tag = node.tag
+            descend = state.enter(node, tag)
+            if descend:
+                child = node.first_child
+                if child is not None:
+                    path.append((node, tag))
+                    node, depth = child, depth + 1
+                    continue
+                state.leave(tag)
+        after = node.next
+        while after is None and path:
+            parent, tag = path.pop()
+            state.leave(tag)
+            after = parent.next
+        node = after
+    _bind_captions(state.items)
+    for item in state.items:
+        if isinstance(item, _Text):
+            item.text = _rendered(item)
+            if not item.text:
+                continue
+        yield item
+
+
+def _bind_captions(items: list[_Item]) -> None:
+    captions: dict[int, list[str]] = {}
+    for item in items:
+        if isinstance(item, _Text) and item.figure and item.tag == "figcaption":
+            captions.setdefault(item.figure, []).append(" ".join("".join(item.parts).split()))
+    for item in items:
+        if isinstance(item, _Image) and item.figure in captions:
+            item.meta = item.meta._replace(caption=" ".join(captions[item.figure]))
+
+
+def _rendered(block: _Text) -> str:
+    raw = "".join(block.parts)
+    if block.preformatted:
+        return raw.strip("\n").rstrip()
+    lines = (" ".join(line.split()).strip("| ") if block.tag == "tr" else " ".join(line.split()) for line in raw.split("\n"))
+    if "\n" not in block.parts:  # line breaks of the source are spaces; those of <br> were put in as parts
+        return " ".join(lines).strip()
+    text = "".join("\x00" if part == "\n" else part for part in block.parts)
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\x00"))))
+
+
+def _decide_texts(tree: HTMLTree, texts: list[_Text]) -> None:
+    for number, block in enumerate(texts):
+        block.node.value = f"\ue000{number}\ue001{block.node.value}"
+    main = extract_plain_text(tree, main_content=True, alt_texts=True, preserve_formatting=False)
+    for mark in _MARK.finditer(main):
+        number = int(mark.group(1))
+        if number < len(texts):
+            texts[number].kept = True
+    if sum(len(block.text.split()) for block in texts if block.kept) < MIN_MAIN_WORDS:
+        for block in texts:
+            block.kept = not block.furniture
+
+
+def _decide_images(items: list[_Item]) -> None:
+    """Keep an image that stands between kept texts, or inside a figure or article beside one."""
+    after: list[bool] = [False] * len(items)
+    known = False
+    for index in range(len(items) - 1, -1, -1):
+        item = items[index]
+        after[index] = known
+        if isinstance(item, _Text) and _speaks(item):
+            known = item.kept
+    before = False
+    for index, item in enumerate(items):
+        if isinstance(item, _Text):
+            if _speaks(item):
+                before = item.kept
+            continue
+        if item.reason:
+            continue
+        content = item.figure > 0 or item.inside
+        item.kept = (before and after[index]) or (content and not item.furniture and (before or after[index]))
+        if not item.kept:
+            item.reason = "boilerplate"
+    kept_figures = {item.figure for item in items if isinstance(item, _Image) and item.kept and item.figure}
+    for item in items:
+        if isinstance(item, _Text) and item.figure in kept_figures and item.tag == "figcaption":
+            item.kept = True
+
+
+def _speaks(block: _Text) -> bool:
+    return block.text.count(" ") + 1 >= NEAR_WORDS
+
+
+def _assemble(title: str, items: list[_Item], meta: list[tuple[str, str]], base: str) -> Page:
+    texts: list[str | None] = []
+    images: list[str | None] = []
+    metas: list[ImageMeta | None] = []
+    tight = False
+    for item in items:
+        if not item.kept:
+            continue
+        if isinstance(item, _Image):
+            texts.append(None)
+            images.append(item.url)
+            metas.append(item.meta)
+            continue
+        said = f"- {item.text}" if item.tag == "li" else item.text
+        if texts and texts[-1] is not None:
+            joint = "\n" if tight and item.tag in _TIGHT else "\n\n"
+            texts[-1] += joint + said
+        else:
+            texts.append(said)
+            images.append(None)
+            metas.append(None)
+        tight = item.tag in _TIGHT
+    occurrences = [
+        Occurrence(item.url, "" if item.kept else item.reason or "boilerplate", item.detail)
+        for item in items
+        if isinstance(item, _Image)
+    ]
+    return Page(title, texts, images, metas, occurrences, meta, base)
+
+
+def _flat(value: str | None) -> str:
+    return " ".join((value or "").split())
+
+
+def _pixels(value: str | None) -> int | None:
+    found = re.match(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$", value or "")
+    return int(found.group(1)) if found else None

@@ -1,0 +1,70 @@
+"""Opt-outs from use in training: what a response or page says, and what that forbids.
+
+Read are X-Robots-Tag headers (several directives, per-crawler forms), meta robots of any name, and the TDM
+Reservation Protocol (tdm-reservation header and meta element). `noai` and a reservation forbid the page, `noimageai` its
+images. On an image's own response `noindex` counts too, as img2dataset has it; on a page it only speaks to search engines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_PAGE = frozenset(("noai", "noml"))
+_IMAGES = frozenset(("noimageai", "noimageindex"))
+_IMAGE_RESPONSE = _PAGE | _IMAGES | {"noindex", "none", "tdm"}
+_WITH_VALUE = re.compile(r"(?i)^(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:")
+_META_NAMES = re.compile(r"^(robots|googlebot.*|bingbot|ai|.*bot)$")
+
+
+class OptOut(NamedTuple):
+    """What is forbidden, and by which words ("" where nothing is)."""
+
+    page: str
+    images: str
+
+
+def directives(header: str) -> set[str]:
+    """Directives of an X-Robots-Tag value that concern everyone or any crawler, in lower case.
+
+    A crawler's name stands before a colon and holds for what follows; a reservation made to one crawler is read as
+    made to all, because a corpus builder cannot claim to be none of them.
+    """
+    found = set()
+    for part in header.lower().split(","):
+        part = part.strip()
+        if _WITH_VALUE.match(part):
+            continue
+        found.add(part.rpartition(":")[2].strip())
+    return found
+
+
+def read(headers: Iterable[tuple[str, str]], meta: Iterable[tuple[str, str]] = ()) -> OptOut:
+    """What the HTTP headers (names in lower case) and meta elements of a page forbid."""
+    said: dict[str, str] = {}
+    for name, value in headers:
+        if name == "x-robots-tag":
+            said.update((word, f"X-Robots-Tag: {word}") for word in directives(value))
+        elif name == "tdm-reservation" and value.strip() == "1":
+            said["tdm"] = "tdm-reservation: 1"
+    for name, value in meta:
+        if name == "tdm-reservation" and value.strip() == "1":
+            said["tdm"] = "meta tdm-reservation: 1"
+        elif _META_NAMES.match(name):
+            said.update((word, f"meta {name}: {word}") for word in directives(value))
+    page = next((said[word] for word in sorted(said) if word in _PAGE or word == "tdm"), "")
+    images = page or next((said[word] for word in sorted(said) if word in _IMAGES), "")
+    return OptOut(page, images)
+
+
+def read_image(headers: Iterable[tuple[str, str]]) -> str:
+    """Which words of an image's own HTTP headers (names in lower case) forbid its use, "" where none do."""
+    for name, value in headers:
+        if name == "x-robots-tag":
+            word = next((word for word in sorted(directives(value)) if word in _IMAGE_RESPONSE), "")
+            if word:
+                return f"X-Robots-Tag: {word}"
+        elif name == "tdm-reservation" and value.strip() == "1":
+            return "tdm-reservation: 1"
+    return ""

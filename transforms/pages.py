@@ -1,0 +1,151 @@
+"""One archived page → its document, pairs and fates: the recipe's extract rules in their order.
+
+opt-out → size → extraction → length and gibberish → language → images and caption pairs. Pure: no files, no Beam.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from schemas.config import Extract
+from schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
+from transforms import captions, html, language, optout, quality
+from transforms.warc import Record
+
+STAGE = "extract"
+_MARKDOWN_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(([^)\s]+)[^)\n]*\)")
+
+
+class Result(NamedTuple):
+    """What became of a page."""
+
+    document: Document | None
+    pairs: list[Pair]
+    fates: list[Fate]
+
+
+def process(record: Record, warc_file: str, config: Extract) -> Result:
+    """The document and pairs of a page record, and a fate for it and all that is on it."""
+    doc_id = document_id(record.record_id, record.url, record.date, record.offset)
+
+    def lost(reason: str, detail: str = "") -> Result:
+        return Result(None, [], [Fate(STAGE, "page", doc_id, DROPPED, reason, detail or record.url)])
+
+    if len(record.body) > config.max_page_bytes:
+        return lost("page_too_long", f"{len(record.body)} bytes")
+    wish = optout.read(record.headers)
+    if wish.page and config.honour_opt_out:
+        return lost("opt_out", wish.page)
+    try:
+        page = _extract(record, config)
+    except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
+        return lost("parse_error", f"{type(error).__name__}: {error}"[:200])
+    wish = optout.read(record.headers, page.meta)
+    if wish.page and config.honour_opt_out:
+        return lost("opt_out", wish.page)
+    text = "\n\n".join(t for t in page.texts if t is not None)
+    reason, detail = quality.judge(text, config)
+    if reason:
+        return lost(reason, detail)
+    code, score = language.identify(text)
+    if not language.wanted(code, score, config.languages, config.min_language_score):
+        return lost("language", f"{code or 'none'} {score:.2f}")
+    if wish.images and config.honour_opt_out:
+        page = _without_images(page)
+    document = Document(
+        doc_id, record.url, record.crawl_date, warc_file, record.offset, record.record_id, code, score,
+        page.title, page.texts, page.images, page.image_meta,
+    )  # fmt: skip
+    seen = "; ".join(filter(None, (wish.page or wish.images,)))
+    fates = [Fate(STAGE, "page", doc_id, KEPT, "", f"not honoured: {seen}" if seen and not config.honour_opt_out else "")]
+    fates += [
+        Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url)
+        for n, o in enumerate(page.occurrences)
+    ]
+    pairs, told = _pairs(document, page, config) if config.pairs else ([], [])
+    return Result(document, pairs, fates + told)
+
+
+def _extract(record: Record, config: Extract) -> html.Page:
+    characters = html.to_text(record.body, record.header("content-type"))
+    page = html.extract(characters, record.url, config.main_content)
+    return _second_opinion(page, characters, record.url) if config.extractor == "trafilatura" else page
+
+
+def _second_opinion(page: html.Page, characters: str, url: str) -> html.Page:
+    """trafilatura's reading of the page, with its images; those that it leaves out keep their occurrence."""
+    import trafilatura
+
+    markdown = trafilatura.extract(
+        characters, url=url, include_images=True, include_comments=False, output_format="markdown"
+    )
+    known: dict[str, ImageMeta] = {}
+    plain = html.extract(characters, url, main_content=False)
+    for image, meta in zip(plain.images, plain.image_meta, strict=True):
+        if image is not None and meta is not None:
+            known.setdefault(image, meta)
+    texts: list[str | None] = []
+    images: list[str | None] = []
+    metas: list[ImageMeta | None] = []
+    at = 0
+    for found in [*_MARKDOWN_IMAGE.finditer(markdown or ""), None]:
+        before = (markdown or "")[at : found.start() if found else None].strip()
+        if before:
+            texts.append(before)
+            images.append(None)
+            metas.append(None)
+        if found:
+            at = found.end()
+            source = html.resolve(page.base, found.group(2))
+            if source:
+                texts.append(None)
+                images.append(source)
+                metas.append(known.get(source, ImageMeta(found.group(1), "", "", None, None)))
+    wanted = [image for image in images if image is not None]
+    occurrences = []
+    for o in plain.occurrences:
+        taken = not o.reason and o.url in wanted
+        if taken:
+            wanted.remove(o.url)
+        occurrences.append(o if o.reason or taken else o._replace(reason="boilerplate"))
+    occurrences += [html.Occurrence(image, "", "") for image in wanted]
+    return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences)
+
+
+def _without_images(page: html.Page) -> html.Page:
+    texts: list[str | None] = [text for text in page.texts if text is not None]
+    empty: list[None] = [None] * len(texts)
+    return page._replace(
+        texts=["\n\n".join(t for t in texts if t)] if texts else [],
+        images=list(empty[:1]),
+        image_meta=list(empty[:1]),
+        occurrences=[o if o.reason else o._replace(reason="opt_out") for o in page.occurrences],
+    )
+
+
+def _pairs(document: Document, page: html.Page, config: Extract) -> tuple[list[Pair], list[Fate]]:
+    pairs: list[Pair] = []
+    fates: list[Fate] = []
+    ids = set()
+    ordinals = iter([n for n, o in enumerate(page.occurrences) if not o.reason])
+    for url, meta in zip(document.images, document.image_meta, strict=True):
+        if url is None or meta is None:
+            continue
+        ordinal = next(ordinals)
+        for source, text in captions.candidates(meta):
+            code, score = language.identify(text)
+            name = pair_id(url, text)
+            reason = captions.judge(text, config)
+            sure = score >= config.min_language_score
+            if not reason and sure and not language.wanted(code, score, config.languages, 0.0):
+                reason = "language"
+            if not reason and name in ids:
+                reason = "repeated"
+            if not reason:
+                ids.add(name)
+                spoken = (code, score) if sure else (document.language, document.language_score)
+                pairs.append(Pair(name, document.doc_id, document.url, url, text, source, *spoken))
+            key = f"{document.doc_id}:{ordinal}:{source}"
+            fates.append(Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, text[:200]))
+    return pairs, fates

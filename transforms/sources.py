@@ -1,0 +1,82 @@
+"""Which URL an image element means: what a browser knows of srcset, picture and lazy loading.
+
+An element → its URL, or the reason it has none. Lazy loaders leave a placeholder in `src` and the picture in one of a
+dozen attributes; responsive images list sizes. Of several sizes the smallest that is SENSIBLE_WIDTH wide is taken: more
+than a corpus stores, and half of what the largest costs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from transforms.urls import resolve
+
+SENSIBLE_WIDTH = 1024
+# Attributes in which lazy loaders of real pages keep the picture, commonest first.
+LAZY = (
+    "data-src", "data-original", "data-lazy-src", "data-lazy", "data-lazyload", "data-img-src", "data-hi-res-src",
+    "data-full-src", "data-large-file", "data-orig-file", "data-image", "data-url", "data-echo", "data-gt-lazy-src",
+    "data-lateloadsrc", "data-src-fg", "data-scroll-image", "data-pin-media", "data-bgset", "src2",
+)  # fmt: skip
+_SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
+_PLACEHOLDER = re.compile(r"(?:^|[/_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)[^/]*\.\w{3,4}$", re.I)
+_CANDIDATE = re.compile(r"\s*([^\s,][^\s]*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?(?:\s+[0-9]+h)?\s*(?:,|$)")
+
+
+def choose(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[str, str]:
+    """(absolute URL, "") of an image element, or ("", reason).
+
+    Args:
+        get: attribute of the element by name, None where it has none.
+        picture: srcset values of the <source> elements of the picture around it, in order.
+        base: what relative URLs are relative to.
+    """
+    data = False
+    seen = False
+    for value in _in_order(get, picture):
+        seen = True
+        if value.lstrip()[:5].lower() == "data:":
+            data = True
+            continue
+        url = resolve(base, value)
+        if url:
+            return url, ""
+    return "", "data_uri" if data else "bad_url" if seen else "no_source"
+
+
+def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Iterable[str]:
+    for name in _SRCSETS:
+        found = largest(get(name) or "")
+        if found and not is_placeholder(found):
+            yield found
+    for name in LAZY:
+        value = (get(name) or "").strip()
+        if value and not value.startswith(("{", "[")) and not is_placeholder(value):
+            yield value
+    source = (get("src") or "").strip()
+    if source and not is_placeholder(source):
+        yield source
+    for srcset in picture:
+        found = largest(srcset)
+        if found:
+            yield found
+    if source:
+        yield source
+
+
+def is_placeholder(url: str) -> bool:
+    """Whether a URL is what lazy loaders show before the picture."""
+    return url[:5].lower() == "data:" or bool(_PLACEHOLDER.search(url.split("?")[0]))
+
+
+def largest(srcset: str) -> str:
+    """The sensible candidate of a srcset: the smallest at least SENSIBLE_WIDTH wide, else the widest. "" for none."""
+    best, best_rank = "", (0, 0.0)
+    for found in _CANDIDATE.finditer(srcset[:20_000]):
+        url, size, unit = found.group(1), float(found.group(2) or 1), found.group(3) or "x"
+        wide = size if unit == "w" else size * SENSIBLE_WIDTH / 2
+        rank = (1, -wide) if wide >= SENSIBLE_WIDTH else (0, wide)
+        if not best or rank > best_rank:
+            best, best_rank = url, rank
+    return best
