@@ -70,14 +70,14 @@ def bars(items: Sequence[tuple[str, int]], whole: int, css: str = "c0") -> str:
     rows = "".join(
         f'<li><span class="name">{text(name)}</span><span class="count">{count:,} '
         f"<small>{percent(count, whole)}</small></span>"
-        f'<span class="track"><span class="{css}" style="width:{100 * count / whole if whole else 0:.2f}%"></span></span></li>'
+        f'<span class="track"><span class="{css}" style="width:{100 * count / max(whole, 1):.2f}%"></span></span></li>'
         for name, count in items
     )
     return f'<ul class="bars">{rows}</ul>'
 
 
 def columns(labels: Sequence[str], series: Mapping[str, Sequence[int]], title: str) -> str:
-    """Columns over labels; with several series, the columns of one label stand side by side, as shares of their series."""
+    """Columns over labels; several series stand side by side, each as shares of its own total."""
     many = len(series) > 1
     totals = {name: sum(counts) or 1 for name, counts in series.items()}
     values = {name: [100 * c / totals[name] if many else c for c in counts] for name, counts in series.items()}

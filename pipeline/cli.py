@@ -146,7 +146,7 @@ def _say(line: str) -> None:
 
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import report, runners, stages
+    from pipeline import runners, stages
 
     runners.check(flags)
     names = [s.name for s in stages.STAGES] if options.command == "run" else [options.command]
@@ -154,6 +154,8 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         run.go(names)
         if options.command == "run":
+            from pipeline import report
+
             _say(f"report   {report.write(options.output, run.config)}")
 
 

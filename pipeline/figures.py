@@ -172,7 +172,9 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
         first, last = int(np.floor(low / step)), int(np.floor(high / step))
         edges = [round(step * i, 2) for i in range(first, last + 1)]
         found["CLIP similarity of pairs"] = histogram(similar, edges)
-    clusters = [row for table in tables(output, "clusters", ["cluster_id", "cluster_size"]) for row in table.to_pylist()]
+    clusters = [
+        row for table in tables(output, "clusters", ["cluster_id", "cluster_size"]) for row in table.to_pylist()
+    ]
     if clusters:
         sizes = {row["cluster_id"]: row["cluster_size"] for row in clusters}
         found["documents per duplicate cluster"] = histogram({"clusters": list(sizes.values())}, _CLUSTERS)

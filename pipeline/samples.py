@@ -21,9 +21,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pipeline.figures import parts, tables
-from schemas.records import DROPPED, KEPT, document_id, hash_unit
+from schemas.records import DROPPED, KEPT, hash_unit
 from transforms import files
-from transforms.sinks import read_rows
 from transforms.urls import image_key
 
 THUMBNAIL = 260  # pixels, longest side
@@ -110,7 +109,7 @@ def lost_images(output: str, rows: Collection[Row]) -> dict[str, str]:
 
 
 def pairs(output: str, count: int) -> list[tuple[str, list[Row]]]:
-    """Best, median and worst pairs by similarity; each row has its pair, similarity, and reason where pack dropped it."""
+    """Best, median and worst pairs by similarity: rows of pairs/ with similarity, and reason where pack dropped them."""
     scored: list[tuple[float, str]] = []
     for table in tables(output, "scores", ["kind", "id", "similarity"]):
         rows = table.filter(pc.field("kind") == "pair")

@@ -112,6 +112,7 @@ class ImageRow(NamedTuple):
     length: int
     fetched_at: int  # microseconds since the epoch: capture date for origin "warc"
     origin: str  # "warc" or "http"
+    single_colour: bool  # no channel varies: a spacer, a flat button
 
 
 class Score(NamedTuple):

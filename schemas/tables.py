@@ -113,6 +113,7 @@ IMAGES = pa.schema(
         ("length", pa.int64()),
         ("fetched_at", _TIMESTAMP),
         ("origin", pa.string()),
+        ("single_colour", pa.bool_()),
     ]
 )
 

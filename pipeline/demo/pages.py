@@ -98,11 +98,13 @@ class Author:
         frame = Dice(f"frame {seed}")
         comments = tuple(
             (prose.person(frame), " ".join(prose.sentences(frame, topic, frame.number(1, 2))))
-            for _ in range(frame.number(1, 4) if body in ("news", "blog") and frame.chance(0.4) else 0)
+            for _ in range(
+                frame.number(1, 4) if body in ("news", "blog") and kind != "too_short" and frame.chance(0.4) else 0
+            )
         )
         other = [prose.title(frame, frame.pick(sorted(vocabulary.TOPICS))) for _ in range(frame.number(2, 5))]
         related = tuple(other) if frame.chance(0.7) else ()
-        byline = prose.person(frame) if body in ("news", "text") and frame.chance(0.8) else ""
+        byline = prose.person(frame) if body in ("news", "text") and kind != "too_short" and frame.chance(0.8) else ""
         page = Page(body, url, title, byline, language, tuple(blocks), comments, related, meta)
         return Made(
             page,
@@ -342,9 +344,9 @@ class _Desk:
         return [*texts[:2], block, *texts[2:]]
 
     def stub(self) -> list[Block]:
-        """A sentence or two and a picture."""
-        block, scene = self.picture()
-        return [Block("p", tuple(self.say(1, 1))), block, Block("p", tuple(self.tell(scene)))]
+        """A line, a picture and what it shows: too short even with the headline."""
+        block, scene = self.picture(figure=0.0)
+        return [Block("p", ("More pictures will follow soon.",)), block, Block("p", tuple(self.tell(scene)))]
 
 
 _SECTIONS = ("Preparing", "Using", "Repairing", "Replacing")

@@ -239,7 +239,8 @@ def _plain(text: str) -> str:
 
 def _images(run: _Run, truth: Sequence[dict[str, Any]]) -> Figures:
     """Every picture that the run wanted: was it kept or refused, and for the right reason?"""
-    meant = {image_key(image["url"]): image["expect"] for line in truth for image in line["images"]}
+    images = [image for line in truth for image in line["images"]]
+    meant = {image_key(url): image["expect"] for image in images for url in (image["url"], *image["also"])}
     wanted = {key: status for key, status in run.image_status.items() if key in meant}
     kept = {key for key, status in wanted.items() if status == "ok"}
     figures: Figures = {"wanted": len(wanted), "kept": scores(kept, {key for key in wanted if meant[key] == "ok"})}

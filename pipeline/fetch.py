@@ -1,0 +1,219 @@
+"""fetch: image URLs of what dedup kept → images/blobs and images/index.
+
+    documents ⋈ kept ─┐
+    pairs ⋈ kept ─────┴─► wanted keys ⋈ captures ─┬─► by archive: one unit a WARC file
+                                                   └─► by host bucket: HTTP units
+
+Cheap things cross shuffles: URLs and places in archives. Reading or fetching, validation and writing are one step, so
+image bytes never do. A unit writes its blobs, its index and its fates, and is skipped when they are there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import apache_beam as beam
+
+import schemas.config as configuration
+from pipeline.context import Context
+from pipeline.extract import unit_name
+from schemas.config import Fetch
+from schemas.records import DROPPED, KEPT, Fate, ImageRow, hash_bucket, stable_id
+from schemas.tables import IMAGES
+from transforms import files, images, optout
+from transforms.blobs import BlobWriter, index_row
+from transforms.http_images import Client
+from transforms.images import Prepared, Refused
+from transforms.sinks import ReadTable, write_table
+from transforms.units import Counts, run_unit, write_fates
+from transforms.urls import image_key
+from transforms.warc import read_captures
+
+OUTPUTS = ("images",)
+STAGE = "fetch"
+_HTTP = "http"  # kind of unit, beside the path of an archive
+_AT_ONCE = 8  # images in flight per connection: bounds what a unit holds in memory
+
+
+def run(ctx: Context) -> dict[str, int]:
+    """Get every wanted image once; returns how many there were."""
+    fetch = ctx.config.fetch
+    Client(fetch)  # so that a bad connect_to is said before anything runs
+    captures = ctx.parts("captures")
+    ctx.expect(len(captures) + fetch.buckets)
+    with ctx.pipeline(len(captures) + fetch.buckets) as p:
+        wanted = _wanted(p, ctx)
+        counted = ctx.path(STAGE, "wanted.json")
+        _ = (
+            wanted
+            | "Count" >> beam.combiners.Count.Globally()
+            | "WriteCount" >> beam.Map(lambda n: files.write_atomic(counted, json.dumps({"image": n})))
+        )
+        held = (
+            p
+            | "Captures" >> ReadTable(captures)
+            | "CaptureKey" >> beam.Map(_capture).with_output_types(tuple[str, tuple[int, str, int]])
+        )
+        _ = (
+            {"wanted": wanted, "held": held}
+            | "FindCapture" >> beam.CoGroupByKey()
+            | "Route" >> beam.FlatMap(_route, fetch.buckets).with_output_types(tuple[str, tuple[str, str, int, int]])
+            | "Unit" >> beam.GroupByKey()
+            | "Fetch" >> beam.Map(fetch_unit, ctx.output, ctx.fingerprint, fetch)
+        )
+    return {"image": json.loads(files.read_bytes(counted))["image"]}
+
+
+def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]:
+    """(image key, URL to ask for) of every image of a kept document or pair, once each."""
+    kept = p | "Kept" >> ReadTable(ctx.parts("kept"))
+    documents = (
+        p
+        | "Documents" >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "images"))
+        | "DocumentKey"
+        >> beam.Map(
+            lambda row: (
+                row["doc_id"],
+                (row["warc_file"], row["warc_offset"], [url for url in row["images"] if url is not None]),
+            )
+        ).with_output_types(tuple[str, tuple[str, int, list[str]]])
+    )
+    kept_documents = (
+        kept
+        | "KeptDocuments" >> beam.Filter(lambda row: row["kind"] == "document")
+        | "KeptDocumentKey"
+        >> beam.Map(lambda row: (row["doc_id"], (row["warc_file"], row["warc_offset"]))).with_output_types(
+            tuple[str, tuple[str, int]]
+        )
+    )
+    of_documents = (
+        {"rows": documents, "kept": kept_documents}
+        | "JoinDocuments" >> beam.CoGroupByKey()
+        | "DocumentImages" >> beam.FlatMap(_images_of).with_output_types(str)
+    )
+    pairs = (
+        p
+        | "Pairs" >> ReadTable(ctx.parts("pairs"), ("doc_id", "pair_id", "image_url"))
+        | "PairKey"
+        >> beam.Map(lambda row: (f"{row['doc_id']}:{row['pair_id']}", row["image_url"])).with_output_types(tuple[str, str])
+    )
+    kept_pairs = (
+        kept
+        | "KeptPairs" >> beam.Filter(lambda row: row["kind"] == "pair")
+        | "KeptPairKey" >> beam.Map(lambda row: (row["key"], True)).with_output_types(tuple[str, bool])
+    )
+    of_pairs = (
+        {"rows": pairs, "kept": kept_pairs}
+        | "JoinPairs" >> beam.CoGroupByKey()
+        | "PairImages" >> beam.FlatMap(lambda item: list(item[1]["rows"])[:1] if list(item[1]["kept"]) else []).with_output_types(str)
+    )
+    return (
+        (of_documents, of_pairs)
+        | "AllImages" >> beam.Flatten()
+        | "ImageKey" >> beam.Map(lambda url: (image_key(url), url)).with_output_types(tuple[str, str])
+        | "Once" >> beam.CombinePerKey(_preferred).with_output_types(tuple[str, str])
+    )
+
+
+def _preferred(urls: Iterable[str]) -> str:
+    """Of the ways to write one address, https first, then the smallest."""
+    return min(urls, key=lambda url: (not url.startswith("https:"), url), default="")
+
+
+def _images_of(item: tuple[str, dict[str, Iterable[tuple[object, ...]]]]) -> list[str]:
+    kept = set(item[1]["kept"])
+    for warc_file, offset, urls in sorted(item[1]["rows"], key=repr):
+        if (warc_file, offset) in kept:
+            return list(urls)  # type: ignore[call-overload]
+    return []
+
+
+def _capture(row: dict[str, object]) -> tuple[str, tuple[int, str, int]]:
+    return image_key(str(row["url"])), (int(row["crawl_date"] or 0), str(row["warc_file"]), int(row["warc_offset"]))  # type: ignore[call-overload]
+
+
+def _route(
+    item: tuple[str, dict[str, Iterable[object]]], buckets: int
+) -> Iterator[tuple[str, tuple[str, str, int, int]]]:
+    """(unit, (key, URL, offset, date)): the newest capture's archive where there is one, else the host's bucket."""
+    key, found = item
+    wanted, held = list(found["wanted"]), sorted(found["held"])  # type: ignore[type-var]
+    if not wanted:
+        return
+    url = str(wanted[0])
+    if held:
+        newest = held[-1][0]  # type: ignore[index]
+        date, warc_file, offset = min(h for h in held if h[0] == newest)  # type: ignore[index]
+        yield warc_file, (key, url, offset, date)
+    else:
+        bucket = hash_bucket(urlsplit(url).hostname or "", buckets, "host")
+        yield f"{_HTTP}-{bucket:05d}", (key, url, -1, 0)
+
+
+def fetch_unit(
+    item: tuple[str, Iterable[tuple[str, str, int, int]]], output: str, fingerprint: str, config: Fetch
+) -> Counts:
+    """One work unit: all its images got, prepared, stored and indexed."""
+    source, values = item
+    wanted = sorted(set(values))
+    web = source.startswith(f"{_HTTP}-") and wanted[0][2] < 0
+    name = source if web else f"warc-{unit_name(source)}"
+    print_ = configuration.digest(fingerprint, [list(value) for value in wanted])
+
+    def work() -> Counts:
+        rows: list[ImageRow] = []
+        fates: list[Fate] = []
+        with BlobWriter(output, name) as blobs:
+            got = _from_web(wanted, config) if web else _from_archive(source, wanted, config)
+            for key, made, status, date in got:
+                row = index_row(key, made, status, date, "http" if web else "warc", blobs)
+                rows.append(row)
+                refused = isinstance(made, Refused)
+                detail = made.detail if isinstance(made, Refused) else ""
+                fates.append(Fate(STAGE, "image", key, DROPPED if refused else KEPT, row.status if refused else "", detail))
+        write_table(files.join(output, "images", "index", f"{name}.parquet"), sorted(rows), IMAGES)
+        write_fates(output, STAGE, name, sorted(fates))
+        return {"image": len(rows)}
+
+    return run_unit(output, STAGE, name, print_, work)
+
+
+_Got = Iterator[tuple[str, Prepared | Refused, int, int]]
+
+
+def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> _Got:
+    places = {}
+    for key, _, offset, date in wanted:
+        places.setdefault(offset, []).append((key, date))
+    for offset, record in read_captures(path, sorted(places)):
+        made: Prepared | Refused
+        if record is None or not record.body:
+            made = Refused("capture_unreadable", f"{path}:{offset}")
+        else:
+            wish = optout.read_image(record.headers) if config.honour_opt_out else ""
+            made = Refused("opt_out", wish) if wish else images.prepare(record.body, config)
+        for key, date in sorted(places[offset]):
+            yield key, made, record.status if record else 0, date
+
+
+def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch) -> _Got:
+    if not config.http:
+        for key, *_ in wanted:
+            yield key, Refused("not_in_warc", ""), 0, 0
+        return
+    client = Client(config)
+
+    def get(value: tuple[str, str, int, int]) -> tuple[str, Prepared | Refused, int, int]:
+        found = client.get(value[1])
+        made = Refused(found.reason, found.detail) if found.reason else images.prepare(found.body, config)
+        return value[0], made, found.status, int(time.time() * 1e6)
+
+    spread = sorted(wanted, key=lambda value: stable_id(value[0]))  # neighbours in the list are not on one host
+    step = config.concurrency * _AT_ONCE
+    with ThreadPoolExecutor(config.concurrency) as pool:
+        for start in range(0, len(spread), step):
+            yield from pool.map(get, spread[start : start + step])
