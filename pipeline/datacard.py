@@ -16,9 +16,9 @@ from schemas.config import Config
 _SECTIONS = ("extract", "dedup", "fetch", "score", "pack")
 _OPT_OUT = ("opt_out", "optout", "noai", "tdm", "robots")  # in the name of a reason
 _LICENCE = (
-    "Pages and pictures belong to their authors. Common Crawl and other archives pass copies on; neither they nor weft "
-    "grant a licence to them. Whether training on them is allowed depends on where and for what; every sample names its "
-    "page and archive record, so that a work can be found and taken out."
+    "Pages and pictures belong to their authors. Common Crawl and other archives pass copies on; neither they nor "
+    "weft grant a licence to them. Whether training on them is allowed depends on where and for what; every sample "
+    "names its page and archive record, so that a work can be found and taken out."
 )
 
 
@@ -64,9 +64,10 @@ def _filters(config: Config) -> str:
     if not rows:
         return "None: this is recipe <code>raw</code>."
     head = '<tr><th scope="col">key</th><th scope="col">here</th><th scope="col">in <code>raw</code></th></tr>'
+    body = "".join(rows)
     return (
         f"<p>Recipe <code>{text(config.recipe)}</code>. What it sets otherwise than recipe <code>raw</code>, which "
-        f'filters nothing:</p><div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'filters nothing:</p><div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
     )
 
 
@@ -97,8 +98,8 @@ def _limits(config: Config, found: dict[str, Any]) -> str:
     ]
     if config.score.model == "weft-tiny":
         told.append(
-            "Similarities are of the shipped tiny CLIP, which knows coloured shapes and nothing else: on photographs they "
-            "mean nothing."
+            "Similarities are of the shipped tiny CLIP, which knows coloured shapes and nothing else: on photographs "
+            "they mean nothing."
         )
     if config.extract.languages:
         told.append(f"Only pages in {text(', '.join(config.extract.languages))} by fastText's judgement.")

@@ -70,7 +70,8 @@ def pair(row: Row, picture: Picture | None) -> str:
     gone = f' <span class="reason">left out: {text(row["reason"])}</span>' if row["reason"] else ""
     return (
         f'<article class="sample">{shown}<p class="text" dir="auto">{text(row["text"][:300])}</p>'
-        f'<p class="meta">similarity {row["similarity"]:.3f} · {text(row["source"])} · {link(row["page_url"])}{gone}</p>'
+        f'<p class="meta">similarity {row["similarity"]:.3f} · {text(row["source"])} · '
+        f"{link(row['page_url'])}{gone}</p>"
         "</article>"
     )
 

@@ -68,7 +68,7 @@ def training(found: dict[str, Any]) -> str:
     if not log and not evaluated:
         return NOT_RUN
     parts = [
-        '<p class="about">A small Kosmos-1 on the shards: proof that they train, and that pictures kept their texts.</p>'
+        '<p class="about">A small Kosmos-1 on the shards: proof that they train and that pictures kept their texts.</p>'
     ]
     names = [corpus for corpus in CORPORA if any(corpus in line["loss"] for line in log)]
     if names:
@@ -90,10 +90,10 @@ def training(found: dict[str, Any]) -> str:
         parts.append("<h3>Grounding gap</h3>")
         for name, gap in sorted(gaps(found).items()):
             parts.append(
-                f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f}. Loss on what follows a picture "
-                f"is {gap['right']:.3f} with the right pictures and {gap['wrong']:.3f} with those of other samples, which "
-                f"is worse in {100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples: {verdict(gap)}. A model that "
-                "ignores pictures, and a corpus that mixed them up, both have a gap of 0.</p>"
+                f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f}. Loss on what follows a "
+                f"picture is {gap['right']:.3f} with the right pictures and {gap['wrong']:.3f} with those of other "
+                f"samples, worse in {100 * gap['win_rate']:.0f} % of {gap['samples']:,}: {verdict(gap)}. A model "
+                "that ignores pictures, and a corpus that mixed them up, both have a gap of 0.</p>"
             )
         parts += [f'<p class="soft">{text(note)}</p>' for note in evaluated["notes"]]
     return "".join(parts)

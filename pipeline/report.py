@@ -221,7 +221,7 @@ def _pairs(output: str, found: dict[str, Any]) -> str:
 
 
 def _dropped(output: str, config: Config) -> str:
-    groups = samples.dropped(output, config.report.samples, config.salt)
+    groups = samples.dropped(output, config.report.samples, config)
     if not groups:
         return '<p class="none">No page or document was dropped, or no stage has run.</p>'
     what = {

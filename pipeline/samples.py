@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import heapq
 import io
-import math
-import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
+from pipeline import reread
 from pipeline.figures import parts, tables
+from schemas.config import Config
 from schemas.records import DROPPED, KEPT, hash_unit
 from transforms import files
 from transforms.urls import image_key
@@ -109,7 +109,7 @@ def lost_images(output: str, rows: Collection[Row]) -> dict[str, str]:
 
 
 def pairs(output: str, count: int) -> list[tuple[str, list[Row]]]:
-    """Best, median and worst pairs by similarity: rows of pairs/ with similarity, and reason where pack dropped them."""
+    """Best, median and worst pairs by similarity: rows of pairs/ with similarity and pack's reason."""
     scored: list[tuple[float, str]] = []
     for table in tables(output, "scores", ["kind", "id", "similarity"]):
         rows = table.filter(pc.field("kind") == "pair")
@@ -136,14 +136,16 @@ def pairs(output: str, count: int) -> list[tuple[str, list[Row]]]:
     return shown if scored else []
 
 
-def dropped(output: str, count: int, salt: str) -> dict[str, list[Lost]]:
+def dropped(output: str, count: int, config: Config) -> dict[str, list[Lost]]:
     """Dropped pages and documents, as many reasons as possible: stage → samples."""
     found: dict[str, list[Lost]] = {}
     for stage, kind in (("extract", "page"), ("dedup", "document"), ("pack", "document")):
-        chosen = _one_of_each(output, stage, kind, count, salt)
-        rows = documents(output, {fate["key"].split("@")[0] for fate in chosen})
-        thumbs = pictures(output, (url for row in rows.values() for url in first_urls(row, 3)))
-        lost = [_lost(stage, fate, rows.get(fate["key"].split("@")[0]), thumbs) for fate in chosen]
+        chosen = _one_of_each(output, stage, kind, count, config.salt)
+        ids = {fate["key"].split("@")[0] for fate in chosen}
+        pages = reread.pages(output, ids, config.extract) if stage == "extract" else _as_pages(documents(output, ids))
+        urls = {url for page in pages.values() for url in page.images[:3]}
+        thumbs = _captured(output, urls) if stage == "extract" else pictures(output, urls)
+        lost = [_lost(stage, fate, pages.get(fate["key"].split("@")[0]), thumbs) for fate in chosen]
         if lost:
             found[stage] = lost
     return found
@@ -166,11 +168,6 @@ def duplicates(output: str, count: int, salt: str) -> list[tuple[Row, Row, Row]]
         for row in chosen.values()
         if row["kept_id"] in rows and row["doc_id"] in rows
     ]
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value, nan where there is none."""
-    return statistics.median(values) if values else math.nan
 
 
 def _one_of_each(output: str, stage: str, kind: str, count: int, salt: str) -> list[Row]:
@@ -197,13 +194,30 @@ def _in_turn(lists: Sequence[Sequence[Row]]) -> Iterator[Row]:
                 yield one[place]
 
 
-def _lost(stage: str, fate: Row, row: Row | None, thumbs: dict[str, Picture]) -> Lost:
+def _as_pages(rows: dict[str, Row]) -> dict[str, reread.Page]:
+    return {
+        key: reread.Page(row["url"], row["title"] or "", "\n".join(t for t in row["texts"] if t), first_urls(row))
+        for key, row in rows.items()
+    }
+
+
+def _captured(output: str, urls: Collection[str]) -> dict[str, Picture]:
+    """Thumbnails of images that were never fetched, from the archives themselves."""
+    found: dict[str, Picture] = {}
+    for key, body in reread.captured(output, urls).items():
+        try:
+            found[key] = Picture(thumbnail(body), 0, 0, "warc")
+        except (OSError, ValueError, SyntaxError):
+            continue
+    return found
+
+
+def _lost(stage: str, fate: Row, page: reread.Page | None, thumbs: dict[str, Picture]) -> Lost:
     fixed = (stage, fate["reason"], fate["detail"] or "", fate["key"])
-    if row is None:
+    if page is None:
         return Lost(*fixed, "", "", "", None)
-    words = "\n".join(text for text in row["texts"] if text)
-    shown = [thumbs[key] for key in map(image_key, first_urls(row, 3)) if key in thumbs and thumbs[key].data]
-    return Lost(*fixed, row["url"], row["title"] or "", words[:DROPPED_CHARS], shown[0] if shown else None)
+    shown = [thumbs[key] for key in map(image_key, page.images[:3]) if key in thumbs and thumbs[key].data]
+    return Lost(*fixed, page.url, page.title, page.text[:DROPPED_CHARS], shown[0] if shown else None)
 
 
 def _picture(output: str, row: Row) -> Picture:

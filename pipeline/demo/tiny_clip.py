@@ -1,0 +1,200 @@
+"""Trains the CLIP that weft ships: `python -m pipeline.demo.tiny_clip --output configs/tiny_clip`.
+
+A real open_clip model, small enough to ship and to run anywhere, trained on generated pictures and their captions with
+the usual contrastive loss (Radford et al., 2021). Every scene of a batch comes with a near miss of itself (one colour,
+shape, number or relation changed), so that the model has to look at what a caption says and not at its subject alone.
+It knows coloured shapes and nothing else; what it is for is that everything runs offline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gzip
+import json
+import math
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.demo import pictures
+from pipeline.demo.pictures import COLOURS, RELATIONS, SHAPES, Scene
+from schemas.records import hash_bucket
+
+SIDE, PATCH = 72, 12
+CONTEXT = 32
+MERGES = 400  # of the text encoder's own byte-pair vocabulary
+BPE = "bpe_merges.txt.gz"
+MODEL: dict[str, Any] = {
+    "embed_dim": 128,
+    "vision_cfg": {"image_size": SIDE, "patch_size": PATCH, "width": 128, "layers": 4, "head_width": 32},
+    "text_cfg": {"context_length": CONTEXT, "vocab_size": 0, "width": 96, "heads": 3, "layers": 3},
+}
+PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bicubic", "resize_mode": "shortest"}
+SCENES = 12_000  # and as many near misses
+BATCH = 64  # scenes; with their near misses 128 pictures
+STEPS = 1_100
+LEARNING_RATE = 1.2e-3
+SIZES = ((128, 96), (96, 128), (112, 112), (144, 96))
+
+
+def near_miss(scene: Scene, seed: str) -> Scene:
+    """The scene with one thing changed that its captions tell."""
+
+    def pick(name: str, options: tuple[str, ...], *but: str) -> str:
+        left = [option for option in options if option not in but]
+        return left[hash_bucket(f"{seed}/{name}", len(left), "miss")]
+
+    kind = hash_bucket(seed, 4 if scene.second is None else 6, "miss")
+    first, second = scene.first, scene.second
+    taken = (second.colour, second.shape) if second else ("", "")
+    if kind == 0:
+        return dataclasses.replace(
+            scene, first=dataclasses.replace(first, colour=pick("c", tuple(COLOURS), first.colour, scene.ground, taken[0]))
+        )
+    if kind == 1:
+        return dataclasses.replace(scene, first=dataclasses.replace(first, shape=pick("s", SHAPES, first.shape, taken[1])))
+    if kind == 2:
+        return dataclasses.replace(scene, first=dataclasses.replace(first, count=1 if first.count > 1 else 2))
+    if kind == 3:
+        grounds = pictures.GROUNDS
+        return dataclasses.replace(scene, ground=pick("g", grounds, scene.ground, first.colour, taken[0]))
+    assert second is not None
+    if kind == 4:
+        return dataclasses.replace(scene, relation=pick("r", RELATIONS, scene.relation))
+    return dataclasses.replace(
+        scene,
+        second=dataclasses.replace(second, colour=pick("d", tuple(COLOURS), second.colour, scene.ground, first.colour)),
+    )
+
+
+def pixels(seed: str, scene: Scene) -> npt.NDArray[np.uint8]:
+    """A scene as the model sees it, (SIDE, SIDE, 3): drawn at some size, short side scaled, centre cropped."""
+    width, height = SIZES[hash_bucket(seed, len(SIZES), "size")]
+    image = pictures.draw(scene, width, height)
+    scale = SIDE / min(width, height)
+    image = image.resize((max(SIDE, round(width * scale)), max(SIDE, round(height * scale))), 3)
+    left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
+    return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)), np.uint8)
+
+
+def _example(seed: str) -> tuple[npt.NDArray[np.uint8], list[list[str]]]:
+    scene = pictures.sample_scene(seed)
+    other = near_miss(scene, seed)
+    images = np.stack([pixels(seed, scene), pixels(f"{seed}/b", other)])
+    return images, [[pictures.caption(s, v) for v in range(6)] for s in (scene, other)]
+
+
+def examples(prefix: str, count: int) -> tuple[npt.NDArray[np.uint8], list[list[list[str]]]]:
+    """(count, 2, SIDE, SIDE, 3) pictures, scene and near miss, and the six captions of each."""
+    with ProcessPoolExecutor() as pool:
+        made = list(pool.map(_example, [f"{prefix}-{n}" for n in range(count)], chunksize=100))
+    return np.stack([images for images, _ in made]), [texts for _, texts in made]
+
+
+def write_vocabulary(output: Path, texts: list[str]) -> int:
+    """Learn a small byte-pair vocabulary, write it in open_clip's format; returns its size with the specials."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace()])
+    trainer = trainers.BpeTrainer(vocab_size=MERGES + 60, end_of_word_suffix="</w>", show_progress=False)
+    tokenizer.train_from_iterator([text.lower() for text in texts], trainer)
+    merges = [" ".join(m) if isinstance(m, list) else m for m in json.loads(tokenizer.to_str())["model"]["merges"]]
+    lines = ["#version: 0.2", *merges]
+    (output / BPE).write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    return 512 + len(merges) + 2
+
+
+def main() -> None:
+    """Train, measure on scenes that were not trained on, write the model directory."""
+    import open_clip
+    import torch
+    import torch.nn.functional as F
+    from safetensors.torch import save_file
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("configs/tiny_clip"))
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--scenes", type=int, default=SCENES)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    images, texts = examples("train", options.scenes)
+    print(f"{2 * len(images)} pictures in {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    vocabulary = write_vocabulary(options.output, [t for scene in texts for forms in scene for t in forms])
+    MODEL["text_cfg"]["vocab_size"] = vocabulary
+    tokenizer = open_clip.SimpleTokenizer(bpe_path=str(options.output / BPE), context_length=CONTEXT)
+    assert tokenizer.vocab_size == vocabulary, (tokenizer.vocab_size, vocabulary)
+    tokens = torch.stack([tokenizer([f for forms in scene for f in forms]).reshape(2, 6, CONTEXT) for scene in texts])
+    torch.manual_seed(0)
+    model = open_clip.CLIP(**MODEL)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.02, betas=(0.9, 0.98))
+    rng = np.random.default_rng(0)
+    model.train()
+    for step in range(options.steps):
+        share = step / options.steps
+        for group in optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, step / 50) * 0.5 * (1 + math.cos(math.pi * share))
+        picked = rng.choice(len(images), BATCH, replace=False)
+        batch = _normalise(images[picked].reshape(-1, SIDE, SIDE, 3))
+        form = torch.from_numpy(rng.integers(0, 6, (BATCH, 2)))
+        text = tokens[picked].gather(2, form[..., None, None].expand(-1, -1, 1, CONTEXT)).reshape(-1, CONTEXT)
+        image_features, text_features, scale = model(batch, text)
+        logits = scale * image_features @ text_features.T
+        target = torch.arange(len(logits))
+        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(100))
+        if step % 50 == 0 or step == options.steps - 1:
+            print(f"step {step}: loss {loss.item():.3f}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    weights = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, options.output / "open_clip_model.safetensors")
+    config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
+    (options.output / "open_clip_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    held, told = examples("held-out", 1_000)
+    figures = measure(model.eval(), tokenizer, held, told)
+    print(json.dumps(figures))
+    (options.output / "figures.json").write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+
+
+def measure(
+    model: Any, tokenizer: Any, images: npt.NDArray[np.uint8], texts: list[list[list[str]]]
+) -> dict[str, float]:
+    """How often a picture's own caption beats another picture's, and its near miss's."""
+    import torch
+
+    with torch.inference_mode():
+        seen = torch.cat([model.encode_image(_normalise(block[:, 0]), normalize=True) for block in np.array_split(images, 10)])
+        own = model.encode_text(tokenizer([scene[0][0] for scene in texts]), normalize=True)
+        missed = model.encode_text(tokenizer([scene[1][0] for scene in texts]), normalize=True)
+    right = (seen * own).sum(-1)
+    wrong = (seen * own.roll(1, 0)).sum(-1)
+    near = (seen * missed).sum(-1)
+    return {
+        "right_beats_wrong": round((right > wrong).float().mean().item(), 4),
+        "right_beats_near_miss": round((right > near).float().mean().item(), 4),
+        "mean_right": round(right.mean().item(), 4),
+        "mean_wrong": round(wrong.mean().item(), 4),
+    }
+
+
+def _normalise(images: npt.NDArray[np.uint8]) -> Any:
+    import torch
+
+    scaled = torch.from_numpy(images.astype(np.float32) / 255.0).permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(PREPROCESS[name])[:, None, None] for name in ("mean", "std"))
+    return (scaled - mean) / std
+
+
+if __name__ == "__main__":
+    main()
