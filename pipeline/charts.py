@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH, HEIGHT = 380, 190  # of a chart's own coordinates; the page scales it
+WIDTH, WIDE, HEIGHT = 300, 620, 170  # of a chart's own coordinates, about the pixels that it gets
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 20, 34
 _FEW_LABELS = 14  # more columns than this show every second label
 
@@ -41,10 +41,10 @@ def percent(part: float, whole: float) -> str:
         return "–"
     share = 100 * part / whole
     if 0 < share < 0.1:
-        return "&lt;0.1 %"
+        return "&lt;0.1&nbsp;%"
     if 99.9 < share < 100:
-        return "&gt;99.9 %"
-    return f"{share:.0f} %" if share in (0, 100) or share >= 10 else f"{share:.1f} %"
+        return "&gt;99.9&nbsp;%"
+    return f"{share:.0f}&nbsp;%" if share in (0, 100) or share >= 10 else f"{share:.1f}&nbsp;%"
 
 
 def size(count: float) -> str:
@@ -82,7 +82,8 @@ def columns(labels: Sequence[str], series: Mapping[str, Sequence[int]], title: s
     totals = {name: sum(counts) or 1 for name, counts in series.items()}
     values = {name: [100 * c / totals[name] if many else c for c in counts] for name, counts in series.items()}
     top = max((v for counts in values.values() for v in counts), default=0) or 1
-    step = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
+    full = WIDE if many else WIDTH
+    step = (full - _LEFT - _RIGHT) / max(1, len(labels))
     bar = step * 0.86 / max(1, len(series))
     floor = HEIGHT - _BOTTOM
     parts = []
@@ -99,18 +100,18 @@ def columns(labels: Sequence[str], series: Mapping[str, Sequence[int]], title: s
                 f'<rect class="c{place}" x="{left:.1f}" y="{floor - max(height, 1):.1f}" width="{bar:.1f}" '
                 f'height="{max(height, 1):.1f}" rx="1.5"><title>{text(name)} {text(label)}: {count:,}</title></rect>'
             )
-            if bar >= 14:
+            if bar >= (18 if many else 14):
                 parts.append(
                     f'<text class="value" x="{left + bar / 2:.1f}" y="{floor - height - 4:.1f}">{shown}</text>'
                 )
         if len(labels) <= _FEW_LABELS or index % 2 == 0:
             parts.append(f'<text x="{x + step * 0.43:.1f}" y="{floor + 14}">{text(label)}</text>')
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{floor}" y2="{floor}"/>')
+    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{full - _RIGHT}" y1="{floor}" y2="{floor}"/>')
     said = "; ".join(
         f"{name}: " + ", ".join(f"{label} {count:,}" for label, count in zip(labels, counts, strict=True) if count)
         for name, counts in series.items()
     )
-    return _svg(parts, f"{title}. {said}") + (_legend(list(series)) if many else "")
+    return _svg(parts, f"{title}. {said}", full, HEIGHT) + (_legend(list(series)) if many else "")
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str) -> str:
@@ -167,5 +168,6 @@ def _ticks(top: float) -> list[float]:
     return [round(step * i, 10) for i in range(int(top / step) + 1)]
 
 
-def _svg(parts: Sequence[str], said: str, width: int = WIDTH, height: int = HEIGHT) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(said)}">{"".join(parts)}</svg>'
+def _svg(parts: Sequence[str], said: str, width: int, height: int) -> str:
+    drawn = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(said)}">{"".join(parts)}</svg>'
+    return f'<div class="scroll drawing">{drawn}</div>' if width > WIDTH else drawn

@@ -14,14 +14,15 @@ from pipeline.charts import number, text
 from pipeline.samples import MOST_CHARS, MOST_PICTURES, Lost, Picture
 from transforms.urls import image_key
 
+_ORIGINS = {"warc": "from the archive", "http": "over HTTP"}
 _DIFF_WORDS = 110  # of each duplicate that are shown and compared
 
 Row = Mapping[str, Any]
 
 
-def link(url: str) -> str:
-    """A URL as a link where it is one of the web, else as text."""
-    shown = text(url if len(url) <= 90 else url[:87] + "…")
+def link(url: str, most: int = 90) -> str:
+    """A URL as a link where it is one of the web, else as text; at most so many characters of it are shown."""
+    shown = text(url if len(url) <= most else url[: most - 1] + "…")
     if url.startswith(("http://", "https://")):
         return f'<a href="{text(url)}" rel="noopener noreferrer nofollow">{shown}</a>'
     return shown
@@ -58,7 +59,7 @@ def document(row: Row, corpus: str, pictures: Mapping[str, Picture], lost: Mappi
     if corpus:
         told.append(f"corpus {text(corpus)}")
     return (
-        f'<article class="sample long"><h4 dir="auto">{text(row["title"] or "Untitled")}</h4>'
+        f'<article class="sample"><h4 dir="auto">{text(row["title"] or "Untitled")}</h4>'
         f'<p class="meta">{" · ".join(told)}<br>from <code>{text(row["warc_file"])}</code> '
         f"at byte {row['warc_offset']:,}</p>{''.join(parts)}</article>"
     )
@@ -71,7 +72,7 @@ def pair(row: Row, picture: Picture | None) -> str:
     return (
         f'<article class="sample">{shown}<p class="text" dir="auto">{text(row["text"][:300])}</p>'
         f'<p class="meta">similarity {row["similarity"]:.3f} · {text(row["source"])} · '
-        f"{link(row['page_url'])}{gone}</p>"
+        f"{link(row['page_url'], 48)}{gone}</p>"
         "</article>"
     )
 
@@ -79,7 +80,8 @@ def pair(row: Row, picture: Picture | None) -> str:
 def lost(sample: Lost) -> str:
     """Something dropped, and why."""
     title = f'<h4 dir="auto">{text(sample.title)}</h4>' if sample.title else ""
-    why = f'<p><span class="reason">{text(sample.reason)}</span> <span class="soft">{text(sample.detail)}</span></p>'
+    instead = "kept instead: " if sample.reason.startswith("duplicate") else ""
+    why = f'<p><span class="reason">{text(sample.reason)}</span> <span class="soft">{instead}{text(sample.detail)}</span></p>'
     thumb = img(sample.picture, "picture of the dropped document") if sample.picture else ""
     words = paragraph(sample.excerpt) if sample.excerpt else ""
     where = f"{link(sample.url)} · " if sample.url else ""
@@ -111,10 +113,10 @@ def _placed(url: str, meta: Row | None, pictures: Mapping[str, Picture], reason:
         return f'<p class="gone">[picture left out: {text(why)}] {text(alt or caption)} <small>{link(url)}</small></p>'
     told = [f"caption: {text(caption)}"] if caption else []
     told += [f"alt: {text(alt)}"] if alt and alt != caption else []
-    told.append(f"{picture.width}×{picture.height}, {text(picture.note)}")
+    told.append(f"{picture.width}×{picture.height}, {_ORIGINS.get(picture.note, text(picture.note))}")
     left_out = f'<br><span class="reason">left out: {text(reason)}</span>' if reason else ""
     below = f'<figcaption dir="auto">{" · ".join(told)}{left_out}</figcaption>'
-    return f"<figure>{img(picture, alt or caption)}{below}</figure>"
+    return f"<figure{' class=off' if reason else ''}>{img(picture, alt or caption)}{below}</figure>"
 
 
 def _twin(row: Row, words: str) -> str:

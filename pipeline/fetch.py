@@ -99,7 +99,9 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]
         p
         | "Pairs" >> ReadTable(ctx.parts("pairs"), ("doc_id", "pair_id", "image_url"))
         | "PairKey"
-        >> beam.Map(lambda row: (f"{row['doc_id']}:{row['pair_id']}", row["image_url"])).with_output_types(tuple[str, str])
+        >> beam.Map(lambda row: (f"{row['doc_id']}:{row['pair_id']}", row["image_url"])).with_output_types(
+            tuple[str, str]
+        )
     )
     kept_pairs = (
         kept
@@ -109,7 +111,8 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]
     of_pairs = (
         {"rows": pairs, "kept": kept_pairs}
         | "JoinPairs" >> beam.CoGroupByKey()
-        | "PairImages" >> beam.FlatMap(lambda item: list(item[1]["rows"])[:1] if list(item[1]["kept"]) else []).with_output_types(str)
+        | "PairImages"
+        >> beam.FlatMap(lambda item: list(item[1]["rows"])[:1] if list(item[1]["kept"]) else []).with_output_types(str)
     )
     return (
         (of_documents, of_pairs)
@@ -174,7 +177,9 @@ def fetch_unit(
                 rows.append(row)
                 refused = isinstance(made, Refused)
                 detail = made.detail if isinstance(made, Refused) else ""
-                fates.append(Fate(STAGE, "image", key, DROPPED if refused else KEPT, row.status if refused else "", detail))
+                fates.append(
+                    Fate(STAGE, "image", key, DROPPED if refused else KEPT, row.status if refused else "", detail)
+                )
         write_table(files.join(output, "images", "index", f"{name}.parquet"), sorted(rows), IMAGES)
         write_fates(output, STAGE, name, sorted(fates))
         return {"image": len(rows)}

@@ -92,8 +92,8 @@ def training(found: dict[str, Any]) -> str:
             parts.append(
                 f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f}. Loss on what follows a "
                 f"picture is {gap['right']:.3f} with the right pictures and {gap['wrong']:.3f} with those of other "
-                f"samples, worse in {100 * gap['win_rate']:.0f} % of {gap['samples']:,}: {verdict(gap)}. A model "
-                "that ignores pictures, and a corpus that mixed them up, both have a gap of 0.</p>"
+                f"samples, worse in {100 * gap['win_rate']:.0f} % of {gap['samples']:,} cases: {verdict(gap)}. A "
+                "model that ignores pictures, and a corpus that mixed them up, both have a gap of 0.</p>"
             )
         parts += [f'<p class="soft">{text(note)}</p>' for note in evaluated["notes"]]
     return "".join(parts)

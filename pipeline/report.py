@@ -26,15 +26,9 @@ from transforms.urls import image_key
 
 _HOME = Path(__file__).parent
 _REASONS_SHOWN = 6
-_PAIRS_SHOWN = 4  # of each of best, median and worst
+_PAIRS_SHOWN = 5  # of each of best, median and worst
 
-_KINDS = {
-    "record": "archive records",
-    "page": "pages",
-    "document": "documents",
-    "image": "images",
-    "pair": "caption pairs",
-}
+_KINDS = {"record": "records", "page": "pages", "document": "documents", "image": "images", "pair": "pairs"}
 
 
 def write(output: str, config: Config) -> str:
@@ -174,7 +168,8 @@ def _distributions(found: dict[str, Any]) -> str:
         else:
             labels = [f"{edge:g}" if edge < 1000 else charts.short(edge) for edge in value["from"]]
             body = charts.columns(labels, value["counts"], name) + f"<figcaption>{_described(value)}</figcaption>"
-        parts.append(f'<figure class="chart"><h3>{text(name[0].upper() + name[1:])}</h3>{body}</figure>')
+        wide = " two" if len(value.get("counts", ())) > 1 else ""
+        parts.append(f'<figure class="chart{wide}"><h3>{text(name[0].upper() + name[1:])}</h3>{body}</figure>')
     if not parts:
         return outcome.NOT_RUN
     about = (
@@ -225,7 +220,7 @@ def _dropped(output: str, config: Config) -> str:
     if not groups:
         return '<p class="none">No page or document was dropped, or no stage has run.</p>'
     what = {
-        "extract": "Pages dropped by extract",
+        "extract": "Pages dropped by extract, read again from their archives",
         "dedup": "Documents dropped by dedup",
         "pack": "Documents dropped by pack",
     }

@@ -30,6 +30,11 @@ def is_direct(flags: Sequence[str]) -> bool:
     return _runner(flags).lower() in _DIRECT
 
 
+def is_dataflow(flags: Sequence[str]) -> bool:
+    """Whether these flags mean Dataflow."""
+    return _runner(flags).lower() == "dataflowrunner"
+
+
 def pipeline(flags: Sequence[str], units: int) -> beam.Pipeline:
     """A pipeline on the runner that `flags` name; see `options`."""
     made = options(flags, units)

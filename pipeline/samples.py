@@ -30,6 +30,7 @@ QUALITY = 72
 MOST_PICTURES = 12  # of one document
 MOST_CHARS = 2_500  # of one document
 DROPPED_CHARS = 300
+MOST_OF_ONE_REASON = 3
 
 Row = dict[str, Any]
 
@@ -181,7 +182,7 @@ def _one_of_each(output: str, stage: str, kind: str, count: int, salt: str) -> l
             totals[row["reason"]] += 1
             by_reason[row["reason"]].append((hash_unit(row["key"], salt + "/report"), row["key"], row))
         for reason, found in by_reason.items():
-            by_reason[reason] = heapq.nsmallest(count, found, key=lambda item: item[:2])
+            by_reason[reason] = heapq.nsmallest(MOST_OF_ONE_REASON, found, key=lambda item: item[:2])
     order = sorted(by_reason, key=lambda reason: (-totals[reason], reason))
     return list(_in_turn([[item[2] for item in by_reason[reason]] for reason in order]))[:count]
 
@@ -217,7 +218,11 @@ def _lost(stage: str, fate: Row, page: reread.Page | None, thumbs: dict[str, Pic
     if page is None:
         return Lost(*fixed, "", "", "", None)
     shown = [thumbs[key] for key in map(image_key, page.images[:3]) if key in thumbs and thumbs[key].data]
-    return Lost(*fixed, page.url, page.title, page.text[:DROPPED_CHARS], shown[0] if shown else None)
+    return Lost(*fixed, page.url, page.title, _cut(page.text), shown[0] if shown else None)
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= DROPPED_CHARS else words[:DROPPED_CHARS].rsplit(None, 1)[0] + " …"
 
 
 def _picture(output: str, row: Row) -> Picture:

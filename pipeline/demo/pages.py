@@ -29,14 +29,14 @@ HOSTS = {
 }
 USELESS = ("IMG_{n}.jpg", "DSC0{n}.JPG", "photo", "image", "picture {n}", "{n}")
 TAGGED = ("<PERSON> stands beside {caption}", "{caption}, photographed by <PERSON>")
-OPT_OUTS = (
+OPT_OUTS: tuple[tuple[dict[str, str], str], ...] = (
     ({"X-Robots-Tag": "noai"}, ""),
     ({"X-Robots-Tag": "noindex, noai, noimageai"}, ""),
     ({}, '<meta name="robots" content="noai, noimageai">\n'),
     ({"tdm-reservation": "1"}, ""),
     ({}, '<meta name="tdm-reservation" content="1">\n'),
 )
-ALLOWED = (
+ALLOWED: tuple[tuple[dict[str, str], str], ...] = (
     ({"X-Robots-Tag": "noarchive"}, ""),
     ({"tdm-reservation": "0"}, ""),
     ({}, '<meta name="robots" content="index, follow">\n'),

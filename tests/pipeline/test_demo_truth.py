@@ -1,17 +1,19 @@
 """The judge: a perfect run scores one everywhere, and each kind of fault lowers the figure that is about it."""
 
 import json
+import os
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.demo import truth, web
-from schemas.records import DROPPED, KEPT, Fate, ImageMeta, document_id, pair_id
+from schemas.records import DROPPED, KEPT, Fate, document_id
 from schemas.tables import DOCUMENTS, FATES, IMAGES, PAIRS
-from transforms.sinks import write_table
 from transforms.urls import image_key
 
-REASONS = {"language": "language", "gibberish": "gibberish", "too_short": "too_short", "opt_out": "opt_out"}
+REASONS = {"language": "language", "gibberish": "gibberish_emoji", "too_short": "too_short", "opt_out": "opt_out"}
 STATUS = {"ok": "ok", "broken": "http_error", "html": "not_an_image", "tiny": "ok", "single_colour": "ok"}
 
 
@@ -45,32 +47,40 @@ class Run:
         return next(d for d in self.flows if all(self.of[d][key] == value for key, value in wanted.items()))
 
     def write(self, output: str) -> None:
-        def fate(stage: str, kind: str, key: str, reason: str) -> Fate:
-            return Fate(stage, kind, key, DROPPED if reason else KEPT, reason, "")
+        def fate(stage: str, kind: str, key: str, reason: str) -> dict:
+            return Fate(stage, kind, key, DROPPED if reason else KEPT, reason, "")._asdict()
 
-        extract = [fate("extract", "page", key, reason) for key, reason in self.pages.items()]
-        write_table(f"{output}/fates/extract/a.parquet", extract, FATES)
-        dedup = [fate("dedup", "document", key, reason) for key, reason in self.documents.items()]
-        write_table(f"{output}/fates/dedup/a.parquet", dedup, FATES)
-        rows, pack = [], []
+        documents, pack = [], []
         for doc_id, flow in self.flows.items():
             line = self.of[doc_id]
-            when = int(datetime.fromisoformat(line["date"].replace("Z", "+00:00")).timestamp() * 1e6)
-            texts = [item if isinstance(item, str) else None for item in flow]
             images = [item[0] if isinstance(item, tuple) else None for item in flow]
-            meta = [None if url is None else ImageMeta("", "", "", None, None) for url in images]
-            place = (line["file"], line["offset"], line["record_id"])
-            rows.append((doc_id, line["url"], when, *place, "en", 0.9, line["title"], texts, images, meta))
+            documents.append(
+                {
+                    "doc_id": doc_id,
+                    "url": line["url"],
+                    "crawl_date": datetime.fromisoformat(line["date"].replace("Z", "+00:00")),
+                    "texts": [item if isinstance(item, str) else None for item in flow],
+                    "images": images,
+                }
+            )
             expected = {image["url"]: image["expect"] for image in line["images"]}
             for position, url in enumerate(images):
                 reason = {"tiny": "too_small", "single_colour": "single_colour"}.get(expected.get(url, ""), "")
                 pack += [fate("pack", "image", f"{doc_id}:{position}", reason)] if url else []
-        write_table(f"{output}/documents/a.parquet", rows, DOCUMENTS)
-        write_table(f"{output}/fates/pack/a.parquet", pack, FATES)
-        pairs = [(pair_id(u, t), d, self.of[d]["url"], u, t, "alt", "en", 0.9) for d, u, t in sorted(self.pairs)]
-        write_table(f"{output}/pairs/a.parquet", pairs, PAIRS)
-        index = [(k, "", s, 200, "", 9, 9, 9, 9, "", "", 0, 0, 0, "http") for k, s in sorted(self.status.items())]
-        write_table(f"{output}/images/index/a.parquet", index, IMAGES)
+        extract = [fate("extract", "page", key, reason) for key, reason in self.pages.items()]
+        dedup = [fate("dedup", "document", key, reason) for key, reason in self.documents.items()]
+        pairs = [{"doc_id": doc_id, "image_url": url, "text": text} for doc_id, url, text in sorted(self.pairs)]
+        index = [{"image_url": key, "status": status} for key, status in sorted(self.status.items())]
+        for table, rows, schema in (
+            ("documents", documents, DOCUMENTS),
+            ("fates/extract", extract, FATES),
+            ("fates/dedup", dedup, FATES),
+            ("fates/pack", pack, FATES),
+            ("pairs", pairs, PAIRS),
+            ("images/index", index, IMAGES),
+        ):
+            os.makedirs(f"{output}/{table}", exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), f"{output}/{table}/a.parquet")
 
 
 def _flow(line: dict) -> list[str | tuple[str]]:
