@@ -81,7 +81,8 @@ def lost(sample: Lost) -> str:
     """Something dropped, and why."""
     title = f'<h4 dir="auto">{text(sample.title)}</h4>' if sample.title else ""
     instead = "kept instead: " if sample.reason.startswith("duplicate") else ""
-    why = f'<p><span class="reason">{text(sample.reason)}</span> <span class="soft">{instead}{text(sample.detail)}</span></p>'
+    detail = f'<span class="soft">{instead}{text(sample.detail)}</span>'
+    why = f'<p><span class="reason">{text(sample.reason)}</span> {detail}</p>'
     thumb = img(sample.picture, "picture of the dropped document") if sample.picture else ""
     words = paragraph(sample.excerpt) if sample.excerpt else ""
     where = f"{link(sample.url)} · " if sample.url else ""

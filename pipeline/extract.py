@@ -1,6 +1,6 @@
 """extract: WARC files → documents/, pairs/, captures/.
 
-paths → spread out → one work unit a file: records → pages (transforms/pages.py) and image captures → four Parquet files.
+paths → spread out → one work unit a file: records → pages (transforms/pages.py), image captures → four Parquet files.
 A file is read once, record by record; its texts never cross a shuffle.
 """
 
@@ -102,10 +102,10 @@ def classify(record: Record | Broken) -> tuple[str, str, str]:
     """(kind, reason, detail) of a record: "page" or "image" without reason, else why it is neither."""
     if isinstance(record, Broken):
         return "", record.reason, record.detail
+    if record.problem:
+        return "", record.problem, f"{record.kind} {record.url}"
     if record.kind not in ("response", "resource"):
         return "", record.kind, record.url
-    if record.problem:
-        return "", record.problem, record.url
     if not record.url.startswith(("http://", "https://")):
         return "", "not_http", record.url
     if not 200 <= record.status < 300:

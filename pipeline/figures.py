@@ -47,7 +47,6 @@ def gather(output: str) -> dict[str, Any]:
         "corpora": _corpora(stages, corpus_of, shards),
         "shards": [vars(shard) for shard in shards],
         "distributions": _distributions(output, corpus_of, shards),
-        "scores": manifest.read_json(files.join(output, "scores", "summary.json")),
         "training": _training(output),
         "eval": manifest.read_json(files.join(output, "model", "eval.json")),
         "truth": manifest.read_json(files.join(output, "truth.json")),
@@ -101,11 +100,11 @@ def _stage(output: str, name: str) -> dict[str, Any]:
     if done:
         keys = ("books", "seconds", "versions", "fingerprint")
         return {"state": "done", **{key: done[key] for key in keys if key in done}}
-    counted = _count_fates(output, name)
+    counted = count_fates(output, name)
     return {"state": "unfinished" if counted else "not run", "books": counted}
 
 
-def _count_fates(output: str, stage: str) -> dict[str, Any]:
+def count_fates(output: str, stage: str) -> dict[str, Any]:
     """Books of a stage without a manifest, from its fates so far."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for table in tables(output, f"fates/{stage}", ["kind", "fate", "reason"]):
@@ -165,13 +164,13 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
     sides = list(_sides(output))
     if sides:
         found["shorter side of images, px"] = histogram({"images": sides}, _SIDES)
-    similar = _similarities(output)
-    if similar:
-        low, high = min(map(min, similar.values())), max(map(max, similar.values()))
-        step = 0.05 if high - low > 0.35 else 0.02
-        first, last = int(np.floor(low / step)), int(np.floor(high / step))
-        edges = [round(step * i, 2) for i in range(first, last + 1)]
-        found["CLIP similarity of pairs"] = histogram(similar, edges)
+    similar, placed_well = _similarities(output)
+    for name, series in (("CLIP similarity of pairs", similar), ("CLIP similarity in documents", placed_well)):
+        if series:
+            low, high = min(map(min, series.values())), max(map(max, series.values()))
+            step = 0.1 if high - low > 0.6 else 0.05 if high - low > 0.3 else 0.02
+            first, last = int(np.floor(low / step)), int(np.floor(high / step))
+            found[name] = histogram(series, [round(step * i, 2) for i in range(first, last + 1)])
     clusters = [
         row for table in tables(output, "clusters", ["cluster_id", "cluster_size"]) for row in table.to_pylist()
     ]
@@ -233,16 +232,17 @@ def _sides(output: str) -> Iterator[int]:
         yield from pc.min_element_wise(rows["width"], rows["height"]).to_pylist()
 
 
-def _similarities(output: str) -> dict[str, list[float]]:
-    """Similarities of right pairs, and of shuffled ones where score has written them."""
-    series: dict[str, list[float]] = {}
-    for kind, name in (("pair", "right pairs"), ("pair_shuffled", "shuffled pairs")):
-        found: list[float] = []
-        for table in tables(output, "scores", ["kind", "similarity"]):
-            found += table.filter(pc.field("kind") == kind)["similarity"].to_pylist()
-        if found:
-            series[name] = found
-    return series
+def _similarities(output: str) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Similarities of pairs; and of a document's images with the texts beside them and with its other texts."""
+    pairs: dict[str, list[float]] = {"pairs": []}
+    inside: dict[str, list[float]] = {"text beside the image": [], "other texts of the document": []}
+    for table in tables(output, "scores", ["kind", "image_position", "text_position", "similarity"]):
+        pairs["pairs"] += table.filter(pc.field("kind") == "pair")["similarity"].to_pylist()
+        rows = table.filter(pc.field("kind") == "document")
+        beside = pc.less_equal(pc.abs(pc.subtract(rows["image_position"], rows["text_position"])), 1)
+        for name, mask in zip(inside, (beside, pc.invert(beside)), strict=True):
+            inside[name] += rows.filter(mask)["similarity"].to_pylist()
+    return tuple({name: values for name, values in one.items() if values} for one in (pairs, inside))  # type: ignore
 
 
 def _lengths(output: str, names: Iterable[str], corpus: str) -> Iterator[int]:

@@ -117,24 +117,30 @@ def pairs(output: str, count: int) -> list[tuple[str, list[Row]]]:
         scored += zip(rows["similarity"].to_pylist(), rows["id"].to_pylist(), strict=True)
     scored.sort(reverse=True)
     middle = max(0, len(scored) // 2 - count // 2)
-    groups = {"highest": scored[:count], "median": scored[middle : middle + count], "lowest": scored[-count:]}
-    wanted = {key for group in groups.values() for _, key in group}
-    rows_of = {
-        f"{row['doc_id']}:{row['pair_id']}": row
-        for row in rows_by(output, "pairs", "doc_id", {key.split(":")[0] for key in wanted})
-    }
-    packed = fates(output, "pack", "pair", wanted)
-    shown: list[tuple[str, list[Row]]] = []
-    seen: set[str] = set()
+    groups = {"highest": scored[:count], "lowest": scored[-count:], "median": scored[middle : middle + count]}
+    rows_of = _pair_rows(output, {key for group in groups.values() for _, key in group})
+    packed = fates(output, "pack", "pair", [f"{row['doc_id']}:{row['pair_id']}" for row in rows_of.values()])
+    shown: dict[str, list[Row]] = {}
     for name, group in groups.items():
-        told = []
+        shown[name] = []
         for similarity, key in group:
-            if key in rows_of and key not in seen:
-                seen.add(key)
-                fate = packed.get(key, {"fate": KEPT, "reason": ""})
-                told.append({**rows_of[key], "similarity": similarity, "reason": fate["reason"]})
-        shown.append((name, told))
-    return shown if scored else []
+            row = rows_of.pop(key, None)  # where there are few pairs, each is shown once
+            if row is not None:
+                fate = packed.get(f"{row['doc_id']}:{row['pair_id']}", {"reason": ""})
+                shown[name].append({**row, "similarity": similarity, "reason": fate["reason"]})
+    return [(name, shown[name]) for name in ("highest", "median", "lowest")] if scored else []
+
+
+def _pair_rows(output: str, wanted: Collection[str]) -> dict[str, Row]:
+    """pair_id → row; of a pair that stands on several pages one that dedup kept."""
+    found: dict[str, Row] = {}
+    rows = list(rows_by(output, "pairs", "pair_id", wanted))
+    kept = fates(output, "dedup", "pair", [f"{row['doc_id']}:{row['pair_id']}" for row in rows])
+    for row in rows:
+        key = f"{row['doc_id']}:{row['pair_id']}"
+        if key not in kept or kept[key]["fate"] == KEPT:
+            found.setdefault(row["pair_id"], row)
+    return found
 
 
 def dropped(output: str, count: int, config: Config) -> dict[str, list[Lost]]:

@@ -66,7 +66,8 @@ def run(ctx: Context) -> dict[str, int]:
             | "EmbedTexts" >> embed_texts
             | "TextVector" >> beam.Map(_vector).with_output_types(tuple[str, tuple[bytes, str]]),
             "uses": texts
-            | "TextUses" >> beam.Map(lambda item: (item[0], item[1][1])).with_output_types(tuple[str, tuple[str, str, int]]),
+            | "TextUses"
+            >> beam.Map(lambda item: (item[0], item[1][1])).with_output_types(tuple[str, tuple[str, str, int]]),
         } | "JoinTexts" >> beam.CoGroupByKey()
         side = tuple[str, tuple[int, int, str, bytes]]
         _ = (
@@ -116,7 +117,9 @@ def _kept(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Unit], beam
         | "KeptPairKey" >> beam.Map(lambda row: (row["key"], True)),
     }
     return (
-        documents | "JoinDocuments" >> beam.CoGroupByKey() | "OneDocument" >> beam.FlatMap(_one_document).with_output_types(unit),
+        documents
+        | "JoinDocuments" >> beam.CoGroupByKey()
+        | "OneDocument" >> beam.FlatMap(_one_document).with_output_types(unit),
         pairs | "JoinPairs" >> beam.CoGroupByKey() | "OnePair" >> beam.FlatMap(_one_pair).with_output_types(unit),
     )
 
@@ -192,7 +195,14 @@ def _image_fates(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Fate]:
         yield Fate(STAGE, "image", key, DROPPED if problem else KEPT, "unreadable" if problem else "", problem)
     for kind, name, _ in set(found["uses"]):
         if kind == "pair":
-            yield Fate(STAGE, "pair", name, DROPPED if problem else KEPT, "image_missing" if problem else "", key if problem else "")
+            yield Fate(
+                STAGE,
+                "pair",
+                name,
+                DROPPED if problem else KEPT,
+                "image_missing" if problem else "",
+                key if problem else "",
+            )
 
 
 def _entered(ctx: Context) -> dict[str, int]:

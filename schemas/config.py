@@ -51,9 +51,9 @@ class Extract:
     max_url_ratio: float = 0.05  # words that are URLs written out
     max_symbol_run: int = 40  # longest run of one repeated character
     min_alpha_words: float = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
-    pairs: bool = True
+    pairs: bool = True  # look for caption pairs at all
     min_pair_chars: int = 5  # LAION: drop alt texts under 5 characters
-    min_pair_words: int = 1
+    min_pair_words: int = 1  # DataComp-basic has 3
     max_pair_chars: int = 2_000  # LAION
     pair_forbidden: tuple[str, ...] = ("<PERSON>",)  # Kosmos-1 B.1.2: captions with special tags
 
@@ -63,13 +63,13 @@ class Dedup:
     """Duplicates among documents (URL, exact text, near) and among pairs (same image and text)."""
 
     url: bool = True  # same normalised URL: newest wins
-    exact: bool = True
-    near: bool = True
+    exact: bool = True  # same text after normalisation; for pairs, same image and text
+    near: bool = True  # MinHash over word shingles
     ngram: int = 5  # words per shingle
-    permutations: int = 128
+    permutations: int = 128  # MinHash values of a document
     threshold: float = 0.8  # Jaccard similarity that should be found ...
     recall: float = 0.9  # ... with this probability: bands and rows are chosen for it
-    keep: Literal["newest", "longest", "most_images"] = "newest"
+    keep: Literal["newest", "longest", "most_images"] = "newest"  # which document of a cluster stays
     rounds: int = 4  # unrolled large-star/small-star rounds before the residual check
     buckets: int = 8  # output files
 
@@ -80,13 +80,13 @@ class Fetch:
 
     http: bool = True  # False: only images the WARC files hold
     timeout_s: float = 10.0  # for one whole request
-    retries: int = 2
-    max_bytes: int = 20_000_000
+    retries: int = 2  # after the first attempt
+    max_bytes: int = 20_000_000  # of an image as fetched
     max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
-    min_bytes: int = 0
+    min_bytes: int = 0  # 0 is off (LAION-400M: 5,000)
     max_side: int = 512  # longest side as stored; never enlarged (LAION dataset-spec)
     quality: int = 90  # JPEG
-    user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"
+    user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
     honour_opt_out: bool = True  # X-Robots-Tag and tdm-reservation on the image's own response
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
     concurrency: int = 16  # connections per worker
@@ -100,9 +100,9 @@ class Score:
 
     model: str = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
     pretrained: str = ""  # open_clip tag or weights file when `model` is an architecture name
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_size: int = 32
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the model; the halves are for a GPU
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: a GPU where there is one
+    batch_size: int = 32  # images or texts at once
     max_text_chars: int = 500  # of a document's text that is compared with its images
     buckets: int = 8  # batches are formed inside hash buckets, so their make-up never depends on the runner
 
@@ -137,28 +137,28 @@ class Pack:
 class Train:
     """The smoke model: a small Kosmos-1."""
 
-    steps: int = 400
-    layers: int = 2
-    width: int = 128
-    heads: int = 4
-    ffn: int = 512
+    steps: int = 400  # optimiser steps
+    layers: int = 2  # of the decoder (Kosmos-1: 24)
+    width: int = 128  # Kosmos-1: 2,048
+    heads: int = 4  # Kosmos-1: 32
+    ffn: int = 512  # Kosmos-1: 8,192
     dropout: float = 0.0  # Kosmos-1: 0.1; a minute's training cannot overfit
     vision: str = "weft-tiny"  # as score.model
-    vision_pretrained: str = ""
+    vision_pretrained: str = ""  # as score.pretrained
     unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
     mix_text: float = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
-    mix_pairs: float = 0.5
-    mix_interleaved: float = 0.2
+    mix_pairs: float = 0.5  # the same for caption pairs
+    mix_interleaved: float = 0.2  # and interleaved documents
     batch_tokens: int = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
     max_length: int = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
     learning_rate: float = 1.5e-3  # Kosmos-1: 2e-4 at 1.3B parameters
-    warmup_steps: int = 30
+    warmup_steps: int = 30  # Kosmos-1: 375 of 300,000
     weight_decay: float = 0.01  # Kosmos-1 3.2
     beta2: float = 0.98  # Kosmos-1 3.2
-    clip_norm: float = 2.0
-    seed: int = 0
-    checkpoint_every: int = 100
-    eval_samples: int = 256
+    clip_norm: float = 2.0  # of the gradient
+    seed: int = 0  # of initialisation, order and dropout
+    checkpoint_every: int = 100  # steps
+    eval_samples: int = 256  # held-out samples of each corpus
 
 
 @dataclasses.dataclass(frozen=True)

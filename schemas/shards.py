@@ -95,6 +95,7 @@ def image_member(key: str, position: int) -> str:
 
 
 def shard_name(corpus: str, split: str, index: int) -> str:
+    """Path of a shard below the shard directory."""
     return f"{corpus}/{split}/{index:06d}.tar"
 
 
@@ -154,11 +155,13 @@ def json_bytes(value: object) -> bytes:
 
 
 def dump_manifest(shards: Iterable[ShardInfo]) -> str:
+    """`manifest.jsonl`: a line a shard, sorted by name."""
     return "".join(
         json.dumps(dataclasses.asdict(s), sort_keys=True) + "\n" for s in sorted(shards, key=lambda s: s.name)
     )
 
 
 def load_manifest(text: str) -> Iterator[ShardInfo]:
+    """What `dump_manifest` wrote."""
     for line in text.splitlines():
         yield ShardInfo(**json.loads(line))

@@ -73,5 +73,3 @@ def checksums(folder: Path) -> dict[str, str]:
 def sums() -> Callable[[Path], dict[str, str]]:
     """`checksums`, for tests (this file is not importable under importlib mode)."""
     return checksums
-
-

@@ -82,7 +82,9 @@ def validate(config: ScoreConfig) -> None:
     known = open_clip.list_models()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        raise ConfigError(f"score.model = {config.model!r} is no open_clip model" + (f"; {close[0]!r}?" if close else ""))
+        raise ConfigError(
+            f"score.model = {config.model!r} is no open_clip model" + (f"; {close[0]!r}?" if close else "")
+        )
     tags = open_clip.list_pretrained_tags_by_model(name)
     if not config.pretrained:
         raise ConfigError(f"score.model = {name!r} needs score.pretrained: a weights file or one of {', '.join(tags)}")

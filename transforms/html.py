@@ -30,7 +30,9 @@ _BLOCKS = frozenset(
     "form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre section summary table tbody tfoot thead "
     "tr ul".split()
 )
-_SKIPPED = frozenset("script style template head iframe object embed applet canvas audio video select textarea math".split())
+_SKIPPED = frozenset(
+    "script style template head iframe object embed applet canvas audio video select textarea math".split()
+)
 _TIGHT = frozenset(("li", "tr", "dt", "dd", "caption"))  # one line break, not two, between two of these
 _MARK = re.compile("\ue000(\\d+)\ue001")
 _PRIVATE = re.compile("[\ue000\ue001]")
@@ -138,6 +140,8 @@ def extract(html: str, url: str, main_content: bool = True) -> Page:
 def _head(tree: HTMLTree, url: str) -> tuple[list[tuple[str, str]], str]:
     meta, base = [], url
     root = tree.document
+    if root is None:
+        return meta, base
     for node in root.query_selector_all("meta[content]"):
         name = node.getattr("name") or node.getattr("property") or node.getattr("http-equiv") or ""
         meta.append((name.strip().lower(), node.getattr("content") or ""))
@@ -312,7 +316,9 @@ def _rendered(block: _Text) -> str:
     raw = "".join(block.parts)
     if block.preformatted:
         return raw.strip("\n").rstrip()
-    lines = (" ".join(line.split()).strip("| ") if block.tag == "tr" else " ".join(line.split()) for line in raw.split("\n"))
+    lines = (
+        " ".join(line.split()).strip("| ") if block.tag == "tr" else " ".join(line.split()) for line in raw.split("\n")
+    )
     if "\n" not in block.parts:  # line breaks of the source are spaces; those of <br> were put in as parts
         return " ".join(lines).strip()
     text = "".join("\x00" if part == "\n" else part for part in block.parts)

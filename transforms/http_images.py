@@ -115,7 +115,11 @@ class Client:
                 link = self._tls.wrap_socket(link, server_hostname=host.rpartition(":")[0] or host)
             line = http.client.HTTPConnection(host)
             line.sock = link
-            line.request("GET", path, headers={"Host": host, "User-Agent": self._config.user_agent, "Accept": "image/*,*/*;q=0.5"})
+            line.request(
+                "GET",
+                path,
+                headers={"Host": host, "User-Agent": self._config.user_agent, "Accept": "image/*,*/*;q=0.5"},
+            )
             answer = line.getresponse()
             headers = [(name.lower(), value) for name, value in answer.getheaders()]
             said = dict(headers)

@@ -54,7 +54,9 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
     if len(data) > config.max_bytes:
         return Refused("too_many_bytes", f"{len(data)} bytes")
     head = data[:1024].lstrip().lower()
-    if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in data[:4096].lower()):
+    if head.startswith(b"<svg") or (
+        head.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in data[:4096].lower()
+    ):
         return Refused("svg", "")
     if head.startswith(b"<"):
         return Refused("not_an_image", head[:60].decode("latin-1"))
@@ -77,7 +79,17 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
             width, height = height, width
         small = to_rgb(upright)
         small.thumbnail((config.max_side, config.max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    except (OSError, ValueError, SyntaxError, TypeError, EOFError, IndexError, OverflowError, MemoryError, KeyError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        TypeError,
+        EOFError,
+        IndexError,
+        OverflowError,
+        MemoryError,
+        KeyError,
+    ) as error:
         told = str(error)[:100]
         return Refused("truncated" if "truncated" in told.lower() or "Truncated" in told else "undecodable", told)
     out = io.BytesIO()

@@ -1,8 +1,9 @@
 """Opt-outs from use in training: what a response or page says, and what that forbids.
 
 Read are X-Robots-Tag headers (several directives, per-crawler forms), meta robots of any name, and the TDM
-Reservation Protocol (tdm-reservation header and meta element). `noai` and a reservation forbid the page, `noimageai` its
-images. On an image's own response `noindex` counts too, as img2dataset has it; on a page it only speaks to search engines.
+Reservation Protocol (tdm-reservation header and meta element). `noai` and a reservation forbid the page,
+`noimageai` its images. On an image's own response `noindex` counts too, as img2dataset has it; on a page it only
+speaks to search engines.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from schemas.config import Extract
 from schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
 from transforms import captions, html, language, optout, quality
+from transforms.urls import resolve
 from transforms.warc import Record
 
 STAGE = "extract"
@@ -58,7 +59,9 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
         page.title, page.texts, page.images, page.image_meta,
     )  # fmt: skip
     seen = "; ".join(filter(None, (wish.page or wish.images,)))
-    fates = [Fate(STAGE, "page", doc_id, KEPT, "", f"not honoured: {seen}" if seen and not config.honour_opt_out else "")]
+    fates = [
+        Fate(STAGE, "page", doc_id, KEPT, "", f"not honoured: {seen}" if seen and not config.honour_opt_out else "")
+    ]
     fates += [
         Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url)
         for n, o in enumerate(page.occurrences)
@@ -97,7 +100,7 @@ def _second_opinion(page: html.Page, characters: str, url: str) -> html.Page:
             metas.append(None)
         if found:
             at = found.end()
-            source = html.resolve(page.base, found.group(2))
+            source = resolve(page.base, found.group(2))
             if source:
                 texts.append(None)
                 images.append(source)

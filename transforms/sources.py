@@ -20,7 +20,9 @@ LAZY = (
     "data-lateloadsrc", "data-src-fg", "data-scroll-image", "data-pin-media", "data-bgset", "src2",
 )  # fmt: skip
 _SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
-_PLACEHOLDER = re.compile(r"(?:^|[/_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)[^/]*\.\w{3,4}$", re.I)
+_PLACEHOLDER = re.compile(
+    r"(?:^|[/_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)[^/]*\.\w{3,4}$", re.I
+)
 _CANDIDATE = re.compile(r"\s*([^\s,][^\s]*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?(?:\s+[0-9]+h)?\s*(?:,|$)")
 
 

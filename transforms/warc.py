@@ -131,7 +131,8 @@ def parse_http(block: bytes) -> tuple[int, tuple[tuple[str, str], ...], bytes, s
 
 def dechunk(body: bytes) -> bytes:
     """The body of a chunked message; as it is where it is not chunked after all, cut where it breaks off."""
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while True:
         size = _CHUNK_SIZE.match(body[at : at + 1024])
         if not size:
@@ -157,7 +158,7 @@ def decode(body: bytes, encodings: str) -> tuple[bytes, str]:
             try:
                 body = brotli.decompress(body)
             except brotli.error:
-                if not body.lstrip()[:1] == b"<":  # archives often store the decoded page under the old header
+                if body.lstrip()[:1] != b"<":  # archives often store the decoded page under the old header
                     return b"", "bad_encoding"
         elif coding not in ("identity", "none", "utf-8"):
             return b"", "bad_encoding"
@@ -194,21 +195,23 @@ def _read_warc(stream: BinaryIO, base: int = 0, most: int | None = None) -> Iter
         yield Broken(base, "unreadable", "no WARC record in it")
 
 
-def _warc_record(record: Any, offset: int) -> Record:
+def _warc_record(record: Any, offset: int) -> Record | Broken:
     headers = {key.lower(): value for key, value in record.headers.items()}
+    if "content-length" not in headers:  # every record must say its length
+        return Broken(offset, "truncated", "a record header is cut off")
     kind = headers.get("warc-type", "unknown").lower()
     url = headers.get("warc-target-uri", "").strip("<> ")
     date, name = headers.get("warc-date", ""), headers.get("warc-record-id", "").strip()
     declared = record.content_length
     fixed = (kind, url, date, parse_date(date), name, offset)
-    if kind not in ("response", "resource"):
-        return Record(*fixed, 0, (), b"", "")
     if declared > MAX_RECORD_BYTES:
         return Record(*fixed, 0, (), b"", "too_large")
     try:
         block = record.reader.read()
     except (OSError, EOFError, zlib.error):
         return Record(*fixed, 0, (), b"", "truncated")
+    if kind not in ("response", "resource"):
+        return Record(*fixed, 0, (), b"", "truncated" if len(block) < declared else "")
     if kind == "resource" and not block.startswith(b"HTTP/"):
         mime = headers.get("content-type", "")
         return Record(*fixed, 200, (("content-type", mime),), block, "")
@@ -270,7 +273,8 @@ def _gzip_members(stream: BinaryIO, base: int) -> Iterator[tuple[int, bytes]]:
     """(offset, decompressed bytes) of each gzip member."""
     buffer, offset = b"", base
     while True:
-        engine, out = zlib.decompressobj(31), []
+        engine = zlib.decompressobj(31)
+        out: list[bytes] = []
         used = 0
         while not engine.eof:
             if not buffer:
@@ -285,5 +289,3 @@ def _gzip_members(stream: BinaryIO, base: int) -> Iterator[tuple[int, bytes]]:
         buffer = engine.unused_data
         yield offset, b"".join(out)
         offset += used - len(buffer)
-
-

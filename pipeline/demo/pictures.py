@@ -1,4 +1,4 @@
-"""Pictures whose truth is known: one or two kinds of coloured shapes on a textured ground, and words that describe them.
+"""Pictures whose truth is known: one or two kinds of coloured shapes on a textured ground, and words for them.
 
 A scene is sampled from a seed by hash, drawn at any size with gradients, shading and grain (so that JPEG files are as
 large as photographs' and no two are equal), and told in six phrasings. The words depend on the picture alone, which
@@ -184,7 +184,9 @@ def _shape(
         brush.polygon([(x + px * r, y + py * r) for px, py in points], fill=colour)
 
     def disc(cx: float, cy: float, radius: float, fill: tuple[int, ...] = colour) -> None:
-        brush.ellipse([x + (cx - radius) * r, y + (cy - radius) * r, x + (cx + radius) * r, y + (cy + radius) * r], fill=fill)
+        brush.ellipse(
+            [x + (cx - radius) * r, y + (cy - radius) * r, x + (cx + radius) * r, y + (cy + radius) * r], fill=fill
+        )
 
     hole = tuple(int(c * 0.55 + 110) for c in (_GREY if ground == "grey" else COLOURS[ground]))
     if name == "circle":

@@ -55,10 +55,13 @@ def near_miss(scene: Scene, seed: str) -> Scene:
     taken = (second.colour, second.shape) if second else ("", "")
     if kind == 0:
         return dataclasses.replace(
-            scene, first=dataclasses.replace(first, colour=pick("c", tuple(COLOURS), first.colour, scene.ground, taken[0]))
+            scene,
+            first=dataclasses.replace(first, colour=pick("c", tuple(COLOURS), first.colour, scene.ground, taken[0])),
         )
     if kind == 1:
-        return dataclasses.replace(scene, first=dataclasses.replace(first, shape=pick("s", SHAPES, first.shape, taken[1])))
+        return dataclasses.replace(
+            scene, first=dataclasses.replace(first, shape=pick("s", SHAPES, first.shape, taken[1]))
+        )
     if kind == 2:
         return dataclasses.replace(scene, first=dataclasses.replace(first, count=1 if first.count > 1 else 2))
     if kind == 3:
@@ -174,7 +177,9 @@ def measure(
     import torch
 
     with torch.inference_mode():
-        seen = torch.cat([model.encode_image(_normalise(block[:, 0]), normalize=True) for block in np.array_split(images, 10)])
+        seen = torch.cat(
+            [model.encode_image(_normalise(block[:, 0]), normalize=True) for block in np.array_split(images, 10)]
+        )
         own = model.encode_text(tokenizer([scene[0][0] for scene in texts]), normalize=True)
         missed = model.encode_text(tokenizer([scene[1][0] for scene in texts]), normalize=True)
     right = (seen * own).sum(-1)

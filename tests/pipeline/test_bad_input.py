@@ -79,7 +79,9 @@ def test_a_file_that_holds_nothing_gives_an_empty_valid_result_and_is_named(tmp_
     assert found.returncode == 0, found.stderr
     manifest = json.loads((tmp_path / "out/extract/manifest.json").read_text())
     assert manifest["books"]["page"]["kept"] == 0
-    fates = [row for path in (tmp_path / "out/fates/extract").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    fates = [
+        row for path in (tmp_path / "out/fates/extract").glob("*.parquet") for row in pq.read_table(path).to_pylist()
+    ]
     assert [row["kind"] for row in fates] == ["record"]
     assert "bad.warc.gz" in fates[0]["key"] and fates[0]["fate"] == "dropped"
 
@@ -140,7 +142,9 @@ def test_a_limit_on_file_size_leaves_no_half_file_and_goes_on_when_lifted(tmp_pa
     )
     assert found.returncode == 2, found.stderr
     assert "run the same command again" in found.stderr.splitlines()[-1]
-    assert not list(output.rglob("*.parquet")) and not (output / "extract/manifest.json").exists()
+    assert not list(output.rglob("documents/*.parquet")) and not (output / "extract/manifest.json").exists()
+    assert all(pq.read_table(path).num_columns for path in output.rglob("*.parquet"))  # what is there is whole
+    assert not [path for path in output.rglob("*") if ".tmp-" in path.name]
     assert weft("extract", "--input", source, "--output", output).returncode == 0
 
 

@@ -12,7 +12,10 @@ def fates(output, rows):
 
 
 def test_balanced(tmp_path):
-    fates(tmp_path, [("page", "a", "kept", "", ""), ("page", "b", "dropped", "language", "de"), ("pair", "a", "kept", "", "")])
+    fates(
+        tmp_path,
+        [("page", "a", "kept", "", ""), ("page", "b", "dropped", "language", "de"), ("pair", "a", "kept", "", "")],
+    )
     account = books.audit(str(tmp_path), "extract", {"page": 2, "pair": 1})
     assert account["page"] == {"entered": 2, "kept": 1, "dropped": {"language": 1}}
 

@@ -26,8 +26,22 @@ def test_workers_and_input_order_do_not_change_a_byte(finished, run_on_web, sums
 
 @pytest.mark.timeout(900)
 def test_a_run_killed_in_every_stage_ends_with_the_same_bytes(finished, small_web, served_web, sums, tmp_path):
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--input", str(small_web / "warcs"), "--output", str(tmp_path)]
-    for override in (*SMALL, f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]', "train.steps=2", "train.eval_samples=4"):
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli",
+        "run",
+        "--input",
+        str(small_web / "warcs"),
+        "--output",
+        str(tmp_path),
+    ]
+    for override in (
+        *SMALL,
+        f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]',
+        "train.steps=2",
+        "train.eval_samples=4",
+    ):
         command += ["--set", override]
     killed = []
     for stage in BEAM_STAGES:

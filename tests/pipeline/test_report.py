@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import tarfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +20,7 @@ from schemas import shards, tables
 from schemas.records import DROPPED, KEPT, Cluster, Fate, ImageRow, KeptRow, Score
 from transforms import sinks
 
-CONFIG = configuration.load(overrides=["extract.min_words=20", "report.samples=4"])
+CONFIG = configuration.load(overrides=["extract.min_words=25", "report.samples=4"])
 PICTURE = "http://a.test/red.jpg"
 EVIL = "<script>alert(1)</script><img src=http://evil.test/x.png onerror=alert(2)>\u202eevil"
 SENTENCE = "The lighthouse keeper walked along the quiet shore and wrote down what the weather did on that day. "
@@ -65,7 +67,7 @@ def response(url: str, body: bytes, mime: str = "text/html; charset=utf-8", more
 
 def page(title: str, words: str, alt: str = "A red square") -> bytes:
     image = f'<img src="/red.jpg" alt="{charts.text(alt)}" width="300" height="200">'
-    body = f"<p>{words}</p>{image}<p>{SENTENCE * 3}</p>" if words else f"<p>Too little here.</p>{image}"
+    body = f"<p>{words}</p>{image}<p>{SENTENCE * 3}</p>" if words else f"<p>{SENTENCE}</p>{image}"
     return (
         f"<html><head><title>{charts.text(title)}</title></head><body><article>{body}</article></body></html>".encode()
     )
@@ -89,7 +91,7 @@ def add_extract(output: Path) -> None:
         + response(PICTURE, jpeg(), "image/jpeg")
     )
     entered = extract.extract_file(str(archive), str(output), "f", CONFIG.extract)
-    books = figures._count_fates(str(output), "extract")
+    books = figures.count_fates(str(output), "extract")
     assert entered["page"] == 5 and books["page"]["kept"] == 3
     manifest.write_run(str(output), CONFIG, [(str(archive), archive.stat().st_size)])
     manifest.write(str(output), "extract", {"stage": "extract", "fingerprint": "f", "books": books, "seconds": 1.5})
@@ -122,19 +124,22 @@ def add_rest(output: Path) -> None:
     blob = jpeg()
     (output / "images/blobs").mkdir(parents=True)
     (output / "images/blobs/b-000.bin").write_bytes(b"head" + blob)
-    row = ImageRow(PICTURE, "00", "ok", 200, "image/jpeg", 300, 200, 300, 200, "0" * 16, "images/blobs/b-000.bin", 4,
-                   len(blob), 0, "warc")  # fmt: skip
+    row = ImageRow(
+        image_url=PICTURE, image_id="00", status="ok", http_status=200, mime="image/jpeg", width=300, height=200,
+        stored_width=300, stored_height=200, phash="0" * 16, blob="images/blobs/b-000.bin", offset=4, length=len(blob),
+        fetched_at=0, origin="warc", single_colour=True,
+    )  # fmt: skip
     table("images/index", [row], tables.IMAGES)
-    table("scores", [Score("pair", k, 0, 0, PICTURE, 0.2 + 0.1 * i) for i, k in enumerate(keys)], tables.SCORES)
+    scores = [Score("pair", k.split(":")[1], 0, 0, PICTURE, 0.2 + 0.1 * i) for i, k in enumerate(keys)]
+    inside = [Score("document", evil, 1, at, PICTURE, s) for at, s in ((0, 0.31), (2, 0.42), (5, 0.11))]
+    table("scores", scores + inside, tables.SCORES)
     packed = [Fate("pack", "document", evil, KEPT, "", "interleaved interleaved/train/000000.tar")]
     packed += [Fate("pack", "document", one, KEPT, "", "text text/train/000000.tar")]
     packed += [
         Fate("pack", "image", f"{evil}:1", KEPT, "", ""),
         Fate("pack", "image", f"{one}:1", DROPPED, "too_small", ""),
     ]
-    packed += [
-        Fate("pack", "pair", k, KEPT if i else DROPPED, "" if i else "too_small", "") for i, k in enumerate(keys)
-    ]
+    packed += [Fate("pack", "pair", keys[0], DROPPED, "too_small", ""), Fate("pack", "pair", keys[1], KEPT, "", "")]
     table("fates/pack", packed, tables.FATES)
     name = shards.shard_name("text", "train", 0)
     (output / "shards/text/train").mkdir(parents=True)
@@ -146,7 +151,7 @@ def add_rest(output: Path) -> None:
             tar.addfile(member, io.BytesIO(data))
     line = shards.ShardInfo(name, 2, 600, 0, 4096, "ab" * 32)
     (output / "shards" / shards.MANIFEST).write_text(shards.dump_manifest([line]))
-    manifest.write(str(output), "pack", {"books": figures._count_fates(str(output), "pack"), "seconds": 2.0})
+    manifest.write(str(output), "pack", {"books": figures.count_fates(str(output), "pack"), "seconds": 2.0})
     (output / "model").mkdir()
     log = [{"step": s, "loss": {"pairs": 6 - s / 100, "text": 7 - s / 100}, "eta_s": 1.0} for s in range(10, 210, 10)]
     (output / "model/train_log.jsonl").write_text("".join(json.dumps(x) + "\n" for x in log))
@@ -208,41 +213,27 @@ def test_the_page_shows_what_a_researcher_looks_for(written: str, full: Path):
         assert shown in words, shown
     ids = [attributes["id"] for _, attributes in Seen(written).tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    for section in (
-        "funnel",
-        "distributions",
-        "documents",
-        "pairs",
-        "dropped",
-        "duplicates",
-        "shards",
-        "training",
-        "card",
-    ):
+    for section in re.findall(r"\w+", "funnel distributions documents pairs dropped duplicates shards training card"):
         assert section in ids
 
 
 def test_metrics_are_the_same_figures_for_a_program(written: str, full: Path):
     metrics = json.loads((full / "report/metrics.json").read_text())
-    assert metrics["stages"]["extract"]["books"]["page"] == {
-        "entered": 5,
-        "kept": 3,
-        "dropped": {"opt_out": 1, "too_short": 1},
-    }
+    pages = {"entered": 5, "kept": 3, "dropped": {"opt_out": 1, "too_short": 1}}
+    assert metrics["stages"]["extract"]["books"]["page"] == pages
     assert metrics["stages"]["dedup"]["state"] == "unfinished"  # fates, but no manifest
-    assert metrics["stages"]["dedup"]["books"]["document"] == {
-        "entered": 3,
-        "kept": 2,
-        "dropped": {"duplicate_near": 1},
-    }
+    deduplicated = {"entered": 3, "kept": 2, "dropped": {"duplicate_near": 1}}
+    assert metrics["stages"]["dedup"]["books"]["document"] == deduplicated
     assert metrics["stages"]["fetch"] == {"state": "not run", "books": {}}
     assert metrics["corpora"]["text"]["tokens"] == 600 == metrics["corpora"]["total_tokens"]
     assert metrics["corpora"]["interleaved"]["documents"] == 1 == metrics["corpora"]["text"]["documents"]
     assert metrics["distributions"]["images per document"]["counts"]["documents"] == [1, 1]
     assert metrics["distributions"]["tokens per sequence"]["summary"]["text"]["max"] == 500
+    inside = metrics["distributions"]["CLIP similarity in documents"]["summary"]
+    assert (inside["text beside the image"]["n"], inside["other texts of the document"]["n"]) == (2, 1)
     assert metrics["distributions"]["languages"] == {"en": 2}
     assert metrics["eval"]["grounding"]["pairs"]["gap"] == 0.75
-    assert metrics["config"]["extract"]["min_words"] == 20
+    assert metrics["config"]["extract"]["min_words"] == 25
 
 
 def test_the_same_directory_gives_the_same_bytes(full: Path, written: str):
@@ -253,7 +244,7 @@ def test_the_same_directory_gives_the_same_bytes(full: Path, written: str):
 
 def test_dropped_pages_are_read_again_but_not_those_that_opted_out(full: Path):
     lost = {sample.reason: sample for sample in samples.dropped(str(full), 4, CONFIG)["extract"]}
-    assert lost["too_short"].title == "Short" and "Too little here" in lost["too_short"].excerpt
+    assert lost["too_short"].title == "Short" and "quiet shore" in lost["too_short"].excerpt
     assert lost["too_short"].picture is not None and lost["too_short"].picture.data
     assert lost["opt_out"].url == "http://a.test/private"
     assert (lost["opt_out"].title, lost["opt_out"].excerpt, lost["opt_out"].picture) == ("", "", None)
@@ -297,8 +288,6 @@ def test_samples_do_not_depend_on_order():
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "1", "I;16", "CMYK"])
 def test_thumbnails_of_every_mode_are_small_jpegs(mode: str):
-    import base64
-
     buffer = io.BytesIO()
     Image.new(mode, (800, 400)).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
     data = samples.thumbnail(buffer.getvalue())

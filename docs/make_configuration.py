@@ -1,0 +1,107 @@
+"""Write docs/configuration.md from schemas/config.py: every section and key, its default, and the comment beside it.
+
+python docs/make_configuration.py          write the page
+python docs/make_configuration.py --check  say with the exit status whether the committed page is current
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import io
+import json
+import sys
+import tokenize
+import typing
+from pathlib import Path
+from typing import Any
+
+import schemas.config as configuration
+
+PAGE = Path(__file__).with_name("configuration.md")
+_HEAD = """# Configuration
+
+<!-- Made by docs/make_configuration.py from schemas/config.py: change it there. -->
+
+One strict TOML file holds everything scientific. It is layered: the defaults below, then the recipe, then your file,
+then `--set section.key=value`. A key that does not exist is an error that names the nearest one. Machines are not
+configured here but by Beam's own flags after `--`.
+
+```toml
+recipe = "kosmos1"      # `weft recipes` lists them
+salt = "weft"           # seeds every hash that decides something: another salt, another sample and split
+
+[pack]
+min_side = 100
+```
+
+The meaning names the source of a threshold where it has one; thresholds without one are weft's own. The last column is
+what recipe `raw`, which filters nothing, sets.
+"""
+
+
+def comments(source: str) -> dict[int, str]:
+    """Line number → the comment at its end."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
+def meanings(source: str) -> dict[str, dict[str, str]]:
+    """Class → field → comment."""
+    beside = comments(source)
+    return {
+        node.name: {
+            item.target.id: beside.get(item.end_lineno or item.lineno, "")
+            for item in node.body
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+        }
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def render() -> str:
+    """The page."""
+    told = meanings(Path(configuration.__file__).read_text("utf-8"))
+    raw = configuration.to_dict(configuration.load(recipe="raw"))
+    hints = typing.get_type_hints(configuration.Config)
+    parts = [_HEAD]
+    for field in dataclasses.fields(configuration.Config):
+        section = hints[field.name]
+        if not dataclasses.is_dataclass(section):
+            continue
+        parts.append(f"\n## [{field.name}]\n\n{(section.__doc__ or '').strip()}\n")
+        parts.append("\n| key | type | default | meaning | `raw` |\n|---|---|---|---|---|\n")
+        types = typing.get_type_hints(section)
+        defaults = configuration.to_dict(section())
+        for key, value in defaults.items():
+            there = raw[field.name][key]
+            cells = (
+                f"`{key}`",
+                kind(types[key]),
+                f"`{shown(value)}`",
+                told[section.__name__][key].replace("|", "\\|").replace("<", "&lt;"),
+                f"`{shown(there)}`" if there != value else "",
+            )
+            parts.append("| " + " | ".join(cells) + " |\n")
+    return "".join(parts)
+
+
+def kind(hint: Any) -> str:
+    """A type as a user writes it."""
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(f"`{json.dumps(choice)}`" for choice in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return "list of strings"
+    return {bool: "true or false", int: "whole number", float: "number", str: "string"}[hint]
+
+
+def shown(value: Any) -> str:
+    """A value as TOML writes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if PAGE.read_text("utf-8") == render() else f"{PAGE} is out of date: run {Path(__file__).name}")
+    PAGE.write_text(render(), "utf-8")
