@@ -13,8 +13,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import apache_beam as beam
 
@@ -22,21 +20,21 @@ import schemas.config as configuration
 from pipeline.context import Context
 from pipeline.extract import unit_name
 from schemas.config import Fetch
-from schemas.records import DROPPED, KEPT, Fate, ImageRow, hash_bucket, stable_id
+from schemas.records import DROPPED, KEPT, Fate, ImageRow, hash_bucket
 from schemas.tables import IMAGES
 from transforms import files, images, optout
-from transforms.blobs import BlobWriter, index_row
-from transforms.http_images import Client
+from transforms.blobs import BlobWriter, Got, in_order, index_row
+from transforms.hosts import fetch_all, host_of
+from transforms.http_images import Client, Response
 from transforms.images import Prepared, Refused
 from transforms.sinks import ReadTable, write_table
 from transforms.units import Counts, run_unit, write_fates
 from transforms.urls import image_key
-from transforms.warc import read_captures
+from transforms.warc import Record, read_archive, read_captures
 
 OUTPUTS = ("images",)
 STAGE = "fetch"
 _HTTP = "http"  # kind of unit, beside the path of an archive
-_AT_ONCE = 8  # images in flight per connection: bounds what a unit holds in memory
 
 
 def run(ctx: Context) -> dict[str, int]:
@@ -112,7 +110,7 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]
         {"rows": pairs, "kept": kept_pairs}
         | "JoinPairs" >> beam.CoGroupByKey()
         | "PairImages"
-        >> beam.FlatMap(lambda item: list(item[1]["rows"])[:1] if list(item[1]["kept"]) else []).with_output_types(str)
+        >> beam.FlatMap(lambda item: set(item[1]["rows"]) if list(item[1]["kept"]) else []).with_output_types(str)
     )
     return (
         (of_documents, of_pairs)
@@ -153,7 +151,7 @@ def _route(
         date, warc_file, offset = min(h for h in held if h[0] == newest)  # type: ignore[index]
         yield warc_file, (key, url, offset, date)
     else:
-        bucket = hash_bucket(urlsplit(url).hostname or "", buckets, "host")
+        bucket = hash_bucket(host_of(url), buckets, "host")
         yield f"{_HTTP}-{bucket:05d}", (key, url, -1, 0)
 
 
@@ -171,15 +169,12 @@ def fetch_unit(
         rows: list[ImageRow] = []
         fates: list[Fate] = []
         with BlobWriter(output, name) as blobs:
-            got = _from_web(wanted, config) if web else _from_archive(source, wanted, config)
-            for key, made, status, date in got:
-                row = index_row(key, made, status, date, "http" if web else "warc", blobs)
-                rows.append(row)
-                refused = isinstance(made, Refused)
-                detail = made.detail if isinstance(made, Refused) else ""
-                fates.append(
-                    Fate(STAGE, "image", key, DROPPED if refused else KEPT, row.status if refused else "", detail)
-                )
+            for got in _from_web(wanted, config) if web else _from_archive(source, wanted, config):
+                rows.append(index_row(got, "http" if web else "warc", blobs))
+                if isinstance(got.made, Refused):
+                    fates.append(Fate(STAGE, "image", got.key, DROPPED, got.made.reason, got.made.detail))
+                else:
+                    fates.append(Fate(STAGE, "image", got.key, KEPT, "", ""))
         write_table(files.join(output, "images", "index", f"{name}.parquet"), sorted(rows), IMAGES)
         write_fates(output, STAGE, name, sorted(fates))
         return {"image": len(rows)}
@@ -187,38 +182,43 @@ def fetch_unit(
     return run_unit(output, STAGE, name, print_, work)
 
 
-_Got = Iterator[tuple[str, Prepared | Refused, int, int]]
-
-
-def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> _Got:
-    places = {}
+def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[Got]:
+    """Images of one archive, in the order in which they stand there."""
+    places: dict[int, list[tuple[str, int]]] = {}
     for key, _, offset, date in wanted:
         places.setdefault(offset, []).append((key, date))
+    missed: dict[str, tuple[int, int]] = {}
     for offset, record in read_captures(path, sorted(places)):
-        made: Prepared | Refused
-        if record is None or not record.body:
-            made = Refused("capture_unreadable", f"{path}:{offset}")
-        else:
-            wish = optout.read_image(record.headers) if config.honour_opt_out else ""
-            made = Refused("opt_out", wish) if wish else images.prepare(record.body, config)
-        for key, date in sorted(places[offset]):
-            yield key, made, record.status if record else 0, date
+        for key, date in places[offset]:
+            if record is not None and image_key(record.url) == key:
+                yield _of_capture(key, record, date, config)
+            else:
+                missed[key] = (offset, date)
+    if missed:  # an archive that is a single gzip member has one offset for all its records
+        for found in read_archive(path):
+            key = image_key(found.url) if isinstance(found, Record) else ""
+            if isinstance(found, Record) and key in missed and missed[key] == (found.offset, found.crawl_date):
+                yield _of_capture(key, found, missed.pop(key)[1], config)
+                if not missed:
+                    return
+    for key, (offset, date) in sorted(missed.items()):
+        yield Got(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
 
 
-def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch) -> _Got:
+def _of_capture(key: str, record: Record, date: int, config: Fetch) -> Got:
+    wish = optout.read_image(record.headers) if config.honour_opt_out else ""
+    return Got(key, Refused("opt_out", wish) if wish else images.prepare(record.body, config), record.status, date)
+
+
+def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[Got]:
+    """Images that no archive holds, by key."""
     if not config.http:
-        for key, *_ in wanted:
-            yield key, Refused("not_in_warc", ""), 0, 0
-        return
-    client = Client(config)
+        return (Got(key, Refused("not_in_warc", ""), 0, 0) for key, *_ in wanted)
 
-    def get(value: tuple[str, str, int, int]) -> tuple[str, Prepared | Refused, int, int]:
-        found = client.get(value[1])
+    def then(found: Response) -> tuple[Prepared | Refused, int, int]:
         made = Refused(found.reason, found.detail) if found.reason else images.prepare(found.body, config)
-        return value[0], made, found.status, int(time.time() * 1e6)
+        return made, found.status, int(time.time() * 1e6)
 
-    spread = sorted(wanted, key=lambda value: stable_id(value[0]))  # neighbours in the list are not on one host
-    step = config.concurrency * _AT_ONCE
-    with ThreadPoolExecutor(config.concurrency) as pool:
-        for start in range(0, len(spread), step):
-            yield from pool.map(get, spread[start : start + step])
+    asked = [(key, url) for key, url, *_ in wanted]
+    answers = fetch_all(asked, Client(config).get, then, config)
+    return in_order(Got(key, *answer) for key, answer in answers)

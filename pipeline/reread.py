@@ -1,26 +1,20 @@
 """Dropped pages, read again from their archives, so that a person can see what a filter threw away.
 
 Page ids → address, title, text and first picture. extract keeps nothing of a page that it drops; its fates name the
-archive record that stands before it. A page that opted out is not shown again.
+archive record that stands before it. What opted out is not shown again, whatever the configuration.
 """
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-import pyarrow.parquet as pq
-from PIL import Image
-
-from pipeline.figures import parts
+from pipeline.figures import tables
 from schemas.config import Extract
 from schemas.records import document_id
-from transforms import files, html, optout, warc
+from transforms import html, optout, warc
 from transforms.urls import image_key
-
-MOST_PIXELS = 40_000_000
 
 
 class Page(NamedTuple):
@@ -45,18 +39,16 @@ def pages(output: str, ids: Collection[str], config: Extract) -> dict[str, Page]
                     name = document_id(record.record_id, record.url, record.date, record.offset)
                     if name in ids:
                         found[name] = _page(record, config)
-        except (OSError, ValueError):
-            continue  # the archive is not there any more: the reason alone must do
+        except Exception:  # whatever a file system or a server raises: no report fails because an archive is gone
+            continue
     return found
 
 
 def captured(output: str, urls: Collection[str]) -> dict[str, bytes]:
-    """image key → bytes, for images that the archives hold; those too large to decode in passing are left out."""
+    """image key → bytes, for images that the archives hold."""
     wanted = {image_key(url) for url in urls}
     found: dict[str, bytes] = {}
-    for path in parts(output, "captures") if wanted else []:
-        with files.open_read(path) as stream:
-            table = pq.read_table(stream, columns=["url", "warc_file", "warc_offset"])
+    for table in tables(output, "captures", ["url", "warc_file", "warc_offset"]) if wanted else ():
         for row in table.to_pylist():
             key = image_key(row["url"])
             if key in wanted and key not in found:
@@ -68,10 +60,8 @@ def captured(output: str, urls: Collection[str]) -> dict[str, bytes]:
 
 def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
     """Where the records of these pages stand: in a file's fates a page comes right after its record."""
-    for path in parts(output, "fates/extract") if ids else []:
-        with files.open_read(path) as stream:
-            table = pq.read_table(stream, columns=["kind", "key"])
-        last = ""
+    last = ""
+    for table in tables(output, "fates/extract", ["kind", "key"]) if ids else ():
         for kind, key in zip(table["kind"].to_pylist(), table["key"].to_pylist(), strict=True):
             if kind == "record":
                 last = key
@@ -88,17 +78,16 @@ def _page(record: warc.Record, config: Extract) -> Page:
         )
     except (ValueError, RuntimeError, RecursionError):
         return Page(record.url, "", "", [])
-    if optout.read(record.headers, found.meta).page:
+    wish = optout.read(record.headers, found.meta)
+    if wish.page:
         return Page(record.url, "", "", [])
-    return Page(record.url, found.title, "\n".join(t for t in found.texts if t), [u for u in found.images if u])
+    images = [] if wish.images else [url for url in found.images if url]
+    return Page(record.url, found.title, "\n".join(words for words in found.texts if words), images)
 
 
 def _body(path: str, offset: int) -> bytes:
     try:
         record = next(warc.read_captures(path, [offset]))[1]
-        if record is None:
-            return b""
-        with Image.open(io.BytesIO(record.body)) as image:
-            return record.body if image.width * image.height <= MOST_PIXELS else b""
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:
         return b""
+    return b"" if record is None or optout.read_image(record.headers) else record.body

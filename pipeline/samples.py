@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import heapq
-import io
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,13 +15,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
 from pipeline import reread
 from pipeline.figures import parts, tables
-from schemas.config import Config
+from schemas.config import Config, Fetch
 from schemas.records import DROPPED, KEPT, hash_unit
-from transforms import files
+from transforms import files, images
 from transforms.urls import image_key
 
 THUMBNAIL = 260  # pixels, longest side
@@ -31,6 +29,7 @@ MOST_PICTURES = 12  # of one document
 MOST_CHARS = 2_500  # of one document
 DROPPED_CHARS = 300
 MOST_OF_ONE_REASON = 3
+_DATA = "data:image/jpeg;base64,"
 
 Row = dict[str, Any]
 
@@ -210,13 +209,7 @@ def _as_pages(rows: dict[str, Row]) -> dict[str, reread.Page]:
 
 def _captured(output: str, urls: Collection[str]) -> dict[str, Picture]:
     """Thumbnails of images that were never fetched, from the archives themselves."""
-    found: dict[str, Picture] = {}
-    for key, body in reread.captured(output, urls).items():
-        try:
-            found[key] = Picture(thumbnail(body), 0, 0, "warc")
-        except (OSError, ValueError, SyntaxError):
-            continue
-    return found
+    return {key: Picture(thumbnail(body), 0, 0, "warc") for key, body in reread.captured(output, urls).items()}
 
 
 def _lost(stage: str, fate: Row, page: reread.Page | None, thumbs: dict[str, Picture]) -> Lost:
@@ -234,25 +227,11 @@ def _cut(words: str) -> str:
 def _picture(output: str, row: Row) -> Picture:
     if row["status"] != "ok":
         return Picture("", row["width"] or 0, row["height"] or 0, row["status"])
-    try:
-        stored = files.read_range(files.join(output, row["blob"]), row["offset"], row["length"])
-        return Picture(thumbnail(stored), row["width"], row["height"], row["origin"])
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return Picture("", row["width"] or 0, row["height"] or 0, f"unreadable: {type(error).__name__}")
+    shown = thumbnail(files.read_range(files.join(output, row["blob"]), row["offset"], row["length"]))
+    return Picture(shown, row["width"], row["height"], row["origin"] if shown else "unreadable")
 
 
 def thumbnail(data: bytes) -> str:
-    """A small JPEG of an image, as a data: URI.
-
-    Raises:
-        OSError, ValueError, SyntaxError: the image does not decode.
-    """
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        flat = Image.new("RGB", image.size, "white")
-        shown = image.convert("RGBA")
-        flat.paste(shown, mask=shown.getchannel("A"))
-    buffer = io.BytesIO()
-    flat.save(buffer, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    """A small JPEG of an image, as a data: URI; "" where the bytes are no image that can be decoded."""
+    made = images.prepare(data, Fetch(max_side=THUMBNAIL, quality=QUALITY))
+    return "" if isinstance(made, images.Refused) else _DATA + base64.b64encode(made.data).decode("ascii")

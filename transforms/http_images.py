@@ -1,177 +1,280 @@
 """One polite HTTP GET: bounded in time, bytes and redirects, and never into a private network.
 
-The address of every hop is resolved here, checked to be public, and connected to itself, so that a name cannot mean
-something else a moment later. `connect_to` entries lead a host to a given address instead, as curl's --connect-to does;
-that is how a mirror, a cache or a test server is used.
+URL → a whole answer, or the reason there is none. The address of every hop is resolved here, checked to be public and
+then connected to itself, so that a name cannot mean something else a moment later. `connect_to` entries lead a host and
+its subdomains to a given address without these checks, much as curl's --connect-to; that is how a mirror, a cache or a
+test server is used, and it is spoken to in plain HTTP even for https URLs.
+
+When to ask again, and whom to leave alone, is transforms/hosts.py's.
 """
 
 from __future__ import annotations
 
+import email.utils
 import http.client
+import io
 import ipaddress
+import queue
 import socket
 import ssl
 import threading
 import time
-from collections import Counter
-from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+import zlib
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from schemas.config import ConfigError, Fetch
 from transforms import optout
+from transforms.urls import resolve
 
 MAX_REDIRECTS = 5
-MAX_WAIT_S = 20.0  # longest Retry-After that is waited for
-DEAD_AFTER = 3  # failed connections to a host before the rest of its images are given up
-_RETRY = (429, 500, 502, 503, 504)
+ADDRESSES_TRIED = 3  # of a host with several
+_ADDRESS_LIFE_S = 300.0  # how long a checked address is used before its name is asked for again
+_REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 1 << 16
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that is assigned for global unicast (RFC 4291)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
+UNANSWERED = ("connection_failed", "timeout", "incomplete")
 
 
 class Response(NamedTuple):
-    """What a GET gave: `reason` is "" exactly when `body` is a whole 2xx answer."""
+    """What a GET gave: `reason` is "" exactly when `body` is a whole 2xx answer that may be used."""
 
     status: int
     body: bytes
     reason: str
     detail: str
+    retry_after: float | None = None  # seconds, where the server named a time
 
 
 class Client:
-    """Fetches for one work unit; remembers which hosts are dead and limits connections to each host."""
+    """Fetches images; safe to share among threads."""
 
     def __init__(self, config: Fetch) -> None:
         """Raises ConfigError for a connect_to entry that is not host=address:port."""
         self._config = config
         self._routes = dict(_route(entry) for entry in config.connect_to)
-        self._failures: Counter[str] = Counter()
-        self._hosts: dict[str, threading.Semaphore] = {}
-        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, list[str]]] = {}
+        self._gates: dict[str, threading.Semaphore] = {}  # by host: redirects of many sites may lead to one
         self._tls = ssl.create_default_context()
 
     def get(self, url: str) -> Response:
-        """GET with retries; every failure is a reason, nothing is raised."""
-        host = urlsplit(url).hostname or ""
-        with self._lock:
-            gate = self._hosts.setdefault(host, threading.Semaphore(self._config.per_host))
-        with gate:
-            for attempt in range(self._config.retries + 1):
-                if self._failures[host] >= DEAD_AFTER:
-                    return Response(0, b"", "host_unreachable", f"{DEAD_AFTER} connections to {host} failed")
-                found, wait = self._follow(url)
-                if found.reason == "connection_failed":
-                    self._failures[host] += 1
-                elif found.status:
-                    self._failures[host] = 0
-                again = found.status in _RETRY or found.reason in ("connection_failed", "timeout")
-                if not again or attempt == self._config.retries:
-                    return found
-                time.sleep(min(wait if wait is not None else 0.3 * 2**attempt, MAX_WAIT_S))
-        raise AssertionError("unreachable")
-
-    def _follow(self, url: str) -> tuple[Response, float | None]:
+        """One GET, redirects followed; every failure is a reason, nothing is raised."""
         deadline = time.monotonic() + self._config.timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            found, headers = self._once(url, deadline)
-            target = headers.get("location")
-            if found.status in (301, 302, 303, 307, 308) and target:
-                url = urljoin(url, target)
-                continue
-            after = headers.get("retry-after", "")
-            return found, float(after) if after.isdigit() else None
-        return Response(0, b"", "too_many_redirects", url), None
+            found, target = self._once(url, deadline)
+            if not target:
+                return found
+            url = resolve(url, _as_utf8(target))
+            if not url:
+                return Response(found.status, b"", "bad_redirect", target[:200])
+        return Response(found.status, b"", "too_many_redirects", url[:200])
 
-    def _once(self, url: str, deadline: float) -> tuple[Response, dict[str, str]]:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+    def _once(self, url: str, deadline: float) -> tuple[Response, str]:
+        """(answer, where it leads on to)."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+            host.encode("idna")
+        except ValueError:
+            return Response(0, b"", "bad_url", url[:200]), ""
         if parts.scheme not in ("http", "https") or not host:
-            return Response(0, b"", "bad_url", url[:200]), {}
+            return Response(0, b"", "bad_url", url[:200]), ""
+        gate = self._gates.setdefault(host, threading.Semaphore(self._config.per_host))
+        if not gate.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            return Response(0, b"", "timeout", f"{host} had all its connections busy"), ""
         try:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            address, port, secure = self._address(host, port, parts.scheme == "https")
+            with self._connect(host, port, parts.scheme == "https", deadline) as link:
+                return self._exchange(link, parts, deadline)
         except PermissionError as error:
-            return Response(0, b"", "private_address", str(error)), {}
-        except (OSError, UnicodeError, ValueError) as error:
-            return Response(0, b"", "connection_failed", f"{host}: {error}"), {}
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        try:
-            return self._exchange(address, port, secure, parts.netloc.rpartition("@")[2], path, deadline)
-        except TimeoutError:
-            return Response(0, b"", "timeout", f"{self._config.timeout_s} s"), {}
+            return Response(0, b"", "private_address", str(error)), ""
+        except (http.client.InvalidURL, UnicodeError) as error:
+            return Response(0, b"", "bad_url", str(error)[:200]), ""
         except (OSError, http.client.HTTPException, ValueError) as error:
-            late = time.monotonic() >= deadline
-            return Response(0, b"", "timeout" if late else "connection_failed", f"{type(error).__name__}: {error}"), {}
-
-    def _exchange(
-        self, address: str, port: int, secure: bool, host: str, path: str, deadline: float
-    ) -> tuple[Response, dict[str, str]]:
-        left = max(deadline - time.monotonic(), 0.05)
-        link = socket.create_connection((address, port), timeout=left)
-        # A server that trickles keeps every single read short of its timeout: the clock closes the line instead.
-        clock = threading.Timer(left, _hang_up, (link,))
-        clock.daemon = True
-        clock.start()
-        try:
-            if secure:
-                link = self._tls.wrap_socket(link, server_hostname=host.rpartition(":")[0] or host)
-            line = http.client.HTTPConnection(host)
-            line.sock = link
-            line.request(
-                "GET",
-                path,
-                headers={"Host": host, "User-Agent": self._config.user_agent, "Accept": "image/*,*/*;q=0.5"},
-            )
-            answer = line.getresponse()
-            headers = [(name.lower(), value) for name, value in answer.getheaders()]
-            said = dict(headers)
-            if not 200 <= answer.status < 300:
-                return Response(answer.status, b"", "http_error", f"HTTP {answer.status}"), said
-            wish = optout.read_image(headers)
-            if wish and self._config.honour_opt_out:
-                return Response(answer.status, b"", "opt_out", wish), said
-            body = bytearray()
-            while chunk := answer.read(_CHUNK):
-                body += chunk
-                if len(body) > self._config.max_bytes:
-                    return Response(answer.status, b"", "too_many_bytes", f"over {self._config.max_bytes}"), said
-            if time.monotonic() >= deadline:
-                return Response(0, b"", "timeout", f"{self._config.timeout_s} s"), said
-            return Response(answer.status, bytes(body), "", ""), said
+            if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
+                return Response(0, b"", "timeout", f"no whole answer in {self._config.timeout_s:g} s"), ""
+            return Response(0, b"", "connection_failed", f"{host}: {type(error).__name__}: {error}"[:200]), ""
         finally:
-            clock.cancel()
+            gate.release()
+
+    def _exchange(self, link: socket.socket, parts: SplitResult, deadline: float) -> tuple[Response, str]:
+        line = http.client.HTTPConnection(parts.hostname or "")
+        line.sock = _Timed(link, deadline)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        asked = {
+            "Host": parts.netloc.rpartition("@")[2],
+            "User-Agent": self._config.user_agent,
+            "Accept": "image/*,*/*;q=0.5",
+        }
+        line.request("GET", path, headers=asked)
+        answer = line.getresponse()
+        headers = [(name.lower(), value) for name, value in answer.getheaders()]
+        said = dict(headers)
+        status, most = answer.status, self._config.max_bytes
+        if status in _REDIRECTS and said.get("location"):
+            return Response(status, b"", "http_error", f"HTTP {status}"), said["location"]
+        if not 200 <= status < 300:
+            return Response(status, b"", "http_error", f"HTTP {status}", _wait(said.get("retry-after", ""))), ""
+        wish = optout.read_image(headers) if self._config.honour_opt_out else ""
+        if wish:
+            return Response(status, b"", "opt_out", wish), ""
+        body = bytearray()
+        too_long = (answer.length or 0) > most
+        while not too_long and (chunk := answer.read(_CHUNK)):
+            body += chunk
+            too_long = len(body) > most
+        if too_long:
+            return Response(status, b"", "too_many_bytes", f"over {most} bytes"), ""
+        if answer.length:  # http.client passes over a body that ends early
+            return Response(status, b"", "incomplete", f"{answer.length} bytes missing"), ""
+        return _unpacked(status, bytes(body), said.get("content-encoding", ""), most), ""
+
+    def _connect(self, host: str, port: int | None, secure: bool, deadline: float) -> socket.socket:
+        """An open connection, encrypted where asked; PermissionError for a host that is not public."""
+        route = self._routed(host)
+        if route:
+            return socket.create_connection(route, timeout=_left(deadline))
+        addresses = self._addresses(host, deadline)[:ADDRESSES_TRIED]
+        for number, address in enumerate(addresses, 1):
+            share = _left(deadline) / (len(addresses) - number + 1)
+            try:
+                link = socket.create_connection((address, port or (443 if secure else 80)), timeout=share)
+                break
+            except OSError:
+                if number == len(addresses):
+                    raise
+        if not secure:
+            return link
+        try:
+            link.settimeout(_left(deadline))  # the handshake as a whole
+            return self._tls.wrap_socket(link, server_hostname=host)
+        except BaseException:
             link.close()
+            raise
 
-    def _address(self, host: str, port: int, secure: bool) -> tuple[str, int, bool]:
-        """Where to connect for a host; PermissionError where that is not on the public internet."""
-        labels = host.lower().split(".")
-        for start in range(len(labels)):
-            route = self._routes.get(".".join(labels[start:]))
-            if route:
-                return route[0], route[1], False
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in found]
-        for address in addresses:
-            if not _public(address):
-                raise PermissionError(f"{host} is {address}")
-        return addresses[0], port, secure
+    def _routed(self, host: str) -> tuple[str, int] | None:
+        labels = host.lower().rstrip(".").split(".")
+        suffixes = (".".join(labels[start:]) for start in range(len(labels)))
+        return next((self._routes[suffix] for suffix in suffixes if suffix in self._routes), None)
+
+    def _addresses(self, host: str, deadline: float) -> list[str]:
+        """Checked addresses of a host; asking for them counts against the deadline too."""
+        now = time.monotonic()
+        until, addresses = self._known.get(host, (0.0, []))
+        if now >= until:
+            addresses = _look_up(host, _left(deadline))
+            self._known[host] = (now + _ADDRESS_LIFE_S, addresses)
+        private = next((address for address in addresses if not is_public(address)), "")
+        if private:
+            raise PermissionError(f"{host} is {private}")
+        return addresses
 
 
-def _public(address: str) -> bool:
+class _Timed:
+    """A connection whose every single operation ends with the whole request's time, however little it trickles."""
+
+    def __init__(self, link: socket.socket, deadline: float) -> None:
+        self._link, self._deadline = link, deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._link.settimeout(_left(self._deadline))
+        self._link.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._link, self._deadline), _CHUNK)
+
+    def close(self) -> None:
+        """The owner of the connection closes it."""
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, link: socket.socket, deadline: float) -> None:
+        self._link, self._deadline = link, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._link.settimeout(_left(self._deadline))
+        return self._link.recv_into(buffer)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is global unicast, and so is any IPv4 address that it wraps."""
     found = ipaddress.ip_address(address.split("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    found = mapped or found
-    return found.is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped or found.sixtofour or found in _NAT64:
+            inner = found.ipv4_mapped or found.sixtofour or ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+            return is_public(str(inner))
+        if found not in _GLOBAL_V6:
+            return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def _look_up(host: str, seconds: float) -> list[str]:
+    """Addresses by DNS, in the system's order of preference. The resolver knows no deadline, so a thread asks it."""
+    answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no address of {host} in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _wait(header: str) -> float | None:
+    """Seconds that a Retry-After header names, in either of its forms."""
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _unpacked(status: int, body: bytes, coding: str, most: int) -> Response:
+    """No coding is asked for, but some servers compress all the same."""
+    if coding.strip().lower() in ("gzip", "x-gzip", "deflate"):
+        try:
+            engine = zlib.decompressobj(47)  # gzip or zlib, as it comes
+            body = engine.decompress(body, most + 1)
+        except zlib.error as error:
+            return Response(status, b"", "bad_encoding", str(error))
+        if len(body) > most:
+            return Response(status, b"", "too_many_bytes", f"over {most} bytes, unpacked")
+    elif coding.strip().lower() not in ("", "identity", "none"):
+        return Response(status, b"", "bad_encoding", coding[:40])
+    return Response(status, body, "", "")
+
+
+def _as_utf8(header: str) -> str:
+    """A header as its bytes were meant: http.client reads Latin-1, servers write UTF-8."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _route(entry: str) -> tuple[str, tuple[str, int]]:
     host, equals, target = entry.partition("=")
     address, colon, port = target.rpartition(":")
-    if not equals or not colon or not port.isdigit():
+    if not host or not equals or not address or not colon or not port.isdigit() or int(port) > 65_535:
         raise ConfigError(f"fetch.connect_to takes host=address:port, not {entry!r}")
-    return host.lower(), (address, int(port))
-
-
-def _hang_up(link: socket.socket) -> None:
-    try:
-        link.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
+    return host.lower().rstrip("."), (address.strip("[]"), int(port))

@@ -1,10 +1,12 @@
 """Fetched bytes → a validated, upright, resized RGB JPEG with its hashes, or the reason there is none.
 
 Nothing is decoded before its header has been read: format by magic bytes, then dimensions against a pixel limit. What
-is stored is always encoded afresh, so that every trainer can read every image and no metadata travels along.
+is stored is always encoded afresh, so that every trainer can read every image and no metadata travels along; colours
+are taken to sRGB first, where a profile says that they are something else.
 
 img2dataset's Resizer, the field's usual one, is measured beside this (benchmarks/images.py) but not used: it ignores
-EXIF orientation, and it redirects file descriptors 1 and 2 while it works, which breaks a worker with threads.
+EXIF orientation and colour profiles, decodes before it looks at the size, and redirects file descriptors 1 and 2 while
+it works, which breaks a worker with threads.
 """
 
 from __future__ import annotations
@@ -12,18 +14,51 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageStat, UnidentifiedImageError
 
 from schemas.config import Fetch
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO", "ICO")
+MAGIC = (  # (offset, bytes, Pillow's name)
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, b"GIF87a", "GIF"),
+    (0, b"GIF89a", "GIF"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"BM", "BMP"),
+    (0, b"II*\x00", "TIFF"),
+    (0, b"MM\x00*", "TIFF"),
+    (4, b"ftypavif", "AVIF"),
+    (4, b"ftypavis", "AVIF"),
+)
+OTHER_MAGIC = (  # images, but not of a kind that is read here
+    (0, b"\x00\x00\x01\x00", "ICO"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"),
+    (4, b"jP  ", "JPEG 2000"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (0, b"8BPS", "PSD"),
+    (0, b"\x1f\x8b", "gzip"),
+)
 SINGLE_COLOUR_STD = 2.0  # of 255: below this no channel says anything; JPEG noise of a flat picture stays under it
+_ORIENTATION = 0x0112  # EXIF tag
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _PHASH_SIDE, _PHASH_LOW = 32, 8  # the imagehash package's definition: 32x32 grey, DCT, low 8x8 above its median
-Image.MAX_IMAGE_PIXELS = None  # the configured limit is checked before decoding instead
+_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # mode → colour space of a profile that fits it
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the configured limit decides, not this
 
 
 class Prepared(NamedTuple):
@@ -52,73 +87,53 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
     if len(data) < max(config.min_bytes, 1):
         return Refused("too_few_bytes", f"{len(data)} bytes")
     if len(data) > config.max_bytes:
-        return Refused("too_many_bytes", f"{len(data)} bytes")
-    head = data[:1024].lstrip().lower()
-    if head.startswith(b"<svg") or (
-        head.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in data[:4096].lower()
-    ):
-        return Refused("svg", "")
-    if head.startswith(b"<"):
-        return Refused("not_an_image", head[:60].decode("latin-1"))
+        return Refused("too_many_bytes", f"over {config.max_bytes} bytes")
+    kind = _named(data, MAGIC)
+    if not kind:
+        return _no_image(data)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (OSError, ValueError, SyntaxError, TypeError, OverflowError, Image.DecompressionBombError) as error:
-        return Refused("not_an_image", str(error)[:100])
-    width, height = image.size
-    if width * height > config.max_pixels:
-        return Refused("too_many_pixels", f"{width}x{height}")
-    if width < 1 or height < 1:
-        return Refused("not_an_image", f"{width}x{height}")
-    mime = Image.MIME.get(image.format or "", "")
-    try:
-        if image.format in ("JPEG", "MPO"):
-            image.draft("RGB", (config.max_side, config.max_side))
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):
-            width, height = height, width
-        small = to_rgb(upright)
-        small.thumbnail((config.max_side, config.max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        TypeError,
-        EOFError,
-        IndexError,
-        OverflowError,
-        MemoryError,
-        KeyError,
-    ) as error:
-        told = str(error)[:100]
-        return Refused("truncated" if "truncated" in told.lower() or "Truncated" in told else "undecodable", told)
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            width, height = image.size
+            if width * height > config.max_pixels:
+                return Refused("too_many_pixels", f"{width}x{height}")
+            orientation = _orientation(image)
+            small = _shrink(image, config.max_side)
+    except Image.DecompressionBombError as error:  # Pillow's own ceiling, twice its documented limit
+        return Refused("too_many_pixels", str(error)[:100])
+    except Exception as error:  # decoders of hostile bytes raise anything: struct.error, ZeroDivisionError, ...
+        told = "cannot be opened" if isinstance(error, UnidentifiedImageError) else str(error)[:100]
+        cut = "truncat" in told.lower() or _is_cut(data, kind)
+        return Refused("truncated" if cut else "undecodable", f"{kind}: {told}")
+    if orientation in _UPRIGHT:
+        small = small.transpose(_UPRIGHT[orientation])
+        width, height = (height, width) if orientation >= 5 else (width, height)
     out = io.BytesIO()
+    small.info = {}  # else a comment of the original is written too
     small.save(out, "JPEG", quality=config.quality)
-    pixels = np.asarray(small, np.float32)
     return Prepared(
         out.getvalue(),
         hashlib.sha256(data).hexdigest(),
-        mime,
+        Image.MIME[kind],
         width,
         height,
         small.width,
         small.height,
         phash(small),
-        bool(pixels.reshape(-1, 3).std(axis=0).max() < SINGLE_COLOUR_STD),
+        max(ImageStat.Stat(small).stddev) < SINGLE_COLOUR_STD,
     )
+
+
+def fit(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Size with the longest side at most `max_side`, never larger than it was."""
+    longest = max(width, height)
+    if longest <= max_side:
+        return width, height
+    return max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Any mode as RGB: transparency on white, 16 bits scaled to 8, CMYK and palettes converted."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float32)
-        top = 65_535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
-        return Image.fromarray(np.clip(values / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        coloured = image.convert("RGBA")
-        ground = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-        return Image.alpha_composite(ground, coloured).convert("RGB")
-    return image.convert("RGB") if image.mode != "RGB" else image
+    return _flat(_resizable(image))
 
 
 def phash(image: Image.Image) -> str:
@@ -126,8 +141,102 @@ def phash(image: Image.Image) -> str:
     grey = image.convert("L").resize((_PHASH_SIDE, _PHASH_SIDE), Image.Resampling.LANCZOS)
     basis = _dct()
     low = (basis @ np.asarray(grey, np.float64) @ basis.T)[:_PHASH_LOW, :_PHASH_LOW]
+    low = low.round(6)  # else the bits of a flat picture are the rounding errors of this machine
     bits = (low > np.median(low)).reshape(-1)
-    return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
+    return np.packbits(bits).tobytes().hex()
+
+
+def _named(data: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str:
+    return next((name for at, magic, name in table if data[at : at + len(magic)] == magic), "")
+
+
+def _no_image(data: bytes) -> Refused:
+    """What bytes without the magic of a readable format are."""
+    other = _named(data, OTHER_MAGIC)
+    if other:
+        return Refused("unsupported_format", other)
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in head):
+        return Refused("svg", "")
+    return Refused("not_an_image", head[:60].decode("latin-1") if head.startswith(b"<") else f"begins {data[:16]!r}")
+
+
+def _is_cut(data: bytes, kind: str) -> bool:
+    """Whether the end that a format prescribes is missing."""
+    if kind == "JPEG":
+        return b"\xff\xd9" not in data[-1024:]
+    if kind == "PNG":
+        return b"IEND" not in data[-1024:]
+    if kind == "GIF":
+        return not data.rstrip(b"\x00").endswith(b";")
+    if kind == "WEBP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return False
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow turns these itself
+        return 1
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # metadata that cannot be read says nothing about the picture
+        return 1
+
+
+def _shrink(image: Image.Image, max_side: int) -> Image.Image:
+    """Decoded, resized, flattened, in sRGB; not yet upright."""
+    target = fit(*image.size, max_side)
+    image.draft(image.mode, target)  # JPEG: decodes at 1/2, 1/4 or 1/8 where that is still large enough
+    image.load()
+    profile = image.info.get("icc_profile")
+    small = _resizable(image)
+    if small.size != target:
+        small = small.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if small.mode == "RGBA":
+        small = _flat(small)
+    return _flat(_to_srgb(small, profile) if profile else small)
+
+
+def _resizable(image: Image.Image) -> Image.Image:
+    """The same picture in a mode that can be resampled: L, RGB, RGBA, CMYK, ..."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float32)
+        highest = float(values.max(initial=0))
+        deep = 65_535.0 if image.mode.startswith("I;16") or highest > 255 else 255.0
+        top = 1.0 if image.mode == "F" and highest <= 1 else max(deep, highest)
+        return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        return image.convert("RGBA")
+    if image.mode == "P":
+        return image.convert("RGB")
+    return image.convert("L") if image.mode == "1" else image
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """RGB, on white where it is transparent."""
+    if image.mode != "RGBA":
+        return image if image.mode == "RGB" else image.convert("RGB")
+    ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Colours as a screen shows them; as they are where the profile is sRGB, broken or made for another mode."""
+    change = _colour_change(profile, image.mode)
+    return image if change is None else (ImageCms.applyTransform(image, change) or image)
+
+
+@functools.lru_cache(maxsize=32)
+def _colour_change(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _SPACES.get(mode):
+            return None
+        if "srgb" in (source.profile.profile_description or "").lower():
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except Exception:  # a profile that cannot be read is as good as none
+        return None
 
 
 @functools.cache

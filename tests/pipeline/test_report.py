@@ -295,6 +295,10 @@ def test_thumbnails_of_every_mode_are_small_jpegs(mode: str):
         assert made.size == (samples.THUMBNAIL, samples.THUMBNAIL // 2) and made.format == "JPEG"
 
 
+def test_what_is_no_image_has_no_thumbnail():
+    assert samples.thumbnail(b"<svg onload='alert(1)'/>") == "" == samples.thumbnail(jpeg()[:300])
+
+
 def test_histograms_put_a_value_on_an_edge_into_the_column_that_begins_there():
     made = figures.histogram({"a": [0, 9, 10, 10, 999]}, (0, 5, 10, 20))
     assert made["from"] == [0, 5, 10, 20] and made["counts"]["a"] == [1, 1, 2, 1]
