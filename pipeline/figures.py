@@ -29,7 +29,7 @@ from transforms import files
 MOST_ROWS = 500_000
 MOST_SHARDS = 4  # per corpus, opened for sequence lengths
 LANGUAGES_SHOWN = 12
-_CORPUS = re.compile(r"\b(" + "|".join(CORPORA) + r")\b")
+_CORPUS = re.compile(f"({'|'.join(CORPORA)})/")  # pack's detail on a kept document is its shard
 _WORDS = (0, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _SIDES = (0, 32, 64, 100, 150, 200, 250, 300, 400, 500, 600, 800)
 _COUNTS = (0, 1, 2, 3, 4, 5, 6, 10, 20, 50, 100)
@@ -48,6 +48,7 @@ def gather(output: str) -> dict[str, Any]:
         "shards": [vars(shard) for shard in shards],
         "distributions": _distributions(output, corpus_of, shards),
         "training": _training(output),
+        "opt_outs_not_honoured": _opt_outs_not_honoured(output),
         "eval": manifest.read_json(files.join(output, "model", "eval.json")),
         "truth": manifest.read_json(files.join(output, "truth.json")),
     }
@@ -78,7 +79,7 @@ def corpora(output: str) -> dict[str, str]:
         for table in tables(output, "fates/pack", ["kind", "key", "fate", "detail"]):
             rows = table.filter((pc.field("kind") == "document") & (pc.field("fate") == KEPT))
             for key, detail in zip(rows["key"].to_pylist(), rows["detail"].to_pylist(), strict=True):
-                named = _CORPUS.search(detail or "")
+                named = _CORPUS.match(detail or "")
                 found[key] = named.group(1) if named else ""
         return found
     if parts(output, "kept"):
@@ -213,6 +214,15 @@ def histogram(series: dict[str, list[Any]], edges: Sequence[float]) -> dict[str,
 
 def _round(value: float) -> float:
     return round(float(value), 4)
+
+
+def _opt_outs_not_honoured(output: str) -> int:
+    """Pages that were kept although they opted out, because the configuration says so."""
+    count = 0
+    for table in tables(output, "fates/extract", ["kind", "fate", "detail"]):
+        rows = table.filter((pc.field("kind") == "page") & (pc.field("fate") == KEPT))
+        count += pc.sum(pc.starts_with(rows["detail"], pages.NOT_HONOURED)).as_py() or 0
+    return count
 
 
 def _images_packed(output: str) -> Counter[str] | None:

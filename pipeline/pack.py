@@ -286,6 +286,8 @@ class _Maker:
         self, row: dict[str, Any], corpus: str, reasons: dict[int, str], known: Any, similarities: Any
     ) -> list[_Sample]:
         doc_id = row["doc_id"]
+        # The archive's name, not its path: the same archive elsewhere must give the same shard.
+        row["warc_file"] = row["warc_file"].rsplit("/", 1)[-1]
         source = {k: row[k] for k in ("doc_id", "url", "warc_file", "warc_offset", "record_id", "language", "title")}
         shard = self._shard(corpus, doc_id, doc_id)
         if corpus == "text":

@@ -58,7 +58,10 @@ _UPRIGHT = {
 }
 _PHASH_SIDE, _PHASH_LOW = 32, 8  # the imagehash package's definition: 32x32 grey, DCT, low 8x8 above its median
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # mode → colour space of a profile that fits it
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the configured limit decides, not this
+
+# The configured limit decides, not Pillow's; and its complaints about metadata are no user's business.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class Prepared(NamedTuple):
@@ -96,8 +99,8 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
             width, height = image.size
             if width * height > config.max_pixels:
                 return Refused("too_many_pixels", f"{width}x{height}")
-            orientation = _orientation(image)
             small = _shrink(image, config.max_side)
+            orientation = _orientation(image)  # not earlier: it may decode, and hides what that raises
     except Image.DecompressionBombError as error:  # Pillow's own ceiling, twice its documented limit
         return Refused("too_many_pixels", str(error)[:100])
     except Exception as error:  # decoders of hostile bytes raise anything: struct.error, ZeroDivisionError, ...

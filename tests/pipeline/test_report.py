@@ -133,8 +133,8 @@ def add_rest(output: Path) -> None:
     scores = [Score("pair", k.split(":")[1], 0, 0, PICTURE, 0.2 + 0.1 * i) for i, k in enumerate(keys)]
     inside = [Score("document", evil, 1, at, PICTURE, s) for at, s in ((0, 0.31), (2, 0.42), (5, 0.11))]
     table("scores", scores + inside, tables.SCORES)
-    packed = [Fate("pack", "document", evil, KEPT, "", "interleaved interleaved/train/000000.tar")]
-    packed += [Fate("pack", "document", one, KEPT, "", "text text/train/000000.tar")]
+    packed = [Fate("pack", "document", evil, KEPT, "", "interleaved/train/000000.tar")]
+    packed += [Fate("pack", "document", one, KEPT, "", "text/train/000000.tar")]
     packed += [
         Fate("pack", "image", f"{evil}:1", KEPT, "", ""),
         Fate("pack", "image", f"{one}:1", DROPPED, "too_small", ""),

@@ -1,0 +1,390 @@
+"""One GET against real servers on the loopback address: every way in which an answer can be bad is bounded and named."""
+
+import contextlib
+import dataclasses
+import gzip
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.config import ConfigError, Fetch
+from transforms.http_images import Client, Response, is_public
+
+BODY = b"\xff\xd8\xff" + bytes(range(256)) * 40
+
+# Of the name tls.test, made for these tests; valid for a hundred years.
+KEY = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgzSywEtf8VZd+NsmA
+zlS29tktFEtSszKyVP6o5AUP5sKhRANCAASuQmG2kSSy+0zXfQRhABiPGsEdskQU
+7yhgBQh8yofy4P5rguupxOKSBAFY7z93twFTI7Q4dyfTMbBjJ425bJK+
+-----END PRIVATE KEY-----
+"""
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBkTCCATigAwIBAgIUDuCXq1TUwetOJ+EYMt0nP/Nkf6wwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIdGxzLnRlc3QwIBcNMjYxMTIzMTUxNTM3WhgPMjEyNjEwMzAx
+NTE1MzdaMBMxETAPBgNVBAMMCHRscy50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAErkJhtpEksvtM130EYQAYjxrBHbJEFO8oYAUIfMqH8uD+a4LrqcTikgQB
+WO8/d7cBUyO0OHcn0zGwYyeNuWySvqNoMGYwHQYDVR0OBBYEFKcSobgzk49H0s93
+ORWsjEOTOiJMMB8GA1UdIwQYMBaAFKcSobgzk49H0s93ORWsjEOTOiJMMA8GA1Ud
+EwEB/wQFMAMBAf8wEwYDVR0RBAwwCoIIdGxzLnRlc3QwCgYIKoZIzj0EAwIDRwAw
+RAIgOGFl2EBNQelYjXmNXmyA/QZJqtDDT9OfsIVfODOiqDcCIHZwEt+Mluye73Yy
+7y0b55TN+B74SCTaQfc4gtU19+BT
+-----END CERTIFICATE-----
+"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.headers["Host"], self.path, self.headers["User-Agent"]))
+        name = self.path.lstrip("/").split("/")[0].split("?")[0]
+        getattr(self, f"on_{name}", self.on_missing)()
+
+    def answer(self, status: int = 200, body: bytes = BODY, **headers: str) -> None:
+        self.send_response(status)
+        for field, value in headers.items():
+            self.send_header(field.replace("_", "-"), value)
+        if "Content_Length" not in headers and "Transfer_Encoding" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    def on_ok(self) -> None:
+        self.answer()
+
+    def on_missing(self) -> None:
+        self.answer(404, b"gone")
+
+    def on_later(self) -> None:
+        self.answer(429, b"", Retry_After="7")
+
+    def on_later_date(self) -> None:
+        self.answer(503, b"", Retry_After=formatdate(time.time() + 60, usegmt=True))
+
+    def on_trickle(self) -> None:
+        self.answer(body=b"", Content_Length="100000")
+        self._drip()
+
+    def on_trickle_headers(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        self._drip()
+
+    def _drip(self) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                self.wfile.write(b"x")
+                time.sleep(0.05)
+
+    def on_huge(self) -> None:
+        self.answer(body=b"", Content_Length="999999999")
+
+    def on_endless(self) -> None:
+        self.answer(body=b"", Transfer_Encoding="chunked")
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"4000\r\n" + bytes(0x4000) + b"\r\n")
+
+    def on_short(self) -> None:
+        self.answer(body=BODY[:100], Content_Length=str(len(BODY)))
+        self.close_connection = True
+
+    def on_to(self) -> None:
+        """/to/<where>: a redirect, the target as it is in the path."""
+        self.answer(302, b"", Location=self.path.removeprefix("/to/"))
+
+    def on_loop(self) -> None:
+        self.answer(301, b"", Location="/loop")
+
+    def on_nowhere(self) -> None:
+        self.answer(302, b"")
+
+    def on_robots(self) -> None:
+        self.answer(X_Robots_Tag=self.path.removeprefix("/robots/").replace("_", " "))
+
+    def on_reserved(self) -> None:
+        self.answer(TDM_Reservation="1")
+
+    def on_gzip(self) -> None:
+        self.answer(body=gzip.compress(BODY), Content_Encoding="gzip")
+
+    def on_bomb(self) -> None:
+        self.answer(body=gzip.compress(bytes(5_000_000)), Content_Encoding="gzip")
+
+    def on_unknown_coding(self) -> None:
+        self.answer(Content_Encoding="zstd")
+
+    def on_garbage(self) -> None:
+        self.wfile.write(b"this is not HTTP\r\n\r\n")
+        self.close_connection = True
+
+    def on_bilder(self) -> None:
+        self.answer(body=self.path.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    seen: list[tuple[str, str, str]]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news."""
+
+
+@contextlib.contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.seen = []
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as one:
+        yield one
+
+
+def config(server: Server, **section: Any) -> Fetch:
+    base = Fetch(connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), timeout_s=5.0)
+    return dataclasses.replace(base, **section)
+
+
+def get(server: Server, path: str, **section: Any) -> Response:
+    url = path if "://" in path else f"http://img.web.test/{path}"
+    return Client(config(server, **section)).get(url)
+
+
+def test_a_whole_answer(server: Server) -> None:
+    assert get(server, "ok", user_agent="weft-test/1") == Response(200, BODY, "", "")
+    assert server.seen[-1] == ("img.web.test", "/ok", "weft-test/1")
+    assert get(server, "https://web.test:8443/ok?a=b").body == BODY
+    assert server.seen[-1][:2] == ("web.test:8443", "/ok?a=b")
+
+
+def test_errors_are_told_with_their_status(server: Server) -> None:
+    assert get(server, "none")[:4] == (404, b"", "http_error", "HTTP 404")
+    assert get(server, "nowhere")[:3] == (302, b"", "http_error")
+    assert get(server, "later").retry_after == 7.0
+    wait = get(server, "later_date").retry_after
+    assert wait is not None and 50 < wait <= 60
+    assert get(server, "garbage").reason == "connection_failed"
+
+
+@pytest.mark.parametrize("path", ["trickle", "trickle_headers"])
+def test_a_trickling_server_is_left_in_time(server: Server, path: str) -> None:
+    begun = time.monotonic()
+    assert get(server, path, timeout_s=0.4).reason == "timeout"
+    assert time.monotonic() - begun < 1.5
+
+
+def test_a_server_that_never_answers_is_left_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        begun = time.monotonic()
+        found = Client(Fetch(timeout_s=0.3, connect_to=(f"web.test=127.0.0.1:{port}",))).get("http://web.test/a")
+    assert found.reason == "timeout" and time.monotonic() - begun < 1.5
+
+
+def test_a_closed_port_is_a_failed_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    found = Client(Fetch(connect_to=(f"web.test=127.0.0.1:{port}",))).get("http://web.test/a")
+    assert found.reason == "connection_failed" and "refused" in found.detail
+
+
+def test_no_more_is_read_than_allowed(server: Server) -> None:
+    assert get(server, "huge", max_bytes=50_000).reason == "too_many_bytes"
+    assert get(server, "endless", max_bytes=50_000).reason == "too_many_bytes"
+    assert get(server, "ok", max_bytes=len(BODY)).reason == ""
+    assert get(server, "ok", max_bytes=len(BODY) - 1).reason == "too_many_bytes"
+
+
+def test_a_body_that_ends_early_is_not_taken_for_whole(server: Server) -> None:
+    assert get(server, "short")[:3] == (200, b"", "incomplete")
+
+
+def test_redirects_are_followed_a_few_times(server: Server) -> None:
+    assert get(server, "to//ok").body == BODY
+    assert get(server, "to/http://other.web.test/ok").body == BODY
+    assert server.seen[-1][0] == "other.web.test"
+    before = len(server.seen)
+    assert get(server, "loop").reason == "too_many_redirects"
+    assert len(server.seen) - before == 6
+    assert get(server, "to/file:///etc/passwd").reason == "bad_redirect"
+    assert get(server, "to/data:image/gif;base64,R0lGODlhAQABAA==").reason == "bad_redirect"
+
+
+def test_names_beyond_ascii_are_asked_for_in_utf8(server: Server) -> None:
+    assert get(server, "to//bilder/m%C3%BCnze.jpg").body == b"/bilder/m%C3%BCnze.jpg"
+    with socket.create_server(("127.0.0.1", 0)) as raw:
+        raw.settimeout(5)
+        port = raw.getsockname()[1]
+
+        def once() -> None:
+            link, _ = raw.accept()
+            link.recv(4096)
+            head = "HTTP/1.1 302 Found\r\nLocation: http://web.test/bilder/münze 1.jpg\r\nContent-Length: 0\r\n\r\n"
+            link.sendall(head.encode())
+            link.close()
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        routes = (f"raw.test=127.0.0.1:{port}", *config(server).connect_to)
+        assert Client(Fetch(connect_to=routes)).get("http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{port}/ok",
+        "http://localhost:{port}/ok",
+        "http://[::1]:{port}/ok",
+        "http://2130706433:{port}/ok",
+        "http://0.0.0.0:{port}/ok",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://[::ffff:127.0.0.1]:{port}/ok",
+    ],
+)
+def test_private_addresses_are_refused_first_and_after_redirects(server: Server, url: str) -> None:
+    url = url.format(port=server.server_address[1])
+    before = len(server.seen)
+    assert get(server, url).reason == "private_address"
+    assert len(server.seen) == before
+    assert get(server, f"to/{url}").reason == "private_address"
+    assert len(server.seen) == before + 1  # the redirect alone
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::808:808", True),
+        *[(a, False) for a in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.1.1")],
+        *[(a, False) for a in ("0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1")],
+        *[(a, False) for a in ("::", "::1", "::7f00:1", "fe80::1%eth0", "fc00::1", "ff0e::1", "::ffff:10.0.0.1")],
+        *[(a, False) for a in ("64:ff9b::a00:1", "2002:7f00:1::", "2001:db8::1", "100::1")],
+    ],
+)
+def test_public_means_global_unicast(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://web.test/a", "file:///etc/passwd", "http:///a", "http://web.test:99999/a", "http://[/", "x", ""]
+)
+def test_what_cannot_be_asked_for_is_a_bad_url(server: Server, url: str) -> None:
+    assert Client(config(server)).get(url).reason == "bad_url"
+
+
+def test_opt_outs_on_the_response_itself(server: Server) -> None:
+    assert get(server, "robots/noimageai")[:4] == (200, b"", "opt_out", "X-Robots-Tag: noimageai")
+    assert get(server, "robots/noai,_googlebot:_noindex").reason == "opt_out"
+    assert get(server, "robots/unavailable_after:_25_Jun_2030,_noai").reason == "opt_out"
+    assert get(server, "reserved").reason == "opt_out"
+    assert get(server, "robots/all").body == BODY
+    assert get(server, "robots/noimageai", honour_opt_out=False).body == BODY
+
+
+def test_codings_nobody_asked_for(server: Server) -> None:
+    assert get(server, "gzip").body == BODY
+    assert get(server, "bomb", max_bytes=1_000_000).reason == "too_many_bytes"
+    assert get(server, "unknown_coding").reason == "bad_encoding"
+
+
+def test_one_host_is_not_asked_too_often_at_once(server: Server) -> None:
+    """Many sites that redirect to one host share its connections."""
+    client = Client(config(server, per_host=1, timeout_s=0.5))
+    found: list[Response] = []
+    threads = [
+        threading.Thread(
+            target=lambda n=n: found.append(client.get(f"http://site{n}.web.test/to/http://cdn.web.test/trickle"))
+        )
+        for n in range(2)
+    ]
+    before = len(server.seen)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asked = [path for host, path, _ in server.seen[before:] if host == "cdn.web.test"]
+    assert asked == ["/trickle"]
+    assert [one.reason for one in found] == ["timeout", "timeout"]
+
+
+@pytest.mark.parametrize(
+    "entry", ["web.test", "web.test=127.0.0.1", "web.test=127.0.0.1:http", "=127.0.0.1:1", "a=:1", "a=b:70000"]
+)
+def test_a_wrong_connect_to_is_the_users_to_mend(entry: str) -> None:
+    with pytest.raises(ConfigError, match="connect_to"):
+        Client(Fetch(connect_to=(entry,)))
+
+
+def test_connect_to_holds_for_whole_labels(server: Server) -> None:
+    assert get(server, "http://WEB.test/ok").body == BODY
+    assert get(server, "http://a.b.web.test/ok").body == BODY
+    before = len(server.seen)
+    assert get(server, "http://notweb.test/ok", timeout_s=2.0).reason in ("connection_failed", "timeout")
+    assert len(server.seen) == before
+
+
+class LoopbackClient(Client):
+    """Takes every host to be here, so that TLS can be spoken to a server of the test's own."""
+
+    def _addresses(self, host: str, deadline: float) -> list[str]:
+        return ["127.0.0.1"]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    home = tmp_path_factory.mktemp("tls")
+    (home / "key.pem").write_text(KEY)
+    (home / "cert.pem").write_text(CERTIFICATE)
+    return home / "cert.pem", home / "key.pem"
+
+
+def test_certificates_are_checked_and_encrypted_trickles_end_too(certificate: tuple[Path, Path]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with serving(context) as server:
+        port = server.server_address[1]
+        client = LoopbackClient(Fetch(timeout_s=0.6))
+        unknown = client.get(f"https://tls.test:{port}/ok")
+        assert unknown.reason == "connection_failed" and "CERTIFICATE_VERIFY_FAILED" in unknown.detail
+        client._tls.load_verify_locations(certificate[0])
+        assert client.get(f"https://tls.test:{port}/ok").body == BODY
+        assert "mismatch" in client.get(f"https://other.test:{port}/ok").detail
+        begun = time.monotonic()
+        assert client.get(f"https://tls.test:{port}/trickle").reason == "timeout"
+        assert time.monotonic() - begun < 2
+
+
+def test_a_handshake_that_stalls_is_left_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        found = LoopbackClient(Fetch(timeout_s=0.3)).get(f"https://tls.test:{silent.getsockname()[1]}/a")
+    assert found.reason == "timeout" and time.monotonic() - begun < 1.5
