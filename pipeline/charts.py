@@ -94,7 +94,7 @@ def columns(labels: Sequence[str], series: Mapping[str, Sequence[int]], title: s
             count = series[name][index]
             if not count:
                 continue
-            shown = f"{shares[index]:.0f}%" if many else short(count)
+            shown = ("" if shares[index] < 0.5 else f"{shares[index]:.0f}%") if many else short(count)
             left = x + bar * place
             parts.append(
                 f'<rect class="c{place}" x="{left:.1f}" y="{floor - max(height, 1):.1f}" width="{bar:.1f}" '
@@ -148,7 +148,7 @@ def short(count: float) -> str:
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= limit:
             value = count / limit
-            return f"{value:.1f}{unit}" if value < 10 else f"{value:.0f}{unit}"
+            return f"{round(value, 1):g}{unit}" if value < 10 else f"{value:.0f}{unit}"
     return f"{count:g}"
 
 

@@ -84,9 +84,12 @@ def _opt_outs(config: Config, found: dict[str, Any]) -> str:
         f"<li>{count:,} {text(kind)}s dropped by {text(stage)} as <code>{text(reason)}</code></li>"
         for (stage, kind, reason), count in sorted(counted.items())
     )
+    if found["opt_outs_not_honoured"]:
+        rows += f"<li><b>{found['opt_outs_not_honoured']:,} pages that opted out were kept all the same</b></li>"
     return (
-        "<p>Read are X-Robots-Tag, meta robots (noai, noimageai and what contains them) and the TDM Reservation "
-        f"Protocol: {said}. robots.txt is not read.</p>" + (f"<ul>{rows}</ul>" if rows else "<p>None was met.</p>")
+        "<p>Read are X-Robots-Tag and meta robots (noai, noimageai, noindex, noimageindex, none) and the TDM "
+        f"Reservation Protocol: {said}. robots.txt is not read.</p>"
+        + (f"<ul>{rows}</ul>" if rows else "<p>None was met.</p>")
     )
 
 

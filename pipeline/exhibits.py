@@ -7,6 +7,7 @@ https, and pictures are thumbnails made here.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from pipeline.samples import MOST_CHARS, MOST_PICTURES, Lost, Picture
 from transforms.urls import image_key
 
 _ORIGINS = {"warc": "from the archive", "http": "over HTTP"}
+_EMPTY_LINES = re.compile(r"\n\s*\n\s*")
+_HEAD, _TAIL = 400, 250  # characters of a long text that are shown
 _DIFF_WORDS = 110  # of each duplicate that are shown and compared
 
 Row = Mapping[str, Any]
@@ -35,7 +38,16 @@ def img(picture: Picture, alt: str) -> str:
 
 def paragraph(words: str) -> str:
     """Words of a page."""
-    return f'<p class="text" dir="auto">{text(words)}</p>'
+    shown = text(_EMPTY_LINES.sub("\n\n", words))
+    return f'<p class="text" dir="auto">{shown}</p>'
+
+
+def ends(words: str) -> str:
+    """A long text without its middle: what stands beside the pictures is what one wants to see."""
+    if len(words) <= _HEAD + _TAIL + 100:
+        return words
+    left_out = len(words) - _HEAD - _TAIL
+    return f"{words[:_HEAD].rstrip()} … [{left_out:,} characters] … {words[-_TAIL:].lstrip()}"
 
 
 def document(row: Row, corpus: str, pictures: Mapping[str, Picture], lost: Mapping[str, str]) -> str:
@@ -46,8 +58,9 @@ def document(row: Row, corpus: str, pictures: Mapping[str, Picture], lost: Mappi
         if chars >= MOST_CHARS or shown >= MOST_PICTURES:
             hidden += 1
         elif words:
-            parts.append(paragraph(words[: MOST_CHARS - chars] + ("…" if len(words) > MOST_CHARS - chars else "")))
-            chars += len(words)
+            shortened = ends(words)
+            parts.append(paragraph(shortened))
+            chars += len(shortened)
         elif url:
             shown += 1
             parts.append(_placed(url, row["image_meta"][at], pictures, lost.get(f"{row['doc_id']}:{at}", "")))

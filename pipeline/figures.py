@@ -30,6 +30,7 @@ MOST_ROWS = 500_000
 MOST_SHARDS = 4  # per corpus, opened for sequence lengths
 LANGUAGES_SHOWN = 12
 _CORPUS = re.compile(f"({'|'.join(CORPORA)})/")  # pack's detail on a kept document is its shard
+_NOT_HONOURED = "not honoured: "  # so begins extract's detail on a page that opted out and was kept
 _WORDS = (0, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _SIDES = (0, 32, 64, 100, 150, 200, 250, 300, 400, 500, 600, 800)
 _COUNTS = (0, 1, 2, 3, 4, 5, 6, 10, 20, 50, 100)
@@ -221,7 +222,7 @@ def _opt_outs_not_honoured(output: str) -> int:
     count = 0
     for table in tables(output, "fates/extract", ["kind", "fate", "detail"]):
         rows = table.filter((pc.field("kind") == "page") & (pc.field("fate") == KEPT))
-        count += pc.sum(pc.starts_with(rows["detail"], pages.NOT_HONOURED)).as_py() or 0
+        count += pc.sum(pc.starts_with(rows["detail"], _NOT_HONOURED)).as_py() or 0
     return count
 
 

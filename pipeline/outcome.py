@@ -24,8 +24,8 @@ def gaps(found: dict[str, Any]) -> dict[str, Any]:
 def verdict(gap: dict[str, Any]) -> str:
     """What a gap means, in words; two standard errors decide."""
     if gap["gap"] > 2 * gap["standard_error"]:
-        return "it looks at the pictures, and they belong to their texts"
-    return "no sign that it uses the pictures"
+        return "the model looks at the pictures, and they belong to their texts"
+    return "no sign that the model uses the pictures"
 
 
 def shards(found: dict[str, Any]) -> str:
@@ -87,13 +87,16 @@ def training(found: dict[str, Any]) -> str:
         ]
         parts.append("<h3>Validation loss, held-out shards</h3>")
         parts.append(_table(("corpus", "nats per target token", "samples", "target tokens"), rows))
-        parts.append("<h3>Grounding gap</h3>")
+        parts.append(
+            '<h3>Grounding gap</h3><p class="about">Loss with the pictures of other samples minus loss with the right '
+            "ones, on what follows a picture. A model that ignores pictures has 0, and so has a corpus that mixed them "
+            "up.</p>"
+        )
         for name, gap in sorted(gaps(found).items()):
             parts.append(
-                f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f}. Loss on what follows a "
-                f"picture is {gap['right']:.3f} with the right pictures and {gap['wrong']:.3f} with those of other "
-                f"samples, worse in {100 * gap['win_rate']:.0f} % of {gap['samples']:,} cases: {verdict(gap)}. A "
-                "model that ignores pictures, and a corpus that mixed them up, both have a gap of 0.</p>"
+                f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f} nats a token: "
+                f"{gap['right']:.3f} with the right pictures, {gap['wrong']:.3f} with wrong ones, which are worse in "
+                f"{100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples. {verdict(gap).capitalize()}.</p>"
             )
         parts += [f'<p class="soft">{text(note)}</p>' for note in evaluated["notes"]]
     return "".join(parts)

@@ -13,7 +13,7 @@ from schemas.tables import IMAGES
 from transforms import files
 from transforms.sinks import write_table
 
-STEPS = 120
+STEPS = 200
 
 
 @pytest.fixture(scope="module")
@@ -50,5 +50,5 @@ def gap(output, model_dir):
 def test_the_grounding_gap_is_there_and_vanishes_with_wrong_images(finished, wrong, tmp_path):
     right = gap(finished, tmp_path / "right")
     astray = gap(wrong, tmp_path / "astray")
-    assert right["grounding_gap"] > 0.1, right
-    assert abs(astray["grounding_gap"]) < 0.25 * right["grounding_gap"], (right, astray)
+    assert right["grounding"]["pairs"]["gap"] > 0.1, right
+    assert abs(astray["grounding"]["pairs"]["gap"]) < 0.25 * right["grounding"]["pairs"]["gap"], (right, astray)

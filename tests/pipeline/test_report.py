@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import schemas.config as configuration
-from pipeline import charts, extract, figures, manifest, report, samples
+from pipeline import charts, exhibits, extract, figures, manifest, report, samples
 from schemas import shards, tables
 from schemas.records import DROPPED, KEPT, Cluster, Fate, ImageRow, KeptRow, Score
 from transforms import sinks
@@ -201,7 +201,7 @@ def test_the_page_shows_what_a_researcher_looks_for(written: str, full: Path):
     for shown in (
         "Of 5 pages, 3 became documents, and 1 of these were duplicates.",
         "+0.75 nats a token",
-        "it looks at the pictures",
+        "the model looks at the pictures",
         "too_small",
         "estimated similarity 0.930",
         "text/train/000000.tar",
@@ -268,6 +268,15 @@ def test_stages_that_have_not_run_are_said_to_have_not_run(tmp_path: Path):
     assert "Not finished when this was written: dedup, fetch, score, pack, train, eval." in seen.words
 
 
+def test_opt_outs_that_were_not_honoured_are_told(tmp_path: Path):
+    archive = tmp_path / "a.warc"
+    archive.write_bytes(response("http://a.test/p", page("Private", SENTENCE * 4), more="X-Robots-Tag: noai\r\n"))
+    config = configuration.load(recipe="raw")
+    extract.extract_file(str(archive), str(tmp_path / "out"), "f", config.extract)
+    seen = Seen(Path(report.write(str(tmp_path / "out"), config)).read_text("utf-8"))
+    assert "1 pages that opted out were kept all the same" in seen.words
+
+
 def test_an_empty_directory_has_a_report_too(tmp_path: Path):
     seen = Seen(Path(report.write(str(tmp_path), CONFIG)).read_text("utf-8"))
     assert "No stage has run yet." in seen.words
@@ -278,6 +287,24 @@ def test_pairs_are_shown_from_both_ends(full: Path):
     assert [row["similarity"] for row in groups["highest"]] == [pytest.approx(0.3)]
     assert [row["similarity"] for row in groups["lowest"]] == [pytest.approx(0.2)]
     assert groups["lowest"][0]["reason"] == "too_small" and groups["highest"][0]["reason"] == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "//a.test/", "", " http:"]
+)
+def test_only_web_addresses_become_links(url: str):
+    assert exhibits.link(url) == charts.text(url)
+
+
+def test_a_long_text_keeps_its_ends():
+    shown = exhibits.ends("begin " + "word " * 1000 + "end")
+    assert shown.startswith("begin word") and shown.endswith("word end") and "characters]" in shown and len(shown) < 800
+    assert exhibits.ends("short") == "short"
+
+
+def test_a_link_cannot_leave_its_attribute():
+    seen = Seen(exhibits.link('http://a.test/"onclick="alert(1)'))
+    assert [sorted(attributes) for _, attributes in seen.tags] == [["href", "rel"]]
 
 
 def test_samples_do_not_depend_on_order():

@@ -1,4 +1,4 @@
-"""One GET against real servers on the loopback address: every way in which an answer can be bad is bounded and named."""
+"""One GET against real servers on the loopback address: every way to answer badly is bounded and named."""
 
 import contextlib
 import dataclasses
@@ -171,7 +171,7 @@ def config(server: Server, **section: Any) -> Fetch:
 
 
 def get(server: Server, path: str, **section: Any) -> Response:
-    url = path if "://" in path else f"http://img.web.test/{path}"
+    url = path if path.startswith("http") else f"http://img.web.test/{path}"
     return Client(config(server, **section)).get(url)
 
 

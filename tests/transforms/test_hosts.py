@@ -1,0 +1,169 @@
+"""Many URLs over few connections: turns, retries, rests and giving up, on answers that the test writes itself."""
+
+import dataclasses
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from schemas.config import Fetch
+from transforms.hosts import DEAD_AFTER, THROTTLED_AFTER, fetch_all, host_of
+from transforms.http_images import Response
+
+OK = Response(200, b"image", "", "")
+REFUSED = Response(0, b"", "connection_failed", "refused")
+
+
+def failed(status: int, retry_after: float | None = None) -> Response:
+    return Response(status, b"", "http_error", f"HTTP {status}", retry_after)
+
+
+class Web:
+    """Answers by URL, and notes who was asked when and how many were asked at once."""
+
+    def __init__(self, answer: Callable[[str, int], Response], takes: float = 0.0) -> None:
+        self._answer, self._takes = answer, takes
+        self._lock = threading.Lock()
+        self.asked: Counter[str] = Counter()
+        self.times: list[tuple[float, str]] = []
+        self.at_once: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def get(self, url: str) -> Response:
+        with self._lock:
+            self.asked[url] += 1
+            nth = self.asked[url]
+            self.times.append((time.monotonic(), url))
+            for name in (host_of(url), "all"):
+                self.at_once[name] += 1
+                self.most[name] = max(self.most[name], self.at_once[name])
+        time.sleep(self._takes)
+        with self._lock:
+            for name in (host_of(url), "all"):
+                self.at_once[name] -= 1
+        return self._answer(url, nth)
+
+
+def run(web: Web, urls: list[str], **section: object) -> dict[str, str]:
+    config = dataclasses.replace(Fetch(), **section)  # type: ignore[arg-type]
+    found = list(fetch_all([(url, url) for url in urls], web.get, lambda r: r.reason or "ok", config))
+    assert Counter(key for key, _ in found) == Counter(urls), "each exactly once"
+    return dict(found)
+
+
+def test_everything_is_fetched_once_and_hosts_are_not_crowded() -> None:
+    web = Web(lambda url, nth: OK, takes=0.01)
+    urls = [f"http://host{n % 3}.test/{n}" for n in range(60)]
+    assert set(run(web, urls, concurrency=12, per_host=2).values()) == {"ok"}
+    assert set(web.asked.values()) == {1}
+    assert {web.most[f"host{n}.test"] for n in range(3)} == {2}
+    assert web.most["all"] == 6
+    web = Web(lambda url, nth: OK, takes=0.01)
+    run(web, [f"http://host{n}.test/" for n in range(40)], concurrency=5, per_host=2)
+    assert web.most["all"] == 5
+
+
+def test_a_slow_host_does_not_hold_up_the_others() -> None:
+    web = Web(lambda url, nth: OK)
+    slow = threading.Event()
+
+    def get(url: str) -> Response:
+        if "slow" in url:
+            slow.wait(10)
+        return web.get(url)
+
+    urls = [f"http://slow.test/{n}" for n in range(20)] + [f"http://quick{n}.test/" for n in range(20)]
+    found = fetch_all([(url, url) for url in urls], get, lambda r: r, Fetch(concurrency=4, per_host=2))
+    first = [next(found)[0] for _ in range(20)]
+    assert all("quick" in url for url in first)
+    slow.set()
+    assert len(list(found)) == 20
+
+
+def test_what_may_pass_is_tried_again_and_the_rest_is_not() -> None:
+    answers = {
+        "http://a.test/500": lambda nth: failed(500) if nth < 2 else OK,
+        "http://b.test/reset": lambda nth: REFUSED if nth < 3 else OK,
+        "http://c.test/404": lambda nth: failed(404),
+        "http://d.test/502": lambda nth: failed(502),
+        "http://e.test/robots": lambda nth: Response(200, b"", "opt_out", ""),
+    }
+    web = Web(lambda url, nth: answers[url](nth))
+    found = run(web, list(answers), retries=2)
+    assert [found[url] for url in answers] == ["ok", "ok", "http_error", "http_error", "opt_out"]
+    assert [web.asked[url] for url in answers] == [2, 3, 1, 3, 1]
+    web = Web(lambda url, nth: failed(500))
+    run(web, ["http://a.test/"], retries=0)
+    assert web.asked.total() == 1
+
+
+def test_a_host_that_asks_for_time_is_given_it() -> None:
+    told = 0.7
+    web = Web(lambda url, nth: failed(429, told) if url.endswith("/0") and nth == 1 else OK)
+    urls = [f"http://busy.test/{n}" for n in range(6)] + ["http://free.test/"]
+    begun = time.monotonic()
+    assert set(run(web, urls, per_host=1, concurrency=4).values()) == {"ok"}
+    asked = [(when - begun, url) for when, url in web.times]
+    assert all(when >= told for when, url in asked[2:] if "busy" in url)
+    assert sum("busy" in url for _, url in asked) == 7
+    assert next(when for when, url in asked if "free" in url) < told / 2
+
+
+def test_a_longer_wait_than_allowed_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.hosts.MAX_WAIT_S", 0.2)
+    web = Web(lambda url, nth: failed(503, 3_600.0) if nth == 1 else OK)
+    begun = time.monotonic()
+    assert run(web, ["http://busy.test/"])["http://busy.test/"] == "ok"
+    assert 0.2 <= time.monotonic() - begun < 2
+
+
+def test_a_dead_host_is_given_up() -> None:
+    web = Web(lambda url, nth: REFUSED if "dead" in url else OK)
+    urls = [f"http://dead.test/{n}" for n in range(200)] + [f"http://live.test/{n}" for n in range(20)]
+    begun = time.monotonic()
+    found = Counter(run(web, urls, retries=1, per_host=2).values())
+    assert time.monotonic() - begun < 5
+    assert found["ok"] == 20
+    assert found["connection_failed"] + found["host_unreachable"] == 200
+    assert found["host_unreachable"] > 190
+    assert sum(count for url, count in web.asked.items() if "dead" in url) <= 2 * (DEAD_AFTER + 2)
+
+
+def test_one_bad_image_does_not_condemn_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.hosts.FIRST_WAIT_S", 0.01)
+    web = Web(lambda url, nth: REFUSED if url.endswith("/bad") else OK)
+    urls = ["http://host.test/bad"] + [f"http://host.test/{n}" for n in range(30)]
+    found = run(web, urls, retries=6, per_host=1, concurrency=1)
+    assert Counter(found.values()) == {"ok": 30, "connection_failed": 1}
+    assert web.asked["http://host.test/bad"] == 7
+
+
+def test_a_host_that_only_puts_off_is_given_up_too() -> None:
+    web = Web(lambda url, nth: failed(429, 0.0))
+    found = Counter(run(web, [f"http://busy.test/{n}" for n in range(100)], retries=1).values())
+    assert found["http_error"] + found["host_throttled"] == 100
+    assert found["host_throttled"] > 70
+    assert web.asked.total() <= 2 * (THROTTLED_AFTER + 4)
+
+
+def test_a_fault_of_ours_is_raised_and_nothing_hangs() -> None:
+    def then(found: Response) -> str:
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK).get, then, Fetch()))
+
+
+def test_nothing_hangs_when_the_reader_stops() -> None:
+    before = threading.active_count()
+    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK).get, str, Fetch())
+    next(found)
+    found.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_nothing_to_do_is_done() -> None:
+    assert run(Web(lambda url, nth: OK), []) == {}
+    assert host_of("http://[") == "" and host_of("HTTP://A.Test:80/x") == "a.test"
