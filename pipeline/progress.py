@@ -54,7 +54,7 @@ class Progress:
             if bar is not None:
                 bar.total, bar.n = self._total or None, done
                 bar.refresh()
-            elif done != shown and time.monotonic() - last >= LINE_EVERY_S:
+            elif self._total and done != shown and time.monotonic() - last >= LINE_EVERY_S:
                 print(f"{self._stage}: {done} of {self._total or '?'} units", file=sys.stderr, flush=True)
                 last, shown = time.monotonic(), done
         if bar is not None:

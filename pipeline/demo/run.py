@@ -79,24 +79,33 @@ def summary(output: str, verdict: dict[str, Any]) -> str:
         for index, key in enumerate(("samples", "tokens", "images")):
             corpus[index] += shard[key]
     lines += [f"{name:12} {s:8} {t:8} {i:8}" for name, (s, t, i) in sorted(totals.items())]
-    lines += ["", "against the known truth"] + [f"  {line}" for line in _flatten(verdict)]
-    evaluated = manifest.read_json(files.join(output, "model", "eval.json")) or {}
-    lines += ["", "model"] + [f"  {line}" for line in _flatten(evaluated)]
+    lines += ["", "against the known truth                  precision   recall", *_judged(verdict)]
+    lines += ["", "model, on held-out shards", *_learned(manifest.read_json(files.join(output, "model", "eval.json")) or {})]
     return "\n".join(lines)
 
 
-def _flatten(value: dict[str, Any], prefix: str = "") -> list[str]:
-    """Nested figures as `name value` lines, deterministic."""
+def _judged(value: dict[str, Any], prefix: str = "") -> list[str]:
+    """The verdict as lines: precision and recall side by side, other figures by name."""
     lines = []
+    if {"precision", "recall"} <= set(value):
+        lines.append(f"  {prefix.strip():38} {value['precision']:9.3f} {value['recall']:8.3f}")
     for key, item in value.items():
-        name = f"{prefix}{key}"
         if isinstance(item, dict):
-            lines += _flatten(item, f"{name}.")
-        elif isinstance(item, float):
-            lines.append(f"{name:44} {item:8.3f}")
-        elif isinstance(item, int | str):
-            lines.append(f"{name:44} {item!s:>8}")
+            lines += _judged(item, f"{prefix}{key} ")
+        elif key not in ("precision", "recall", "refused") and isinstance(item, float):
+            lines.append(f"  {prefix}{key.replace('_', ' '):{max(1, 38 - len(prefix))}} {item:9.3f}")
     return lines
+
+
+def _learned(evaluated: dict[str, Any]) -> list[str]:
+    lines = [f"  loss of {name:30} {loss:9.3f}" for name, loss in evaluated.get("loss", {}).items() if loss is not None]
+    for name, found in evaluated.get("grounding", {}).items():
+        if found:
+            lines.append(
+                f"  grounding gap, {name:23} {found['gap']:9.3f} ± {found['standard_error']:.3f} nats a token; the right "
+                f"image is better for {found['win_rate']:.0%} of {found['samples']}"
+            )
+    return lines + [f"  {note}" for note in evaluated.get("notes", [])]
 
 
 def _say(line: str) -> None:
