@@ -33,8 +33,7 @@ from schemas.config import Train, digest, to_dict
 from schemas.shards import Vocabulary
 
 CHECKPOINT, LOG, WEIGHTS, CONFIG = "checkpoint.pt", "train_log.jsonl", "model.safetensors", "config.json"
-LOG_EVERY = 10  # steps, in train_log.jsonl
-SAY_EVERY = 50  # steps, to whoever watches
+LOG_EVERY = 10  # steps
 ADAM_EPS = 1e-6  # Kosmos-2's train.sh
 
 # These say how a run is watched, not what it computes: a checkpoint survives their change.
@@ -93,8 +92,7 @@ def train(shards: str, model_dir: str, config: Train, log: Callable[[str], None]
         if done % LOG_EVERY == 0 or done == config.steps:
             records.append(meter.record(done, rate))
             write_log(model_dir, records)
-            if done % SAY_EVERY == 0 or done == config.steps:
-                log(meter.line(records[-1]))
+            log(meter.line(records[-1]))
         if done % config.checkpoint_every == 0 or done == config.steps:
             save(model_dir, identity, done, model, optimizer, mixture)
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from pipeline.context import Context
 from schemas.config import ConfigError
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+class _Watch:
+    """Passes lines on; of those about steps, one every EVERY_S seconds."""
+
+    EVERY_S = 5.0
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, line: str) -> None:
+        now = time.monotonic()
+        if line.startswith("train: step") and now - self._last < self.EVERY_S:
+            return
+        self._last = now
+        print(line, file=sys.stderr, flush=True)
 
 
 def train(ctx: Context) -> dict[str, int]:
@@ -18,7 +31,7 @@ def train(ctx: Context) -> dict[str, int]:
         from model_smoketest.train import train as run
     except ImportError as error:
         raise ConfigError(f"training needs PyTorch: pip install 'weft[train]' ({error})") from None
-    run(ctx.path("shards"), ctx.path("model"), ctx.config.train, _say)
+    run(ctx.path("shards"), ctx.path("model"), ctx.config.train, _Watch())
     return {}
 
 
