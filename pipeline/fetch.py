@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import apache_beam as beam
 
@@ -44,21 +45,27 @@ def run(ctx: Context) -> dict[str, int]:
     captures = ctx.parts("captures")
     ctx.expect(len(captures) + fetch.buckets)
     with ctx.pipeline(len(captures) + fetch.buckets) as p:
-        wanted = _wanted(p, ctx)
+        pictures, wanted = _wanted(p, ctx)
         counted = ctx.path(STAGE, "wanted.json")
         _ = (
             wanted
             | "Count" >> beam.combiners.Count.Globally()
             | "WriteCount" >> beam.Map(lambda n: files.write_atomic(counted, json.dumps({"image": n})))
         )
-        held = (
+        captured = (
             p
             | "Captures" >> ReadTable(captures)
             | "CaptureKey" >> beam.Map(_capture).with_output_types(tuple[str, tuple[int, str, int]])
         )
+        addresses = pictures | "Addresses" >> beam.FlatMap(_addresses).with_output_types(tuple[str, tuple[int, str]])
+        held = (
+            {"asked": addresses, "captured": captured}
+            | "FindCapture" >> beam.CoGroupByKey()
+            | "Captured" >> beam.FlatMap(_captured).with_output_types(tuple[str, tuple[int, int, str, int, str]])
+        )
         _ = (
             {"wanted": wanted, "held": held}
-            | "FindCapture" >> beam.CoGroupByKey()
+            | "ChooseCapture" >> beam.CoGroupByKey()
             | "Route" >> beam.FlatMap(_route, fetch.buckets).with_output_types(tuple[str, tuple[str, str, int, int]])
             | "Unit" >> beam.GroupByKey()
             | "Fetch" >> beam.Map(fetch_unit, ctx.output, ctx.fingerprint, fetch)
@@ -66,19 +73,28 @@ def run(ctx: Context) -> dict[str, int]:
     return {"image": json.loads(files.read_bytes(counted))["image"]}
 
 
-def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]:
-    """(image key, URL to ask for) of every image of a kept document or pair, once each."""
+_Picture = tuple[str, list[str]]  # URL, other addresses of the same picture
+
+
+def _wanted(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Picture], beam.PCollection[tuple[str, str]]]:
+    """Every picture of a kept document or pair, and (image key, URL to ask for), once each."""
+    picture = tuple[str, list[str]]
     kept = p | "Kept" >> ReadTable(ctx.parts("kept"))
     documents = (
         p
-        | "Documents" >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "images"))
+        | "Documents"
+        >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "images", "alternates"))
         | "DocumentKey"
         >> beam.Map(
             lambda row: (
                 row["doc_id"],
-                (row["warc_file"], row["warc_offset"], [url for url in row["images"] if url is not None]),
+                (
+                    row["warc_file"],
+                    row["warc_offset"],
+                    [(u, a or []) for u, a in zip(row["images"], row["alternates"], strict=True) if u is not None],
+                ),
             )
-        ).with_output_types(tuple[str, tuple[str, int, list[str]]])
+        ).with_output_types(tuple[str, tuple[str, int, list[picture]]])
     )
     kept_documents = (
         kept
@@ -91,7 +107,7 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]
     of_documents = (
         {"rows": documents, "kept": kept_documents}
         | "JoinDocuments" >> beam.CoGroupByKey()
-        | "DocumentImages" >> beam.FlatMap(_images_of).with_output_types(str)
+        | "DocumentImages" >> beam.FlatMap(_images_of).with_output_types(picture)
     )
     pairs = (
         p
@@ -110,14 +126,33 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> beam.PCollection[tuple[str, str]]
         {"rows": pairs, "kept": kept_pairs}
         | "JoinPairs" >> beam.CoGroupByKey()
         | "PairImages"
-        >> beam.FlatMap(lambda item: set(item[1]["rows"]) if list(item[1]["kept"]) else []).with_output_types(str)
+        >> beam.FlatMap(
+            lambda item: [(url, []) for url in set(item[1]["rows"])] if list(item[1]["kept"]) else []
+        ).with_output_types(picture)
     )
-    return (
-        (of_documents, of_pairs)
-        | "AllImages" >> beam.Flatten()
-        | "ImageKey" >> beam.Map(lambda url: (image_key(url), url)).with_output_types(tuple[str, str])
+    pictures = (of_documents, of_pairs) | "AllImages" >> beam.Flatten()
+    wanted = (
+        pictures
+        | "ImageKey" >> beam.Map(lambda made: (image_key(made[0]), made[0])).with_output_types(tuple[str, str])
         | "Once" >> beam.CombinePerKey(_preferred).with_output_types(tuple[str, str])
     )
+    return pictures, wanted
+
+
+def _addresses(made: _Picture) -> Iterator[tuple[str, tuple[int, str]]]:
+    """(key of an address, (how good it is, key of the picture)): 0 is the picture's own."""
+    key = image_key(made[0])
+    for rank, url in enumerate([made[0], *made[1]]):
+        yield image_key(url), (rank, key)
+
+
+def _captured(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, tuple[int, int, str, int, str]]]:
+    """(key of the picture, (rank, date, archive, offset, address)) of an address that archives hold: its newest capture."""
+    held = sorted(item[1]["captured"])
+    if held:
+        date, warc_file, offset = min(found for found in held if found[0] == held[-1][0])
+        for rank, key in sorted(set(item[1]["asked"])):
+            yield key, (rank, date, warc_file, offset, item[0])
 
 
 def _preferred(urls: Iterable[str]) -> str:
@@ -125,11 +160,11 @@ def _preferred(urls: Iterable[str]) -> str:
     return min(urls, key=lambda url: (not url.startswith("https:"), url), default="")
 
 
-def _images_of(item: tuple[str, dict[str, Iterable[tuple[object, ...]]]]) -> list[str]:
+def _images_of(item: tuple[str, dict[str, Iterable[Any]]]) -> list[_Picture]:
     kept = set(item[1]["kept"])
-    for warc_file, offset, urls in sorted(item[1]["rows"], key=repr):
+    for warc_file, offset, pictures in sorted(item[1]["rows"], key=repr):
         if (warc_file, offset) in kept:
-            return list(urls)  # type: ignore[call-overload]
+            return [(url, list(others)) for url, others in pictures]
     return []
 
 
@@ -137,19 +172,16 @@ def _capture(row: dict[str, object]) -> tuple[str, tuple[int, str, int]]:
     return image_key(str(row["url"])), (int(row["crawl_date"] or 0), str(row["warc_file"]), int(row["warc_offset"]))  # type: ignore[call-overload]
 
 
-def _route(
-    item: tuple[str, dict[str, Iterable[object]]], buckets: int
-) -> Iterator[tuple[str, tuple[str, str, int, int]]]:
-    """(unit, (key, URL, offset, date)): the newest capture's archive where there is one, else the host's bucket."""
+def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator[tuple[str, tuple[str, str, int, int]]]:
+    """(unit, (key, address, offset, date)): the archive that holds its best address, else the bucket of its host."""
     key, found = item
-    wanted, held = list(found["wanted"]), sorted(found["held"])  # type: ignore[type-var]
+    wanted, held = list(found["wanted"]), sorted(found["held"])
     if not wanted:
         return
     url = str(wanted[0])
     if held:
-        newest = held[-1][0]  # type: ignore[index]
-        date, warc_file, offset = min(h for h in held if h[0] == newest)  # type: ignore[index]
-        yield warc_file, (key, url, offset, date)
+        _, date, warc_file, offset, address = held[0]
+        yield warc_file, (key, address, offset, date)
     else:
         bucket = hash_bucket(host_of(url), buckets, "host")
         yield f"{_HTTP}-{bucket:05d}", (key, url, -1, 0)
@@ -184,25 +216,25 @@ def fetch_unit(
 
 def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[Got]:
     """Images of one archive, in the order in which they stand there."""
-    places: dict[int, list[tuple[str, int]]] = {}
-    for key, _, offset, date in wanted:
-        places.setdefault(offset, []).append((key, date))
-    missed: dict[str, tuple[int, int]] = {}
+    places: dict[int, list[tuple[str, str, int]]] = {}
+    for key, address, offset, date in wanted:
+        places.setdefault(offset, []).append((key, address, date))
+    missed: dict[tuple[str, int, int], list[str]] = {}  # (address, offset, date) → keys
     for offset, record in read_captures(path, sorted(places)):
-        for key, date in places[offset]:
-            if record is not None and image_key(record.url) == key:
+        for key, address, date in places[offset]:
+            if record is not None and image_key(record.url) == address:
                 yield _of_capture(key, record, date, config)
             else:
-                missed[key] = (offset, date)
+                missed.setdefault((address, offset, date), []).append(key)
     if missed:  # an archive that is a single gzip member has one offset for all its records
         for found in read_archive(path):
-            key = image_key(found.url) if isinstance(found, Record) else ""
-            if isinstance(found, Record) and key in missed and missed[key] == (found.offset, found.crawl_date):
-                yield _of_capture(key, found, missed.pop(key)[1], config)
-                if not missed:
-                    return
-    for key, (offset, date) in sorted(missed.items()):
-        yield Got(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
+            if isinstance(found, Record):
+                place = (image_key(found.url), found.offset, found.crawl_date)
+                for key in missed.pop(place, ()):
+                    yield _of_capture(key, found, found.crawl_date, config)
+    for (_, offset, date), keys in sorted(missed.items()):
+        for key in keys:
+            yield Got(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
 
 
 def _of_capture(key: str, record: Record, date: int, config: Fetch) -> Got:

@@ -69,6 +69,7 @@ class Document(NamedTuple):
     texts: list[str | None]
     images: list[str | None]  # absolute URLs
     image_meta: list[ImageMeta | None]
+    alternates: list[list[str] | None]  # parallel to images: other addresses of the same picture, best first
 
 
 class Pair(NamedTuple):

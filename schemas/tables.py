@@ -35,6 +35,7 @@ DOCUMENTS = pa.schema(
         ("texts", pa.list_(pa.string())),
         ("images", pa.list_(pa.string())),
         ("image_meta", pa.list_(_IMAGE_META)),
+        ("alternates", pa.list_(pa.list_(pa.string()))),
     ]
 )
 

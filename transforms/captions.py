@@ -13,7 +13,7 @@ from schemas.config import Extract
 from schemas.records import ImageMeta
 
 _FILE_NAME = re.compile(r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)$", re.IGNORECASE)
-_CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
+_CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|picture|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 _URL = re.compile(r"^(?:https?://|www\.)\S+$", re.IGNORECASE)
 

@@ -29,6 +29,7 @@ from transforms import files
 
 LOCAL = "local-dir:"
 BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer
+_WEIGHTS = (".safetensors", ".bin", ".pth")  # what open_clip looks for in a model directory
 
 
 class ImageRef(NamedTuple):
@@ -69,13 +70,16 @@ def validate(config: ScoreConfig) -> None:
     """Raise ConfigError, in one line, for a model that cannot be loaded; loads nothing."""
     try:
         import open_clip
-    except ImportError as error:
-        raise ConfigError(f"scoring needs PyTorch and open_clip: pip install 'weft[clip]' ({error})") from None
+    except (ImportError, RuntimeError) as error:  # torch and torchvision of different builds raise the latter
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"scoring needs PyTorch and open_clip: pip install 'weft[clip]' ({reason})") from None
     name = clip_name(config.model)
     if name.startswith(LOCAL):
         folder = Path(name.removeprefix(LOCAL))
         if not (folder / "open_clip_config.json").is_file():
             raise ConfigError(f"score.model = {config.model!r}: no open_clip_config.json in {folder}")
+        if not any(path.suffix in _WEIGHTS for path in folder.iterdir()):
+            raise ConfigError(f"score.model = {config.model!r}: no weights (*{', *'.join(_WEIGHTS)}) in {folder}")
         return
     if name.startswith("hf-hub:"):
         return
@@ -90,6 +94,12 @@ def validate(config: ScoreConfig) -> None:
         raise ConfigError(f"score.model = {name!r} needs score.pretrained: a weights file or one of {', '.join(tags)}")
     if config.pretrained not in tags and not Path(config.pretrained).is_file():
         raise ConfigError(f"score.pretrained = {config.pretrained!r} is neither a file nor one of {', '.join(tags)}")
+    trained = (open_clip.get_pretrained_cfg(name, config.pretrained) or {}).get("quick_gelu", False)
+    if config.pretrained in tags and trained and not (open_clip.get_model_config(name) or {}).get("quick_gelu", False):
+        # open_clip only warns, and every score is a little wrong.
+        raise ConfigError(
+            f"score.pretrained = {config.pretrained!r} was trained with QuickGELU: score.model = '{name}-quickgelu'"
+        )
 
 
 def load(config: ScoreConfig) -> Clip:
@@ -110,15 +120,28 @@ def load(config: ScoreConfig) -> Clip:
     logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
     try:
         model, _, preprocess = open_clip.create_model_and_transforms(
-            name, pretrained=config.pretrained or None, precision=config.precision, device=device
+            name,
+            pretrained=config.pretrained or None,
+            precision=config.precision,
+            device=device,
+            require_pretrained=True,  # else a model without weights is a random one
         )
         own = Path(name.removeprefix(LOCAL)) / BPE
         more = {"bpe_path": str(own)} if name.startswith(LOCAL) and own.is_file() else {}
         tokenizer = open_clip.get_tokenizer(name, **more)
-    except (RuntimeError, OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"score.model = {config.model!r} does not load: {str(error).splitlines()[0]}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a model's files are the user's, and each library has errors of its own for them
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"score.model = {config.model!r} does not load: {reason}") from None
     finally:
         logger.setLevel(level)
+    rows = getattr(model, "vocab_size", 0)
+    if rows and getattr(tokenizer, "vocab_size", 0) > rows:
+        raise ConfigError(
+            f"score.model = {config.model!r} knows {rows:,} tokens and its tokenizer {tokenizer.vocab_size:,}: "
+            f"is {BPE} missing in the directory?"
+        )
     return Clip(model.eval(), preprocess, tokenizer, device)
 
 
@@ -171,16 +194,23 @@ class ImageHandler(_Handler):
 
         tensors, problems = [], []
         for ref in batch:
-            try:
-                data = files.read_range(ref.path, ref.offset, ref.length)
-                with Image.open(io.BytesIO(data)) as image:
-                    tensors.append(model.preprocess(image.convert("RGB")))
-                problems.append("")
-            except (OSError, ValueError, SyntaxError) as error:
-                problems.append(f"{type(error).__name__}: {error}"[:100])
+            data = files.read_range(ref.path, ref.offset, ref.length)  # storage that fails is retried, not bad data
+            image, problem = _decode(data)
+            problems.append(problem)
+            if image is not None:
+                tensors.append(model.preprocess(image))
         vectors = iter(self._forward(model, "image", torch.stack(tensors), len(tensors)) if tensors else ())
         for ref, problem in zip(batch, problems, strict=True):
             yield Embedding(ref.key, b"" if problem else next(vectors).tobytes(), problem)
+
+
+def _decode(data: bytes) -> tuple[Image.Image | None, str]:
+    """An RGB image, or None and why there is none."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGB"), ""
+    except Exception as error:  # Pillow's decoders raise whatever their format's parser does
+        return None, f"{type(error).__name__}: {error}"[:100].replace("\n", " ")
 
 
 class TextHandler(_Handler):

@@ -39,7 +39,16 @@ _PRIVATE = re.compile("[\ue000\ue001]")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+# Short lines that ask the reader for something; the main-content decision lets them through when their classes are plain.
+_ASKING = re.compile(
+    r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|(?:follow|join) us\b|"
+    r"advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|accept (?:all )?cookies|"
+    r"(?:tweet|pin it|email|print|copy link)$|skip to (?:main )?content)",
+    re.IGNORECASE,
+)
+_ASKING_WORDS = 12  # a longer block is a sentence that happens to begin so
 MIN_MAIN_WORDS = 25  # when the extractor finds less than this, all that is not page furniture is kept instead
+MAX_ALTERNATES = 6  # URLs of one picture, the best one included
 NEAR_WORDS = 4  # a text block of fewer words says nothing of what is around it
 
 
@@ -61,6 +70,7 @@ class Page(NamedTuple):
     occurrences: list[Occurrence]  # every image element, in page order
     meta: list[tuple[str, str]]  # (name, content) of the meta elements, names in lower case
     base: str
+    alternates: list[list[str] | None]  # parallel to images: other URLs of the same picture, best first
 
 
 @dataclasses.dataclass
@@ -81,6 +91,7 @@ class _Image:
     reason: str
     detail: str
     meta: ImageMeta
+    others: list[str]  # further URLs of the same picture
     figure: int
     inside: bool  # of article or main
     furniture: bool
@@ -138,7 +149,8 @@ def extract(html: str, url: str, main_content: bool = True) -> Page:
 
 
 def _head(tree: HTMLTree, url: str) -> tuple[list[tuple[str, str]], str]:
-    meta, base = [], url
+    meta: list[tuple[str, str]] = []
+    base = url
     root = tree.document
     if root is None:
         return meta, base
@@ -170,7 +182,7 @@ class _Walk:
         if tag in _SKIPPED:
             return False
         if tag == "svg":
-            self.items.append(self._image(node, "", "svg_inline"))
+            self.items.append(self._image(node, [], "svg_inline"))
             return False
         if tag in _BLOCKS:
             self.open = None
@@ -215,8 +227,8 @@ class _Walk:
                 self.furniture -= 1
         elif tag == "picture":
             if self.picture_open and any(self.picture):
-                found, reason = sources.choose(lambda name: None, self.picture, self.base)
-                self.items.append(self._plain(found, reason))
+                urls, reason = sources.candidates(lambda name: None, self.picture, self.base)
+                self.items.append(self._plain(urls, reason))
             self.picture, self.picture_open = [], False
         elif tag == "noscript":
             self.noscript -= 1
@@ -233,9 +245,9 @@ class _Walk:
         self.open.parts.append(value)
 
     def _take_image(self, node: Any) -> None:
-        found, reason = sources.choose(node.getattr, self.picture if self.picture_open else (), self.base)
+        urls, reason = sources.candidates(node.getattr, self.picture if self.picture_open else (), self.base)
         self.picture_open = False  # its sources are this element's
-        made = self._image(node, found, reason)
+        made = self._image(node, urls, reason)
         if made.noscript and self._twin(made):
             made.reason = "noscript_twin"
         self.items.append(made)
@@ -250,21 +262,24 @@ class _Walk:
         if before is None or before.noscript:
             return False
         if before.reason in ("no_source", "data_uri", "bad_url") and made.url:
-            before.url, before.reason, before.detail = made.url, "", ""
+            before.url, before.others, before.reason, before.detail = made.url, made.others, "", ""
             return True
         return before.url == made.url or before.url.split("?")[0] == made.url.split("?")[0]
 
-    def _image(self, node: Any, url: str, reason: str) -> _Image:
+    def _image(self, node: Any, urls: list[str], reason: str) -> _Image:
         get: Callable[[str], str | None] = node.getattr
         meta = ImageMeta(
             _flat(get("alt")), "", _flat(get("title")), _pixels(get("width")), _pixels(get("height"))
         )  # the caption comes when its figure has been read
-        detail = _flat(get("src"))[:80] if reason else ""
-        return _Image(url, reason, detail, meta, self.figure, self.inside > 0, self.furniture > 0, self.noscript > 0)
+        return self._made(urls, reason, _flat(get("src"))[:80] if reason else "", meta)
 
-    def _plain(self, url: str, reason: str) -> _Image:
-        meta = ImageMeta("", "", "", None, None)
-        return _Image(url, reason, "", meta, self.figure, self.inside > 0, self.furniture > 0, self.noscript > 0)
+    def _plain(self, urls: list[str], reason: str) -> _Image:
+        return self._made(urls, reason, "", ImageMeta("", "", "", None, None))
+
+    def _made(self, urls: list[str], reason: str, detail: str, meta: ImageMeta) -> _Image:
+        url, others = (urls[0], urls[1:MAX_ALTERNATES]) if urls else ("", [])
+        inside, furniture = self.inside > 0, self.furniture > 0
+        return _Image(url, reason, detail, meta, others, self.figure, inside, furniture, self.noscript > 0)
 
 
 def _walk(body: Any, base: str) -> Iterator[_Item]:
@@ -307,9 +322,15 @@ def _bind_captions(items: list[_Item]) -> None:
     for item in items:
         if isinstance(item, _Text) and item.figure and item.tag == "figcaption":
             captions.setdefault(item.figure, []).append(" ".join("".join(item.parts).split()))
+    pictures: dict[int, list[_Image]] = {}
     for item in items:
-        if isinstance(item, _Image) and item.figure in captions:
-            item.meta = item.meta._replace(caption=" ".join(captions[item.figure]))
+        if isinstance(item, _Image) and item.figure in captions and not item.reason:
+            pictures.setdefault(item.figure, []).append(item)
+    for figure, images in pictures.items():
+        said = captions[figure]
+        paired = said if len(said) == len(images) else [" ".join(said)] * len(images)
+        for image, caption in zip(images, paired, strict=True):
+            image.meta = image.meta._replace(caption=caption)
 
 
 def _rendered(block: _Text) -> str:
@@ -336,6 +357,9 @@ def _decide_texts(tree: HTMLTree, texts: list[_Text]) -> None:
     if sum(len(block.text.split()) for block in texts if block.kept) < MIN_MAIN_WORDS:
         for block in texts:
             block.kept = not block.furniture
+    for block in texts:
+        if block.kept and _ASKING.match(block.text) and block.text.count(" ") < _ASKING_WORDS:
+            block.kept = False
 
 
 def _decide_images(items: list[_Item]) -> None:
@@ -373,6 +397,7 @@ def _assemble(title: str, items: list[_Item], meta: list[tuple[str, str]], base:
     texts: list[str | None] = []
     images: list[str | None] = []
     metas: list[ImageMeta | None] = []
+    others: list[list[str] | None] = []
     tight = False
     for item in items:
         if not item.kept:
@@ -381,6 +406,7 @@ def _assemble(title: str, items: list[_Item], meta: list[tuple[str, str]], base:
             texts.append(None)
             images.append(item.url)
             metas.append(item.meta)
+            others.append(item.others)
             continue
         said = f"- {item.text}" if item.tag == "li" else item.text
         if texts and texts[-1] is not None:
@@ -390,13 +416,14 @@ def _assemble(title: str, items: list[_Item], meta: list[tuple[str, str]], base:
             texts.append(said)
             images.append(None)
             metas.append(None)
+            others.append(None)
         tight = item.tag in _TIGHT
     occurrences = [
         Occurrence(item.url, "" if item.kept else item.reason or "boilerplate", item.detail)
         for item in items
         if isinstance(item, _Image)
     ]
-    return Page(title, texts, images, metas, occurrences, meta, base)
+    return Page(title, texts, images, metas, occurrences, meta, base, others)
 
 
 def _flat(value: str | None) -> str:

@@ -11,9 +11,11 @@ it works, which breaks a worker with threads.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
+import threading
 import warnings
 from typing import NamedTuple
 
@@ -50,6 +52,8 @@ OTHER_MAGIC = (  # images, but not of a kind that is read here
 RESAMPLING = Image.Resampling.HAMMING
 _GAP = 3.0  # a box filter comes first where the reduction is more than this: indistinguishable, says Pillow's manual
 SINGLE_COLOUR_STD = 2.0  # of 255: below this no channel says anything; JPEG noise of a flat picture stays under it
+LARGE_PIXELS = 1 << 24  # decoded one at a time in a process: at the limit an image takes most of a gigabyte
+_one_large = threading.Lock()
 _ORIENTATION = 0x0112  # EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -103,10 +107,11 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
             width, height = image.size
             if width * height > config.max_pixels:
                 return Refused("too_many_pixels", f"{width}x{height}")
-            small = _shrink(image, config.max_side)
+            with _one_large if width * height > LARGE_PIXELS else contextlib.nullcontext():
+                small = shrink(image, config.max_side)
             orientation = _orientation(image)  # not earlier: it may decode, and hides what that raises
     except Image.DecompressionBombError as error:  # Pillow's own ceiling, twice its documented limit
-        return Refused("too_many_pixels", str(error)[:100])
+        return Refused("too_many_pixels", str(error).split(",")[0])
     except Exception as error:  # decoders of hostile bytes raise anything: struct.error, ZeroDivisionError, ...
         told = "cannot be opened" if isinstance(error, UnidentifiedImageError) else str(error)[:100]
         cut = "truncat" in told.lower() or _is_cut(data, kind)
@@ -141,6 +146,24 @@ def fit(width: int, height: int, max_side: int) -> tuple[int, int]:
     return max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
 
 
+def shrink(image: Image.Image, max_side: int) -> Image.Image:
+    """Decoded, resized, flattened, in sRGB; not yet upright.
+
+    Raises:
+        Exception: whatever Pillow's decoder does.
+    """
+    target = fit(*image.size, max_side)
+    image.draft(image.mode, target)  # JPEG: decodes at 1/2, 1/4 or 1/8 where that is still large enough
+    image.load()
+    profile = image.info.get("icc_profile")
+    small = _resizable(image)
+    if small.size != target:
+        small = small.resize(target, RESAMPLING, reducing_gap=_GAP)
+    if small.mode == "RGBA":
+        small = _flat(small)
+    return _flat(_to_srgb(small, profile) if profile else small)
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Any mode as RGB: transparency on white, 16 bits scaled to 8, CMYK and palettes converted."""
     return _flat(_resizable(image))
@@ -159,8 +182,7 @@ def _grey(image: Image.Image) -> npt.NDArray[np.float64]:
 
 def _phash(grey: npt.NDArray[np.float64]) -> str:
     basis = _dct()
-    low = (basis @ grey @ basis.T)[:_PHASH_LOW, :_PHASH_LOW]
-    low = low.round(6)  # else the bits of a flat picture are the rounding errors of this machine
+    low = (basis @ grey @ basis.T).round(6)  # else the bits of a flat picture are the rounding errors of this machine
     bits = (low > np.median(low)).reshape(-1)
     return np.packbits(bits).tobytes().hex()
 
@@ -202,20 +224,6 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _shrink(image: Image.Image, max_side: int) -> Image.Image:
-    """Decoded, resized, flattened, in sRGB; not yet upright."""
-    target = fit(*image.size, max_side)
-    image.draft(image.mode, target)  # JPEG: decodes at 1/2, 1/4 or 1/8 where that is still large enough
-    image.load()
-    profile = image.info.get("icc_profile")
-    small = _resizable(image)
-    if small.size != target:
-        small = small.resize(target, RESAMPLING, reducing_gap=_GAP)
-    if small.mode == "RGBA":
-        small = _flat(small)
-    return _flat(_to_srgb(small, profile) if profile else small)
-
-
 def _resizable(image: Image.Image) -> Image.Image:
     """The same picture in a mode that can be resampled: L, RGB, RGBA, CMYK, ..."""
     if image.mode.startswith(("I", "F")):
@@ -224,7 +232,9 @@ def _resizable(image: Image.Image) -> Image.Image:
         deep = 65_535.0 if image.mode.startswith("I;16") or highest > 255 else 255.0
         top = 1.0 if image.mode == "F" and highest <= 1 else max(deep, highest)
         return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    if image.mode == "RGBA":
+        return image
+    if image.mode in ("LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return image.convert("RGBA")
     if image.mode == "P":
         return image.convert("RGB")
@@ -260,6 +270,6 @@ def _colour_change(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | No
 
 @functools.cache
 def _dct() -> npt.NDArray[np.float64]:
-    """Rows of the type-II discrete cosine transform."""
+    """The lowest rows of the type-II discrete cosine transform."""
     n = np.arange(_PHASH_SIDE)
-    return 2 * np.cos(np.pi * np.outer(n, 2 * n + 1) / (2 * _PHASH_SIDE))
+    return 2 * np.cos(np.pi * np.outer(n[:_PHASH_LOW], 2 * n + 1) / (2 * _PHASH_SIDE))

@@ -56,7 +56,7 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
         page = _without_images(page)
     document = Document(
         doc_id, record.url, record.crawl_date, warc_file, record.offset, record.record_id, code, score,
-        page.title, page.texts, page.images, page.image_meta,
+        page.title, page.texts, page.images, page.image_meta, page.alternates,
     )  # fmt: skip
     seen = "; ".join(filter(None, (wish.page or wish.images,)))
     fates = [
@@ -113,7 +113,8 @@ def _second_opinion(page: html.Page, characters: str, url: str) -> html.Page:
             wanted.remove(o.url)
         occurrences.append(o if o.reason or taken else o._replace(reason="boilerplate"))
     occurrences += [html.Occurrence(image, "", "") for image in wanted]
-    return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences)
+    none: list[list[str] | None] = [None] * len(texts)
+    return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences, alternates=none)
 
 
 def _without_images(page: html.Page) -> html.Page:
@@ -123,6 +124,7 @@ def _without_images(page: html.Page) -> html.Page:
         texts=["\n\n".join(t for t in texts if t)] if texts else [],
         images=list(empty[:1]),
         image_meta=list(empty[:1]),
+        alternates=list(empty[:1]),
         occurrences=[o if o.reason else o._replace(reason="opt_out") for o in page.occurrences],
     )
 

@@ -34,8 +34,17 @@ def choose(get: Callable[[str], str | None], picture: Iterable[str], base: str) 
         picture: srcset values of the <source> elements of the picture around it, in order.
         base: what relative URLs are relative to.
     """
-    data = False
-    seen = False
+    found, reason = candidates(get, picture, base)
+    return (found[0], "") if found else ("", reason)
+
+
+def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[list[str], str]:
+    """All absolute URLs of an image element, best first and distinct, and the reason where there is none.
+
+    The others matter to who reads from an archive: a crawler has often saved another size than the best one.
+    """
+    found: dict[str, None] = {}
+    data = seen = False
     for value in _in_order(get, picture):
         seen = True
         if value.lstrip()[:5].lower() == "data:":
@@ -43,8 +52,8 @@ def choose(get: Callable[[str], str | None], picture: Iterable[str], base: str) 
             continue
         url = resolve(base, value)
         if url:
-            return url, ""
-    return "", "data_uri" if data else "bad_url" if seen else "no_source"
+            found[url] = None
+    return list(found), "" if found else "data_uri" if data else "bad_url" if seen else "no_source"
 
 
 def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Iterable[str]:
@@ -56,12 +65,14 @@ def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Itera
         value = (get(name) or "").strip()
         if value and not value.startswith(("{", "[")) and not is_placeholder(value):
             yield value
+    # A picture's own src before its sources: every decoder reads it and crawlers save it, and where it is a
+    # stand-in for small screens, the larger ones are still among the alternates.
     source = (get("src") or "").strip()
     if source and not is_placeholder(source):
         yield source
     for srcset in picture:
         found = largest(srcset)
-        if found:
+        if found and not is_placeholder(found):
             yield found
     if source:
         yield source

@@ -37,7 +37,7 @@ def write_tar(path: str, members: Iterable[tuple[str, bytes]]) -> tuple[int, str
     """Write (name, bytes) members, in the order given, as one tar; returns (bytes, sha256)."""
     with files.atomic(path) as stream:
         out = _Hashing(stream)
-        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:  # type: ignore[arg-type]
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for name, data in members:
                 info = tarfile.TarInfo(name)
                 info.size, info.mtime, info.mode = len(data), 0, 0o644

@@ -100,11 +100,11 @@ class Encoder:
             if found is None:
                 tokenizer.add_special_tokens([special])
                 found = tokenizer.token_to_id(special)
-            ids[special] = found
+            ids[special] = int(found or 0)
         for special in (IMAGE_START, IMAGE_END):
             if tokenizer.token_to_id(special) is None:
                 tokenizer.add_special_tokens([special])
-            ids[special] = tokenizer.token_to_id(special)
+            ids[special] = int(tokenizer.token_to_id(special) or 0)
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._json = tokenizer
