@@ -84,17 +84,7 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Picture],
         p
         | "Documents"
         >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "images", "alternates"))
-        | "DocumentKey"
-        >> beam.Map(
-            lambda row: (
-                row["doc_id"],
-                (
-                    row["warc_file"],
-                    row["warc_offset"],
-                    [(u, a or []) for u, a in zip(row["images"], row["alternates"], strict=True) if u is not None],
-                ),
-            )
-        ).with_output_types(tuple[str, tuple[str, int, list[picture]]])
+        | "DocumentKey" >> beam.Map(_pictures).with_output_types(tuple[str, tuple[str, int, list[picture]]])
     )
     kept_documents = (
         kept
@@ -139,6 +129,12 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Picture],
     return pictures, wanted
 
 
+def _pictures(row: dict[str, Any]) -> tuple[str, tuple[str, int, list[_Picture]]]:
+    others = row["alternates"] or [None] * len(row["images"])
+    made = [(url, list(more or [])) for url, more in zip(row["images"], others, strict=True) if url is not None]
+    return row["doc_id"], (row["warc_file"], row["warc_offset"], made)
+
+
 def _addresses(made: _Picture) -> Iterator[tuple[str, tuple[int, str]]]:
     """(key of an address, (how good it is, key of the picture)): 0 is the picture's own."""
     key = image_key(made[0])
@@ -147,7 +143,7 @@ def _addresses(made: _Picture) -> Iterator[tuple[str, tuple[int, str]]]:
 
 
 def _captured(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, tuple[int, int, str, int, str]]]:
-    """(key of the picture, (rank, date, archive, offset, address)) of an address that archives hold: its newest capture."""
+    """(key of the picture, (rank, date, archive, offset, address)) of an address' newest capture, where there is one."""
     held = sorted(item[1]["captured"])
     if held:
         date, warc_file, offset = min(found for found in held if found[0] == held[-1][0])

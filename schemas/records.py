@@ -69,7 +69,8 @@ class Document(NamedTuple):
     texts: list[str | None]
     images: list[str | None]  # absolute URLs
     image_meta: list[ImageMeta | None]
-    alternates: list[list[str] | None]  # parallel to images: other addresses of the same picture, best first
+    # Parallel to images: other addresses of the same picture, best first; empty where none were looked for.
+    alternates: list[list[str] | None] = []  # noqa: RUF012 - never written to
 
 
 class Pair(NamedTuple):

@@ -156,11 +156,17 @@ def server() -> Iterator[Server]:
         yield one
 
 
-def document(doc_id: str, images: Sequence[str], place: tuple[str, int] = ("a.warc", 0)) -> Document:
-    texts = ["a text", *[None] * len(images)]
+def document(
+    doc_id: str, images: Sequence[str], place: tuple[str, int] = ("a.warc", 0), others: Sequence[str] = ()
+) -> Document:
+    """A page with these images; `others` are further addresses of the last one."""
+    count = len(images)
+    alternates: list[list[str] | None] = [None, *([] for _ in images)]
+    if count:
+        alternates[-1] = list(others)
     return Document(
-        doc_id, f"http://page.test/{doc_id}", 1, *place, "", "en", 0.9, "", texts, [None, *images],
-        [None] * (len(images) + 1),
+        doc_id, f"http://page.test/{doc_id}", 1, *place, "", "en", 0.9, "", ["a text", *[None] * count],
+        [None, *images], [None] * (count + 1), alternates,
     )  # fmt: skip
 
 
@@ -323,6 +329,33 @@ def test_archives_come_before_the_web_and_the_newest_capture_first(tmp_path: Pat
     assert set(server.seen) == {"web.test/ok.png", "web.test/gone.png"}
     blobs = {path.name for path in (tmp_path / "images/blobs").iterdir()}
     assert sum(name.startswith("warc-a-") for name in blobs) == sum(name.startswith("warc-b-") for name in blobs) == 1
+
+
+def test_another_size_that_an_archive_holds_is_better_than_none(tmp_path: Path, server: Server) -> None:
+    web = "http://web.test"
+    names = ("small.png", "middle.png", "own.png", "elsewhere.png")
+    archive(tmp_path, tmp_path / "a.warc.gz", [record(f"{web}/{name}", picture(name)) for name in names])
+    plant(
+        tmp_path,
+        [
+            document("a", [f"{web}/best.png"], others=[f"{web}/nowhere.png", f"{web}/middle.png", f"{web}/small.png"]),
+            document("b", [f"{web}/own.png"], others=[f"{web}/small.png"]),
+            document("c", [f"{web}/ok.png"], others=[f"{web}/nowhere.png"]),
+            document("d", [f"{web}/dropped.png"], others=[f"{web}/elsewhere.png"]),
+            document("e", [f"{web}/middle.png"]),
+        ],
+        [pair("a", "p", f"{web}/best.png")],
+        dropped=["d"],
+    )
+    rows = {key.removeprefix(f"{web}/"): row for key, row in run(tmp_path, server).items()}
+    ids = {name: hashlib.sha256(picture(name)).hexdigest() for name in ("middle.png", "own.png", "ok")}
+    assert {name: (row["image_id"], row["origin"]) for name, row in rows.items()} == {
+        "best.png": (ids["middle.png"], "warc"),
+        "own.png": (ids["own.png"], "warc"),
+        "ok.png": (ids["ok"], "http"),
+        "middle.png": (ids["middle.png"], "warc"),
+    }
+    assert set(server.seen) == {"web.test/ok.png"}
 
 
 def test_an_archive_in_one_gzip_member_gives_each_its_own_bytes(tmp_path: Path) -> None:
