@@ -143,7 +143,7 @@ def _addresses(made: _Picture) -> Iterator[tuple[str, tuple[int, str]]]:
 
 
 def _captured(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, tuple[int, int, str, int, str]]]:
-    """(key of the picture, (rank, date, archive, offset, address)) of an address' newest capture, where there is one."""
+    """(key of the picture, (rank, date, archive, offset, address)) of an address' newest capture, if any."""
     held = sorted(item[1]["captured"])
     if held:
         date, warc_file, offset = min(found for found in held if found[0] == held[-1][0])

@@ -27,7 +27,6 @@ from schemas.shards import ShardInfo, Vocabulary
 from schemas.tables import FATES
 from transforms import files, recipe, sequences, tokens
 from transforms.recipe import Picture
-from transforms.sequences import Segment
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.tars import write_tar
 from transforms.urls import image_key
@@ -56,6 +55,10 @@ def run(ctx: Context) -> dict[str, int]:
     """Write all shards; returns how many documents, pairs and image occurrences entered."""
     config = ctx.config.pack
     tokenizer = config.tokenizer
+    if config.context_length < config.image_tokens + 5:
+        raise ConfigError(
+            f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"
+        )
     if tokenizer == "train":
         tokenizer = ctx.path(STAGE, "trained", shards.TOKENIZER)
         if config.vocab_size < tokens.MIN_VOCABULARY:
@@ -63,10 +66,6 @@ def run(ctx: Context) -> dict[str, int]:
         if not files.exists(tokenizer):
             files.write_atomic(tokenizer, tokens.train(_sample(ctx), config.vocab_size))
     encoder = tokens.Encoder(tokenizer, config.image_tokens, config.context_length)
-    if config.context_length < config.image_tokens + 5:
-        raise ConfigError(
-            f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"
-        )
     names = shard_names(config)
     ctx.expect(len(names))
     with ctx.pipeline(len(names)) as p:
@@ -78,8 +77,9 @@ def run(ctx: Context) -> dict[str, int]:
         )
         scores = p | "Scores" >> ReadTable(ctx.parts("scores"))
         made = _Maker(ctx.config, tokenizer)
-        of_documents = _documents(p, ctx, kept, index, scores) | "Document" >> beam.FlatMap(made.document)
-        of_pairs = _pairs(p, ctx, index, scores) | "Pair" >> beam.FlatMap(made.pair)
+        rows = _kept_documents(p, ctx, kept)
+        of_documents = _documents(rows, index, scores) | "Document" >> beam.FlatMap(made.document)
+        of_pairs = _pairs(p, ctx, rows, index, scores) | "Pair" >> beam.FlatMap(made.pair)
         both = (of_documents, of_pairs) | "Both" >> beam.Flatten()
         row = tuple[str, tuple[str, bytes, str, list[tuple[str, int, int]]]]
         samples = both | "Samples" >> beam.FlatMap(lambda made: made[0]).with_output_types(row)
@@ -109,8 +109,8 @@ def shard_names(config: Pack) -> list[str]:
     return [shards.shard_name(c, s, n) for c in shards.CORPORA for s in shards.SPLITS for n in range(counts[s])]
 
 
-def _documents(p: Any, ctx: Context, kept: Any, index: Any, scores: Any) -> Any:
-    """(doc_id, {row, pictures, ...}) of every kept document, joined on doc_id."""
+def _kept_documents(p: Any, ctx: Context, kept: Any) -> Any:
+    """(doc_id, row as JSON) of every kept document, once."""
     columns = (
         "doc_id", "url", "warc_file", "warc_offset", "record_id", "language", "title", "texts", "images", "image_meta",
     )  # fmt: skip
@@ -127,11 +127,15 @@ def _documents(p: Any, ctx: Context, kept: Any, index: Any, scores: Any) -> Any:
             tuple[str, tuple[str, int]]
         )
     )
-    only = (
+    return (
         {"rows": rows, "kept": places}
         | "JoinKept" >> beam.CoGroupByKey()
         | "One" >> beam.FlatMap(_one_document).with_output_types(tuple[str, str])
     )
+
+
+def _documents(only: Any, index: Any, scores: Any) -> Any:
+    """(doc_id, {row, pictures, ...}) of every kept document, joined on doc_id."""
     uses = only | "Uses" >> beam.FlatMap(_uses).with_output_types(tuple[str, tuple[str, int]])
     pictured = (
         {"stored": index, "uses": uses}
@@ -151,8 +155,9 @@ def _documents(p: Any, ctx: Context, kept: Any, index: Any, scores: Any) -> Any:
     return {"row": only, "pictures": pictured, "scores": compared} | "JoinDocument" >> beam.CoGroupByKey()
 
 
-def _pairs(p: Any, ctx: Context, index: Any, scores: Any) -> Any:
-    """(pair key, ...) of every pair that score kept, with its image and similarity."""
+def _pairs(p: Any, ctx: Context, documents: Any, index: Any, scores: Any) -> Any:
+    """(pair key, ...) of every pair that score kept, with its page's record, its image and its similarity."""
+    records = documents | "PageRecord" >> beam.Map(_record).with_output_types(tuple[str, str])
     entering = (
         p
         | "ScoreFates" >> ReadTable(ctx.parts("fates/score"), ("kind", "key", "fate"))
@@ -170,11 +175,16 @@ def _pairs(p: Any, ctx: Context, index: Any, scores: Any) -> Any:
     only = (
         {"rows": rows, "kept": entering}
         | "JoinEntering" >> beam.CoGroupByKey()
-        | "OnePair" >> beam.FlatMap(lambda item: sorted(item[1]["rows"])[:1] if list(item[1]["kept"]) else [])
+        | "OnePair"
+        >> beam.FlatMap(
+            lambda item: [(item[0].split(":")[0], row) for row in sorted(item[1]["rows"])[:1] if list(item[1]["kept"])]
+        ).with_output_types(tuple[str, str])
     )
-    by_image = only | "PairImage" >> beam.Map(
-        lambda row: (image_key(json.loads(row)["image_url"]), row)
-    ).with_output_types(tuple[str, str])
+    by_image = (
+        {"rows": only, "records": records}
+        | "JoinPage" >> beam.CoGroupByKey()
+        | "PairImage" >> beam.FlatMap(_with_record).with_output_types(tuple[str, str])
+    )
     pictured = (
         {"stored": index, "rows": by_image}
         | "JoinPairImages" >> beam.CoGroupByKey()
@@ -199,6 +209,24 @@ def _one_document(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[
         if (row["warc_file"], row["warc_offset"]) in places:
             yield item[0], text
             return
+
+
+def _record(item: tuple[str, str]) -> tuple[str, str]:
+    """Where a document comes from: what a pair's own row does not say."""
+    row = json.loads(item[1])
+    return item[0], json.dumps({"record_id": row["record_id"], **_archive(row)}, sort_keys=True)
+
+
+def _archive(row: dict[str, Any]) -> dict[str, Any]:
+    # The archive's name, not its path: the same archive elsewhere must give the same shard.
+    return {"warc_file": row["warc_file"].rsplit("/", 1)[-1], "warc_offset": row["warc_offset"]}
+
+
+def _with_record(item: tuple[str, dict[str, Iterable[str]]]) -> Iterator[tuple[str, str]]:
+    record = next((json.loads(text) for text in item[1]["records"]), {})
+    for text in item[1]["rows"]:
+        row = {**json.loads(text), **record}
+        yield image_key(row["image_url"]), json.dumps(row, sort_keys=True)
 
 
 def _uses(item: tuple[str, str]) -> Iterator[tuple[str, tuple[str, int]]]:
@@ -273,7 +301,10 @@ class _Maker:
         corpus, reason = recipe.judge_document(doc_id, has_text, len(usable), pack, self._config.salt)
         if corpus != "interleaved":
             reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
-        samples = self._document_samples(row, corpus, reasons, known, similarities) if corpus else []
+        samples = self._document_samples(row, corpus, usable, known, similarities) if corpus else []
+        if corpus == "interleaved":  # pack.max_document_chunks may have cut some off
+            placed = {image["position"] for _, (_, _, meta, _) in samples for image in json.loads(meta)["images"]}
+            reasons = {n: r or ("" if n in placed else "document_cut") for n, r in reasons.items()}
         place = samples[0][0] if samples else ""
         fates = [Fate(STAGE, "document", doc_id, DROPPED if reason else KEPT, reason, place or row["url"])]
         fates += [
@@ -283,22 +314,15 @@ class _Maker:
         yield samples, fates
 
     def _document_samples(
-        self, row: dict[str, Any], corpus: str, reasons: dict[int, str], known: Any, similarities: Any
+        self, row: dict[str, Any], corpus: str, usable: list[int], known: Any, similarities: Any
     ) -> list[_Sample]:
         doc_id = row["doc_id"]
-        # The archive's name, not its path: the same archive elsewhere must give the same shard.
-        row["warc_file"] = row["warc_file"].rsplit("/", 1)[-1]
-        source = {k: row[k] for k in ("doc_id", "url", "warc_file", "warc_offset", "record_id", "language", "title")}
+        source = {**{k: row[k] for k in ("doc_id", "url", "record_id", "language", "title")}, **_archive(row)}
         shard = self._shard(corpus, doc_id, doc_id)
         if corpus == "text":
-            ids = self.encoder.encode("\n\n".join(text for text in row["texts"] if text))
+            ids = self.encoder.encode(sequences.joined(row["texts"]))
             return [(shard, (doc_id, self._bytes(ids), _json(source), []))]
-        segments = []
-        for n, (text, image) in enumerate(zip(row["texts"], row["images"], strict=True)):
-            if text:
-                segments.append(Segment(tuple(self.encoder.encode(text)), n))
-            elif image is not None and not reasons[n]:
-                segments.append(Segment(None, n))
+        segments = sequences.segments(row["texts"], usable, self.encoder.encode)
         made = sequences.chunks(segments, self.encoder.vocabulary)
         limit = self._config.pack.max_document_chunks
         samples: list[_Sample] = []
@@ -383,7 +407,7 @@ def write_shard(
             ids = np.frombuffer(raw, vocabulary.dtype)
             counts["tokens"] += len(ids)
             counts["images"] += len(places)
-            stored = [files.read_range(files.join(output, blob), offset, size) for blob, offset, size in places]
+            stored = [_read(output, *place) for place in places]
             parts = {shards.INPUT_IDS: shards.npy(ids), shards.META: meta.encode("utf-8")}
             if corpus == "pairs":
                 parts[shards.IMAGE] = stored[0]
@@ -396,6 +420,18 @@ def write_shard(
 
     size, digest = write_tar(files.join(output, "shards", name), members())
     return ShardInfo(name, counts["samples"], counts["tokens"], counts["images"], size, digest)
+
+
+def _read(output: str, blob: str, offset: int, length: int) -> bytes:
+    """An image's stored bytes, all of them.
+
+    Raises:
+        OSError: the blob is shorter than the index says: writing on would put half a picture into a shard.
+    """
+    data = files.read_range(files.join(output, blob), offset, length)
+    if len(data) != length:
+        raise OSError(f"{blob} is shorter than images/index says: delete images/ and run `weft fetch` again")
+    return data
 
 
 def _packed(
@@ -437,7 +473,7 @@ def _sample(ctx: Context) -> list[str]:
 
     def texts(row: dict[str, Any]) -> Iterator[tuple[float, str]]:
         if recipe.split_of(row["doc_id"], pack, salt) == "train":
-            said = row["text"] if "text" in row else "\n\n".join(text for text in row["texts"] if text)
+            said = row["text"] if "text" in row else sequences.joined(row["texts"])
             if said:
                 yield hash_unit(said[:SAMPLE_CHARS], f"{salt}sample"), said[:SAMPLE_CHARS]
 

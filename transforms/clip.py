@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import io
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from transforms import files
 
 LOCAL = "local-dir:"
 BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer
+_ADDRESS = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object it read: another one in each process
 _WEIGHTS = (".safetensors", ".bin", ".pth")  # what open_clip looks for in a model directory
 
 
@@ -210,7 +212,8 @@ def _decode(data: bytes) -> tuple[Image.Image | None, str]:
         with Image.open(io.BytesIO(data)) as image:
             return image.convert("RGB"), ""
     except Exception as error:  # Pillow's decoders raise whatever their format's parser does
-        return None, f"{type(error).__name__}: {error}"[:100].replace("\n", " ")
+        said = " ".join(_ADDRESS.sub("", str(error)).split())
+        return None, f"{type(error).__name__}: {said}"[:100]
 
 
 class TextHandler(_Handler):

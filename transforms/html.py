@@ -27,8 +27,8 @@ from transforms.urls import resolve
 
 _BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure "
-    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre section summary table tbody tfoot thead "
-    "tr ul".split()
+    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre section summary table tbody "
+    "tfoot thead tr ul".split()
 )
 _SKIPPED = frozenset(
     "script style template head iframe object embed applet canvas audio video select textarea math".split()
@@ -39,10 +39,10 @@ _PRIVATE = re.compile("[\ue000\ue001]")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]+)", re.I)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-# Short lines that ask the reader for something; the main-content decision lets them through when their classes are plain.
+# Short lines that ask the reader for something; the main-content decision passes them when their classes are plain.
 _ASKING = re.compile(
-    r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|(?:follow|join) us\b|"
-    r"advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|accept (?:all )?cookies|"
+    r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|"
+    r"(?:follow|join) us\b|advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|accept (?:all )?cookies|"
     r"(?:tweet|pin it|email|print|copy link)$|skip to (?:main )?content)",
     re.IGNORECASE,
 )

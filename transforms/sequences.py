@@ -7,10 +7,12 @@ of exactly context_length but for the last (RoBERTa's full-sentences; Kosmos-1 3
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.shards import Vocabulary, image_span
+
+PARAGRAPH = "\n\n"  # between texts that stand side by side, so that no two words become one (OBELICS)
 
 
 class Segment(NamedTuple):
@@ -26,6 +28,32 @@ class Chunk(NamedTuple):
     ids: list[int]
     spans: list[tuple[int, int, int]]  # (position in the document, first id, one past the last id)
     images: list[int]  # positions of its images, in order
+
+
+def joined(texts: Iterable[str | None]) -> str:
+    """The texts of a document without its images."""
+    return PARAGRAPH.join(text for text in texts if text)
+
+
+def segments(
+    texts: Sequence[str | None], images: Sequence[int], encode: Callable[[str], Sequence[int]]
+) -> list[Segment]:
+    """A document as segments in reading order; texts between which an image was dropped stay apart.
+
+    Args:
+        texts: None where an image stands.
+        images: positions of the images that are kept.
+        encode: text → ids.
+    """
+    made: list[Segment] = []
+    kept = set(images)
+    for position, text in enumerate(texts):
+        if text:
+            after_text = bool(made) and made[-1].ids is not None
+            made.append(Segment(tuple(encode(PARAGRAPH + text if after_text else text)), position))
+        elif position in kept:
+            made.append(Segment(None, position))
+    return made
 
 
 def chunks(segments: Sequence[Segment], vocabulary: Vocabulary) -> list[Chunk]:

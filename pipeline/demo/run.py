@@ -80,7 +80,8 @@ def summary(output: str, verdict: dict[str, Any]) -> str:
             corpus[index] += shard[key]
     lines += [f"{name:12} {s:8} {t:8} {i:8}" for name, (s, t, i) in sorted(totals.items())]
     lines += ["", "against the known truth                  precision   recall", *_judged(verdict)]
-    lines += ["", "model, on held-out shards", *_learned(manifest.read_json(files.join(output, "model", "eval.json")) or {})]
+    evaluated = manifest.read_json(files.join(output, "model", "eval.json")) or {}
+    lines += ["", "model, on held-out shards", *_learned(evaluated)]
     return "\n".join(lines)
 
 
@@ -102,8 +103,8 @@ def _learned(evaluated: dict[str, Any]) -> list[str]:
     for name, found in evaluated.get("grounding", {}).items():
         if found:
             lines.append(
-                f"  grounding gap, {name:23} {found['gap']:9.3f} ± {found['standard_error']:.3f} nats a token; the right "
-                f"image is better for {found['win_rate']:.0%} of {found['samples']}"
+                f"  grounding gap, {name:23} {found['gap']:9.3f} ± {found['standard_error']:.3f} nats a token; "
+                f"the right image is better for {found['win_rate']:.0%} of {found['samples']}"
             )
     return lines + [f"  {note}" for note in evaluated.get("notes", [])]
 

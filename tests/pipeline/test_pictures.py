@@ -49,7 +49,7 @@ def test_a_seed_always_gives_the_same_scene() -> None:
     """Written out, because a demo's pages, captions and shipped model all hang on it."""
     assert pictures.sample_scene("a") == pictures.sample_scene("a") != pictures.sample_scene("b")
     assert pictures.caption(pictures.sample_scene("weft"), 0) == "Two black crosses on a yellow background"
-    assert pictures.sample_scene("weft").grain == GRAIN
+    assert pictures.sample_scene("weft").grain == 2_846_544_999
 
 
 def test_a_scene_is_drawn_the_same_each_time_and_its_grain_makes_it_one_of_a_kind() -> None:
@@ -66,7 +66,7 @@ def test_pictures_have_the_size_asked_for_and_compress_like_photographs(size: tu
     assert image.size == size and image.mode == "RGB"
     out = io.BytesIO()
     image.save(out, "JPEG", quality=85)
-    assert len(out.getvalue()) > size[0] * size[1] * 0.1  # a flat drawing takes a fifth of this
+    assert len(out.getvalue()) > size[0] * size[1] * 0.15  # a flat disc on a flat ground takes 0.05 at 320x200
 
 
 @pytest.mark.parametrize("variant", range(6))

@@ -1,0 +1,93 @@
+"""Addresses that mean the same have the same key, and others have another."""
+
+import pytest
+
+from transforms.urls import image_key, page_key, resolve
+
+BASE = "https://site.test/dir/page.html?q=1#top"
+
+
+@pytest.mark.parametrize(
+    ("reference", "absolute"),
+    [
+        ("a.jpg", "https://site.test/dir/a.jpg"),
+        ("../a.jpg", "https://site.test/a.jpg"),
+        ("/a.jpg#part", "https://site.test/a.jpg"),
+        ("//CDN.test/a.jpg", "https://cdn.test/a.jpg"),
+        ("  a\n b.jpg ", "https://site.test/dir/a%20b.jpg"),
+        ("a%20b.jpg", "https://site.test/dir/a%20b.jpg"),
+        ("http://x.test:80/a", "http://x.test/a"),
+        ("http://x.test:8080/a", "http://x.test:8080/a"),
+        ("http://x.test", "http://x.test/"),
+        ("http://bücher.test/ä.jpg", "http://xn--bcher-kva.test/%C3%A4.jpg"),
+        ("http://[2001:db8::1]/a", "http://[2001:db8::1]/a"),
+        ("data:image/png;base64,AA", ""),
+        ("javascript:void(0)", ""),
+        ("mailto:a@b.test", ""),
+        ("http://", ""),
+        ("http://[broken/a", ""),
+        ("http://x.test:port/a", ""),
+    ],
+)
+def test_resolve(reference: str, absolute: str) -> None:
+    assert resolve(BASE, reference) == absolute
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://a.test/x.jpg", "https://a.test/x.jpg"),
+        ("http://a.test/x.jpg", "http://A.test:80/x.jpg#f"),
+        ("https://a.test:443/x.jpg", "http://a.test/x.jpg"),
+        ("http://a.test/%7Ex.jpg", "http://a.test/~x.jpg"),
+        ("http://a.test/a b.jpg", "http://a.test/a%20b.jpg"),
+        ("http://a.test/%c3%a4.jpg", "http://a.test/ä.jpg"),
+        ("http://a.test", "http://a.test/"),
+        ("http://a.test./x", "http://a.test/x"),
+    ],
+)
+def test_one_image_has_one_key(one: str, other: str) -> None:
+    assert image_key(one) == image_key(other) == image_key(image_key(one))
+    assert image_key(one).startswith("http://a.test/")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://a.test/x.jpg", "http://a.test/X.jpg"),
+        ("http://a.test/x.jpg", "http://b.test/x.jpg"),
+        ("http://a.test/x.jpg?w=1", "http://a.test/x.jpg?w=2"),
+        ("http://a.test/x.jpg", "http://a.test:8080/x.jpg"),
+        ("http://a.test/x.jpg?utm_source=y", "http://a.test/x.jpg"),
+        ("http://a.test/a%25b", "http://a.test/a%b%25"),
+    ],
+)
+def test_two_images_have_two_keys(one: str, other: str) -> None:
+    assert image_key(one) != image_key(other)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a.test/%ff%fe.jpg", "http://a.test/100%25.jpg", "http://[broken", "", "no url"]
+)
+def test_a_key_is_its_own_key(url: str) -> None:
+    assert image_key(image_key(url)) == image_key(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.site.test/a/",
+        "http://site.test/a",
+        "http://site.test/a#x",
+        "http://SITE.test:80/a?utm_source=x&fbclid=y",
+        "http://site.test/%61",
+    ],
+)
+def test_one_page_has_one_key(url: str) -> None:
+    assert page_key(url) == "site.test/a"
+
+
+def test_a_page_s_own_parameters_count_in_any_order() -> None:
+    assert page_key("http://a.test/?b=2&a=1") == page_key("http://a.test/?a=1&utm_medium=z&b=2")
+    assert page_key("http://a.test/?a=1") != page_key("http://a.test/?a=2") != page_key("http://a.test/")
+    assert page_key("http://a.test/?a=") != page_key("http://a.test/")
