@@ -14,7 +14,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from resiliparse.extract.html2text import extract_plain_text
@@ -48,6 +48,8 @@ _ASKING = re.compile(
 )
 _ASKING_WORDS = 12  # a longer block is a sentence that happens to begin so
 MIN_MAIN_WORDS = 25  # when the extractor finds less than this, all that is not page furniture is kept instead
+MAX_DEPTH = 512  # of open elements (Blink's limit); the main-content decision takes quadratic time in it
+MAX_LIST_LINKS = 0.3  # share of a list's characters inside links: above it, it is a menu
 MAX_ALTERNATES = 6  # URLs of one picture, the best one included
 NEAR_WORDS = 4  # a text block of fewer words says nothing of what is around it
 
@@ -81,6 +83,7 @@ class _Text:
     preformatted: bool
     figure: int  # number of the figure it stands in, 0 outside
     furniture: bool  # inside nav, header, footer, aside of the page
+    linked: int = 0  # characters inside links
     kept: bool = False
     text: str = ""
 
@@ -112,8 +115,10 @@ def to_text(data: bytes, content_type: str = "") -> str:
     declared += [m.decode("ascii", "replace") for m in _META_CHARSET.findall(data[:4096])[:1]]
     for name in declared:
         try:
-            return data.decode(map_encoding_to_html5(name, fallback_utf8=False) or name)
-        except (LookupError, UnicodeDecodeError, TypeError, ValueError):
+            known = map_encoding_to_html5(name, fallback_utf8=False)  # not every codec of Python's is for pages
+            if known:
+                return data.decode(known)
+        except (LookupError, TypeError, ValueError):
             continue
     try:
         return data.decode("utf-8")
@@ -134,12 +139,15 @@ def extract(html: str, url: str, main_content: bool = True) -> Page:
         url: its address, which relative links are relative to.
         main_content: False keeps every block and image that has a source.
     """
-    tree = HTMLTree.parse(_PRIVATE.sub("", html.replace("\x00", "")))
+    clean = html.replace("\x00", "")
+    if "\ue000" in clean or "\ue001" in clean:  # a substitution without a match costs more than the parse
+        clean = _PRIVATE.sub("", clean)
+    tree = HTMLTree.parse(clean)
     meta, base = _head(tree, url)
-    items = list(_walk(tree.body, base)) if tree.body is not None else []
+    items, depth = _walk(tree.body, base, meta) if tree.body is not None else ([], 0)
     texts = [item for item in items if isinstance(item, _Text)]
     if main_content:
-        _decide_texts(tree, texts)
+        _decide_texts(tree, texts, depth)
         _decide_images(items)
     else:
         for item in items:
@@ -149,29 +157,33 @@ def extract(html: str, url: str, main_content: bool = True) -> Page:
 
 
 def _head(tree: HTMLTree, url: str) -> tuple[list[tuple[str, str]], str]:
+    """Meta elements of the head, and what relative links are relative to."""
     meta: list[tuple[str, str]] = []
-    base = url
-    root = tree.document
-    if root is None:
-        return meta, base
-    for node in root.query_selector_all("meta[content]"):
+    node = tree.head.first_child if tree.head is not None else None
+    while node is not None:  # resiliparse's collections take quadratic time to go through
+        if node.tag == "meta":
+            _take_meta(node, meta)
+        node = node.next
+    found = tree.document.query_selector("base[href]") if tree.document is not None else None
+    return meta, (resolve(url, found.getattr("href") or "") if found is not None else "") or url
+
+
+def _take_meta(node: Any, meta: list[tuple[str, str]]) -> None:
+    content = node.getattr("content")
+    if content is not None:
         name = node.getattr("name") or node.getattr("property") or node.getattr("http-equiv") or ""
-        meta.append((name.strip().lower(), node.getattr("content") or ""))
-    found = root.query_selector("base[href]")
-    if found is not None:
-        base = resolve(url, found.getattr("href") or "") or url
-    return meta, base
+        meta.append((name.strip().lower(), content))
 
 
 class _Walk:
     """The state of one walk: open elements that matter, and the block that text goes to."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    def __init__(self, base: str, meta: list[tuple[str, str]]) -> None:
+        self.base, self.meta = base, meta
         self.items: list[_Item] = []
         self.open: _Text | None = None
         self.figures = self.figure = 0
-        self.pre = self.inside = self.furniture = self.noscript = 0
+        self.pre = self.inside = self.furniture = self.noscript = self.links = 0
         self.figure_stack: list[int] = []
         self.picture: list[str] = []
         self.picture_open = False
@@ -205,6 +217,10 @@ class _Walk:
             self.picture.append(node.getattr("srcset") or node.getattr("data-srcset") or "")
         elif tag == "noscript":
             self.noscript += 1
+        elif tag == "a":
+            self.links += 1
+        elif tag == "meta":
+            _take_meta(node, self.meta)
         elif tag == "br":
             if self.open is not None:
                 self.open.parts.append("\n")
@@ -232,6 +248,8 @@ class _Walk:
             self.picture, self.picture_open = [], False
         elif tag == "noscript":
             self.noscript -= 1
+        elif tag == "a":
+            self.links -= 1
 
     def text(self, node: Any, value: str) -> None:
         if self.noscript or (self.open is None and not value.strip()):
@@ -243,6 +261,8 @@ class _Walk:
             self.open = _Text(tag, [], node, self.pre > 0, self.figure, self.furniture > 0)
             self.items.append(self.open)
         self.open.parts.append(value)
+        if self.links:
+            self.open.linked += len(value)
 
     def _take_image(self, node: Any) -> None:
         urls, reason = sources.candidates(node.getattr, self.picture if self.picture_open else (), self.base)
@@ -251,10 +271,7 @@ class _Walk:
         if made.noscript and self._twin(made):
             made.reason = "noscript_twin"
         self.items.append(made)
-        tag = self.open.tag if self.open is not None else ""
         self.open = None
-        if tag == "tr" and self.tags and self.tags[-1] == "tr":
-            return
 
     def _twin(self, made: _Image) -> bool:
         """Whether the image just before is what this <noscript> stands for; an unfinished one takes its URL."""
@@ -282,26 +299,26 @@ class _Walk:
         return _Image(url, reason, detail, meta, others, self.figure, inside, furniture, self.noscript > 0)
 
 
-def _walk(body: Any, base: str) -> Iterator[_Item]:
-    """Blocks and images below `body` in page order; a loop, because pages nest deeper than Python does."""
-    state = _Walk(base)
-    node, depth = body.first_child, 0
+def _walk(body: Any, base: str, meta: list[tuple[str, str]]) -> tuple[list[_Item], int]:
+    """Blocks and images below `body` in page order, and how deep it goes; meta elements found on the way join `meta`.
+
+    A loop, because pages nest deeper than Python does.
+    """
+    state = _Walk(base, meta)
+    node, deepest = body.first_child, 0
     path: list[tuple[Any, str]] = []
     while node is not None:
-        kind = node.type
-        descend = False
-        if kind == NodeType.TEXT:
+        tag = node.tag
+        if tag == "#text":
             state.text(node, node.value or "")
-        elif kind == NodeType.ELEMENT:
-            tag = node.tag
-            descend = state.enter(node, tag)
-            if descend:
-                child = node.first_child
-                if child is not None:
-                    path.append((node, tag))
-                    node, depth = child, depth + 1
-                    continue
-                state.leave(tag)
+        elif node.type == NodeType.ELEMENT and state.enter(node, tag):
+            child = node.first_child
+            if child is not None:
+                path.append((node, tag))
+                deepest = max(deepest, len(path))
+                node = child
+                continue
+            state.leave(tag)
         after = node.next
         while after is None and path:
             parent, tag = path.pop()
@@ -312,9 +329,7 @@ def _walk(body: Any, base: str) -> Iterator[_Item]:
     for item in state.items:
         if isinstance(item, _Text):
             item.text = _rendered(item)
-            if not item.text:
-                continue
-        yield item
+    return [item for item in state.items if isinstance(item, _Image) or item.text], deepest
 
 
 def _bind_captions(items: list[_Item]) -> None:
@@ -346,20 +361,39 @@ def _rendered(block: _Text) -> str:
     return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\x00"))))
 
 
-def _decide_texts(tree: HTMLTree, texts: list[_Text]) -> None:
-    for number, block in enumerate(texts):
-        block.node.value = f"\ue000{number}\ue001{block.node.value}"
-    main = extract_plain_text(tree, main_content=True, alt_texts=True, preserve_formatting=False)
-    for mark in _MARK.finditer(main):
-        number = int(mark.group(1))
-        if number < len(texts):
-            texts[number].kept = True
+def _decide_texts(tree: HTMLTree, texts: list[_Text], depth: int) -> None:
+    if depth <= MAX_DEPTH:
+        for number, block in enumerate(texts):
+            block.node.value = f"\ue000{number}\ue001{block.node.value}"
+        main = extract_plain_text(tree, main_content=True, alt_texts=True, preserve_formatting=False)
+        for mark in _MARK.finditer(main):
+            number = int(mark.group(1))
+            if number < len(texts):
+                texts[number].kept = True
     if sum(len(block.text.split()) for block in texts if block.kept) < MIN_MAIN_WORDS:
         for block in texts:
             block.kept = not block.furniture
+    _keep_lists(texts)
     for block in texts:
         if block.kept and _ASKING.match(block.text) and block.text.count(" ") < _ASKING_WORDS:
             block.kept = False
+
+
+def _keep_lists(texts: list[_Text]) -> None:
+    """Give a list back that stands between kept texts and is no list of links: the extractor drops short ones."""
+    start = 0
+    while start < len(texts):
+        end = start + 1
+        if texts[start].tag == "li" and not texts[start].kept:
+            while end < len(texts) and texts[end].tag == "li" and not texts[end].kept:
+                end += 1
+            items = texts[start:end]
+            between = start > 0 and end < len(texts) and texts[start - 1].kept and texts[end].kept
+            linked = sum(item.linked for item in items) / max(1, sum(len(item.text) for item in items))
+            if between and linked < MAX_LIST_LINKS and not any(item.furniture for item in items):
+                for item in items:
+                    item.kept = True
+        start = end
 
 
 def _decide_images(items: list[_Item]) -> None:

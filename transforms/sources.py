@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from transforms.urls import resolve
 
 SENSIBLE_WIDTH = 1024
+MAX_NAME = 255  # a file name's longest; what is searched stays short on hostile pages
 # Attributes in which lazy loaders of real pages keep the picture, commonest first.
 LAZY = (
     "data-src", "data-original", "data-lazy-src", "data-lazy", "data-lazyload", "data-img-src", "data-hi-res-src",
@@ -21,7 +22,7 @@ LAZY = (
 )  # fmt: skip
 _SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
 _PLACEHOLDER = re.compile(
-    r"(?:^|[/_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)[^/]*\.\w{3,4}$", re.I
+    r"(?:^|[_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy).*\.\w{3,4}$", re.I | re.S
 )
 _CANDIDATE = re.compile(r"\s*([^\s,][^\s]*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?(?:\s+[0-9]+h)?\s*(?:,|$)")
 
@@ -80,7 +81,8 @@ def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Itera
 
 def is_placeholder(url: str) -> bool:
     """Whether a URL is what lazy loaders show before the picture."""
-    return url[:5].lower() == "data:" or bool(_PLACEHOLDER.search(url.split("?")[0]))
+    name = url.split("?")[0].rpartition("/")[2][-MAX_NAME:]
+    return url[:5].lower() == "data:" or bool(_PLACEHOLDER.search(name))
 
 
 def largest(srcset: str) -> str:

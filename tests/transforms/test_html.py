@@ -109,14 +109,14 @@ def test_a_figure_of_two_binds_each_caption_to_its_own():
 def test_text_is_readable():
     html = article(
         p(),
-        "<ul><li>one<li>two</ul><table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>",
+        "<ul><li>The first of the things to know<li>The second of the things to know</ul><table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>",
         "<pre>def f():\n    return 1</pre>",
         "<p>broken<br>line &amp; entity</p>",
         "<script>var x = 'no';</script><style>p{}</style>",
         p(),
     )
     text = "\n".join(t for t in extract(html, URL).texts if t)
-    assert "- one\n- two" in text and "a | b\n1 | 2" in text
+    assert "- The first of the things to know\n- The second" in text and "a | b\n1 | 2" in text
     assert "def f():\n    return 1" in text and "broken\nline & entity" in text
     assert "var x" not in text and "p{}" not in text
 
