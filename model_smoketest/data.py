@@ -311,10 +311,11 @@ def tars_of(shards: str, corpus: str, split: str) -> list[Path]:
 def fingerprint(shards: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """What identifies the training data: names and content hashes (sizes where the manifest is missing)."""
     found: dict[str, Any] = {"vocabulary": dataclasses.asdict(vocabulary)}
+    manifest = Path(shards, contract.MANIFEST)
+    known = list(contract.load_manifest(manifest.read_text("utf-8"))) if manifest.is_file() else []
     for corpus in contract.CORPORA:
-        manifest = Path(shards, corpus, "train", contract.MANIFEST)
-        if manifest.is_file():
-            found[corpus] = {info.name: info.sha256 for info in contract.load_manifest(manifest.read_text("utf-8"))}
+        if known:
+            found[corpus] = {info.name: info.sha256 for info in known if info.name.startswith(f"{corpus}/train/")}
         else:
             found[corpus] = {path.name: path.stat().st_size for path in tars_of(shards, corpus, "train")}
     return found

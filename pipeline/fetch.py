@@ -57,7 +57,9 @@ def run(ctx: Context) -> dict[str, int]:
             | "Captures" >> ReadTable(captures)
             | "CaptureKey" >> beam.Map(_capture).with_output_types(tuple[str, tuple[int, str, int]])
         )
-        addresses = pictures | "Addresses" >> beam.FlatMap(_addresses).with_output_types(tuple[str, tuple[int, str]])
+        addresses = pictures | "Addresses" >> beam.FlatMap(_addresses, not fetch.http).with_output_types(
+            tuple[str, tuple[int, str]]
+        )
         held = (
             {"asked": addresses, "captured": captured}
             | "FindCapture" >> beam.CoGroupByKey()
@@ -135,10 +137,14 @@ def _pictures(row: dict[str, Any]) -> tuple[str, tuple[str, int, list[_Picture]]
     return row["doc_id"], (row["warc_file"], row["warc_offset"], made)
 
 
-def _addresses(made: _Picture) -> Iterator[tuple[str, tuple[int, str]]]:
-    """(key of an address, (how good it is, key of the picture)): 0 is the picture's own."""
+def _addresses(made: _Picture, others: bool) -> Iterator[tuple[str, tuple[int, str]]]:
+    """(key of an address, (how good it is, key of the picture)): 0 is the picture's own.
+
+    With `others`, those of its other sizes too: where nothing can be asked for over HTTP, a smaller one that an
+    archive holds is better than none. Where it can, the one that is meant is asked for, and its answer stands.
+    """
     key = image_key(made[0])
-    for rank, url in enumerate([made[0], *made[1]]):
+    for rank, url in enumerate([made[0], *(made[1] if others else ())]):
         yield image_key(url), (rank, key)
 
 

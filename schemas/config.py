@@ -78,7 +78,7 @@ class Dedup:
 class Fetch:
     """Image URLs → validated, resized bytes in blobs, and the index."""
 
-    http: bool = True  # False: only images the WARC files hold
+    http: bool = True  # False: only images the WARC files hold, in whatever size they hold them
     timeout_s: float = 10.0  # for one whole request
     retries: int = 2  # after the first attempt
     max_bytes: int = 20_000_000  # of an image as fetched
@@ -130,7 +130,6 @@ class Pack:
     max_document_chunks: int = 0  # sequences from one long document; 0 keeps all
     val_fraction: float = 0.05  # of documents, by hash; a pair goes where its page goes
     shards: int = 4  # per corpus, train; val has one
-    jpeg_quality: int = 0  # 0 stores the fetched bytes as they are
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,6 @@ def test_every_file_is_of_a_readable_length():
         for folder in ("schemas", "transforms", "pipeline", "model_smoketest")
         for path in (ROOT / folder).rglob("*.py")
         if path.name != "vocabulary.py"  # word lists
-        and (count := len(path.read_text().splitlines())) > 420
+        and (count := len(path.read_text().splitlines())) > 500
     }
     assert long == {}

@@ -48,6 +48,8 @@ def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: s
     data = seen = False
     for value in _in_order(get, picture):
         seen = True
+        if found and is_placeholder(value):
+            continue  # what is shown before the picture is no other size of it
         if value.lstrip()[:5].lower() == "data:":
             data = True
             continue

@@ -20,6 +20,7 @@ from fastwarc.warc import ArchiveIterator
 from transforms import files
 
 MAX_RECORD_BYTES = 64 << 20  # a record is read into memory; larger ones are named and passed over
+MAX_LINE_BYTES = 1 << 16  # of an ARC record's header
 _GZIP = b"\x1f\x8b"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _ARC_LINE = re.compile(rb"^(\S.*) (\S+) (\d{4,20}) (\S+) (\d+)\s*$")
@@ -156,7 +157,7 @@ def decode(body: bytes, encodings: str) -> tuple[bytes, str]:
             body = _inflate(body, 15) or _inflate(body, -15) or body
         elif coding == "br":
             try:
-                body = brotli.decompress(body)
+                body = brotli.Decompressor().process(body, output_buffer_limit=MAX_RECORD_BYTES)
             except brotli.error:
                 if body.lstrip()[:1] != b"<":  # archives often store the decoded page under the old header
                     return b"", "bad_encoding"
@@ -222,49 +223,56 @@ def _warc_record(record: Any, offset: int) -> Record | Broken:
 
 
 def _read_arc(stream: BinaryIO, base: int = 0) -> Iterator[Record | Broken]:
-    head = stream.read(4)
+    head = stream.read(len(_GZIP))
     stream.seek(base)
-    members = _gzip_members(stream, base) if head.startswith(_GZIP) else None
-    if members is None:
-        yield from _arc_records(stream.read(), base, base)
+    if not head.startswith(_GZIP):
+        yield from _arc_records(stream, base, packed=False)
         return
+    at = base
     try:
-        for offset, data in members:
-            yield from _arc_records(data, offset, None)
+        for offset, data in _gzip_members(stream, base):
+            at = offset + 1  # what breaks comes after this member
+            yield from _arc_records(io.BytesIO(data), offset, packed=True)
     except (EOFError, zlib.error) as error:
-        yield Broken(base, "truncated", f"{type(error).__name__}: {error}")
+        yield Broken(at, "truncated", f"{type(error).__name__}: {error}")
 
 
-def _arc_records(data: bytes, offset: int, plain_base: int | None) -> Iterator[Record | Broken]:
-    """Records of plain ARC bytes; in a compressed file a record's offset is its gzip member's."""
-    at = 0
-    while at < len(data):
-        end = data.find(b"\n", at)
-        line = data[at : end if end >= 0 else len(data)].rstrip(b"\r")
+def _arc_records(stream: BinaryIO, at: int, packed: bool) -> Iterator[Record | Broken]:
+    """ARC records one by one from a stream that stands at offset `at`; those of a gzip member have its offset."""
+    place = at
+    while line := stream.readline(MAX_LINE_BYTES):
+        place = place if packed else at
+        at += len(line)
+        line = line.rstrip(b"\r\n")
         if not line.strip():
-            at = (end if end >= 0 else len(data)) + 1
             continue
         found = _ARC_LINE.match(line)
-        place = offset if plain_base is None else plain_base + at
         if not found and line.startswith(b"filedesc:"):  # a file header without a usable length: skip to a blank line
-            blank = data.find(b"\n\n", at)
-            at = blank + 2 if blank >= 0 else len(data)
+            while line.strip():
+                line = stream.readline(MAX_LINE_BYTES)
+                at += len(line)
             continue
         if not found:
             yield Broken(place, "unreadable", f"no ARC header: {line[:80].decode('latin-1')}")
             return
-        url, _, date, mime, length = (part.decode("latin-1") for part in found.groups())
-        block = data[end + 1 : end + 1 + int(length)]
-        at = end + 1 + int(length)
-        if url.startswith("filedesc:"):
-            yield Record("warcinfo", url, date, parse_date(date), "", place, 0, (), b"", "")
-            continue
+        url, _, date, mime, size = (part.decode("latin-1") for part in found.groups())
+        length = int(size)
         fixed = ("response", url.replace(" ", "%20"), date, parse_date(date), "", place)
+        if length > MAX_RECORD_BYTES:
+            yield Record(*fixed, 0, (), b"", "too_large")
+            stream.seek(length, io.SEEK_CUR)
+            at += length
+            continue
+        block = stream.read(length)
+        at += len(block)
+        if url.startswith("filedesc:"):
+            yield Record("warcinfo", *fixed[1:], 0, (), b"", "")
+            continue
         status, headers, body, problem = parse_http(block)
         if problem == "no_http" and url.startswith("http"):
             status, headers = 200, (("content-type", mime),)
             problem = ""
-        if not problem and len(block) < int(length):
+        if not problem and len(block) < length:
             problem = "truncated"
         yield Record(*fixed, status, headers, body, problem)
 

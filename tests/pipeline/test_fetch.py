@@ -331,7 +331,9 @@ def test_archives_come_before_the_web_and_the_newest_capture_first(tmp_path: Pat
     assert sum(name.startswith("warc-a-") for name in blobs) == sum(name.startswith("warc-b-") for name in blobs) == 1
 
 
-def test_another_size_that_an_archive_holds_is_better_than_none(tmp_path: Path, server: Server) -> None:
+@pytest.mark.parametrize("http", [False, True])
+def test_another_size_that_an_archive_holds_is_better_than_none(tmp_path: Path, server: Server, http: bool) -> None:
+    """Where nothing is asked for over HTTP; where it is, the size that is meant stands or falls by its answer."""
     web = "http://web.test"
     names = ("small.png", "middle.png", "own.png", "elsewhere.png")
     archive(tmp_path, tmp_path / "a.warc.gz", [record(f"{web}/{name}", picture(name)) for name in names])
@@ -347,15 +349,15 @@ def test_another_size_that_an_archive_holds_is_better_than_none(tmp_path: Path, 
         [pair("a", "p", f"{web}/best.png")],
         dropped=["d"],
     )
-    rows = {key.removeprefix(f"{web}/"): row for key, row in run(tmp_path, server).items()}
+    rows = {key.removeprefix(f"{web}/"): row for key, row in run(tmp_path, server, http=http).items()}
     ids = {name: hashlib.sha256(picture(name)).hexdigest() for name in ("middle.png", "own.png", "ok")}
     assert {name: (row["image_id"], row["origin"]) for name, row in rows.items()} == {
-        "best.png": (ids["middle.png"], "warc"),
+        "best.png": ("", "http") if http else (ids["middle.png"], "warc"),
         "own.png": (ids["own.png"], "warc"),
-        "ok.png": (ids["ok"], "http"),
+        "ok.png": (ids["ok"] if http else "", "http"),
         "middle.png": (ids["middle.png"], "warc"),
     }
-    assert set(server.seen) == {"web.test/ok.png"}
+    assert set(server.seen) == ({"web.test/ok.png", "web.test/best.png"} if http else set())
 
 
 def test_an_archive_in_one_gzip_member_gives_each_its_own_bytes(tmp_path: Path) -> None:

@@ -26,14 +26,18 @@ def images(html):
 
 
 def test_texts_and_images_alternate_in_reading_order():
-    made = extract(article(p(), "<img src=a.jpg alt='An A'>", p(), "<p>Inline <img src=/b.png> picture, and more.</p>", p()), URL)
+    made = extract(
+        article(p(), "<img src=a.jpg alt='An A'>", p(), "<p>Inline <img src=/b.png> picture, and more.</p>", p()), URL
+    )
     kinds = ["t" if text is not None else "i" for text in made.texts]
     assert kinds == ["t", "i", "t", "i", "t"]
     assert [i for i in made.images if i] == ["http://site.test/dir/a.jpg", "http://site.test/b.png"]
     assert all((t is None) != (i is None) for t, i in zip(made.texts, made.images, strict=True))
     assert made.texts[2].endswith("Inline") and made.texts[4].startswith("picture, and more.")
     assert made.image_meta[1].alt == "An A" and made.title == "A title"
-    assert "Home" not in "".join(t or "" for t in made.texts) and "Copyright" not in "".join(t or "" for t in made.texts)
+    assert "Home" not in "".join(t or "" for t in made.texts) and "Copyright" not in "".join(
+        t or "" for t in made.texts
+    )
 
 
 def test_every_image_has_exactly_one_occurrence():
@@ -121,7 +125,9 @@ def test_text_is_readable():
     assert "var x" not in text and "p{}" not in text
 
 
-@pytest.mark.parametrize("line", ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X"])
+@pytest.mark.parametrize(
+    "line", ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X"]
+)
 def test_short_lines_that_ask_are_left_out(line):
     html = article(p(), f"<p>{line}</p>", p(), "<p>Share this view and you will see that it is a whole sentence, not a button, "
                    "which goes on.</p>", p())  # fmt: skip
@@ -144,7 +150,9 @@ def test_characters_by_mark_header_meta_or_detection(data, header):
 
 
 def test_shift_jis_by_meta():
-    assert "日本語" in to_text('<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">日本語'.encode("shift_jis"))
+    assert "日本語" in to_text(
+        '<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">日本語'.encode("shift_jis")
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,11 @@ def test_arc_plain_and_packed(tmp_path):
 
 
 def test_an_arc_header_that_lies_is_named(tmp_path):
-    path = stored(tmp_path, b"filedesc://x 0 2014 text/plain -1\n1 0 X\n\nhttp://a/ 1.1.1.1 20140102000000 text/html -1\n", "a.arc")
+    path = stored(
+        tmp_path,
+        b"filedesc://x 0 2014 text/plain -1\n1 0 X\n\nhttp://a/ 1.1.1.1 20140102000000 text/html -1\n",
+        "a.arc",
+    )
     assert [type(one) for one in read_archive(path)] == [Broken]
 
 
