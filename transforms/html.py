@@ -42,7 +42,8 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 # Short lines that ask the reader for something; the main-content decision passes them when their classes are plain.
 _ASKING = re.compile(
     r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|"
-    r"(?:follow|join) us\b|advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|accept (?:all )?cookies|"
+    r"(?:follow|join) us\b|advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|"
+    r"accept (?:all )?cookies|"
     r"(?:tweet|pin it|email|print|copy link)$|skip to (?:main )?content)",
     re.IGNORECASE,
 )
