@@ -246,10 +246,11 @@ class Mixture:
             tars = [tar for tar in map(Tar, tars_of(shards, corpus, "train")) if tar.samples]
             if weight > 0 and tars:
                 self.streams[corpus] = Stream(corpus, tars, vocabulary, config.max_length, config.seed)
-            elif weight > 0:
-                log(f"train: the {corpus} corpus is empty; its share of each batch goes to the others")
         if not self.streams:
             raise ConfigError(f"{shards} holds no training sample: run `weft pack` first, or with a milder recipe")
+        for corpus, weight in weights.items():
+            if weight > 0 and corpus not in self.streams:
+                log(f"train: the {corpus} corpus is empty; its share of each batch goes to the others")
         total = sum(weights[c] for c in self.streams)
         self.tokens = {c: config.batch_tokens * weights[c] / total for c in self.streams}
 

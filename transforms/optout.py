@@ -15,6 +15,7 @@ from typing import NamedTuple
 _PAGE = frozenset(("noai", "noml"))
 _IMAGES = frozenset(("noimageai", "noimageindex"))
 _IMAGE_RESPONSE = _PAGE | _IMAGES | {"noindex", "none", "tdm"}
+_SEPARATOR = re.compile("[,;]")
 _WITH_VALUE = re.compile(r"(?i)^(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:")
 _META_NAMES = re.compile(r"^(robots|googlebot.*|bingbot|ai|.*bot)$")
 
@@ -30,14 +31,13 @@ def directives(header: str) -> set[str]:
     """Directives of an X-Robots-Tag value that concern everyone or any crawler, in lower case.
 
     A crawler's name stands before a colon and holds for what follows; a reservation made to one crawler is read as
-    made to all, because a corpus builder cannot claim to be none of them.
+    made to all, because a corpus builder cannot claim to be none of them. Semicolons and mere spaces, which some sites
+    write for commas, separate too.
     """
-    found = set()
-    for part in header.lower().split(","):
-        part = part.strip()
-        if _WITH_VALUE.match(part):
-            continue
-        found.add(part.rpartition(":")[2].strip())
+    found: set[str] = set()
+    for part in _SEPARATOR.split(header.lower()):
+        if not _WITH_VALUE.match(part.strip()):
+            found.update(part.rpartition(":")[2].split())
     return found
 
 

@@ -13,7 +13,9 @@ from schemas.config import Extract
 
 _EMOJI = re.compile("[\U0001f300-\U0001faff\U0001f000-\U0001f2ff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\u23e9-\u23fa]")
 _HASHTAG = re.compile(r"(?:^|\s)#\w{2,}")
-_URL = re.compile(r"(?:https?://|www\.)\S+|\b[\w-]+\.(?:com|net|org|info|biz|ru|cn|xyz)/\S*", re.IGNORECASE)
+_URL = re.compile(
+    r"(?:https?://|www\.)\S+|(?<![\w.-])(?:[\w-]{1,63}\.){1,4}(?:com|net|org|info|biz|ru|cn|xyz)/\S*", re.IGNORECASE
+)
 _RUN = re.compile(r"(\S)\1{4,}")
 _LETTER = re.compile(r"[^\W\d_]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")

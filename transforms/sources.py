@@ -8,7 +8,7 @@ than a corpus stores, and half of what the largest costs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from transforms.urls import resolve
 
@@ -24,7 +24,9 @@ _SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
 _PLACEHOLDER = re.compile(
     r"(?:^|[_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy).*\.\w{3,4}$", re.I | re.S
 )
-_CANDIDATE = re.compile(r"\s*([^\s,][^\s]*[^\s,]|[^\s,])(?:\s+([0-9.]+)([wx]))?(?:\s+[0-9]+h)?\s*(?:,|$)")
+_URL = re.compile(r"[^\s,]\S*")
+_SIZE = re.compile(r"\s([0-9]{1,6}(?:\.[0-9]{1,6})?)([wx])\b")
+MAX_URL, MAX_SRCSET = 4_096, 65_536  # characters; longer ones are no addresses that a server takes
 
 
 def choose(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[str, str]:
@@ -53,7 +55,7 @@ def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: s
         if value.lstrip()[:5].lower() == "data:":
             data = True
             continue
-        url = resolve(base, value)
+        url = resolve(base, value) if len(value) <= MAX_URL else ""
         if url:
             found[url] = None
     return list(found), "" if found else "data_uri" if data else "bad_url" if seen else "no_source"
@@ -90,10 +92,23 @@ def is_placeholder(url: str) -> bool:
 def largest(srcset: str) -> str:
     """The sensible candidate of a srcset: the smallest at least SENSIBLE_WIDTH wide, else the widest. "" for none."""
     best, best_rank = "", (0, 0.0)
-    for found in _CANDIDATE.finditer(srcset[:20_000]):
-        url, size, unit = found.group(1), float(found.group(2) or 1), found.group(3) or "x"
-        wide = size if unit == "w" else size * SENSIBLE_WIDTH / 2
+    for url, wide in _entries(srcset[:MAX_SRCSET]):
         rank = (1, -wide) if wide >= SENSIBLE_WIDTH else (0, wide)
         if not best or rank > best_rank:
             best, best_rank = url, rank
     return best
+
+
+def _entries(srcset: str) -> Iterator[tuple[str, float]]:
+    """(URL, width) of each candidate, as the HTML standard splits them: a URL may hold commas but not end in one."""
+    at = 0
+    while found := _URL.search(srcset, at):
+        url, at = found.group(0), found.end()
+        if url.endswith(","):
+            yield url.rstrip(","), SENSIBLE_WIDTH / 2
+            continue
+        comma = srcset.find(",", at)
+        size = _SIZE.search(srcset, at, comma if comma >= 0 else len(srcset))
+        number = float(size.group(1)) if size else 1.0
+        yield url, number if size and size.group(2) == "w" else number * SENSIBLE_WIDTH / 2
+        at = comma + 1 if comma >= 0 else len(srcset)

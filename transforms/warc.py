@@ -156,11 +156,13 @@ def decode(body: bytes, encodings: str) -> tuple[bytes, str]:
         elif coding == "deflate":
             body = _inflate(body, 15) or _inflate(body, -15) or body
         elif coding == "br":
-            try:
-                body = brotli.Decompressor().process(body, output_buffer_limit=MAX_RECORD_BYTES)
-            except brotli.error:
-                if body.lstrip()[:1] != b"<":  # archives often store the decoded page under the old header
-                    return b"", "bad_encoding"
+            plain = _unbrotli(body)
+            if not plain and body.lstrip()[:1] not in (
+                b"",
+                b"<",
+            ):  # archives often store the decoded page under the old header
+                return b"", "bad_encoding"
+            body = plain or body
         elif coding not in ("identity", "none", "utf-8"):
             return b"", "bad_encoding"
     return body, ""
@@ -178,6 +180,20 @@ def _inflate(body: bytes, window: int) -> bytes:
             except zlib.error:
                 break
         return out.getvalue()
+
+
+def _unbrotli(body: bytes) -> bytes:
+    """As much as comes out: piece by piece, because a cut body given whole yields its first 32 KB alone."""
+    engine, parts, size = brotli.Decompressor(), [], 0
+    for at in range(0, len(body), 4096):
+        try:
+            parts.append(engine.process(body[at : at + 4096], output_buffer_limit=MAX_RECORD_BYTES))
+        except brotli.error:
+            break
+        size += len(parts[-1])
+        if size > MAX_RECORD_BYTES or engine.is_finished():
+            break
+    return b"".join(parts)
 
 
 def _read_warc(stream: BinaryIO, base: int = 0, most: int | None = None) -> Iterator[Record | Broken]:
