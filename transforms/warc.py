@@ -276,8 +276,8 @@ def _arc_records(stream: BinaryIO, at: int, packed: bool) -> Iterator[Record | B
         fixed = ("response", url.replace(" ", "%20"), date, parse_date(date), "", place)
         if length > MAX_RECORD_BYTES:
             yield Record(*fixed, 0, (), b"", "too_large")
-            stream.seek(length, io.SEEK_CUR)
-            at += length
+            while length and (passed := len(stream.read(min(length, MAX_LINE_BYTES)))):  # a seek may go out of bounds
+                at, length = at + passed, length - passed
             continue
         block = stream.read(length)
         at += len(block)

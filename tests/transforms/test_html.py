@@ -1,5 +1,7 @@
 """A page's texts and images in reading order, every image with one fate."""
 
+import time
+
 import pytest
 
 from transforms.html import extract, to_text
@@ -178,3 +180,27 @@ def test_hostile_pages_are_pages(html):
 def test_meta_elements_are_read():
     made = extract(page(p(), "<meta name=ROBOTS content='noai'><meta name=tdm-reservation content=1>"), URL)
     assert ("robots", "noai") in made.meta and ("tdm-reservation", "1") in made.meta
+
+
+@pytest.mark.parametrize("name", ["unicode_escape", "utf-7", "raw_unicode_escape", "punycode", "hex"])
+def test_a_charset_is_none_of_pythons_own_codecs(name):
+    made = to_text(f"<meta charset={name}><p>lone \\ud800 +2AA- word</p>".encode())
+    assert made.endswith("<p>lone \\ud800 +2AA- word</p>")
+
+
+def test_many_meta_elements_are_read_in_linear_time():
+    begun = time.process_time()
+    made = extract(page(p(), "<meta name=a content=b>" * 20_000), URL)
+    assert made.meta == [("a", "b")] * 20_000 and time.process_time() - begun < 5  # quadratic: many minutes
+
+
+def test_meta_elements_in_the_body_are_read_too():
+    made = extract(page("<div><meta name=robots content=noai></div>" + p()), URL)
+    assert made.meta == [("robots", "noai")]
+
+
+def test_a_placeholder_is_told_by_its_name_alone():
+    made = extract(
+        article(p(), "<img data-src='/lazy/barn.jpg' src=/x/spacer.gif>", p(), f"<img src='{'lazy_' * 500_000}'>"), URL
+    )
+    assert made.images[1] == "http://site.test/lazy/barn.jpg" and len(made.occurrences) == 2

@@ -58,6 +58,8 @@ def test_bounds_are_inclusive():
     assert quality.judge("now there are five words", exact)[0] == "too_long"
 
 
-@pytest.mark.parametrize("text", ["a-" * 500_000, "http://" * 200_000, "#" * 1_000_000, "a" * 1_000_000, " " * 1_000_000])
+@pytest.mark.parametrize(
+    "text", ["a-" * 500_000, "http://" * 200_000, "#" * 1_000_000, "a" * 1_000_000, " " * 1_000_000]
+)
 def test_hostile_texts_cost_little(text):
     assert quality.judge(text, dataclasses.replace(CONFIG, min_words=0))[0] in ("", "gibberish_run", "gibberish_links")

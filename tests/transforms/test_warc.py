@@ -1,7 +1,9 @@
 """Archives are never trusted: what can be read is, what cannot is named, nothing raises."""
 
 import gzip
+import tracemalloc
 import zlib
+from functools import partial
 
 import brotli
 import pytest
@@ -169,3 +171,37 @@ def test_dates_of_any_precision(text, same):
 @pytest.mark.parametrize("text", ["", "yesterday", "20", "2024-13-45T00:00:00Z"])
 def test_unreadable_dates_are_zero(text):
     assert warc.parse_date(text) == 0
+
+
+def test_a_cut_brotli_body_gives_what_comes_before_the_cut():
+    body = b"".join(b"<p>paragraph %d of %d</p>" % (n, n * 7919 % 10_007) for n in range(30_000))
+    packed = brotli.compress(body, quality=5)
+    _, _, found, problem = warc.parse_http(http(packed[: len(packed) // 2], ["Content-Encoding: br"]))
+    assert not problem and len(found) > len(body) // 4 and body.startswith(found)
+
+
+@pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip.compress), ("br", partial(brotli.compress, quality=2))])
+def test_a_bomb_is_cut_short(coding, pack):
+    packed = pack(b"a" * (3 * warc.MAX_RECORD_BYTES))
+    assert 0 < len(warc.decode(packed, coding)[0]) < 2 * warc.MAX_RECORD_BYTES
+
+
+def test_a_plain_arc_is_read_a_record_at_a_time(tmp_path):
+    body = http(b"x" * 100_000)
+    one = b"http://a.test/ 1.2.3.4 20070629170705 text/html %d\n" % len(body) + body + b"\n"
+    path = stored(tmp_path, b"filedesc://x.arc 0.0.0.0 20070629170704 text/plain 3\nx\n\n" + one * 200, "a.arc")
+    offsets = [found.offset for found in read_archive(path)][1:]
+    assert len(set(offsets)) == 200
+    tracemalloc.start()
+    for offset, found in read_captures(path, offsets):
+        assert found.offset == offset and len(found.body) == 100_000
+    assert sum(1 for _ in read_archive(path)) == 201
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000  # of a file of 20 MB
+
+
+def test_an_arc_record_of_an_absurd_length_is_named(tmp_path):
+    head = b"filedesc://x.arc 0.0.0.0 20070629170704 text/plain 3\nx\n\n"
+    path = stored(tmp_path, head + b"http://a.test/ 1.2.3.4 20070629170705 text/html 999999999999999\nabc", "a.arc")
+    assert [found.problem for found in read_archive(path)] == ["", "too_large"]
