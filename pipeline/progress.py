@@ -47,7 +47,8 @@ class Progress:
                 thread.join()
 
     def _show(self) -> None:
-        bar = tqdm(desc=f"{self._stage:8}", unit="unit", leave=False) if sys.stderr.isatty() else None
+        terminal = sys.__stderr__ or sys.stderr  # the stage's own stderr may be hushed
+        bar = tqdm(desc=f"{self._stage:8}", unit="unit", leave=False, file=terminal) if terminal.isatty() else None
         last, shown = time.monotonic(), -1
         while not self._stop.wait(self._every):
             done = len(files.listing(self._pattern))
@@ -55,7 +56,7 @@ class Progress:
                 bar.total, bar.n = self._total or None, done
                 bar.refresh()
             elif self._total and done != shown and time.monotonic() - last >= LINE_EVERY_S:
-                print(f"{self._stage}: {done} of {self._total or '?'} units", file=sys.stderr, flush=True)
+                print(f"{self._stage}: {done} of {self._total or '?'} units", file=terminal, flush=True)
                 last, shown = time.monotonic(), done
         if bar is not None:
             bar.close()

@@ -6,8 +6,10 @@ fingerprints of the stages before it. Equal fingerprint, equal bytes: such a sta
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
+import io
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -107,7 +109,9 @@ class Run:
         context = Context(
             self.output, tuple(path for path, _ in self.inputs), self.config, fingerprint, self.flags, progress.expect
         )
-        with progress.shown():
+        # Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it.
+        hushed = contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
+        with progress.shown(), hushed:
             entered = getattr(importlib.import_module(stage.module), stage.function)(context)
         account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
         self._check_chain(stage, account)

@@ -22,7 +22,7 @@ class _Watch:
         if line.startswith("train: step") and now - self._last < self.EVERY_S:
             return
         self._last = now
-        print(line, file=sys.stderr, flush=True)
+        print(line, file=sys.__stderr__, flush=True)
 
 
 def train(ctx: Context) -> dict[str, int]:

@@ -1,12 +1,16 @@
 """A local worker process: Beam's own SDK harness without its chatter on the terminal.
 
-The harness logs through the runner; only what it prints before that connection stands would reach the user.
+The harness logs through the runner, and what goes wrong in it reaches the user as the run's own error; only what it
+prints besides is kept from the terminal. WEFT_LOG=debug shows it.
 """
 
 import logging
+import os
 import sys
 
 logging.getLogger().addHandler(logging.NullHandler())
+if "WEFT_LOG" not in os.environ:
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
 
 if __name__ == "__main__":
     from apache_beam.runners.worker import sdk_worker_main
