@@ -49,6 +49,8 @@ class Encoder:
         self.vocabulary = Vocabulary(
             size, ids[BOS], ids[PAD], ids[EOS], ids[IMAGE_START], ids[IMAGE_END], image_tokens, context_length, name
         )
+        v = self.vocabulary
+        self._reserved = frozenset((v.bos, v.pad, v.eos, v.image, v.image_end))
         spelled = sorted({s for s in (*SPECIALS, *self._special) if len(s) > 1}, key=len, reverse=True)
         self._spellings = spelled
         self._spelled = re.compile("|".join(f"(?<={re.escape(s[0])})(?={re.escape(s[1:])})" for s in spelled))
@@ -75,8 +77,14 @@ class Encoder:
 
     def _encode(self, text: str) -> list[int]:
         if self._pieces is not None:
-            return list(self._pieces.encode(text))
-        return list(self._json.encode(text, add_special_tokens=False).ids)
+            ids = list(self._pieces.encode(text))
+        else:
+            ids = list(self._json.encode(text, add_special_tokens=False).ids)
+        if self._reserved.isdisjoint(ids):
+            return ids
+        # Spelled in a way only the tokenizer knows (full-width letters it normalises, a plain word): halve until cut.
+        half = len(text) // 2
+        return self._encode(text[:half]) + self._encode(text[half:]) if half else []
 
     def _load_pieces(self, data: bytes) -> tuple[dict[str, int], int, str]:
         import sentencepiece

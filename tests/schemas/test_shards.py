@@ -55,6 +55,13 @@ def test_ids_are_as_wide_as_the_vocabulary_needs(size, dtype):
     assert np.load(io.BytesIO(shards.npy(array))).tolist() == [0, size - 1]
 
 
+def test_the_bytes_of_an_array_do_not_depend_on_how_it_lies_in_memory():
+    array = np.arange(20, dtype=np.uint16).reshape(4, 5)
+    data = shards.npy(array.T)
+    assert data == shards.npy(np.ascontiguousarray(array.T)) and data != shards.npy(array)
+    assert np.load(io.BytesIO(data)).tolist() == array.T.tolist()
+
+
 def test_what_is_written_is_read():
     infos = [shards.ShardInfo("text/val/000000.tar", 1, 2, 0, 10240, "ab"), shards.ShardInfo("a", 0, 0, 0, 0, "")]
     assert list(shards.load_manifest(shards.dump_manifest(infos))) == infos[::-1]

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from schemas.shards import TOKENIZER, Vocabulary, image_slots
+from schemas.records import hash_unit
+from schemas.shards import TOKENIZER, Vocabulary, image_slots, image_span
 from transforms import sequences
 from transforms.sequences import Segment
 
@@ -52,6 +53,28 @@ def test_a_long_document_loses_nothing(sizes):
         found += [i for i in chunk.ids[1:-1] if i >= 100]
     assert found == [*text[0], *text[1]]
     assert [n for chunk in made for n in chunk.images] == [1, 3, 4]
+
+
+def test_no_document_loses_a_token_or_cuts_an_image():
+    for seed in range(500):
+
+        def draw(name, below, seed=seed):
+            return int(hash_unit(f"{seed}/{name}", "sequences") * below)
+
+        slots = 1 + draw("slots", 5)
+        context = slots + 5 + draw("context", 30)
+        words = Vocabulary(5000, 0, 1, 2, 4, 5, slots, context, TOKENIZER)
+        segments = []
+        for n in range(draw("segments", 8)):
+            ids = tuple(100 + draw(f"{n}/{k}", 4000) for k in range(draw(f"length{n}", 3 * context)))
+            segments.append(Segment(None if draw(f"image{n}", 2) else ids, n))
+        found = []
+        for chunk in sequences.chunks(segments, words):
+            assert len(chunk.ids) <= context
+            for position, start, end in chunk.spans:
+                part = chunk.ids[start:end]
+                found += [(position, None)] if part == image_span(words) else [(position, i) for i in part]
+        assert found == [(s.position, i) for s in segments for i in ([None] if s.ids is None else s.ids)]
 
 
 def test_nothing_makes_no_sequence():

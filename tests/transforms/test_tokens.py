@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from schemas.config import ConfigError
 from schemas.shards import SPECIALS, Vocabulary
@@ -100,6 +100,52 @@ def test_a_sentencepiece_model_maps_what_it_has_and_adds_the_rest(pieces, tmp_pa
     tokens.save(encoder, str(tmp_path))
     with open(pieces, "rb") as model:
         assert (tmp_path / "sentencepiece.model").read_bytes() == model.read()
+
+
+@pytest.mark.parametrize("missing", [{}, {"pad_id": 3}, {"eos_id": -1}, {"pad_id": 3, "bos_id": -1, "eos_id": -1}])
+def test_ends_that_a_sentencepiece_model_lacks_are_added_behind_its_pieces(tmp_path, missing):
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS), model_writer=model, vocab_size=320, byte_fallback=True, model_type="bpe",
+        minloglevel=2, **missing,
+    )  # fmt: skip
+    (tmp_path / "a.model").write_bytes(model.getvalue())
+    v = tokens.Encoder(str(tmp_path / "a.model"), 4, 64).vocabulary
+    given = {"bos_id": 1, "eos_id": 2, "pad_id": -1, **missing}
+    added = iter(range(320, 330))
+    ends = [n if n >= 0 else next(added) for n in (given["bos_id"], given["pad_id"], given["eos_id"])]
+    assert [v.bos, v.pad, v.eos, v.image, v.image_end, v.size] == [*ends, *(next(added) for _ in range(3))]
+
+
+@pytest.mark.parametrize("added", [[], ["<s>", "</s>"]])
+def test_a_spelling_that_the_tokenizer_normalises_is_no_special(tmp_path, added):
+    words = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), *((c, -5.0) for c in "</>as")]
+    foreign = Tokenizer(models.Unigram(words, 0, False))
+    foreign.normalizer = normalizers.NFKC()
+    foreign.add_special_tokens(added)
+    foreign.save(str(tmp_path / "wide.json"))
+    encoder = tokens.Encoder(str(tmp_path / "wide.json"), 4, 64)
+    wide = encoder.encode("a＜s＞a＜/s＞")
+    assert wide == encoder.encode("a<s>a</s>") == [foreign.token_to_id(c) for c in "a<s>a</s>"]
+
+
+@pytest.mark.parametrize("name", ["[CLS]", "[SEP]", "<|pad|>"])
+def test_a_plain_word_that_names_an_end_is_no_special(tmp_path, name):
+    foreign = Tokenizer(models.WordLevel({"[UNK]": 0, name: 1, "a": 2}, unk_token="[UNK]"))
+    foreign.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    foreign.save(str(tmp_path / "words.json"))
+    encoder = tokens.Encoder(str(tmp_path / "words.json"), 4, 64)
+    v = encoder.vocabulary
+    assert 1 in (v.bos, v.eos, v.pad)
+    ids = encoder.encode(f"a {name} a")
+    assert (ids[0], ids[-1]) == (2, 2) and set(ids) <= {0, 2}
+
+
+def test_half_a_surrogate_pair_does_no_harm(tmp_path):
+    encoder = trained(tmp_path)
+    assert encoder.decode(encoder.encode("a\ud800b é 🙂")) == "a?b é 🙂"
 
 
 @pytest.mark.parametrize("name", ["gone.json", "gone.model", "bad.json", "bad.model"])
