@@ -119,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     html = add("html", "one page → its document and pairs as JSON on stdout", _html)
     html.add_argument("file", metavar="FILE", help="an HTML file, - for stdin")
     html.add_argument("--url", default="", help="address of the page, for relative links")
+    html.add_argument(
+        "--blocks", action="store_true", help="every block of the page instead: kept or not, and how sure"
+    )
     _science(html)
     recipes = add("recipes", "the built-in recipes and their thresholds", _recipes)
     recipes.add_argument("name", nargs="?", help="show this recipe's whole configuration")
@@ -186,6 +189,9 @@ def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipeline import page
 
     data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    if options.blocks:
+        print("\n".join(page.blocks(data, options.url)))
+        return
     found = page.describe(data, options.url, _config(options))
     json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
     print()

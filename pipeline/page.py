@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.config import Config
+from transforms import html as extraction
 from transforms import pages
 from transforms.warc import Record
 
@@ -23,3 +24,11 @@ def describe(html: bytes, url: str, config: Config) -> dict[str, Any]:
         "pairs": [pair._asdict() for pair in result.pairs],
         "fates": [{k: v for k, v in fate._asdict().items() if k != "stage"} for fate in result.fates],
     }
+
+
+def blocks(html: bytes, url: str) -> list[str]:
+    """A line for each block and image of a page: kept or not, how likely it is content, what it is, its beginning."""
+    return [
+        f"{'+' if kept else '-'} {chance:4.2f} {kind:10} {text[:90]}"
+        for kept, chance, kind, text in extraction.explain(extraction.to_text(html), url or "http://localhost/")
+    ]

@@ -48,10 +48,12 @@ class ImageMeta(NamedTuple):
     """What the page says of an image; empty or None where it says nothing. Sizes are declared, not measured."""
 
     alt: str
-    caption: str  # text of the figcaption bound to it
+    caption: str  # text of the figcaption bound to it, or of a caption beside it
     title: str
     width: int | None
     height: int | None
+    aria_label: str = ""
+    caption_source: str = ""  # "figcaption"; "caption" where only a class name calls it one
 
 
 class Document(NamedTuple):
@@ -71,6 +73,9 @@ class Document(NamedTuple):
     image_meta: list[ImageMeta | None]
     # Parallel to images: other addresses of the same picture, best first; empty where none were looked for.
     alternates: list[list[str] | None] = []  # noqa: RUF012 - never written to
+    author: str = ""  # this and the next two as the page's metadata has them
+    published: str = ""  # ISO 8601
+    licence: str = ""  # an address where there is one
 
 
 class Pair(NamedTuple):
@@ -81,7 +86,7 @@ class Pair(NamedTuple):
     page_url: str
     image_url: str
     text: str
-    source: str  # "alt", "figcaption", "title"
+    source: str  # "figcaption", "caption", "alt", "aria_label", "title"
     language: str
     language_score: float
 

@@ -18,6 +18,8 @@ _IMAGE_META = pa.struct(
         ("title", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("aria_label", pa.string()),
+        ("caption_source", pa.string()),
     ]
 )
 
@@ -36,6 +38,9 @@ DOCUMENTS = pa.schema(
         ("images", pa.list_(pa.string())),
         ("image_meta", pa.list_(_IMAGE_META)),
         ("alternates", pa.list_(pa.list_(pa.string()))),
+        ("author", pa.string()),
+        ("published", pa.string()),
+        ("licence", pa.string()),
     ]
 )
 

@@ -40,6 +40,8 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
         return lost("opt_out", wish.page)
     try:
         page = _extract(record, config)
+    except html.TooComplex as error:
+        return lost("too_complex", str(error))
     except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
         return lost("parse_error", f"{type(error).__name__}: {error}"[:200])
     wish = optout.read(record.headers, page.meta)
@@ -57,6 +59,7 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
     document = Document(
         doc_id, record.url, record.crawl_date, warc_file, record.offset, record.record_id, code, score,
         page.title, page.texts, page.images, page.image_meta, page.alternates,
+        page.about.author, page.about.published, page.about.licence,
     )  # fmt: skip
     seen = "; ".join(filter(None, (wish.page or wish.images,)))
     fates = [
@@ -134,6 +137,7 @@ def _pairs(document: Document, page: html.Page, config: Extract) -> tuple[list[P
     fates: list[Fate] = []
     ids = set()
     ordinals = iter([n for n, o in enumerate(page.occurrences) if not o.reason])
+    shared = captions.shared(document.images, document.image_meta)
     for url, meta in zip(document.images, document.image_meta, strict=True):
         if url is None or meta is None:
             continue
@@ -145,6 +149,8 @@ def _pairs(document: Document, page: html.Page, config: Extract) -> tuple[list[P
             sure = score >= config.min_language_score
             if not reason and sure and not language.wanted(code, score, config.languages, 0.0):
                 reason = "language"
+            if not reason and text in shared:
+                reason = "shared"
             if not reason and name in ids:
                 reason = "repeated"
             if not reason:

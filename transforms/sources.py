@@ -1,8 +1,8 @@
 """Which URL an image element means: what a browser knows of srcset, picture and lazy loading.
 
 An element → its URL, or the reason it has none. Lazy loaders leave a placeholder in `src` and the picture in one of a
-dozen attributes; responsive images list sizes. Of several sizes the smallest that is SENSIBLE_WIDTH wide is taken: more
-than a corpus stores, and half of what the largest costs.
+dozen attributes; responsive images list sizes. Of several sizes the page's own choice is taken where it is known to be
+wide enough, else the smallest that is SENSIBLE_WIDTH wide: more than a corpus stores, half of what the largest costs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from transforms.urls import resolve
 
 SENSIBLE_WIDTH = 1024
+ENOUGH_WIDTH = 480  # of an image's own src, where its srcset says how wide that is: what the page shows by default
 MAX_NAME = 255  # a file name's longest; what is searched stays short on hostile pages
 # Attributes in which lazy loaders of real pages keep the picture, commonest first.
 LAZY = (
@@ -62,6 +63,10 @@ def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: s
 
 
 def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Iterable[str]:
+    source = (get("src") or "").strip()
+    sizes = get("srcset")
+    if source and sizes and _width_in(sizes, source) >= ENOUGH_WIDTH:
+        yield source
     for name in _SRCSETS:
         found = largest(get(name) or "")
         if found and not is_placeholder(found):
@@ -72,7 +77,6 @@ def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Itera
             yield value
     # A picture's own src before its sources: every decoder reads it and crawlers save it, and where it is a
     # stand-in for small screens, the larger ones are still among the alternates.
-    source = (get("src") or "").strip()
     if source and not is_placeholder(source):
         yield source
     for srcset in picture:
@@ -97,6 +101,11 @@ def largest(srcset: str) -> str:
         if not best or rank > best_rank:
             best, best_rank = url, rank
     return best
+
+
+def _width_in(srcset: str, url: str) -> float:
+    """Width of a URL by the srcset that lists it, 0 where it does not."""
+    return max((wide for found, wide in _entries(srcset[:MAX_SRCSET]) if found == url), default=0.0)
 
 
 def _entries(srcset: str) -> Iterator[tuple[str, float]]:

@@ -1,0 +1,67 @@
+"""Logits of a page's items → which of them are its document.
+
+Texts: those whose keeping gives the greatest expected F1 (of words, against the main content that nobody has marked),
+which is a threshold that depends on the page: where nothing is sure the best guesses are kept rather than nothing. For
+independent items the best set is a prefix of their order by probability (Lewis 1995; Ye et al. 2012, arXiv 1206.4625).
+
+Images: by their own logit, and by whether the texts around them were kept.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.html.features import GRID, Floats
+
+_MOST = 12.0  # a logit beyond is a certainty
+SPEAKING = 8  # words; a text of fewer says nothing of what is around it
+SURE, UNSURE = 1.0, -2.0  # an image's logit that needs no kept text around it, and the least that such texts save
+# Logistic function by logit, in steps of 1 / GRID: a table, because exp() differs in last bits between machines.
+_PROBABILITY = np.array(
+    [round(2**20 / (1 + math.exp(-step / GRID))) / 2**20 for step in range(-int(_MOST * GRID), int(_MOST * GRID) + 1)]
+)
+
+
+def choose(
+    texts: Floats,
+    images: Floats,
+    words: Floats,
+    is_image: NDArray[np.bool_],
+    furniture: NDArray[np.bool_] | None = None,
+    figure: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """(N,) which items to keep.
+
+    Args:
+        texts: (N,) logits of items as texts.
+        images: (N,) logits of items as images.
+        words: (N,) number of words, 0 for images.
+        is_image: (N,) which items are images.
+        furniture: (N,) which items stand in a nav, aside or footer: images there need kept texts around them.
+        figure: (N,) which items stand in a figure: an image there needs a kept text on one side alone.
+    """
+    kept = _texts(texts, words) & ~is_image
+    speaking = words >= SPEAKING
+    order = np.arange(len(words))
+    before = np.maximum.accumulate(np.where(speaking, order, -1))
+    after = np.minimum.accumulate(np.where(speaking, order, len(words))[::-1])[::-1]
+    said = np.append(kept, False)  # none before the first or after the last
+    between = said[before] & said[after]
+    if figure is not None:
+        between |= figure & (said[before] | said[after])
+    alone = images > SURE if furniture is None else (images > SURE) & ~furniture
+    return kept | (is_image & (alone | (between & (images > UNSURE))))
+
+
+def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:
+    steps = np.rint(np.clip(logits, -_MOST, _MOST) * GRID).astype(np.int64) + int(_MOST * GRID)
+    probability = _PROBABILITY[steps]
+    order = np.argsort(-probability, kind="stable")
+    found = np.cumsum(probability[order] * words[order])
+    if not len(found) or not found[-1]:
+        return np.zeros(len(words), bool)
+    score = found / (np.cumsum(words[order]) + found[-1])
+    return np.asarray(probability >= probability[order[int(np.argmax(score))]])

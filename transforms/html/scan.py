@@ -1,0 +1,462 @@
+"""A page → its texts and images in reading order, with what is known of where each stands.
+
+characters → DOM (lexbor, through resiliparse) → the DOM written out again, now well-formed → one pass over its tags.
+Asking a DOM for its nodes one by one costs more than all the rest; as the parser writes a page, every `<` and `>`
+outside raw text belongs to a tag, so that two C-level string calls yield all tags and texts, and one loop reads them.
+
+An item is an image, or a block: a run of inline content between block-level tags. A container is a block-level element;
+it spans a range of items. Classes, ids, roles and tag names become numbers of a vocabulary.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from resiliparse.parse.html import HTMLTree
+
+BLOCKS = (
+    "body p li div h1 h2 h3 h4 h5 h6 tr td th dt dd figcaption caption blockquote pre button summary label legend "
+    "section article main aside header footer nav form fieldset figure ul ol dl table tbody thead tfoot address "
+    "details dialog center hgroup menu search noscript"
+).split()
+KIND = {name: number for number, name in enumerate(BLOCKS)}
+CUSTOM, IMAGE = len(BLOCKS), len(BLOCKS) + 1  # an element with a hyphen in its name; an image
+KINDS = len(BLOCKS) + 2
+_TR, _TD, _TH, _PRE, _FIGURE, _NOSCRIPT = (KIND[name] for name in ("tr", "td", "th", "pre", "figure", "noscript"))
+
+# Parts of class names and ids that tell what an element is for, found inside run-together words too.
+_PURPOSE = re.compile(
+    "abstract|accordion|advert|alert|answer|archive|article|aside|author|avatar|badge|banner|blog|blurb|bread|brand|"
+    "button|byline|caption|card|carousel|cart|categor|checkout|cite|collaps|comment|community|compare|consent|contact|"
+    "content|cookie|copyright|country|cta|date|deliver|descri|desktop|detail|dialog|disclaim|discuss|disqus|drawer|"
+    "dropdown|entry|event|excerpt|expand|faq|featur|feed|figure|filter|flyout|footer|footnote|form|forum|galler|grid|"
+    "header|headline|hero|hidden|hide|image|instagram|intro|item|label|lang|latest|layout|lead|legal|licen|link|list|"
+    "locale|login|logo|main|masthead|media|mega|member|menu|message|meta|mobile|modal|more|nav|news|newsletter|next|"
+    "notice|offcanvas|offer|option|overlay|overview|page|pagina|paragraph|partner|payment|popular|popup|portfolio|post|"
+    "prev|price|primary|print|privacy|product|profile|promo|question|quick|quote|rating|recent|recipe|recommend|refer|"
+    "regist|relat|repl(?:y|ies)|result|review|rich|search|second|section|seller|seo|service|share|shipping|shop|"
+    "sidebar|signature|signup|similar|skip|slide|social|spec|sponsor|sr-only|star|step|sticky|story|submenu|subscri|"
+    "suggest|summary|swatch|tab|table|tag|tagline|teaser|term|testimonial|text|thread|thumb|title|toc|toggle|toolbar|"
+    "tooltip|topic|trending|upsell|user|utility|variant|video|visually|vote|warranty|widget|wiki|wrapper"
+)
+_CAPTIONS = frozenset(("div", "p", "dd"))
+
+_CELLS, _ROW = frozenset((_TD, _TH)), frozenset((_TR, _TD, _TH))
+
+# What a tag does to the scan, commonest first.
+_INLINE, _OPEN, _CLOSE, _SPAN, _UNSPAN, _LINK, _UNLINK, _IMAGE, _BREAK = range(9)
+_SVG, _META, _TITLE, _SOURCE, _PICTURE, _PICTURE_END, _BASE = range(9, 16)
+_ACTIONS = {
+    "span": _SPAN, "/span": _UNSPAN, "a": _LINK, "/a": _UNLINK, "img": _IMAGE, "amp-img": _IMAGE, "amp-anim": _IMAGE,
+    "br": _BREAK, "hr": _BREAK, "svg": _SVG, "meta": _META, "link": _META, "title": _TITLE, "source": _SOURCE,
+    "picture": _PICTURE, "/picture": _PICTURE_END, "base": _BASE,
+}  # fmt: skip
+_MANY = frozenset((_LINK, _SPAN, _IMAGE))  # their tags differ in what is of no matter here
+
+# Elements whose content is no text of the page, and comments.
+_RAW = re.compile(
+    r"<(?:!--|(script|style|svg|template|iframe|select|textarea|video|audio|canvas|math|object|noembed|noframes|xmp|"
+    r"plaintext)(?=[ >]))"
+)
+_TAG = re.compile(r"<([^>]*)>([^<]*)")
+ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
+_NAMED = re.compile(r' (role|itemprop|itemtype|style|hidden|aria-hidden)="([^"]*)"')
+_CALLED = re.compile(r' (?:class|id)="([^"]*)"')
+NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
+_CAPTION = re.compile(r' class="[^"]*caption', re.I)
+_HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
+_BACKGROUND = re.compile(r"background(?:-image)?:[^;]*url\(\s*(?:&quot;|['\"])?([^)'\"]+?)(?:&quot;|['\"])?\s*\)", re.I)
+_SHAPE = str.maketrans("123456789", "000000000", ".,")  # prices, dates and counts are looked up by their shape
+MAX_NAMES = 8  # of one attribute; longer class lists are utility classes
+MAX_STYLE = 4_096  # characters of a tag in which a background is looked for
+MAX_CACHED = 50_000  # tags remembered from page to page
+MAX_CELL = 200  # characters of a row after which a cell is a part of the page's layout, not of a table
+HEAD, HEAD_WORDS = 64, 8  # characters, and words in them, of a text that are looked up
+
+Vocabulary = Mapping[str, int]
+
+
+class Image(NamedTuple):
+    """An image element as it stands in the page."""
+
+    tag: str  # as the parser writes it, without its brackets
+    picture: list[str]  # srcset values of the sources around it
+    link: str  # the tag of the link around it, "" without one
+    noscript: bool
+
+
+class Tag(NamedTuple):
+    """What a tag does: its action, its kind and the names on it."""
+
+    action: int
+    kind: int
+    names: tuple[int, ...]
+    number: int  # the same for tags that differ in nothing of this
+
+
+class Scan:
+    """What one pass over a page finds."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.meta: list[tuple[str, str]] = []  # (name in lower case, content)
+        self.base = ""
+        self.licence = ""
+        self.json_ld: list[str] = []
+        self.drawings: list[int] = []  # inline SVGs: how many items came before each
+        # By item, in reading order.
+        self.texts: list[str] = []  # "" for an image
+        self.kinds: list[int] = []
+        self.linked: list[int] = []  # characters inside links
+        self.figures: list[int] = []  # number of the figure it stands in, 0 outside
+        self.containers: list[int] = []  # its innermost container, -1 for none
+        self.images: dict[int, Image] = {}  # by item
+        self.inline: list[int] = []  # names on inline elements in items and on images
+        self.inline_ends: list[int] = []  # by item, end of its part of them
+        self.words: list[str] = []  # the first words of items
+        self.word_ends: list[int] = []
+        # By container, as they open: the items that it spans, its parent (-1 for none), its depth and its tag.
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.parents: list[int] = []
+        self.depths: list[int] = []
+        self.tags: list[Tag] = []
+
+    def add(self, text: str, kind: int, linked: int, figure: int, container: int, words: str) -> None:
+        """Add an item; `words` are the characters whose first words are looked up."""
+        self.texts.append(text)
+        self.kinds.append(kind)
+        self.linked.append(linked)
+        self.figures.append(figure)
+        self.containers.append(container)
+        self.inline_ends.append(len(self.inline))
+        self.words += words.lower().translate(_SHAPE).split()[:HEAD_WORDS]
+        self.word_ends.append(len(self.words))
+
+
+class Scanner:
+    """Scans pages with one vocabulary of names; those not in it are passed over."""
+
+    def __init__(self, names: Vocabulary) -> None:
+        self._names = names
+        self._cache: dict[str, Tag] = {}  # by what stands in the page
+        self._tags: dict[tuple[int, int, tuple[int, ...]], Tag] = {}
+        self._called: dict[str, tuple[int, ...]] = {}  # numbers by value of a class or id
+        self._word: dict[str, tuple[int, ...]] = {}  # by word of one
+
+    def scan(self, html: str) -> Scan:
+        """Items and metadata of a page, in one pass.
+
+        Raises:
+            ValueError: the parser gives no document.
+        """
+        try:
+            document = HTMLTree.parse(html).document
+        except UnicodeEncodeError:  # half of a pair of surrogates
+            document = HTMLTree.parse(html.encode("utf-8", "replace").decode()).document
+        if document is None:
+            raise ValueError("no document")
+        page = Scan()
+        self.read(without_raw(document.html, page.json_ld), page)
+        return page
+
+    def read(self, source: str, page: Scan) -> None:
+        """Add to `page` what stands in a page as the parser writes it, without its raw text."""
+        if max(len(self._cache), len(self._called), len(self._word)) > MAX_CACHED:
+            for cache in (self._cache, self._tags, self._called, self._word):
+                cache.clear()
+        if source.count("<") == source.count(">"):
+            parts = source.replace(">", "<").split("<")
+        else:  # a name of an attribute may hold a "<", which the parser leaves as it is
+            parts = ["", *itertools.chain.from_iterable(_TAG.findall(source))]
+        self._loop(parts, page)
+
+    def _loop(self, parts: list[str], page: Scan) -> None:
+        # The hot loop of extraction, over some thousand tags a page: its state is in locals, what is commonest comes
+        # first, and a tag seen before costs one look into a dictionary.
+        cached, learn = self._cache.get, self._learn
+        texts, own = page.texts, page.inline
+        starts, ends, parents, depths, tags = page.starts, page.ends, page.parents, page.depths, page.tags
+        stack: list[tuple[int, int, int]] = []  # (outer container, its kind, outer figure)
+        container, kind = -1, 0
+        pieces: list[str] = []  # of the block being read
+        filled = False  # they hold more than white space
+        links = linked = noscript = figures = figure = preformatted = length = own_end = 0
+        link = ""
+        picture: list[str] = []
+        in_picture = broke = shut = False  # shut: an inline element ended just here
+        each = iter(parts)
+        next(each)
+        for tag, text in zip(each, each, strict=False):
+            known = cached(tag) or learn(tag)
+            action, tag_kind, names, _ = known
+            if action == _INLINE:
+                shut = False
+                if names:
+                    own += names
+            elif action <= _CLOSE:  # _OPEN or _CLOSE
+                cell = tag_kind in _CELLS
+                if filled and not (cell and length < MAX_CELL and kind in _ROW):
+                    said = _rendered(pieces, kind, preformatted)
+                    if said:
+                        row = kind in _CELLS
+                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD])
+                    filled, linked, length, own_end = False, 0, 0, len(own)
+                if not filled:
+                    pieces.clear()
+                    del own[own_end:]
+                broke = shut = False
+                if action == _OPEN:
+                    if filled and cell and pieces[-1] != " | ":
+                        pieces.append(" | ")
+                    depths.append(len(stack))
+                    stack.append((container, kind, figure))
+                    parents.append(container)
+                    container, kind = len(starts), tag_kind
+                    starts.append(len(texts))
+                    ends.append(0)
+                    tags.append(known)
+                    if tag_kind == _FIGURE:
+                        figures += 1
+                        figure = figures
+                    elif tag_kind == _PRE:
+                        preformatted += 1
+                    elif tag_kind == _NOSCRIPT:
+                        noscript += 1
+                    if "url(" in tag:
+                        background = _BACKGROUND.search(tag[:MAX_STYLE])
+                        if background:
+                            role = ' role="img"' if ' role="img"' in tag else ""
+                            page.images[len(texts)] = Image(
+                                f'background{role} src="{background.group(1)}"', [], link if links else "", noscript > 0
+                            )
+                            page.add("", IMAGE, 0, figure, container, "")
+                            own_end = len(own)
+                elif stack:
+                    ends[container] = len(texts) + filled
+                    container, kind, figure = stack.pop()
+                    if tag_kind == _PRE and preformatted:
+                        preformatted -= 1
+                    elif tag_kind == _NOSCRIPT and noscript:
+                        noscript -= 1
+            elif action == _SPAN:
+                if shut and not preformatted:
+                    pieces.append(" ")
+                shut = False
+                if names:
+                    own += names
+            elif action == _UNSPAN:
+                shut = not text
+            elif action == _LINK:
+                if shut and not preformatted:
+                    pieces.append(" ")
+                shut = False
+                links += 1
+                link = tag
+                if names:
+                    own += names
+                if "license" in tag and not page.licence:
+                    page.licence = _licence(tag)
+            elif action == _UNLINK:
+                links = max(0, links - 1)
+                shut = not text
+            elif action == _IMAGE or (action == _BREAK and (broke or tag == "hr" or not filled)):
+                if filled:  # an image, a rule or two line breaks end a block
+                    said = _rendered(pieces, kind, preformatted)
+                    if said:
+                        row = kind in _CELLS
+                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD])
+                    filled, linked, length, own_end = False, 0, 0, len(own)
+                pieces.clear()
+                if action == _IMAGE:
+                    around = picture if in_picture else []
+                    in_picture = False  # its sources are this element's
+                    page.images[len(texts)] = Image(tag, around, link if links else "", noscript > 0)
+                    own += names
+                    page.add("", IMAGE, 0, figure, container, _described(tag))
+                    own_end = len(own)
+            elif action == _BREAK:
+                pieces.append("\x00")
+                broke = True
+            elif action == _SVG:
+                page.drawings.append(len(texts))
+            elif action == _META:
+                _take_meta(tag, page)
+            elif action == _SOURCE:
+                if in_picture:
+                    attributes = dict(ATTRIBUTE.findall(tag))
+                    picture.append(plain(attributes.get("srcset") or attributes.get("data-srcset") or ""))
+            elif action == _PICTURE:
+                picture, in_picture = [], True
+            elif action == _PICTURE_END:
+                if in_picture and any(picture):  # a picture whose image is added by a script
+                    page.images[len(texts)] = Image("img", picture, link if links else "", noscript > 0)
+                    page.add("", IMAGE, 0, figure, container, "")
+                    own_end = len(own)
+                in_picture = False
+            elif action == _TITLE:
+                if not page.title:
+                    page.title = " ".join(plain(text).split())
+                continue
+            elif action == _BASE and not page.base:
+                page.base = plain(dict(ATTRIBUTE.findall(tag)).get("href", ""))
+            if text:
+                if text.isspace():
+                    if filled:
+                        pieces.append(text)
+                else:
+                    pieces.append(text)
+                    filled, broke = True, False
+                    size = len(text)
+                    length += size
+                    if links:
+                        linked += size
+        if filled:
+            said = _rendered(pieces, kind, preformatted)
+            if said:
+                page.add(said, kind, linked, figure, container, said[:HEAD])
+        while stack:
+            ends[container] = len(texts)
+            container, kind, figure = stack.pop()
+
+    def _learn(self, tag: str) -> Tag:
+        """What a tag does, remembered where the same one is likely to come again."""
+        name, _, rest = tag.partition(" ")
+        action = _ACTIONS.get(name)
+        if action in _MANY:
+            at = rest.find('class="')
+            return self._tag(action, 0, self._numbers(rest[at + 7 : rest.find('"', at + 7)]) if at >= 0 else ())
+        if action is not None:
+            found = self._tag(action, 0, ())
+            if action < _SVG:
+                self._cache[tag] = found
+            return found
+        closing = name[:1] == "/"
+        bare = name[1:] if closing else name
+        kind = KIND.get(bare, CUSTOM if "-" in bare else -1)
+        action = _INLINE if kind < 0 else _CLOSE if closing else _OPEN
+        names: tuple[int, ...] = ()
+        if not closing and rest:
+            names = self._names_of(" " + rest)
+            if bare in _CAPTIONS and _CAPTION.search(tag):
+                kind = KIND["figcaption"]  # what pages called a caption before there was an element for it
+        found = self._cache[tag] = self._tag(action, max(kind, 0), names)
+        return found
+
+    def _tag(self, action: int, kind: int, names: tuple[int, ...]) -> Tag:
+        key = action, kind, names
+        found = self._tags.get(key)
+        if found is None:
+            found = self._tags[key] = Tag(action, kind, names, len(self._tags))
+        return found
+
+    def _names_of(self, attributes: str) -> tuple[int, ...]:
+        found: tuple[int, ...] = ()
+        for value in _CALLED.findall(attributes):
+            found += self._numbers(value)
+        if "hidden" in attributes or "item" in attributes or "role" in attributes or "display" in attributes:
+            said = []
+            for key, value in _NAMED.findall(attributes):
+                if key == "style":
+                    if _HIDDEN.search(value):
+                        said.append("@hidden")
+                elif key in ("hidden", "aria-hidden"):
+                    said.append(f"@{key}{value}")
+                else:
+                    said += (f"{key}:{part.rpartition('/')[2]}" for part in value.lower().split()[:MAX_NAMES])
+            found += tuple(number for name in said if (number := self._names.get(name)) is not None)
+        return found
+
+    def _numbers(self, value: str) -> tuple[int, ...]:
+        """Numbers of the names in a class or an id."""
+        found = self._called.get(value)
+        if found is None:
+            found = ()
+            for word in NAMES.findall(value[:256])[:MAX_NAMES]:
+                numbers = self._word.get(word)
+                if numbers is None:
+                    numbers = self._word[word] = self._parts(word.lower())
+                found += numbers
+            self._called[value] = found
+        return found
+
+    def _parts(self, word: str) -> tuple[int, ...]:
+        said = [word, *("~" + part for part in dict.fromkeys(_PURPOSE.findall(word)))]
+        return tuple(number for name in said if (number := self._names.get(name)) is not None)
+
+
+def plain(text: str) -> str:
+    """Characters for the few references that the parser writes."""
+    if "&" not in text:
+        return text
+    text = text.replace("&nbsp;", "\xa0").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    return text.replace("&amp;", "&")
+
+
+def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:
+    """The characters of a block as a browser shows them."""
+    text = plain("".join(pieces))
+    if preformatted:
+        return text.replace("\x00", "\n").strip("\n").rstrip()
+    if "\x00" in text:
+        return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\x00"))))
+    text = " ".join(text.split())
+    return text.strip("| ") if kind in _ROW else text
+
+
+_SOURCE_OF = re.compile(r' (?:data-)?src="(?!data:)([^"]*)"')
+_ALT_OF = re.compile(r' alt="([^"]{1,64})')
+
+
+def _described(tag: str) -> str:
+    """Words of an image's address and alt text."""
+    source, alt = _SOURCE_OF.search(tag), _ALT_OF.search(tag)
+    said = " ".join(NAMES.findall(source.group(1)[-80:])[-5:]) if source else ""
+    return f"{said} {alt.group(1)}" if alt else said
+
+
+def without_raw(source: str, json_ld: list[str]) -> str:
+    """The page without comments and without what is inside elements that hold no text of its own."""
+    found = _RAW.search(source)
+    if found is None:
+        return source
+    kept = []
+    at = 0
+    while found is not None:
+        name = found.group(1)
+        if name is None:
+            kept.append(source[at : found.start()])
+            end = source.find("-->", found.end())
+            at = end + 3 if end >= 0 else len(source)
+        else:
+            inner = source.find(">", found.end()) + 1
+            kept.append(source[at:inner])
+            end = source.find("</" + name, inner)
+            if end < 0:
+                end = len(source)
+            if name == "script" and "ld+json" in source[found.end() : inner]:
+                json_ld.append(source[inner:end])
+            at = end + len(name) + 3
+        found = _RAW.search(source, at)
+    kept.append(source[at:])
+    return "".join(kept)
+
+
+def _take_meta(tag: str, page: Scan) -> None:
+    found = dict(ATTRIBUTE.findall(tag))
+    if tag[:4] == "link":
+        if "license" in found.get("rel", "").split() and not page.licence:
+            page.licence = plain(found.get("href", ""))
+    elif "content" in found:
+        name = found.get("name") or found.get("property") or found.get("http-equiv") or found.get("itemprop") or ""
+        page.meta.append((plain(name).strip().lower(), plain(found["content"])))
+
+
+def _licence(tag: str) -> str:
+    found = dict(ATTRIBUTE.findall(tag))
+    if "license" in found.get("rel", "").split() or "creativecommons.org/licenses" in found.get("href", ""):
+        return plain(found.get("href", ""))
+    return ""
