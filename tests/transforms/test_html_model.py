@@ -54,26 +54,32 @@ def test_the_shipped_weights_are_on_their_grid():
 
 def test_a_plain_article_is_kept_and_its_furniture_is_not():
     scan, found = read()
-    kept = choose.choose(*model.shipped()(found), found.words, found.kinds == IMAGE, figure=np.array(scan.figures) > 0)
+    kept = choose.choose(*model.shipped()(found), found.words, found.kinds == IMAGE, article=np.array(scan.figures) > 0)
     said = [text for text, keep in zip(scan.texts, kept, strict=True) if keep and text]
     assert sum(text.startswith("The quick") for text in said) == 4 and "Home" not in said
     assert kept[found.kinds == IMAGE].sum() == 4
 
 
-def test_the_kept_texts_have_the_greatest_expected_f1():
+def test_the_threshold_gives_the_greatest_expected_f1():
     chance = random.Random(1)
     for _ in range(30):
         count = chance.randint(1, 9)
-        logits = np.array([chance.uniform(-3, 3) for _ in range(count)])
+        p = np.sort([chance.random() for _ in range(count)])[::-1]
         words = np.array([float(chance.randint(1, 60)) for _ in range(count)])
-        kept = choose.choose(logits, np.zeros(count), words, np.zeros(count, bool))
-        p = 1 / (1 + np.exp(-np.rint(logits * GRID) / GRID))
 
         def expected(chosen, p=p, words=words):
             return 2 * (p * words)[chosen].sum() / max(1e-9, words[chosen].sum() + (p * words).sum())
 
         best = max(expected(np.array([bool(n >> k & 1) for k in range(count)])) for n in range(1, 2**count))
-        assert expected(kept) == pytest.approx(best, rel=1e-4)
+        assert expected(p >= choose.thresholds(p, words)[0]) == pytest.approx(best)
+
+
+def test_a_doubtful_text_is_kept_where_nothing_better_is():
+    def kept(*logits):
+        count = len(logits)
+        return choose.choose(np.array(logits), np.zeros(count), np.full(count, 40.0), np.zeros(count, bool)).tolist()
+
+    assert kept(-0.2, -5.0) == [True, False] and kept(6.0, 6.0, -0.2) == [True, True, False]
 
 
 def test_where_nothing_is_sure_the_best_guess_is_kept():
@@ -85,7 +91,7 @@ def test_an_image_between_kept_texts_needs_less():
     words = np.array([20.0, 0, 20, 0, 20, 0])
     is_image = words == 0
     texts = np.array([5.0, 0, 5, 0, -9, 0])
-    images = np.array([0.0, -1, 0, -1, 0, 5])
+    images = np.array([0.0, -0.5, 0, -0.5, 0, 5])
     assert choose.choose(texts, images, words, is_image).tolist() == [True, True, True, False, False, True]
 
 

@@ -3,6 +3,8 @@
 Texts: those whose keeping gives the greatest expected F1 (of words, against the main content that nobody has marked),
 which is a threshold that depends on the page: where nothing is sure the best guesses are kept rather than nothing. For
 independent items the best set is a prefix of their order by probability (Lewis 1995; Ye et al. 2012, arXiv 1206.4625).
+Items are not independent, though: comments are all content or none is. So a text must also be as likely as a share of
+the page's surest texts, which takes the doubtful away from pages that have enough without.
 
 Images: by their own logit, and by whether the texts around them were kept.
 """
@@ -17,8 +19,9 @@ from numpy.typing import NDArray
 from transforms.html.features import GRID, Floats
 
 _MOST = 12.0  # a logit beyond is a certainty
+SUREST, SHARE_OF_SUREST = 0.1, 0.65  # of a page's words; chosen on WCXB's pages held out and older news alike
 SPEAKING = 8  # words; a text of fewer says nothing of what is around it
-SURE, UNSURE = 1.0, -2.0  # an image's logit that needs no kept text around it, and the least that such texts save
+SURE, UNSURE = 1.0, -1.0  # an image's logit that needs no kept text around it, and the least that such texts save
 # Logistic function by logit, in steps of 1 / GRID: a table, because exp() differs in last bits between machines.
 _PROBABILITY = np.array(
     [round(2**20 / (1 + math.exp(-step / GRID))) / 2**20 for step in range(-int(_MOST * GRID), int(_MOST * GRID) + 1)]
@@ -31,7 +34,7 @@ def choose(
     words: Floats,
     is_image: NDArray[np.bool_],
     furniture: NDArray[np.bool_] | None = None,
-    figure: NDArray[np.bool_] | None = None,
+    article: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """(N,) which items to keep.
 
@@ -41,7 +44,7 @@ def choose(
         words: (N,) number of words, 0 for images.
         is_image: (N,) which items are images.
         furniture: (N,) which items stand in a nav, aside or footer: images there need kept texts around them.
-        figure: (N,) which items stand in a figure: an image there needs a kept text on one side alone.
+        article: (N,) which items stand in a figure, article or main: an image there needs one kept text beside it.
     """
     kept = _texts(texts, words) & ~is_image
     speaking = words >= SPEAKING
@@ -50,8 +53,8 @@ def choose(
     after = np.minimum.accumulate(np.where(speaking, order, len(words))[::-1])[::-1]
     said = np.append(kept, False)  # none before the first or after the last
     between = said[before] & said[after]
-    if figure is not None:
-        between |= figure & (said[before] | said[after])
+    if article is not None:
+        between |= article & (said[before] | said[after])
     alone = images > SURE if furniture is None else (images > SURE) & ~furniture
     return kept | (is_image & (alone | (between & (images > UNSURE))))
 
@@ -60,8 +63,20 @@ def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:
     steps = np.rint(np.clip(logits, -_MOST, _MOST) * GRID).astype(np.int64) + int(_MOST * GRID)
     probability = _PROBABILITY[steps]
     order = np.argsort(-probability, kind="stable")
-    found = np.cumsum(probability[order] * words[order])
-    if not len(found) or not found[-1]:
-        return np.zeros(len(words), bool)
-    score = found / (np.cumsum(words[order]) + found[-1])
-    return np.asarray(probability >= probability[order[int(np.argmax(score))]])
+    least, surest = thresholds(probability[order], words[order])
+    return np.asarray(probability >= max(least, SHARE_OF_SUREST * surest))
+
+
+def thresholds(probability: Floats, words: Floats) -> tuple[float, float]:
+    """The least probability of the set with the greatest expected F1, and that of the surest tenth of the words.
+
+    Args:
+        probability: (N,) of texts to be content, the greatest first.
+        words: (N,) their numbers of words.
+    """
+    sizes = np.cumsum(words)
+    if not len(words) or not sizes[-1]:
+        return 1.0, 1.0
+    found = np.cumsum(probability * words)
+    best = int(np.argmax(found / (sizes + found[-1])))
+    return float(probability[best]), float(probability[int(np.searchsorted(sizes, SUREST * sizes[-1]))])

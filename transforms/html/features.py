@@ -6,6 +6,7 @@ lies inside a container are differences of running sums, because a container spa
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -203,27 +204,25 @@ def _structures(scan: Scan, container: Ints) -> Ints:
     """Which repeated structure each item belongs to: items whose containers have the same tags all the way up."""
     known: dict[tuple[int, int], int] = {}
     found: list[int] = []
-    number = known.setdefault
+    number, add = known.setdefault, found.append
     for parent, tag in zip(scan.parents, scan.tags, strict=True):
-        found.append(number((found[parent] if parent >= 0 else -1, tag.number), len(known)))
-    found.append(len(known))
+        add(number((found[parent] if parent >= 0 else -1, tag[3]), len(known)))
+    add(len(known))
     return _ints(found)[container]
 
 
 def _tags(scan: Scan) -> tuple[Ints, Ints, Ints, Ints]:
     """Kind of each container, the number of its tag on this page, and the names of those tags."""
-    known: dict[int, int] = {}
-    names: list[int] = []
-    ends: list[int] = []
-    numbers = []
-    for tag in scan.tags:
-        number = known.get(tag.number)
-        if number is None:
-            number = known[tag.number] = len(known)
-            names += tag.names
-            ends.append(len(names))
-        numbers.append(number)
-    return _ints([tag.kind for tag in scan.tags]), _ints(numbers), _ints(names), _ints(ends)
+    numbers = [tag[3] for tag in scan.tags]
+    different = dict(zip(numbers, scan.tags, strict=True))
+    known = {number: n for n, number in enumerate(different)}
+    names = [tag[2] for tag in different.values()]
+    return (
+        _ints([tag[1] for tag in scan.tags]),
+        _ints([known[number] for number in numbers]),
+        _ints(list(itertools.chain.from_iterable(names))),
+        _ints(list(itertools.accumulate(map(len, names)))),
+    )
 
 
 def _landmarks(low: Ints, high: Ints, before: Floats, prose: Floats, kinds: Ints, named: NDArray[np.bool_]) -> Floats:

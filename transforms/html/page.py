@@ -29,14 +29,14 @@ MAX_TAGS = 1_000_000  # of one page; a browser gives up before
 MAX_ATTRIBUTES = 5_000  # of one tag; the parser takes quadratic time in them
 MAX_UNCLOSED = 10_000  # formatting elements left open: likewise
 MAX_QUICK = 300_000  # characters; a shorter page cannot hold what takes long
+MAX_DETAIL = 200  # characters of a dropped image's address that its fate has
 TWIN_REACH = 4  # items back from a noscript image to the one it stands for
 _TIGHT = frozenset(KIND[tag] for tag in ("li", "tr", "td", "th", "dt", "dd", "caption"))  # one line break between two
 _FURNITURE = frozenset(KIND[tag] for tag in ("nav", "aside", "footer"))
+_ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
 _LI, _FIGCAPTION = KIND["li"], KIND["figcaption"]
-_FORMATTING = ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
 _OPENING = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s>]", re.I)
 _CLOSING = re.compile(r"</(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s>]", re.I)
-_SOURCE = re.compile(r' (?:data-)?src="([^"]{1,200})')
 _PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
 # Short lines that ask the reader for something; they stand inside main content with nothing that tells them apart.
 _ASKING = re.compile(
@@ -131,11 +131,11 @@ def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
     return found
 
 
-def _furniture(page: Scan) -> NDArray[np.bool_]:
-    """(N,) which items stand in a nav, aside or footer."""
+def _inside(page: Scan, kinds: frozenset[int]) -> NDArray[np.bool_]:
+    """(N,) which items stand in an element of one of these kinds."""
     inside = [False] * (len(page.parents) + 1)  # the last is that of no container, which -1 finds
     for at, (parent, tag) in enumerate(zip(page.parents, page.tags, strict=True)):
-        inside[at] = inside[parent] or tag.kind in _FURNITURE
+        inside[at] = inside[parent] or tag[1] in kinds
     return np.array([inside[at] for at in page.containers], bool)
 
 
@@ -170,14 +170,18 @@ def _pictures(page: Scan, kept: list[bool], base: str) -> dict[int, _Picture]:
 def _check(html: str) -> None:
     if len(html) <= MAX_QUICK:
         return
-    if html.count("<") > MAX_TAGS:
-        raise TooComplex(f"{html.count('<')} tags")
-    longest = max(html.split("<"), key=len)
-    if longest.count("=") > MAX_ATTRIBUTES and longest.partition(">")[0].count("=") > MAX_ATTRIBUTES:
-        raise TooComplex(f"a tag of {longest.count('=')} attributes")
-    unclosed = sum(1 for _ in _OPENING.finditer(html)) - sum(1 for _ in _CLOSING.finditer(html))
-    if unclosed > MAX_UNCLOSED:
-        raise TooComplex(f"{unclosed} formatting elements left open")
+    tags = html.count("<")
+    if tags > MAX_TAGS:
+        raise TooComplex(f"{tags} tags")
+    parts = html.split("<")
+    if max(map(len, parts)) > MAX_ATTRIBUTES:
+        attributes = max(part.partition(">")[0].count("=") for part in parts)
+        if attributes > MAX_ATTRIBUTES:
+            raise TooComplex(f"a tag of {attributes} attributes")
+    if tags - 2 * html.count("</") > MAX_UNCLOSED:
+        unclosed = sum(1 for _ in _OPENING.finditer(html)) - sum(1 for _ in _CLOSING.finditer(html))
+        if unclosed > MAX_UNCLOSED:
+            raise TooComplex(f"{unclosed} formatting elements left open")
 
 
 def _kept(page: Scan, url: str) -> list[bool]:
@@ -185,8 +189,9 @@ def _kept(page: Scan, url: str) -> list[bool]:
         return []
     model = shipped()
     found = features(page, url, model.names, model.words)
-    furniture, figure = _furniture(page), np.array(page.figures) > 0
-    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, figure & ~furniture).tolist()
+    furniture = _inside(page, _FURNITURE)
+    article = _inside(page, _ARTICLE) & ~furniture
+    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article).tolist()
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
             kept[at] = False
@@ -271,8 +276,9 @@ def _occurrences(page: Scan, pictures: dict[int, _Picture], kept: list[bool]) ->
     for at, image in page.images.items():
         picture = pictures.get(at)
         if picture is None or not (kept[at] or picture.reason):
-            source = _SOURCE.search(image.tag)
-            found.append((at, 1, Occurrence("", "boilerplate", plain(source.group(1)) if source else "")))
+            start = image.tag.find(' src="') + 6
+            source = image.tag[start : image.tag.find('"', start)][:MAX_DETAIL] if start > 5 else ""
+            found.append((at, 1, Occurrence("", "boilerplate", plain(source))))
         else:
             found.append((at, 1, Occurrence(picture.urls[0] if picture.urls else "", picture.reason, picture.detail)))
     return [occurrence for _, _, occurrence in sorted(found, key=lambda entry: entry[:2])]

@@ -328,7 +328,11 @@ class Scanner:
         action = _ACTIONS.get(name)
         if action in _MANY:
             at = rest.find('class="')
-            return self._tag(action, 0, self._numbers(rest[at + 7 : rest.find('"', at + 7)]) if at >= 0 else ())
+            end = rest.find('"', at + 7)
+            found = self._tag(action, 0, self._numbers(rest[at + 7 : end]) if at >= 0 else ())
+            if not rest or (at == 0 and end == len(rest) - 1):
+                self._cache[tag] = found
+            return found
         if action is not None:
             found = self._tag(action, 0, ())
             if action < _SVG:
