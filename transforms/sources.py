@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from transforms.urls import resolve
 
 SENSIBLE_WIDTH = 1024
-ENOUGH_WIDTH = 480  # of an image's own src, where its srcset says how wide that is: what the page shows by default
+ENOUGH_WIDTH = (
+    512  # of an image's own src, where its srcset says how wide that is: what a corpus stores (fetch.max_side)
+)
 MAX_NAME = 255  # a file name's longest; what is searched stays short on hostile pages
 # Attributes in which lazy loaders of real pages keep the picture, commonest first.
 LAZY = (

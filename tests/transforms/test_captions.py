@@ -4,6 +4,7 @@ import pytest
 
 from schemas.config import Extract
 from schemas.records import ImageMeta
+from transforms import captions
 from transforms.captions import candidates, judge
 
 CONFIG = Extract()
@@ -66,3 +67,16 @@ def test_bounds_are_the_configurations():
 
 def test_the_bounds_themselves_are_kept():
     assert judge("abcde", CONFIG) == "" and judge("a" * CONFIG.max_pair_chars, CONFIG) == ""
+
+
+def test_a_text_that_many_images_share_describes_none():
+    metas = [meta(alt="Acme store"), None, meta(alt="Acme store"), meta(alt="Acme store"), meta(alt="A red barn")]
+    assert captions.shared(["a", None, "b", "c", "d"], metas) == {"Acme store"}
+    assert captions.shared(["a", None, "a", "a", "d"], metas) == set()  # one image three times
+    figure = [ImageMeta("", "Both of them", "", None, None, "", "figcaption")] * 3
+    assert captions.shared(["a", "b", "c"], figure) == set()
+
+
+def test_each_text_has_its_source():
+    found = list(captions.candidates(ImageMeta("An alt", "Said below", "A title", 1, 1, "A label", "caption")))
+    assert found == [("caption", "Said below"), ("alt", "An alt"), ("aria_label", "A label"), ("title", "A title")]

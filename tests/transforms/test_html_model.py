@@ -135,6 +135,11 @@ def test_what_would_take_the_parser_too_long_is_refused(html):
         extract(html, "http://site.test/")
 
 
+def test_a_script_is_no_tag_of_many_attributes():
+    script = "for(i=0;i<n;i++){" + "a=b;" * 100_000 + "}"
+    assert extract(f"<script>{script}</script><p>{SENTENCE * 3}</p>", "http://site.test/").texts
+
+
 @pytest.mark.timeout(120)
 def test_random_markup_is_a_page():
     chance = random.Random(7)
