@@ -138,6 +138,7 @@ def test_what_would_take_the_parser_too_long_is_refused(html):
 def test_a_script_is_no_tag_of_many_attributes():
     script = "for(i=0;i<n;i++){" + "a=b;" * 100_000 + "}"
     assert extract(f"<script>{script}</script><p>{SENTENCE * 3}</p>", "http://site.test/").texts
+    assert extract(f"<p data-x='{'a=b&' * 200_000}'>{SENTENCE * 3}</p>", "http://site.test/").texts
 
 
 @pytest.mark.timeout(120)

@@ -28,7 +28,7 @@ MAX_ALTERNATES = 6  # URLs of one picture, the best one included
 MAX_TAGS = 1_000_000  # of one page; a browser gives up before
 MAX_ATTRIBUTES = 5_000  # of one tag; the parser takes quadratic time in them
 MAX_UNCLOSED = 10_000  # formatting elements left open: likewise
-MAX_QUICK = 300_000  # characters; a shorter page cannot hold what takes long
+MAX_QUICK = 500_000  # characters; what a shorter page can hold takes the parser seconds at most
 MAX_DETAIL = 200  # characters of a dropped image's address that its fate has
 TWIN_REACH = 4  # items back from a noscript image to the one it stands for
 _TIGHT = frozenset(KIND[tag] for tag in ("li", "tr", "td", "th", "dt", "dd", "caption"))  # one line break between two
@@ -36,6 +36,7 @@ _FURNITURE = frozenset(KIND[tag] for tag in ("nav", "aside", "footer"))
 _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
 _LI, _FIGCAPTION = KIND["li"], KIND["figcaption"]
 _NAMED = re.compile(r"[a-zA-Z][\w:-]*\s")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _OPENING = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s>]", re.I)
 _CLOSING = re.compile(r"</(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s>]", re.I)
 _PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
@@ -179,7 +180,7 @@ def _check(html: str) -> None:
         named = (
             part for part in parts if len(part) > MAX_ATTRIBUTES and _NAMED.match(part)
         )  # not what scripts compare
-        attributes = max((part.partition(">")[0].count("=") for part in named), default=0)
+        attributes = max((_QUOTED.sub("", part).partition(">")[0].count("=") for part in named), default=0)
         if attributes > MAX_ATTRIBUTES:
             raise TooComplex(f"a tag of {attributes} attributes")
     if tags - 2 * html.count("</") > MAX_UNCLOSED:
