@@ -87,6 +87,17 @@ def test_where_nothing_is_sure_the_best_guess_is_kept():
     assert kept.tolist() == [False, True]
 
 
+def test_a_long_document_has_no_holes():
+    logits = np.array([-9.0, *[3.0] * 40, -3.0, -3.0, -9.0, *[3.0] * 40, -3.0])
+    is_image = np.zeros(85, bool)
+    is_image[42] = True
+    words = np.where(is_image, 0, 50.0)
+    around = np.zeros((1, 85), np.int64), np.full((1, 85), 85)
+    kept = choose.choose(logits, np.full(85, -5.0), words, is_image, around=around)
+    assert kept[41] and kept[42] and not kept[43] and not kept[0] and not kept[84]
+    assert not choose.choose(logits, np.full(85, -5.0), words / 10, is_image, around=around)[41:43].any()
+
+
 def test_an_image_between_kept_texts_needs_less():
     words = np.array([20.0, 0, 20, 0, 20, 0])
     is_image = words == 0

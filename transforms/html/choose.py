@@ -16,10 +16,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.html.features import GRID, Floats
+from transforms.html.features import GRID, Floats, Ints
 
 _MOST = 12.0  # a logit beyond is a certainty
 SUREST, SHARE_OF_SUREST = 0.1, 0.65  # of a page's words; chosen on WCXB's pages held out and older news alike
+LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share, that make it a document without holes
+FILLED = -4.0  # logit under which an item is not even then a part of it
 SPEAKING = 8  # words; a text of fewer says nothing of what is around it
 SURE, UNSURE = 1.0, -1.0  # an image's logit that needs no kept text around it, and the least that such texts save
 # Logistic function by logit, in steps of 1 / GRID: a table, because exp() differs in last bits between machines.
@@ -35,6 +37,7 @@ def choose(
     is_image: NDArray[np.bool_],
     furniture: NDArray[np.bool_] | None = None,
     article: NDArray[np.bool_] | None = None,
+    around: tuple[Ints, Ints] | None = None,
 ) -> NDArray[np.bool_]:
     """(N,) which items to keep.
 
@@ -45,18 +48,37 @@ def choose(
         is_image: (N,) which items are images.
         furniture: (N,) which items stand in a nav, aside or footer: images there need kept texts around them.
         article: (N,) which items stand in a figure, article or main: an image there needs one kept text beside it.
+        around: (LEVELS, N) first items of the containers around each item, and their ends.
     """
     kept = _texts(texts, words) & ~is_image
+    whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
+    if furniture is not None:
+        whole &= ~furniture
+    kept |= whole & ~is_image & (texts > FILLED)
     speaking = words >= SPEAKING
     order = np.arange(len(words))
     before = np.maximum.accumulate(np.where(speaking, order, -1))
     after = np.minimum.accumulate(np.where(speaking, order, len(words))[::-1])[::-1]
     said = np.append(kept, False)  # none before the first or after the last
     between = said[before] & said[after]
-    if article is not None:
-        between |= article & (said[before] | said[after])
+    beside = np.zeros(len(words), bool) if article is None else article & (said[before] | said[after])
     alone = images > SURE if furniture is None else (images > SURE) & ~furniture
-    return kept | (is_image & (alone | (between & (images > UNSURE))))
+    return kept | (is_image & (alone | whole | ((between | beside) & (images > UNSURE))))
+
+
+def _whole(kept: NDArray[np.bool_], words: Floats, low: Ints, high: Ints) -> NDArray[np.bool_]:
+    """(N,) which items stand among the kept texts of a long document, in a container most of whose words are kept.
+
+    The model was fitted on pages of some thousand words; in the midst of a chapter or a book it has its doubts.
+    """
+    found = np.flatnonzero(kept)
+    if not len(found):
+        return kept
+    own, every = (np.concatenate([[0.0], np.cumsum(values)]) for values in (kept * words, words))
+    inside = own[high] - own[low]
+    long = ((inside >= LONG) & (inside >= MOSTLY * (every[high] - every[low]))).any(0)
+    order = np.arange(len(words))
+    return np.asarray(long & (order > found[0]) & (order < found[-1]))
 
 
 def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:

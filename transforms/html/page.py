@@ -196,7 +196,8 @@ def _kept(page: Scan, url: str) -> list[bool]:
     found = features(page, url, model.names, model.words)
     furniture = _inside(page, _FURNITURE)
     article = _inside(page, _ARTICLE) & ~furniture
-    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article).tolist()
+    around = found.low, found.high
+    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around).tolist()
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
             kept[at] = False
@@ -272,18 +273,28 @@ def _assembled(page: Scan, pictures: dict[int, _Picture], kept: list[bool], base
     close()
     return Page(
         repair.text(page.title or dict(page.meta).get("og:title", "")), texts, images, metas,
-        _occurrences(page, pictures, kept), page.meta, base, others, about.read(page, base),
+        _occurrences(page, pictures, kept, base), page.meta, base, others, about.read(page, base),
     )  # fmt: skip
 
 
-def _occurrences(page: Scan, pictures: dict[int, _Picture], kept: list[bool]) -> list[Occurrence]:
+def _occurrences(page: Scan, pictures: dict[int, _Picture], kept: list[bool], base: str) -> list[Occurrence]:
     found = [(at, 0, Occurrence("", "svg_inline", "")) for at in page.drawings]
     for at, image in page.images.items():
         picture = pictures.get(at)
         if picture is None or not (kept[at] or picture.reason):
             start = image.tag.find(' src="') + 6
-            source = image.tag[start : image.tag.find('"', start)][:MAX_DETAIL] if start > 5 else ""
-            found.append((at, 1, Occurrence("", "boilerplate", plain(source))))
+            source = plain(image.tag[start : image.tag.find('"', start)][:MAX_DETAIL]) if start > 5 else ""
+            found.append(
+                (
+                    at,
+                    1,
+                    Occurrence(
+                        resolve(base, source) if source else "",
+                        "boilerplate",
+                        "" if source[:5] != "data:" else source[:80],
+                    ),
+                )
+            )
         else:
             found.append((at, 1, Occurrence(picture.urls[0] if picture.urls else "", picture.reason, picture.detail)))
     return [occurrence for _, _, occurrence in sorted(found, key=lambda entry: entry[:2])]
