@@ -75,10 +75,12 @@ def _whole(kept: NDArray[np.bool_], words: Floats, low: Ints, high: Ints) -> NDA
     if not len(found):
         return kept
     own, every = (np.concatenate([[0.0], np.cumsum(values)]) for values in (kept * words, words))
+    first, last = int(found[0]), int(found[-1])  # all between the two is looked at like a container
+    low, high = np.vstack([low, np.full_like(low[0], first)]), np.vstack([high, np.full_like(high[0], last + 1)])
     inside = own[high] - own[low]
     long = ((inside >= LONG) & (inside >= MOSTLY * (every[high] - every[low]))).any(0)
     order = np.arange(len(words))
-    return np.asarray(long & (order > found[0]) & (order < found[-1]))
+    return np.asarray(long & (order > first) & (order < last))
 
 
 def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:
