@@ -23,6 +23,7 @@ class Context:
         fingerprint: hash of all that decides this stage's output; units of work carry it.
         flags: Beam's own flags, as the user gave them.
         expect: call with the number of work units, so that progress can be shown.
+        say: call with a line that the user should see.
     """
 
     output: str
@@ -31,6 +32,7 @@ class Context:
     fingerprint: str
     flags: tuple[str, ...] = ()
     expect: Callable[[int], None] = lambda units: None
+    say: Callable[[str], None] = lambda line: None
 
     def path(self, *parts: str) -> str:
         return files.join(self.output, *parts)

@@ -25,7 +25,8 @@ from schemas.config import ConfigError, Pack
 from schemas.records import KEPT, Fate, hash_unit
 from schemas.shards import ShardInfo
 from schemas.tables import FATES
-from transforms import files, recipe, sequences, tokens
+from transforms import files, lines, recipe, sequences, tokens
+from transforms.lines import Cuts
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
 
@@ -112,9 +113,9 @@ def _kept_documents(p: Any, ctx: Context, kept: Any) -> Any:
         )
     )
     return (
-        {"rows": rows, "kept": places}
+        {"rows": rows, "kept": places, "cuts": p | "Cuts" >> Cuts(ctx.parts("cuts"))}
         | "JoinKept" >> beam.CoGroupByKey()
-        | "One" >> beam.FlatMap(_one_document).with_output_types(tuple[str, str])
+        | "One" >> beam.FlatMap(_one_document, ctx.config.dedup.line_unit).with_output_types(tuple[str, str])
     )
 
 
@@ -186,12 +187,15 @@ def _stored(row: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
     return row["image_url"], tuple(row[name] for name in _INDEX[1:])
 
 
-def _one_document(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, str]]:
+def _one_document(item: tuple[str, dict[str, Iterable[Any]]], line_unit: lines.Unit) -> Iterator[tuple[str, str]]:
     places = {tuple(place) for place in item[1]["kept"]}
     for text in sorted(item[1]["rows"]):
         row = json.loads(text)
         if (row["warc_file"], row["warc_offset"]) in places:
-            yield item[0], text
+            cut = row["texts"]
+            for dropped in item[1]["cuts"]:
+                cut = lines.cut(cut, dropped, line_unit)
+            yield item[0], text if cut is row["texts"] else json.dumps(row | {"texts": cut})
             return
 
 

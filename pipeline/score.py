@@ -19,8 +19,9 @@ from pipeline import runners
 from pipeline.context import Context
 from schemas.records import DROPPED, KEPT, Fate, Score, stable_id
 from schemas.tables import FATES, SCORES
-from transforms import clip
+from transforms import clip, lines
 from transforms.clip import Embed, ImageRef, TextRef
+from transforms.lines import Cuts
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
 
@@ -99,14 +100,18 @@ _Unit = tuple[str, str, list[str], list[str]]  # kind, id, texts ("" for an imag
 def _kept(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Unit], beam.PCollection[_Unit]]:
     """Kept documents and pairs as units of one shape: a pair is a document of one text and one image."""
     unit = tuple[str, str, list[str], list[str]]
+    most, dedup = ctx.config.score.max_text_chars, ctx.config.dedup
+    cuts = dedup.lines_once or dedup.lines_per_host
     kept = p | "Kept" >> ReadTable(ctx.parts("kept"))
     documents = {
         "rows": p
         | "Documents" >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "texts", "images"))
-        | "DocumentKey" >> beam.Map(_document, ctx.config.score.max_text_chars),
+        # what a document loses is counted in lines of the whole texts: they are cut to size after that
+        | "DocumentKey" >> beam.Map(_document, None if cuts else most),
         "kept": kept
         | "KeptDocuments" >> beam.Filter(lambda row: row["kind"] == "document")
         | "KeptDocumentKey" >> beam.Map(lambda row: (row["doc_id"], (row["warc_file"], row["warc_offset"]))),
+        "cuts": p | "Cuts" >> Cuts(ctx.parts("cuts")),
     }
     pairs = {
         "rows": p
@@ -119,22 +124,24 @@ def _kept(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Unit], beam
     return (
         documents
         | "JoinDocuments" >> beam.CoGroupByKey()
-        | "OneDocument" >> beam.FlatMap(_one_document).with_output_types(unit),
+        | "OneDocument" >> beam.FlatMap(_one_document, dedup.line_unit, most).with_output_types(unit),
         pairs | "JoinPairs" >> beam.CoGroupByKey() | "OnePair" >> beam.FlatMap(_one_pair).with_output_types(unit),
     )
 
 
-def _document(row: dict[str, Any], most: int) -> tuple[str, tuple[str, int, list[str], list[str]]]:
-    texts = [(text or "")[:most] for text in row["texts"]]
+def _document(row: dict[str, Any], most: int | None) -> tuple[str, tuple[str, int, list[str | None], list[str]]]:
+    texts = [text and text[:most] for text in row["texts"]]
     keys = [image_key(url) if url else "" for url in row["images"]]
     return row["doc_id"], (row["warc_file"], row["warc_offset"], texts, keys)
 
 
-def _one_document(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[_Unit]:
+def _one_document(item: tuple[str, dict[str, Iterable[Any]]], line_unit: lines.Unit, most: int) -> Iterator[_Unit]:
     places = {tuple(place) for place in item[1]["kept"]}
     for warc_file, offset, texts, keys in sorted(item[1]["rows"], key=repr):
         if (warc_file, offset) in places:
-            yield "document", item[0], list(texts), list(keys)
+            for dropped in item[1]["cuts"]:
+                texts = lines.cut(texts, dropped, line_unit)
+            yield "document", item[0], [(text or "")[:most] for text in texts], list(keys)
             return
 
 

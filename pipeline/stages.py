@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import io
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline import books, manifest
 from pipeline.context import Context
 from pipeline.progress import Progress
 from schemas.config import Config, ConfigError
-from transforms import files
+from transforms import files, index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Stage:
 
 STAGES = (
     Stage("extract", "pipeline.extract", "run", ("documents", "pairs", "captures"), (), "WARC → documents, pairs"),
-    Stage("dedup", "pipeline.dedup", "run", ("clusters", "kept"), ("extract",), "documents, pairs → what is kept"),
+    Stage(
+        "dedup", "pipeline.dedup", "run", ("clusters", "kept", "cuts"), ("extract",), "documents, pairs → what is kept"
+    ),
     Stage("fetch", "pipeline.fetch", "run", ("images",), ("dedup",), "image URLs → bytes and index"),
     Stage("score", "pipeline.score", "run", ("scores",), ("fetch",), "images × texts → CLIP similarities"),
     Stage("pack", "pipeline.pack", "run", ("shards",), ("score",), "everything → tokenized shards"),
@@ -56,6 +59,8 @@ def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str,
         values = dataclasses.asdict(getattr(config, section))
         for key in _NEVER_DECIDES.get(stage.name, ()):
             values.pop(key)
+        if stage.name == "dedup" and config.dedup.index:  # what an index holds is input as much as documents are
+            values["against"] = index.against(config.dedup, index.run_name([path for path, _ in inputs]))
         source = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
         made[stage.name] = configuration.digest(stage.name, manifest.VERSION, config.salt, values, source)
     return made
@@ -106,9 +111,14 @@ class Run:
         manifest.start(self.output, stage.name, fingerprint)
         begun = time.monotonic()
         progress = Progress(self.output, stage.name, self.quiet)
-        context = Context(
-            self.output, tuple(path for path, _ in self.inputs), self.config, fingerprint, self.flags, progress.expect
-        )
+        heard = sys.stderr  # the stage's own is hushed below
+
+        def tell(line: str) -> None:
+            with contextlib.redirect_stderr(heard):
+                self.say(f"{stage.name:8} {line}")
+
+        inputs = tuple(path for path, _ in self.inputs)
+        context = Context(self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell)
         # Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it.
         hushed = contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
         with progress.shown(), hushed:

@@ -60,17 +60,30 @@ class Extract:
 
 @dataclasses.dataclass(frozen=True)
 class Dedup:
-    """Duplicates among documents (URL, exact text, near) and among pairs (same image and text)."""
+    """Duplicates among documents (URL, exact text, near, lines) and among pairs (same image and text)."""
 
     url: bool = True  # same normalised URL: newest wins
     exact: bool = True  # same text after normalisation; for pairs, same image and text
-    near: bool = True  # MinHash over word shingles
-    ngram: int = 5  # words per shingle
+    image_sets: bool = False  # the same two or more images in the same order, whatever the text
+    near: bool = True  # MinHash over shingles
+    cluster: Literal["verified", "union", "bucket"] = "verified"  # docs/dedup.md: what makes a cluster of candidates
+    verify: Literal["signature", "exact"] = "signature"  # what candidates are compared by, where cluster = "verified"
+    unit: Literal["word", "char"] = "word"  # a shingle is a run of these
+    ngram: int = 5  # of so many; NeMo Curator: 24 characters
+    hasher: Literal["weft", "datasketch"] = "weft"  # "datasketch": signatures bit for bit its own, ten times slower
     permutations: int = 128  # MinHash values of a document
     threshold: float = 0.8  # Jaccard similarity that should be found ...
-    recall: float = 0.9  # ... with this probability: bands and rows are chosen for it
-    keep: Literal["newest", "longest", "most_images"] = "newest"  # which document of a cluster stays
-    rounds: int = 4  # unrolled large-star/small-star rounds before the residual check
+    recall: float = 0.9  # ... with this probability: bands, rows and cut are chosen for it
+    keep: Literal["newest", "oldest", "longest", "quality", "most_images"] = "newest"  # which of a cluster stays
+    rounds: int = 3  # of large-star/small-star in one job; a graph that needs more goes on in another
+    lines_once: bool = False  # C4: a line stays in one document of the corpus
+    lines_per_host: int = 0  # lines in so many documents of a host go from all of them; 0 is off (OBELICS: 3)
+    line_unit: Literal["line", "paragraph"] = "line"  # what the two rules above compare
+    evaluation: tuple[str, ...] = ()  # texts (.txt, .jsonl) that must not be in the corpus
+    evaluation_ngram: int = 13  # words in a row that tell a contaminated document (GPT-3: 13)
+    evaluation_hits: int = 1  # distinct ones that it takes ...
+    evaluation_window: int = 0  # ... within so many words; 0 is anywhere in the document
+    index: str = ""  # directory of what earlier runs have seen: their documents win, and this run's are added
     buckets: int = 8  # output files
 
 

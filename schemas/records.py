@@ -141,7 +141,7 @@ class Cluster(NamedTuple):
     cluster_size: int
     kept_id: str
     similarity: float  # estimated Jaccard similarity to the kept document; 1.0 for itself
-    how: str  # "url", "exact", "near"; for the kept document, how its closest duplicate was found
+    how: str  # "url", "exact", "images", "near"; for the kept document, how its closest duplicate was found
 
 
 class Sketch(NamedTuple):
@@ -153,9 +153,15 @@ class Sketch(NamedTuple):
     crawl_date: int
     words: int
     images: int
+    quality: int  # words in lines that end as a sentence does; 0 where the policy does not ask
     url_key: str  # hash of the normalised URL, "" where there is none
     text_key: str  # hash of the normalised text, of the image list where there is none, "" where there is neither
+    images_key: str  # hash of the image list, "" for fewer than two images or where the rule is off
+    contaminated: str  # which evaluation text it holds, "" for none
+    age: int  # 0 for this run's own; of an earlier run, 2 where it was kept and 1 where it was dropped
+    how: str  # how an earlier run dropped it
     signature: bytes  # MinHash values, b"" for a document without words
+    shingles: bytes  # distinct shingle hashes, where candidates are compared by them
 
 
 class KeptRow(NamedTuple):

@@ -86,11 +86,25 @@ SKETCHES = pa.schema(  # dedup's own notes, one file per file of documents
         ("crawl_date", pa.int64()),
         ("words", pa.int64()),
         ("images", pa.int64()),
+        ("quality", pa.int64()),
         ("url_key", pa.string()),
         ("text_key", pa.string()),
+        ("images_key", pa.string()),
+        ("contaminated", pa.string()),
+        ("age", pa.int64()),
+        ("how", pa.string()),
         ("signature", pa.binary()),
+        ("shingles", pa.binary()),
     ]
 )
+
+DEDUP_INDEX = pa.schema([*SKETCHES, ("kept_id", pa.string())])  # what a run leaves for later ones
+
+DROPS = pa.schema([("doc_id", pa.string()), ("kept_id", pa.string()), ("how", pa.string())])
+
+EDGES = pa.schema([("doc_id", pa.string()), ("other", pa.string())])  # between similar documents
+
+CUTS = pa.schema([("doc_id", pa.string()), ("lines", pa.list_(pa.int32()))])  # lines that a document loses
 
 KEPT = pa.schema(
     [

@@ -1,10 +1,13 @@
-"""Connected components of a graph too large for one machine: edges → (node, smallest node of its component).
+"""Connected components of a graph too large for one machine: edges → stars around each component's smallest node.
 
 Alternating large-star and small-star (Kiveris et al., "Connected Components in MapReduce and Beyond", SoCC 2014):
 each round links every node closer to the smallest one it knows of, until every component is a star. Beam has no
-loops, so a fixed number of rounds is unrolled. Graphs of near-duplicates are shallow (2 to 4 rounds); whatever is not
-a star after the last round is finished by one worker, which sees only the edges still in motion. The answer is
-therefore right after any number of rounds; more rounds only make the finish smaller.
+loops, so a number of rounds is unrolled in one job, which also counts the nodes that are not where they belong yet;
+while there are any, the driver runs another job on the edges of the last. Graphs of near-duplicates are shallow: one
+job is enough for them, and a chain of a thousand documents takes a few.
+
+A node with very many neighbours is split (transforms/hot.py); the smallest of them, which all parts have to know, is
+found by a combiner and handed to each.
 
 Edges are (child, parent) with parent < child once a round has run; nodes that no edge names do not occur.
 """
@@ -13,12 +16,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
+
+from transforms import hot
 
 Edge = tuple[str, str]
-_SETTLED, _MOVING = "settled", "moving"
+_Seen = tuple[str, str, bool]  # a node's smallest and largest parent ("" for none), whether it is a parent itself
 
 
 def large_star(node: str, neighbours: Iterable[str]) -> Iterator[Edge]:
@@ -38,101 +44,87 @@ def small_star(node: str, smaller: Iterable[str]) -> Iterator[Edge]:
         yield other, smallest
 
 
-def connected(edges: Iterable[Edge]) -> dict[str, str]:
-    """Node → smallest node of its component, in memory: union-find with path halving."""
-    parent: dict[str, str] = {}
-
-    def find(node: str) -> str:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for one, two in edges:
-        a, b = find(parent.setdefault(one, one)), find(parent.setdefault(two, two))
-        parent[max(a, b)] = min(a, b)
-    return {node: find(node) for node in parent}
-
-
 @dataclasses.dataclass
-class Components(beam.PTransform):
-    """(node, node) in any order → ((node, smallest node of its component), number of edges finished by one worker).
+class Stars(beam.PTransform):
+    """(node, node) in any order → ((child, parent) after some rounds, number of nodes that are not settled yet).
 
-    The second output has one element; above 0 it says that the graph was deeper than the rounds.
+    Where the second output's one element is 0, the first is (node, smallest node of its component) for every node
+    but the smallest ones.
 
     Args:
-        rounds: rounds of large-star and small-star.
+        rounds: of large-star and small-star; 1 or more.
+        most: neighbours of a node before it is split.
     """
 
     rounds: int
+    most: int = hot.MOST
 
     def expand(self, edges: beam.PCollection[Edge]) -> tuple[beam.PCollection[Edge], beam.PCollection[int]]:
         current = edges | "NoLoops" >> beam.Filter(lambda e: e[0] != e[1]).with_output_types(Edge)
         for number in range(self.rounds):
-            current = (
-                current
-                | f"Mirror{number}" >> beam.FlatMap(lambda e: (e, (e[1], e[0]))).with_output_types(Edge)
-                | f"Neighbours{number}" >> beam.GroupByKey()
-                | f"LargeStar{number}" >> beam.FlatMapTuple(large_star).with_output_types(Edge)
-                | f"Smaller{number}" >> beam.GroupByKey()  # large-star's edges point at the smaller end already
-                | f"SmallStar{number}" >> beam.FlatMapTuple(small_star).with_output_types(Edge)
-            )
-        sorted_out = (
+            both = current | f"Mirror{number}" >> beam.FlatMap(lambda e: (e, (e[1], e[0]))).with_output_types(Edge)
+            linked = both | f"LargeStar{number}" >> _Star(large_star, self.most)
+            # large-star's edges point at the smaller end already
+            current = linked | f"SmallStar{number}" >> _Star(small_star, self.most)
+        unsettled = (
             current
-            | "Ends" >> beam.FlatMap(_ends).with_output_types(tuple[str, tuple[bool, str]])
-            | "AtNode" >> beam.GroupByKey()
-            | "Settled" >> beam.FlatMapTuple(_sort_out).with_outputs(_SETTLED, _MOVING)
+            | "Ends" >> beam.FlatMap(_ends).with_output_types(tuple[str, tuple[str, str, bool]])
+            | "AtNode" >> beam.CombinePerKey(_merge)
+            | "Unsettled" >> beam.Filter(_unsettled)
+            | "Count" >> beam.combiners.Count.Globally()
         )
-        moving = sorted_out[_MOVING] | "Typed" >> beam.Map(lambda e: e).with_output_types(Edge)
-        finished = (
-            moving
-            | "Together" >> beam.Map(lambda edge: ("", edge)).with_output_types(tuple[str, Edge])
-            | "OneWorker" >> beam.GroupByKey()
-            | "Finish" >> beam.FlatMapTuple(_finish).with_output_types(Edge)
+        return current, unsettled
+
+
+@dataclasses.dataclass
+class _Star(beam.PTransform):
+    """Edges by their first node → what `link` makes of each node's neighbours."""
+
+    link: Any
+    most: int
+
+    def expand(self, edges: beam.PCollection[Edge]) -> beam.PCollection[Edge]:
+        hot_nodes = beam.pvalue.AsDict(edges | "Hot" >> hot.HotKeys(self.most))
+        smallest = (
+            edges
+            | "OfHot" >> beam.Filter(lambda e, parts: e[0] in parts, hot_nodes).with_output_types(Edge)
+            | "Smallest" >> beam.CombinePerKey(min)
         )
-        settled = (  # (parent, child): a leaf's parent may itself have been linked further by the finish
-            sorted_out[_SETTLED] | "ByParent" >> beam.Map(lambda e: (e[1], e[0])).with_output_types(Edge)
+        return (
+            edges
+            | "Place"
+            >> beam.Map(lambda e, parts: (hot.place(e[0], e[1], parts.get(e[0])), e[1]), hot_nodes).with_output_types(
+                Edge
+            )
+            | "Neighbours" >> beam.GroupByKey()
+            | "Link" >> beam.FlatMap(_link, self.link, beam.pvalue.AsDict(smallest)).with_output_types(Edge)
         )
-        labels = (
-            {"leaves": settled, "label": finished}
-            | "Relabel" >> beam.CoGroupByKey()
-            | "Labels" >> beam.FlatMapTuple(_relabel).with_output_types(Edge)
-        )
-        count = moving | "Count" >> beam.combiners.Count.Globally()
-        return labels, count
 
 
-def _ends(edge: Edge) -> Iterator[tuple[str, tuple[bool, str]]]:
-    child, parent = max(edge), min(edge)
-    yield child, (True, parent)
-    yield parent, (False, "")
+def _link(item: tuple[str, Iterable[str]], link: Any, smallest: dict[str, str]) -> Iterator[Edge]:
+    node = hot.whole(item[0])
+    known = (smallest[node],) if node in smallest else ()
+    yield from link(node, chain(item[1], known))
 
 
-def _sort_out(node: str, ends: Iterable[tuple[bool, str]]) -> Iterator[beam.pvalue.TaggedOutput]:
-    """A root and a leaf with one parent are settled; any other node's edges to its parents are still moving."""
-    parents: set[str] = set()
-    has_children = False
-    for is_child, parent in ends:
-        if is_child:
-            parents.add(parent)
-        else:
-            has_children = True
-    if not parents:
-        yield beam.pvalue.TaggedOutput(_SETTLED, (node, node))
-    elif len(parents) == 1 and not has_children:
-        yield beam.pvalue.TaggedOutput(_SETTLED, (node, parents.pop()))
-    else:
-        for parent in parents:
-            yield beam.pvalue.TaggedOutput(_MOVING, (node, parent))
+def _ends(edge: Edge) -> Iterator[tuple[str, _Seen]]:
+    child, parent = edge
+    yield child, (parent, parent, False)
+    yield parent, ("", "", True)
 
 
-def _finish(_: str, edges: Iterable[Edge]) -> Iterator[Edge]:
-    Metrics.counter("dedup", "components_finished_by_one_worker").inc()
-    yield from connected(edges).items()
+def _merge(seen: Iterable[_Seen]) -> _Seen:
+    smallest = largest = ""
+    is_parent = False
+    for low, high, parent in seen:
+        is_parent = is_parent or parent
+        if low:
+            smallest = min(smallest, low) if smallest else low
+            largest = max(largest, high)
+    return smallest, largest, is_parent
 
 
-def _relabel(parent: str, groups: dict[str, Iterable[str]]) -> Iterator[Edge]:
-    finished = list(groups["label"])  # one, or none where nothing moved the parent
-    label = finished[0] if finished else parent
-    for node in {*groups["leaves"], *([parent] if finished else [])}:
-        yield node, label
+def _unsettled(item: tuple[str, _Seen]) -> bool:
+    """A leaf has one parent and no children; a centre has no parent."""
+    smallest, largest, is_parent = item[1]
+    return bool(smallest) and (is_parent or smallest != largest)

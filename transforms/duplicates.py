@@ -1,11 +1,14 @@
-"""Duplicate documents: the same record, the same URL, the same text, nearly the same text.
+"""Duplicate documents: the same record, the same URL, the same text, the same pictures, nearly the same text.
 
 sketches of documents → which document is dropped in favour of which, and how that was found.
 
 Each rule works on what the rule before it left: one copy of a record that stands in two files; of captures of one URL
-the newest; of equal texts, then of nearly equal texts (transforms/minhash.py, transforms/components.py) the one the
-policy prefers. Chains are followed to their end, so that what a dropped document points at is always kept: where B
-replaced A at their URL and C replaced B as a near-duplicate, A points at C.
+the newest; of equal texts, of equal image lists, then of nearly equal texts (transforms/candidates.py,
+transforms/components.py) the one the policy prefers. Chains are followed to their end, so that what a dropped
+document points at is always kept: where B replaced A at their URL and C replaced B as a near-duplicate, A points at C.
+
+Documents of earlier runs (transforms/index.py) take part in the rules that they came to in their own run, win over
+this run's, and are never dropped again.
 
 Only sketches (ids, hashes, counts, signatures) cross a shuffle, never texts.
 """
@@ -14,79 +17,91 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import apache_beam as beam
+import numpy as np
 
 from schemas.config import Dedup
 from schemas.records import DROPPED, Fate, Sketch, stable_id
-from transforms import minhash
-from transforms.components import Components
+from transforms import contamination, hot, minhash, shingles
+from transforms.shingles import Scheme
 from transforms.urls import page_key
 
 beam.coders.registry.register_coder(Sketch, beam.coders.RowCoder)
 
 STAGE = "dedup"
-COLUMNS = ("doc_id", "url", "crawl_date", "warc_file", "warc_offset", "texts", "images")  # what `sketch` reads
+COLUMNS = ("doc_id", "url", "crawl_date", "warc_file", "warc_offset", "texts", "images")  # what `sketches` reads
+BATCH = 256  # documents that are sketched together
 
-Policy = Literal["newest", "longest", "most_images"]
+Policy = Literal["newest", "oldest", "longest", "quality", "most_images"]
 Drop = tuple[str, tuple[str, str]]  # doc_id, (doc_id of what replaces it, how)
 
+# The rules in their order, and the sketch's column that each compares; what an earlier run dropped by one of them
+# takes part in that one and those before it.
+RULES = {"url": "url_key", "exact": "text_key", "images": "images_key", "near": ""}
+_SENTENCE_ENDS = frozenset('.!?…"”’»)。！？」』')
 
-def sketch(row: Mapping[str, Any], config: Dedup) -> Sketch:
-    """A row of the documents table (columns COLUMNS) as a sketch; hashes only where a rule will look at them.
+
+def scheme(config: Dedup) -> Scheme:
+    """What signatures are made by."""
+    return Scheme(config.unit, config.ngram, config.hasher)
+
+
+def bands(config: Dedup) -> minhash.Bands:
+    """How candidates are found and compared.
+
+    Raises:
+        ConfigError: no bands reach the configured recall.
+    """
+    compared = config.verify if config.cluster == "verified" else ""
+    return minhash.choose(config.threshold, config.recall, config.permutations, compared)
+
+
+def sketches(rows: Iterable[Mapping[str, Any]], config: Dedup) -> Iterator[Sketch]:
+    """Rows of the documents table (columns COLUMNS) as sketches; hashes only where a rule will look at them.
 
     An interleaved document is compared by its text segments alone: its pictures often differ in nothing but size or
     host. Documents without a word are equal when they have the same pictures; without pictures they equal nothing.
     """
-    texts = [text for text in row["texts"] or () if text is not None]
-    images = [image for image in row["images"] or () if image is not None]
-    url_key = text_key = ""
-    signature, tokens = b"", []
-    if config.url or config.exact or config.near:
-        tokens = minhash.words("\n".join(texts))
-        page = page_key(row["url"] or "")
-        url_key = stable_id("page", page) if page else ""
-        if tokens:
-            text_key = stable_id("text", b" ".join(tokens).decode("utf-8", "surrogatepass"))
-        elif images:
-            text_key = stable_id("images", *images)
-        signature = minhash.signature(minhash.shingles(tokens, config.ngram), config.permutations)
-    return Sketch(
-        doc_id=row["doc_id"],
-        warc_file=row["warc_file"] or "",
-        warc_offset=row["warc_offset"] or 0,
-        crawl_date=row["crawl_date"] or 0,
-        words=len(tokens),
-        images=len(images),
-        url_key=url_key,
-        text_key=text_key,
-        signature=signature,
-    )
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH)):
+        yield from _sketch_batch(batch, config)
 
 
 def rank(document: Sketch, policy: Policy) -> tuple[int | str, ...]:
-    """Sorts highest what the policy keeps; never equal for two documents."""
+    """Sorts highest what the policy keeps; never equal for two documents. An earlier run's kept document beats all."""
     newest = (document.crawl_date, document.warc_file, document.warc_offset, document.doc_id)
+    if policy == "oldest":
+        return (document.age, -document.crawl_date, *newest)
     if policy == "longest":
-        return (document.words, *newest)
+        return (document.age, document.words, *newest)
+    if policy == "quality":
+        return (document.age, document.quality, *newest)
     if policy == "most_images":
-        return (document.images, document.words, *newest)
-    return newest
+        return (document.age, document.images, document.words, *newest)
+    return (document.age, *newest)
+
+
+def prose_words(texts: Iterable[str]) -> int:
+    """Words in lines that end as a sentence does, each line once: C4's and FineWeb's mark of prose."""
+    lines = {line.rstrip() for text in texts for line in text.splitlines()}
+    return sum(len(line.split()) for line in lines if line[-1:] in _SENTENCE_ENDS and line)
 
 
 @dataclasses.dataclass
 class OneCopy(beam.PTransform):
     """Sketches → (one sketch per doc_id, fates of the other copies of the same record).
 
-    The copy at the smallest (file, offset) stays. The others need keys of their own in the books:
-    doc_id@file:offset, and #n where even those repeat.
+    The copy at the smallest (file, offset) stays, an earlier run's before all. The others need keys of their own in
+    the books: doc_id@file:offset, and #n where even those repeat.
     """
 
-    def expand(self, sketches: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
+    def expand(self, found: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
         grouped = (
-            sketches
+            found
             | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch])
             | "SameId" >> beam.GroupByKey()
         )
@@ -98,96 +113,62 @@ class OneCopy(beam.PTransform):
 
 @dataclasses.dataclass
 class KeepBest(beam.PTransform):
-    """Sketches → (the best of those with equal keys and all without a key, drops of the others).
+    """(key, sketch) → (the best sketch of each key, drops of the others).
+
+    A combiner finds the best, so that no worker holds all sketches of a key; the others then learn of it.
 
     Args:
-        by: name of the sketch's column that must be equal; "" is equal to nothing.
         policy: which one stays.
         how: what the drops are called.
+        most: sketches of a key before it is split.
     """
 
-    by: str
     policy: Policy
     how: str
+    most: int = hot.MOST
 
-    def expand(self, sketches: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]:
-        by, policy, how = self.by, self.policy, self.how
-        grouped = (
-            sketches
-            | "Key"
-            >> beam.Map(lambda s: (getattr(s, by) or f"\x00{s.doc_id}", s)).with_output_types(tuple[str, Sketch])
-            | "SameKey" >> beam.GroupByKey()
+    def expand(
+        self, keyed: beam.PCollection[tuple[str, Sketch]]
+    ) -> tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]:
+        how, most = self.how, self.most
+        best = keyed | "Best" >> beam.CombinePerKey(Best(self.policy))
+        shared = best | "Shared" >> beam.Filter(lambda item: item[1][0] > 1)
+        crowded = shared | "Crowded" >> beam.FlatMapTuple(
+            lambda key, found: [(key, -(-found[0] // most))] if found[0] > most else []
         )
+        others = {
+            "rows": keyed | "Ids" >> beam.Map(_id_if_new).with_output_types(tuple[str, str]),
+            "one": shared
+            | "BestId" >> beam.MapTuple(lambda key, found: (key, found[1].doc_id)).with_output_types(tuple[str, str]),
+        } | "Others" >> hot.Attach(crowded)
         return (
-            grouped | "Best" >> beam.MapTuple(lambda _, group: _best(group, policy)).with_output_types(Sketch),
-            grouped
-            | "Others" >> beam.FlatMapTuple(lambda _, group: _drops(group, policy, how)).with_output_types(Drop),
+            best | "Sketch" >> beam.MapTuple(lambda _, found: found[1]).with_output_types(Sketch),
+            others
+            | "NotItself" >> beam.Filter(lambda item: item[0] and item[0] != item[1])
+            | "Drop" >> beam.MapTuple(lambda doc_id, kept: (doc_id, (kept, how))).with_output_types(Drop),
         )
 
 
 @dataclasses.dataclass
-class FindDuplicates(beam.PTransform):
-    """Sketches, unique by doc_id → (drops, count of edges that the unrolled rounds left to one worker).
+class EqualKeys(beam.PTransform):
+    """Sketches → (those that a rule leaves, drops): what has the same key as a better one goes, no key is no reason."""
 
-    Each dropped document occurs once and points at a document that is kept in the end.
+    rule: str
+    policy: Policy
 
-    Args:
-        config: the section; its switches say which rules apply.
-    """
-
-    config: Dedup
-
-    def expand(self, sketches: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Drop], beam.PCollection[int]]:
-        config, alive = self.config, sketches
-        found: list[beam.PCollection[Drop]] = []
-        if config.url:
-            alive, drops = alive | "Url" >> KeepBest("url_key", "newest", "url")
-            found.append(drops)
-        if config.exact:
-            alive, drops = alive | "Exact" >> KeepBest("text_key", config.keep, "exact")
-            found.append(drops)
-        if config.near:
-            drops, unfinished = alive | "Near" >> KeepBestOfSimilar(config)
-            found.append(drops)
-        else:
-            unfinished = sketches.pipeline | "NoEdges" >> beam.Create([0]).with_output_types(int)
-        if not found:
-            return sketches.pipeline | "NoDrops" >> beam.Create([]).with_output_types(Drop), unfinished
-        final = found.pop()  # the last rule's drops point at what is kept; earlier ones may point at what they drop
-        while found:
-            rule = len(found)
-            followed = (found.pop(), final) | f"Follow{rule}" >> Follow()
-            final = (final, followed) | f"Join{rule}" >> beam.Flatten()
-        return final, unfinished
-
-
-@dataclasses.dataclass
-class KeepBestOfSimilar(beam.PTransform):
-    """Sketches → (drops of near-duplicates, count of edges finished by one worker)."""
-
-    config: Dedup
-
-    def expand(self, sketches: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Drop], beam.PCollection[int]]:
-        config = self.config
-        bands, rows = minhash.choose_bands(config.threshold, config.recall, config.permutations)
-        pairs = (
-            sketches
-            | "WithWords" >> beam.Filter(lambda s: bool(s.signature)).with_output_types(Sketch)
-            | "Signed" >> beam.Map(lambda s: (s.doc_id, s.signature)).with_output_types(tuple[str, bytes])
-            | "SimilarPairs" >> minhash.SimilarPairs(config.threshold, bands, rows)
+    def expand(self, alive: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]:
+        column, rule = RULES[self.rule], self.rule
+        free = alive | "NoKey" >> beam.Filter(lambda s: s.age or not getattr(s, column)).with_output_types(Sketch)
+        best, drops = (
+            alive
+            | "Key"
+            >> beam.FlatMap(
+                lambda s: [(getattr(s, column), s)] if getattr(s, column) and takes_part(s, rule) else []
+            ).with_output_types(tuple[str, Sketch])
+            | "KeepBest" >> KeepBest(self.policy, rule)
         )
-        labels, unfinished = pairs | "Components" >> Components(config.rounds)
-        unsigned = sketches | "Unsigned" >> beam.Map(lambda s: (s.doc_id, s._replace(signature=b""))).with_output_types(
-            tuple[str, Sketch]
-        )
-        drops = (
-            {"sketch": unsigned, "component": labels}
-            | "JoinComponent" >> beam.CoGroupByKey()
-            | "ByComponent" >> beam.FlatMapTuple(_by_component).with_output_types(tuple[str, Sketch])
-            | "SameComponent" >> beam.GroupByKey()
-            | "Others" >> beam.FlatMapTuple(lambda _, group: _drops(group, config.keep, "near")).with_output_types(Drop)
-        )
-        return drops, unfinished
+        new = best | "New" >> beam.Filter(lambda s: not s.age).with_output_types(Sketch)
+        return (free, new) | "Left" >> beam.Flatten(), drops
 
 
 @dataclasses.dataclass
@@ -196,22 +177,111 @@ class Follow(beam.PTransform):
 
     def expand(self, drops: tuple[beam.PCollection[Drop], beam.PCollection[Drop]]) -> beam.PCollection[Drop]:
         earlier, later = drops
-        pointing = earlier | "ByTarget" >> beam.Map(lambda d: (d[1][0], (d[0], d[1][1]))).with_output_types(Drop)
+        crowds = earlier | "Target" >> beam.Map(lambda d: (d[1][0], d[0])).with_output_types(tuple[str, str])
+        parts = crowds | "Hot" >> hot.HotKeys()
+        pointing = earlier | "ByTarget" >> beam.Map(
+            lambda d, crowded: (hot.place(d[1][0], d[0], crowded.get(d[1][0])), (d[0], d[1][1])),
+            beam.pvalue.AsDict(parts),
+        ).with_output_types(Drop)
+        further = later | "Copies" >> beam.FlatMap(_to_parts, beam.pvalue.AsDict(parts)).with_output_types(Drop)
         return (
-            {"pointing": pointing, "next": later}
+            {"pointing": pointing, "next": further}
             | "Join" >> beam.CoGroupByKey()
             | "Follow" >> beam.FlatMapTuple(_follow).with_output_types(Drop)
         )
 
 
-def _place(document: Sketch) -> tuple[str, int, tuple[Any, ...]]:
-    return document.warc_file, document.warc_offset, tuple(document)
+def takes_part(document: Sketch, rule: str) -> bool:
+    """Whether a document comes to a rule: an earlier run's only where it did in that run."""
+    order = [*RULES]
+    return document.age != 1 or order.index(document.how) >= order.index(rule)
+
+
+class Best(beam.CombineFn):
+    """Sketches → (how many, the best of them)."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def create_accumulator(self) -> tuple[int, Sketch | None]:
+        return 0, None
+
+    def add_input(self, found: tuple[int, Sketch | None], document: Sketch) -> tuple[int, Sketch | None]:
+        return found[0] + 1, self._better(found[1], document)
+
+    def merge_accumulators(self, all_found: Iterable[tuple[int, Sketch | None]]) -> tuple[int, Sketch | None]:
+        count, best = 0, None
+        for number, document in all_found:
+            count += number
+            best = self._better(best, document)
+        return count, best
+
+    def extract_output(self, found: tuple[int, Sketch | None]) -> tuple[int, Sketch | None]:
+        return found
+
+    def _better(self, one: Sketch | None, other: Sketch | None) -> Sketch | None:
+        if one is None or other is None:
+            return one or other
+        return max(one, other, key=lambda document: rank(document, self._policy))
+
+
+def _sketch_batch(rows: Sequence[Mapping[str, Any]], config: Dedup) -> Iterator[Sketch]:
+    said = [[text for text in row["texts"] or () if text is not None] for row in rows]
+    wanted = config.url or config.exact or config.near
+    normalised = [shingles.normalise("\n".join(texts)) if wanted else b"" for texts in said]
+    word_hashes, sizes = shingles.tokens(normalised)
+    ends = np.cumsum(sizes)
+    signed, sets = [b""] * len(rows), [b""] * len(rows)
+    if config.near:
+        made = scheme(config)
+        hashed, counts = shingles.shingles(normalised, made, (word_hashes, sizes))
+        signed = minhash.signatures(hashed, counts, config.permutations)
+        if config.cluster == "verified" and config.verify == "exact":
+            parts = np.split(hashed, np.cumsum(counts)[:-1])
+            sets = [np.unique(part).astype("<u4").tobytes() for part in parts]
+    for index, (row, texts) in enumerate(zip(rows, said, strict=True)):
+        images = [image for image in row["images"] or () if image is not None]
+        own = word_hashes[ends[index] - sizes[index] : ends[index]]
+        page = page_key(row["url"] or "") if wanted else ""
+        same_images = stable_id("images", *images) if images else ""
+        yield Sketch(
+            doc_id=row["doc_id"],
+            warc_file=row["warc_file"] or "",
+            warc_offset=row["warc_offset"] or 0,
+            crawl_date=row["crawl_date"] or 0,
+            words=int(sizes[index]),
+            images=len(images),
+            quality=prose_words(texts) if config.keep == "quality" else 0,
+            url_key=stable_id("page", page) if page else "",
+            text_key=stable_id("text", own.tobytes().hex()) if len(own) else same_images if wanted else "",
+            images_key=same_images if config.image_sets and len(images) > 1 else "",
+            contaminated=_contamination(normalised[index], texts, config),
+            age=0,
+            how="",
+            signature=signed[index],
+            shingles=sets[index],
+        )
+
+
+def _contamination(normalised: bytes, texts: Sequence[str], config: Dedup) -> str:
+    if not config.evaluation:
+        return ""
+    known = contamination.load(config.evaluation, config.evaluation_ngram)
+    tokens = normalised.split() or shingles.words("\n".join(texts))  # normalised is empty where no rule asked
+    hit = known.find(tokens, config.evaluation_hits, config.evaluation_window)
+    return f"{hit.name}: {hit.words}" if hit else ""
+
+
+def _place(document: Sketch) -> tuple[int, str, int, tuple[Any, ...]]:
+    return -document.age, document.warc_file, document.warc_offset, tuple(document)
 
 
 def _other_copies(doc_id: str, copies: Iterable[Sketch]) -> Iterator[Fate]:
     first, *others = sorted(copies, key=_place)
     seen: Counter[str] = Counter()
     for other in others:
+        if other.age:
+            continue
         key = f"{doc_id}@{other.warc_file}:{other.warc_offset}"
         seen[key] += 1
         again = f"#{seen[key]}" if seen[key] > 1 else ""
@@ -219,24 +289,18 @@ def _other_copies(doc_id: str, copies: Iterable[Sketch]) -> Iterator[Fate]:
         yield Fate(STAGE, "document", key + again, DROPPED, "duplicate_record", where)
 
 
-def _best(group: Iterable[Sketch], policy: Policy) -> Sketch:
-    return max(group, key=lambda document: rank(document, policy))
+def _id_if_new(item: tuple[str, Sketch]) -> tuple[str, str]:
+    return item[0], "" if item[1].age else item[1].doc_id
 
 
-def _drops(group: Iterable[Sketch], policy: Policy, how: str) -> Iterator[Drop]:
-    kept = _best(group, policy).doc_id
-    for document in group:  # a second pass and no list: runners may page a large group from disk
-        if document.doc_id != kept:
-            yield document.doc_id, (kept, how)
-
-
-def _by_component(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Sketch]]:
-    for component in groups["component"]:
-        for document in groups["sketch"]:
-            yield component, document
+def _to_parts(drop: Drop, crowded: dict[str, int]) -> Iterator[Drop]:
+    for part in range(crowded.get(drop[0], 0)):
+        yield hot.split(drop[0], part), drop[1]
+    if drop[0] not in crowded:
+        yield drop
 
 
 def _follow(target: str, groups: dict[str, Iterable[tuple[str, str]]]) -> Iterator[Drop]:
-    further = next((kept for kept, _ in groups["next"]), target)
+    further = next((kept for kept, _ in groups["next"]), hot.whole(target))
     for doc_id, how in groups["pointing"]:
         yield doc_id, (further, how)

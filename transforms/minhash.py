@@ -1,102 +1,78 @@
-"""Near-duplicate texts: MinHash signatures, bands chosen for a recall, and pairs checked before they count.
+"""MinHash signatures of texts, and the bands of them that find similar pairs with a stated recall.
 
-text → words → word n-grams (shingles) → signature → band keys → candidate pairs → pairs that really are similar.
+texts → shingle hashes (transforms/shingles.py) → signatures → band keys; pairs of signatures → estimated similarity.
 
 MinHash (Broder 1997) estimates the Jaccard similarity of two shingle sets by the share of equal signature values;
 banding (Leskovec et al., Mining of Massive Datasets, 3.4) finds pairs that are likely to be similar without
-comparing all. The permutations are datasketch's "affine32" scheme, so that over the same shingle hashes a signature
-is bit for bit datasketch's; but each word is hashed once and n-grams are mixed from word hashes in numpy, because
-making and hashing the n-gram strings is what costs, not the permutations.
+comparing all. The permutations are datasketch's "affine32" scheme: over the same shingle hashes a signature is bit
+for bit datasketch's.
 
 Peers choose bands where false positives and false negatives balance, which at a "threshold" of 0.8 finds 40 % of the
-pairs that are 0.8 similar. Here the bands are the sharpest ones that find `recall` of them, and what they find wrongly
-is removed by comparing whole signatures.
+pairs that are 0.8 similar. Here `recall` is what it says: the share of pairs at `threshold` that are found in the end,
+after candidates have been compared. `choose` looks for the sharpest bands and the highest cut that reach it, and
+`found` gives the chance at any other similarity.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from apache_beam.metrics import Metrics
 
 from schemas.config import ConfigError
+from transforms import shingles
+from transforms.shingles import Hashes, Scheme, words
+
+__all__ = ["Bands", "band_keys", "choose", "estimate", "found", "jaccard", "sign", "words"]
 
 SEED = 1  # datasketch's default
-WINDOW = 8  # members of a bucket are compared with as many neighbours, and all with the first
-WINDOW_IN_LARGE = 4  # neighbours in a bucket of more than LARGE_BUCKET members
-LARGE_BUCKET = 32
-_BLOCK = 512  # shingles at a time: permutations x block stays in the L2 cache
+KEY_BYTES = 10  # of a band key
+_ROWS = 8  # permutations at once: long rows keep numpy's inner loops long,
+_COLUMNS = 8_192  # and so many shingles keep rows x columns in the L2 cache
 _MAX = np.uint32(0xFFFFFFFF)
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: multiplication is a bijection
-_SEPARATOR = "\x1f"  # between two ids in one key
-
-Hashes = npt.NDArray[np.uint32]
-
-# A byte of a word: letters and digits of ASCII, and everything outside ASCII that is not punctuation (below).
-_WORD_BYTES = bytes(c if c >= 128 or chr(c).isalnum() else 32 for c in range(256))
-# Latin-1 symbols, general punctuation (curly quotes, dashes, bullets) and CJK punctuation, in UTF-8. One pattern per
-# lead byte: `re` then skips ahead to that byte five times faster than it tries alternatives.
-_PUNCTUATION = tuple(
-    re.compile(pattern) for pattern in (rb"\xc2[\x80-\xbf]", rb"\xe2[\x80\x81][\x80-\xbf]", rb"\xe3\x80[\x80-\xbf]")
-)
-# Kana and ideographs, which are written without spaces: each is a word.
-_IDEOGRAPH = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
-_IDEOGRAPH_LEADS = tuple(bytes([lead]) for lead in range(0xE3, 0xEA))
 
 
-def words(text: str) -> list[bytes]:
-    """Words for comparison: compatibility forms, case and punctuation folded away; an ideograph is a word."""
-    if text.isascii():
-        return text.lower().encode().translate(_WORD_BYTES).split()
-    raw = unicodedata.normalize("NFKC", text).lower().encode("utf-8", "surrogatepass")
-    for pattern in _PUNCTUATION:
-        raw = pattern.sub(b" ", raw)
-    if any(lead in raw for lead in _IDEOGRAPH_LEADS):
-        raw = _IDEOGRAPH.sub(rb" \g<0> ", raw)
-    return raw.translate(_WORD_BYTES).split()
+def sign(texts: Sequence[str], scheme: Scheme, permutations: int) -> list[bytes]:
+    """MinHash signatures, `permutations` values of 4 little-endian bytes each; b"" for a text without a word."""
+    return sign_normalised([shingles.normalise(text) for text in texts], scheme, permutations)
 
 
-def shingles(tokens: list[bytes], ngram: int) -> Hashes:
-    """A 32-bit hash of every run of `ngram` words; of all the words together where there are fewer."""
-    if not tokens:
-        return np.empty(0, np.uint32)
-    hashed = np.fromiter(map(xxhash.xxh3_64_intdigest, tokens), np.uint64, len(tokens))
-    size = min(ngram, len(tokens))
-    count = len(tokens) - size + 1
-    mixed = hashed[:count].copy()
-    for step in range(1, size):  # order matters: multiply, fold the high half down, then the next word
-        mixed *= _MIX
-        mixed ^= mixed >> np.uint64(32)
-        mixed += hashed[step : step + count]
-    mixed *= _MIX
-    return (mixed >> np.uint64(32)).astype(np.uint32)
+def sign_normalised(normalised: Sequence[bytes], scheme: Scheme, permutations: int) -> list[bytes]:
+    """`sign` for texts that `shingles.normalise` has seen."""
+    signed: list[bytes] = []
+    for part in shingles.batches(normalised):
+        signed += signatures(*shingles.shingles(normalised[part], scheme), permutations)
+    return signed
 
 
-def signature(hashes: Hashes, permutations: int) -> bytes:
-    """MinHash values of a set of shingle hashes, 4 little-endian bytes each; b"" for the empty set."""
-    if not len(hashes):
-        return b""
+def signatures(hashes: Hashes, counts: npt.NDArray[np.int64], permutations: int) -> list[bytes]:
+    """MinHash values of sets of shingle hashes that stand one after another, `counts` of each."""
     a, b = _permutations(permutations)
     mixed = _fmix32(hashes)
-    lowest = np.full(permutations, _MAX, np.uint32)
-    for start in range(0, len(mixed), _BLOCK):
-        block = a * mixed[None, start : start + _BLOCK]
-        block += b
-        np.minimum(lowest, block.min(axis=1), out=lowest)
-    return lowest.astype("<u4").tobytes()
-
-
-def sign(text: str, ngram: int, permutations: int) -> bytes:
-    """Signature of a text; b"" where it has no word."""
-    return signature(shingles(words(text), ngram), permutations)
+    filled = np.flatnonzero(counts)
+    starts = np.cumsum(counts[filled]) - counts[filled]
+    lowest = np.full((permutations, len(filled)), _MAX, np.uint32)
+    for column in range(0, len(mixed), _COLUMNS):
+        values = mixed[None, column : column + _COLUMNS]
+        first = int(np.searchsorted(starts, column, "right")) - 1  # the set that the first column belongs to
+        last = int(np.searchsorted(starts, column + values.shape[1]))
+        edges = np.maximum(starts[first:last] - column, 0)
+        block = np.empty((_ROWS, values.shape[1]), np.uint32)
+        for row in range(0, permutations, _ROWS):
+            used = block[: min(_ROWS, permutations - row)]
+            np.multiply(a[row : row + _ROWS], values, out=used)
+            np.add(used, b[row : row + _ROWS], out=used)
+            into = lowest[row : row + _ROWS, first:last]
+            np.minimum(into, np.minimum.reduceat(used, edges, axis=1), out=into)
+    rows = np.ascontiguousarray(lowest.T, "<u4")
+    signed = [b""] * len(counts)
+    for index, row in zip(filled.tolist(), rows, strict=True):
+        signed[index] = row.tobytes()
+    return signed
 
 
 def estimate(first: bytes, second: bytes) -> float:
@@ -106,21 +82,67 @@ def estimate(first: bytes, second: bytes) -> float:
     return float(np.mean(np.frombuffer(first, "<u4") == np.frombuffer(second, "<u4")))
 
 
-def probability(similarity: float, bands: int, rows: int) -> float:
-    """P(two documents of this similarity share a band)."""
-    return float(1.0 - (1.0 - similarity**rows) ** bands)
+def jaccard(first: bytes, second: bytes) -> float:
+    """Jaccard similarity of two sets of distinct shingle hashes, 4 little-endian bytes each; 0 if either is empty."""
+    if not first or not second:
+        return 0.0
+    one, two = np.frombuffer(first, "<u4"), np.frombuffer(second, "<u4")
+    common = len(np.intersect1d(one, two, assume_unique=True))
+    return common / (len(one) + len(two) - common)
 
 
-def curve(bands: int, rows: int) -> list[tuple[float, float]]:
+@dataclasses.dataclass(frozen=True)
+class Bands:
+    """How near-duplicates are found.
+
+    Attributes:
+        bands: documents that agree in all rows of one of these are candidates.
+        rows: signature values in a band.
+        cut: candidates of at least this similarity are duplicates; 0 where candidates are not compared.
+        exact: whether the cut is on the Jaccard similarity itself and not on the signatures' estimate.
+    """
+
+    bands: int
+    rows: int
+    cut: float
+    exact: bool = False
+
+
+def found(similarity: float, how: Bands, permutations: int) -> float:
+    """P(a pair of this Jaccard similarity shares a band and passes the cut).
+
+    The two are not independent: both rest on the same values. With s the similarity, the number of equal values in a
+    band is binomial (rows, s) and the bands are independent of each other; so P(no band full, m values equal) is
+    a convolution of `bands` truncated binomials and one of the values outside the bands.
+    """
+    candidate = 1.0 - (1.0 - similarity**how.rows) ** how.bands
+    if how.exact or how.cut <= 0:
+        return candidate if similarity >= how.cut else 0.0
+    band = _binomial(how.rows, similarity)
+    band[-1] = 0.0  # not full
+    missed = _binomial(permutations - how.bands * how.rows, similarity)
+    for _ in range(how.bands):
+        missed = np.convolve(missed, band)
+    missed = np.pad(missed, (0, permutations + 1 - len(missed)))
+    passing = np.arange(permutations + 1) / permutations >= how.cut
+    return float(np.clip((_binomial(permutations, similarity) - missed)[passing].sum(), 0.0, 1.0))
+
+
+def curve(how: Bands, permutations: int) -> list[tuple[float, float]]:
     """(similarity, probability to be found) in steps of 0.05."""
-    return [(step / 20, round(probability(step / 20, bands, rows), 4)) for step in range(21)]
+    return [(step / 20, round(found(step / 20, how, permutations), 4)) for step in range(21)]
 
 
-def choose_bands(threshold: float, recall: float, permutations: int) -> tuple[int, int]:
-    """Bands and rows that find `recall` of the pairs at `threshold` with the least work below it.
+def choose(threshold: float, recall: float, permutations: int, compared: str = "signature") -> Bands:
+    """Bands, rows and cut that find `recall` of the pairs at `threshold` and as little as can be below.
 
-    For a number of rows the fewest bands that reach the recall are the best; among those pairs the one with the
-    smallest area under the curve from 0 to the threshold wins (the false positives of datasketch's optimiser).
+    Bands for which candidates alone would have half the misses: for a number of rows the fewest bands that reach it
+    are the best; among those pairs the one with the smallest area under the curve from 0 to the threshold wins (the
+    false positives of datasketch's optimiser). Then the highest cut that leaves the recall. Where candidates are not
+    compared by signatures, the bands have all the misses to themselves.
+
+    Args:
+        compared: "signature", "exact" (the cut is `threshold`) or "" (no cut).
 
     Raises:
         ConfigError: no bands can do it with so many permutations, or a value makes no sense.
@@ -129,74 +151,48 @@ def choose_bands(threshold: float, recall: float, permutations: int) -> tuple[in
         raise ConfigError(
             "dedup.threshold lies above 0 and up to 1, dedup.recall between 0 and 1, dedup.permutations is 1 or more"
         )
-    grid = np.linspace(0.0, threshold, 1001)
-    best: tuple[float, int, int] | None = None
-    for rows in range(1, permutations + 1):
-        bands = next((b for b in range(1, permutations // rows + 1) if probability(threshold, b, rows) >= recall), 0)
-        if bands:
-            area = float(np.trapezoid(1.0 - (1.0 - grid**rows) ** bands, grid))
-            best = min(best, (area, bands, rows)) if best else (area, bands, rows)
+    by_signature = compared == "signature"
+    wanted = (1.0 + recall) / 2 if by_signature else recall
+    best = _sharpest(threshold, wanted, permutations)
     if best is None:
         raise ConfigError(
             f"{permutations} permutations cannot find {recall:.0%} of the pairs at similarity {threshold}: "
             "raise dedup.permutations or dedup.threshold, or lower dedup.recall"
         )
-    return best[1], best[2]
+    if not by_signature:
+        return Bands(*best, cut=threshold if compared else 0.0, exact=bool(compared))
+    for equal in range(round(threshold * permutations), 0, -1):
+        how = Bands(*best, cut=equal / permutations)
+        if found(threshold, how, permutations) >= recall:
+            return how
+    return Bands(*best, cut=0.0)
+
+
+def _sharpest(threshold: float, recall: float, permutations: int) -> tuple[int, int] | None:
+    grid = np.linspace(0.0, threshold, 1001)
+    best: tuple[float, int, int] | None = None
+    for rows in range(1, permutations + 1):
+        miss = 1.0 - threshold**rows
+        bands = 1 if miss <= 0 else int(np.ceil(np.log(1.0 - recall) / np.log(miss))) if miss < 1 else permutations + 1
+        if bands * rows <= permutations:
+            area = float(np.trapezoid(1.0 - (1.0 - grid**rows) ** bands, grid))
+            best = min(best, (area, bands, rows)) if best else (area, bands, rows)
+    return best[1:] if best else None
 
 
 def band_keys(signed: bytes, bands: int, rows: int) -> Iterator[bytes]:
-    """10 bytes per band: its number and a hash of its rows. Chance collisions are rare and fail the check."""
+    """10 bytes per band: its number and a hash of its rows. Chance collisions are rare and fail the comparison."""
     for band in range(bands):
         piece = signed[band * rows * 4 : (band + 1) * rows * 4]
         yield band.to_bytes(2, "big") + xxhash.xxh3_64_digest(piece)
 
 
-def bucket_pairs(ids: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Pairs (smaller, larger) to compare inside a bucket: all where it is small, a bounded number each where not.
-
-    A star around one member would be enough to connect a true cluster, but its centre may be the odd one out and
-    fail every check; so each member also meets its next neighbours, fewer in a large bucket, which is a page template
-    in every band and would otherwise cost its square.
-    """
-    members = sorted(set(ids))
-    reach = WINDOW if len(members) <= LARGE_BUCKET else WINDOW_IN_LARGE
-    for index, smaller in enumerate(members):
-        for larger in members[index + 1 : index + 1 + reach]:
-            yield smaller, larger
-        if index > reach:
-            yield members[0], smaller
-
-
-@dataclasses.dataclass
-class SimilarPairs(beam.PTransform):
-    """(id, signature), ids unique → (smaller id, larger id) of pairs that are estimated to be similar enough.
-
-    Across shuffles go band keys with ids, then each candidate pair with its two signatures.
-
-    Args:
-        threshold: least estimated Jaccard similarity of a pair that is let through.
-        bands, rows: as `choose_bands` says.
-    """
-
-    threshold: float
-    bands: int
-    rows: int
-
-    def expand(self, signed: beam.PCollection[tuple[str, bytes]]) -> beam.PCollection[tuple[str, str]]:
-        bands, rows = self.bands, self.rows
-        candidates = (
-            signed
-            | "Bands" >> beam.FlatMap(_band_records, bands, rows).with_output_types(tuple[bytes, str])
-            | "Buckets" >> beam.GroupByKey()
-            | "Candidates" >> beam.FlatMap(_both_ways).with_output_types(tuple[str, str])
-        )
-        return (
-            {"signature": signed, "others": candidates}
-            | "JoinSignatures" >> beam.CoGroupByKey()
-            | "Ends" >> beam.FlatMap(_ends).with_output_types(tuple[str, bytes])
-            | "Meet" >> beam.GroupByKey()
-            | "Check" >> beam.FlatMap(_check, self.threshold).with_output_types(tuple[str, str])
-        )
+def _binomial(n: int, p: float) -> npt.NDArray[np.float64]:
+    """P(k of n) for k = 0..n."""
+    made = np.ones(1)
+    for _ in range(n):
+        made = np.convolve(made, (1.0 - p, p))
+    return made
 
 
 def _fmix32(values: Hashes) -> Hashes:
@@ -216,30 +212,3 @@ def _permutations(count: int) -> tuple[Hashes, Hashes]:
 
     a, b = MinHash(num_perm=count, seed=SEED, scheme="affine32").permutations
     return np.ascontiguousarray(a)[:, None], np.ascontiguousarray(b)[:, None]
-
-
-def _band_records(item: tuple[str, bytes], bands: int, rows: int) -> Iterator[tuple[bytes, str]]:
-    for key in band_keys(item[1], bands, rows):
-        yield key, item[0]
-
-
-def _both_ways(bucket: tuple[bytes, Iterable[str]]) -> Iterator[tuple[str, str]]:
-    for smaller, larger in bucket_pairs(bucket[1]):
-        yield smaller, larger
-        yield larger, smaller
-
-
-def _ends(item: tuple[str, dict[str, Iterable[bytes | str]]]) -> Iterator[tuple[str, bytes]]:
-    name, groups = item
-    for signed in groups["signature"]:
-        for other in set(groups["others"]):
-            yield _SEPARATOR.join(sorted((name, str(other)))), signed  # type: ignore[misc]
-
-
-def _check(item: tuple[str, Iterable[bytes]], threshold: float) -> Iterator[tuple[str, str]]:
-    first, second = item[1]
-    Metrics.counter("dedup", "pairs_compared").inc()
-    if estimate(first, second) >= threshold:
-        Metrics.counter("dedup", "pairs_similar").inc()
-        smaller, larger = item[0].split(_SEPARATOR)
-        yield smaller, larger

@@ -1,51 +1,18 @@
 """The whole stage on planted duplicates: verdicts, clusters, pairs, books, and equal bytes whatever the order."""
 
-import dataclasses
-import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from dedup_stage import again, checksums, document, pair, run, text, verdicts
 
-from pipeline import books, dedup
-from pipeline.context import Context
-from schemas.config import Config, ConfigError, Dedup
-from schemas.records import Document, Pair, hash_bucket, hash_unit
-from schemas.tables import DOCUMENTS, PAIRS
+from schemas.config import ConfigError, Dedup
+from schemas.records import Document, Pair, hash_unit
+from schemas.tables import DOCUMENTS
 from transforms.sinks import write_table
-
-
-def text(name: str, count: int = 200, changed: Sequence[int] = ()) -> str:
-    words = [f"w{hash_bucket(f'{name}/{i}', 3_000)}" for i in range(count)]
-    return " ".join(f"changed{i}" if i in changed else word for i, word in enumerate(words))
-
-
-def document(
-    doc_id: str, body: str, url: str = "", date: int = 100, place: tuple[str, int] = ("", 0), images: int = 0
-) -> Document:
-    pictures = [f"http://i.test/{doc_id}/{i}.jpg" for i in range(images)]
-    return Document(
-        doc_id,
-        url or f"http://site.test/{doc_id}",
-        date,
-        place[0] or "one.warc.gz",
-        place[1] or int(hash_unit(doc_id, "") * 1e6),
-        f"<urn:{doc_id}>",
-        "en",
-        0.9,
-        "",
-        [body, *[None] * images],
-        [None, *pictures],
-        [None] * (images + 1),
-    )
-
-
-def pair(doc_id: str, name: str) -> Pair:
-    return Pair(name, doc_id, "http://site.test/", f"http://i.test/{name}", name, "alt", "en", 0.9)
 
 
 def planted() -> tuple[list[Document], list[Pair]]:
@@ -86,45 +53,6 @@ def planted() -> tuple[list[Document], list[Pair]]:
         pair("nobody", "p5"),
     ]
     return documents, pairs
-
-
-def run(
-    output: Path,
-    documents: Sequence[Document],
-    pairs: Sequence[Pair] = (),
-    files: int = 3,
-    flags: tuple[str, ...] = (),
-    **section: Any,
-) -> dict[str, list[dict[str, Any]]]:
-    """Write the tables, run the stage, check its books; table name → rows."""
-    for number in range(files):
-        write_table(f"{output}/documents/d{number}.parquet", documents[number::files], DOCUMENTS)
-        write_table(f"{output}/pairs/d{number}.parquet", pairs[number::files], PAIRS)
-    return again(output, flags, **section)
-
-
-def again(output: Path, flags: tuple[str, ...] = (), **section: Any) -> dict[str, list[dict[str, Any]]]:
-    config = dataclasses.replace(Config(), dedup=Dedup(**section))
-    entered = dedup.run(Context(output=str(output), inputs=(), config=config, fingerprint="x", flags=flags))
-    books.audit(str(output), "dedup", entered)
-    return {
-        table: [row for part in sorted((output / table).glob("*.parquet")) for row in pq.read_table(part).to_pylist()]
-        for table in ("clusters", "kept", "fates/dedup")
-    }
-
-
-def verdicts(rows: dict[str, list[dict[str, Any]]], kind: str) -> dict[str, tuple[str, str]]:
-    """Key → (reason, detail) of what was dropped."""
-    return {
-        row["key"]: (row["reason"], row["detail"])
-        for row in rows["fates/dedup"]
-        if row["kind"] == kind and row["fate"] == "dropped"
-    }
-
-
-def checksums(output: Path) -> dict[str, str]:
-    parts = [part for table in ("clusters", "kept", "fates/dedup") for part in sorted((output / table).glob("*"))]
-    return {str(part.relative_to(output)): hashlib.sha256(part.read_bytes()).hexdigest() for part in parts}
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +125,16 @@ def test_order_files_and_workers_do_not_show(result: Any, tmp_path: Path) -> Non
     assert checksums(tmp_path) == checksums(result[0])
 
 
-def test_rounds_decide_speed_and_not_the_answer(result: Any, tmp_path: Path) -> None:
-    run(tmp_path, *planted(), rounds=0)
-    assert checksums(tmp_path) == checksums(result[0])
-    assert json.loads((tmp_path / "dedup/components.json").read_text())["edges_finished_by_one_worker"] > 0
-    assert json.loads((result[0] / "dedup/components.json").read_text())["edges_finished_by_one_worker"] == 0
+def test_a_chain_goes_on_in_further_jobs(tmp_path: Path) -> None:
+    """A hundred documents, each like the next alone: deeper than one round, and one cluster all the same."""
+    chain = [document(f"c{i:03}", text("c", 300, changed=range(3 * i)), date=i) for i in range(100)]
+    rows = run(tmp_path, chain, rounds=1)
+    assert {row["kept_id"] for row in rows["clusters"]} == {"c099"} and len(rows["clusters"]) == 100
+    jobs = sorted((tmp_path / "dedup").glob("stars-*.json"))
+    assert len(jobs) > 1 and jobs[-1].read_text() == "0" and int(jobs[0].read_text()) > 0
+    once = tmp_path / "once"
+    run(once, chain, rounds=8)
+    assert checksums(once) == checksums(tmp_path)
 
 
 @pytest.mark.parametrize("rule", ["url", "exact", "near", ""])
@@ -247,7 +180,7 @@ def test_sketches_on_disk_are_used_again(result: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("files", [0, 2])
 def test_nothing_in_nothing_out(tmp_path: Path, files: int) -> None:
     rows = run(tmp_path, [], [], files=files)
-    assert rows == {"clusters": [], "kept": [], "fates/dedup": []}
+    assert rows == {"clusters": [], "kept": [], "cuts": [], "fates/dedup": []}
     assert len(list((tmp_path / "kept").glob("*.parquet"))) == Dedup().buckets
 
 
@@ -259,5 +192,52 @@ def test_an_impossible_recall_is_refused_before_any_work(tmp_path: Path) -> None
 
 def test_curve_is_written(result: Any) -> None:
     chosen = json.loads((result[0] / "dedup/curve.json").read_text())
-    assert (chosen["bands"], chosen["rows"]) == (13, 8)
+    assert (chosen["bands"], chosen["rows"], chosen["cut"]) == (13, 7, 95 / 128)
     assert dict(map(tuple, chosen["curve"]))[0.8] >= chosen["recall"]
+
+
+def test_one_per_bucket_keeps_every_other_link_of_a_chain(tmp_path: Path) -> None:
+    """Of three in a row only the middle one is like both ends: by components one stays, by buckets two."""
+    chain = [document(f"c{i}", text("c", 200, changed=range(8 * i)), date=date) for i, date in enumerate((3, 1, 2))]
+    apart = [document(f"u{i}", text(f"unique {i}")) for i in range(20)]
+    section = {"threshold": 0.9, "recall": 0.999, "permutations": 256, "cluster": "bucket"}
+    rows = run(tmp_path, [*chain, *apart], **section)
+    kept = {row["key"] for row in rows["kept"] if row["key"].startswith("c")}
+    together = {frozenset(pair) for pair in seats(tmp_path)}
+    by_rank, expected = ["c0", "c2", "c1"], set()
+    for name in by_rank:
+        if not any(frozenset((name, other)) in together for other in expected):
+            expected.add(name)
+    assert frozenset(("c0", "c1")) in together  # else nothing was tried
+    assert kept == expected
+    for key, (reason, detail) in verdicts(rows, "document").items():
+        assert reason == "duplicate_near" and frozenset((key, detail)) in together
+
+
+def seats(output: Path) -> list[tuple[str, str]]:
+    """Documents that share a bucket, two by two."""
+    buckets: dict[str, set[str]] = {}
+    for part in (output / "dedup/seats-0").glob("*.parquet"):
+        for row in pq.read_table(part).to_pylist():
+            buckets.setdefault(row["other"], set()).add(row["doc_id"])
+    return [(a, b) for members in buckets.values() for a in members for b in members if a < b]
+
+
+def test_one_per_bucket_is_the_greedy_choice(tmp_path: Path) -> None:
+    """Families of variants in many overlapping buckets, against the definition: best first, none beside a kept one."""
+    variants = [
+        document(f"v{f}{i:02}", text(f"family {f}", 150, changed=range(i * 4 % 60, i * 4 % 60 + 9)), date=i * 7 % 30)
+        for f in range(6)
+        for i in range(30)
+    ]
+    rows = run(tmp_path, variants, cluster="bucket", exact=False, rounds=1, threshold=0.7)
+    beside: dict[str, set[str]] = {}
+    for a, b in seats(tmp_path):
+        beside.setdefault(a, set()).add(b)
+        beside.setdefault(b, set()).add(a)
+    expected: set[str] = set()
+    for one in sorted(variants, key=lambda d: (d.crawl_date, d.warc_file, d.warc_offset, d.doc_id), reverse=True):
+        if not beside.get(one.doc_id, set()) & expected:
+            expected.add(one.doc_id)
+    assert {row["key"] for row in rows["kept"] if row["kind"] == "document"} == expected
+    assert len(list((tmp_path / "dedup").glob("seats-*"))) > 2  # several jobs

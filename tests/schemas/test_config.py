@@ -25,7 +25,7 @@ def test_layers_defaults_recipe_file_overrides(tmp_path):
         ("pakc.max_images=3", "did you mean 'pack'"),
         ("pack.max_images=many", "pack.max_images is an int"),
         ("pack.max_images=true", "pack.max_images is an int"),
-        ("dedup.keep=oldest", "'newest', 'longest', 'most_images'"),
+        ("dedup.keep=best", "'newest', 'oldest', 'longest'"),
         ("extract.languages=en", "list of strings"),
         ("pack=3", "is a section"),
         ("pack.shards", "section.key=value"),

@@ -1,0 +1,78 @@
+"""dedup, second kind of job: edges → stars, or buckets → drops, job after job until nothing is left to do."""
+
+from __future__ import annotations
+
+import logging
+
+import apache_beam as beam
+
+from pipeline.dedup_work import Work, by_component
+from schemas.records import Sketch
+from schemas.tables import DROPS, EDGES
+from transforms import files, sinks, units
+from transforms.candidates import Edge
+from transforms.components import Stars
+from transforms.greedy import OnePerBucket
+
+_LOG = logging.getLogger(__name__)
+
+
+def link(work: Work) -> str:
+    """Jobs of `rounds` rounds each until every component is a star; returns where the stars are."""
+    source, number = "edges", 0
+    while True:
+        number += 1
+        target, edges = f"stars-{number}", work.parts(source)
+
+        def rounds(edges: list[str] = edges, target: str = target, number: int = number) -> units.Counts:
+            left = work.path(f"{target}.json")
+            with work.ctx.pipeline() as p:
+                rows = (
+                    p
+                    | "Edges" >> sinks.ReadTable(edges)
+                    | "Edge" >> beam.Map(lambda row: (row["doc_id"], row["other"])).with_output_types(Edge)
+                )
+                stars, unsettled = rows | "Stars" >> Stars(work.config.rounds)
+                _ = stars | "Write" >> sinks.WriteTable(work.path(target), EDGES, work.config.buckets)
+                _ = unsettled | "Left" >> beam.Map(lambda n, path: files.write_atomic(path, str(n)), left)
+            return {"unsettled": int(files.read_bytes(left))}
+
+        unsettled = work.job(f"link-{number}", rounds)["unsettled"]
+        if not unsettled:
+            return target
+        _LOG.info("components: %d documents are not settled after %d jobs, going on", unsettled, number)
+        source = target
+
+
+def seat(work: Work) -> None:
+    """Jobs of `rounds` rounds each until every document of a bucket is kept or dropped."""
+    number, left = 0, 1
+    while left:
+        number += 1
+
+        def rounds(number: int = number) -> units.Counts:
+            target = work.path(f"seats-{number}")
+            with work.ctx.pipeline() as p:
+                rows = (
+                    p
+                    | "Seats" >> sinks.ReadTable(work.parts(f"seats-{number - 1}"))
+                    | "Seat" >> beam.Map(lambda row: (row["doc_id"], row["other"])).with_output_types(tuple[str, str])
+                )
+                narrow = work.sketches(p)[0] | "Narrow" >> beam.Map(
+                    lambda s: (s.doc_id, s._replace(signature=b"", shingles=b""))
+                ).with_output_types(tuple[str, Sketch])
+                seats = (
+                    {"sketch": narrow, "component": rows}
+                    | "Join" >> beam.CoGroupByKey()
+                    | "Ranked" >> beam.FlatMapTuple(by_component).with_output_types(tuple[str, Sketch])
+                )
+                drops, undecided = seats | "OnePerBucket" >> OnePerBucket(work.config.keep, work.config.rounds)
+                _ = undecided | "WriteSeats" >> sinks.WriteTable(target, EDGES, work.config.buckets)
+                _ = (
+                    drops
+                    | "DropRows" >> beam.MapTuple(lambda doc_id, why: (doc_id, *why))
+                    | "WriteDrops" >> sinks.WriteTable(work.path(f"near-{number}"), DROPS, work.config.buckets)
+                )
+            return {"left": sinks.count_rows(files.join(target, "*.parquet"))}
+
+        left = work.job(f"seat-{number}", rounds)["left"]
