@@ -116,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
         _science(one)
     report = add("report", "write report/index.html", _report)
     report.add_argument("--output", required=True, metavar="DIR")
+    plan = add("plan", "what dedup of the extracted documents will cost, from a sample of them", _plan)
+    plan.add_argument("--output", required=True, metavar="DIR", help="a run that has been extracted")
+    plan.add_argument("--documents", type=int, default=0, metavar="N", help="plan for so many documents like these")
+    _science(plan)
     html = add("html", "one page → its document and pairs as JSON on stdout", _html)
     html.add_argument("file", metavar="FILE", help="an HTML file, - for stdin")
     html.add_argument("--url", default="", help="address of the page, for relative links")
@@ -183,6 +187,17 @@ def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     runners.check(flags)
     with _locked(options.output):
         run.demo(options, flags)
+
+
+def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from pipeline import manifest, plan
+
+    known = manifest.read_run(options.output)
+    if known is None:
+        raise ConfigError(f"{options.output} holds no weft run")
+    given = options.config or options.recipe
+    config = _config(options) if given else configuration.from_dict(known["config"], options.set)
+    print("\n".join(plan.make(options.output, config, options.documents).lines()))
 
 
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
