@@ -20,12 +20,13 @@ import apache_beam as beam
 
 from pipeline.context import Context
 from pipeline.packing import STAGE, Maker, archive, write_shard
+from pipeline.same_pictures import SamePictures
 from schemas import shards
 from schemas.config import ConfigError, Pack
 from schemas.records import KEPT, Fate, hash_unit
 from schemas.shards import ShardInfo
 from schemas.tables import FATES
-from transforms import files, lines, recipe, sequences, tokens
+from transforms import evaluation_images, files, lines, recipe, sequences, tokens
 from transforms.lines import Cuts
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
@@ -33,13 +34,15 @@ from transforms.urls import image_key
 OUTPUTS = ("shards",)
 FATE_FILES = 4
 SAMPLE_TEXTS, SAMPLE_CHARS = 5_000, 4_000  # what a trained tokenizer sees: at most 20 MB
-_INDEX = ("image_url", "image_id", "status", "width", "height", "single_colour", "blob", "offset", "length")
+_INDEX = ("image_url", "image_id", "status", "width", "height", "single_colour", "blob", "offset", "length", "phash")
 
 
 def run(ctx: Context) -> dict[str, int]:
     """Write all shards; returns how many documents, pairs and image occurrences entered."""
     config = ctx.config.pack
     tokenizer = config.tokenizer
+    if config.evaluation_images:
+        evaluation_images.load(config.evaluation_images)
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(
             f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"
@@ -64,7 +67,10 @@ def run(ctx: Context) -> dict[str, int]:
         made = Maker(ctx.config, tokenizer)
         rows = _kept_documents(p, ctx, kept)
         of_documents = _documents(rows, index, scores) | "Document" >> beam.FlatMap(made.document)
-        of_pairs = _pairs(p, ctx, rows, index, scores) | "Pair" >> beam.FlatMap(made.pair)
+        pairs = _pairs(p, ctx, rows, index, scores)
+        if config.pair_same_picture:
+            pairs = pairs | "SamePictures" >> SamePictures(made)
+        of_pairs = pairs | "Pair" >> beam.FlatMap(made.pair)
         both = (of_documents, of_pairs) | "Both" >> beam.Flatten()
         row = tuple[str, tuple[str, bytes, str, list[tuple[str, int, int]]]]
         samples = both | "Samples" >> beam.FlatMap(lambda made: made[0]).with_output_types(row)

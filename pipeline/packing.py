@@ -19,7 +19,7 @@ from schemas import shards
 from schemas.config import Config
 from schemas.records import DROPPED, KEPT, Fate, hash_bucket, hash_unit
 from schemas.shards import ShardInfo, Vocabulary
-from transforms import files, recipe, sequences, tokens
+from transforms import evaluation_images, files, recipe, sequences, tokens
 from transforms.recipe import Picture
 from transforms.tars import write_tar
 
@@ -37,6 +37,7 @@ class Stored(NamedTuple):
     blob: str
     offset: int
     length: int
+    phash: str
 
 
 def archive(row: dict[str, Any]) -> dict[str, Any]:
@@ -95,9 +96,10 @@ class Maker:
             placed = {image["position"] for _, (_, _, meta, _) in samples for image in json.loads(meta)["images"]}
             reasons = {n: r or ("" if n in placed else "document_cut") for n, r in reasons.items()}
         place = samples[0][0] if samples else ""
+        details = {n: p.evaluation for n, p in zip(positions, pictures, strict=True) if p and p.evaluation}
         fates = [Fate(STAGE, "document", doc_id, DROPPED if reason else KEPT, reason, place or row["url"])]
         fates += [
-            Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if r else KEPT, r, row["images"][n])
+            Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if r else KEPT, r, details.get(n, row["images"][n]))
             for n, r in reasons.items()
         ]
         yield samples, fates
@@ -124,12 +126,15 @@ class Maker:
 
     def pair(self, item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[list[_Sample], list[Fate]]]:
         """The sample and fate of every pair with one pair_id."""
-        similarity = next(iter(found), None) if (found := list(item[1]["scores"])) else None
+        scores = list(item[1]["scores"])
+        similarity = next(iter(scores), None)
+        twins = dict(item[1].get("twins", ()))
         for text, stored in sorted(item[1]["row"]):
             row = json.loads(text)
-            picture = self._picture((1, stored) if stored else None, {})
-            reason = recipe.judge_pair(picture, 1.0 if similarity is None else similarity, self._config.pack)
+            reason, about = self.judge(stored, scores)
             key = f"{row['doc_id']}:{row['pair_id']}"
+            if not reason and key in twins:
+                reason, about = "same_picture", twins[key]
             samples: list[_Sample] = []
             if not reason:
                 ids = sequences.caption(self.encoder.encode(row["text"]), self.encoder.vocabulary)
@@ -137,17 +142,25 @@ class Maker:
                 name = f"{row['pair_id']}-{row['doc_id']}"
                 shard = self._shard("pairs", row["doc_id"], name)
                 samples = [(shard, (name, self._bytes(ids), _json(meta), [_place(stored)]))]
-            detail = samples[0][0] if samples else row["image_url"]
+            detail = samples[0][0] if samples else about or row["image_url"]
             yield samples, [Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, detail)]
+
+    def judge(self, stored: tuple[Any, ...], scores: list[float]) -> tuple[str, str]:
+        """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""
+        picture = self._picture((1, stored) if stored else None, {})
+        reason = recipe.judge_pair(picture, scores[0] if scores else 1.0, self._config.pack)
+        return reason, picture.evaluation if picture and reason == "evaluation_image" else ""
 
     def _picture(self, known: tuple[int, tuple[Any, ...]] | None, similarities: dict[int, float]) -> Picture | None:
         if known is None or not known[1]:
             return None
         stored = Stored(*known[1])
-        best = max(similarities.values(), default=1.0)
-        return Picture(
-            stored.status, stored.image_id, stored.width, stored.height, bool(stored.single_colour), known[0], best
-        )
+        best, flat = max(similarities.values(), default=1.0), bool(stored.single_colour)
+        pack, evaluation = self._config.pack, ""
+        if pack.evaluation_images:
+            seen = evaluation_images.load(pack.evaluation_images)
+            evaluation = seen.find(stored.image_id, stored.phash, flat, pack.evaluation_distance)
+        return Picture(stored.status, stored.image_id, stored.width, stored.height, flat, known[0], best, evaluation)
 
     def _image_json(self, row: dict[str, Any], n: int, stored: Any, similarities: dict[int, float]) -> dict[str, Any]:
         meta = row["image_meta"][n] or {}

@@ -22,6 +22,7 @@ class Picture(NamedTuple):
     single_colour: bool
     repeats: int  # kept documents that hold it
     similarity: float  # best with any text of its document; 1.0 where nothing was compared
+    evaluation: str = ""  # the evaluation image that it is a copy of
 
 
 def judge_image(picture: Picture | None, config: Pack) -> str:
@@ -30,6 +31,8 @@ def judge_image(picture: Picture | None, config: Pack) -> str:
         return "image_missing"
     if picture.status != "ok":
         return f"image_{picture.status}"
+    if picture.evaluation:
+        return "evaluation_image"
     if min(picture.width, picture.height) < config.min_side:
         return "too_small"
     if _aspect(picture.width, picture.height) > config.max_aspect > 0:
@@ -84,6 +87,8 @@ def judge_pair(picture: Picture | None, similarity: float, config: Pack) -> str:
     """Why a caption pair is dropped; sizes are those of the image as fetched."""
     if picture is None or picture.status != "ok":
         return "image_missing"
+    if picture.evaluation:
+        return "evaluation_image"
     if min(picture.width, picture.height) < config.pair_min_side:
         return "too_small"
     if _aspect(picture.width, picture.height) > config.pair_max_aspect > 0:

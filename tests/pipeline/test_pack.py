@@ -58,10 +58,10 @@ class World:
         self.documents, self.kept, self.images, self.pairs, self.scores, self.entering = [], [], [], [], [], []
         self.blob = b""
 
-    def image(self, name, status="ok", size=(300, 200), flat=False):
+    def image(self, name, status="ok", size=(300, 200), flat=False, phash=""):
         data = jpeg(name) if status == "ok" else b""
         row = ImageRow(
-            url(name), hashlib.sha256(data).hexdigest() if data else "", status, 200, "image/jpeg", *size, 8, 8, "",
+            url(name), hashlib.sha256(data).hexdigest() if data else "", status, 200, "image/jpeg", *size, 8, 8, phash,
             "images/blobs/b", len(self.blob), len(data), 0, "warc", flat,
         )  # fmt: skip
         self.images.append(row)
@@ -387,3 +387,79 @@ def test_what_a_user_can_mend_is_one_line_before_any_work(world, tmp_path, overr
         run(output, override)
     assert "\n" not in str(error.value)
     assert not (output / "pack").exists() and not (output / "shards").exists()
+
+
+def pictures_world(looks):
+    """A page for each (name, phash, size, text, flat) of a picture with a pair."""
+    world = World()
+    for n, (name, phash, size, text, flat) in enumerate(looks):
+        world.image(name, size=size, flat=flat, phash=phash)
+        doc_id = pages(len(looks))[n]
+        world.document(doc_id, f"Before {name}.", (name,), "After it.")
+        world.pair(f"p{n:031x}", doc_id, name, text)
+    return world
+
+
+LOOKS = (
+    ("small", "f0f0aa5500ff1234", (300, 200), "A red fox", False),
+    ("large", "f0f0aa5500ff1234", (900, 600), "a red FOX!", False),
+    ("other-words", "f0f0aa5500ff1234", (900, 900), "A grey fox", False),
+    ("other-look", "f0f0aa5500ff1235", (900, 900), "A red fox", False),
+    ("too-small", "f0f0aa5500ff1234", (9000, 20), "A red fox", False),  # large, but the recipe drops it
+    ("dull-1", "8000000000000000", (300, 200), "Sky", False),
+    ("dull-2", "8000000000000000", (600, 400), "Sky", False),
+    ("unknown-1", "", (300, 200), "Sea", False),
+    ("unknown-2", "", (300, 200), "Sea", False),
+)
+
+
+def key(number):
+    return f"{pages(len(LOOKS))[number]}:p{number:031x}"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_pairs_that_look_and_read_the_same_the_largest_stays(tmp_path, sums, reverse):
+    world = pictures_world(LOOKS)
+    output = world.write(tmp_path / "out", files=1 + 2 * reverse, reverse=reverse)
+    run(output, "pack.pair_same_picture=true")
+    found = {k: row for (kind, k), row in fates(output).items() if kind == "pair"}
+    assert {k: (row["reason"], row["detail"]) for k, row in found.items() if row["reason"] == "same_picture"} == {
+        key(0): ("same_picture", key(1))
+    }
+    assert found[key(4)]["reason"] == "too_small" and len(found) == len(LOOKS)
+    run(plain := pictures_world(LOOKS).write(tmp_path / "plain"))
+    assert not any(row["reason"] == "same_picture" for row in fates(plain).values())
+
+
+def test_copies_of_evaluation_images_go_from_documents_and_pairs(tmp_path):
+    world = pictures_world(LOOKS[:4] + LOOKS[5:6])
+    known = tmp_path / "known"
+    known.mkdir()
+    (known / "quiz.jpg").write_bytes(jpeg("other-words"))  # by its bytes: one colour looks like any other
+    (known / "looks.txt").write_text("f0f0aa5500ff1236\n8000000000000000\n")
+    output = world.write(tmp_path / "out")
+    run(output, f"pack.evaluation_images=['{known}']", "pack.evaluation_distance=1", "pack.one_image_drop=0.0")
+    found = fates(output)
+    gone = {k: row["detail"] for k, row in found.items() if row["reason"] == "evaluation_image"}
+    here = pages(5)
+    near = f"{known}/looks.txt:1"
+    assert gone == {
+        **dict.fromkeys((("image", f"{here[0]}:1"), ("pair", key(0).replace(pages(9)[0], here[0]))), near),
+        **dict.fromkeys((("image", f"{here[1]}:1"), ("pair", f"{here[1]}:p{1:031x}")), near),
+        **dict.fromkeys((("image", f"{here[2]}:1"), ("pair", f"{here[2]}:p{2:031x}")), f"{known}/quiz.jpg"),
+    }  # "other look" differs in two bits, "dull 1" has no look
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("bad.jpg", b"no image", "bad.jpg"),
+        ("bad.txt", b"0123456789abcdef\nxyz\n", "bad.txt:2 is neither a sha256"),
+        (None, b"", "no evaluation images at"),
+    ],
+)
+def test_evaluation_images_that_cannot_be_read_are_one_line(tmp_path, name, content, said):
+    if name:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        run(tmp_path, f"pack.evaluation_images=['{tmp_path / (name or 'nowhere')}']")
