@@ -254,5 +254,6 @@ def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterato
         return made, found.status, int(time.time() * 1e6)
 
     asked = [(key, url) for key, url, *_ in wanted]
-    answers = fetch_all(asked, Client(config).get, then, config)
+    client = Client(config)
+    answers = fetch_all(asked, client.get, then, config, client.delay)
     return in_order(Got(key, *answer) for key, answer in answers)

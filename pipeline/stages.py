@@ -48,7 +48,7 @@ STAGES = (
     Stage("eval", "pipeline.training", "evaluate", (), ("train",), "validation loss, grounding gap"),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
-_NEVER_DECIDES = {"fetch": {"connect_to", "concurrency", "per_host", "timeout_s"}}  # how, not what
+_NEVER_DECIDES = {"fetch": {"connect_to", "concurrency", "per_host", "timeout_s", "interval_s"}}  # how, not what
 
 
 def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str, str]:

@@ -101,6 +101,8 @@ class Fetch:
     quality: int = 90  # JPEG
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
     honour_opt_out: bool = True  # X-Robots-Tag and tdm-reservation on the image's own response
+    robots: bool = True  # ask for robots.txt, once per site, and keep to it
+    interval_s: float = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
     concurrency: int = 16  # connections per worker
     per_host: int = 2  # connections to one host

@@ -49,13 +49,17 @@ def fetch_all(
     get: Callable[[str], Response],
     then: Callable[[Response], T],
     config: Fetch,
+    delay: Callable[[str], float] = lambda url: 0.0,
 ) -> Iterator[tuple[str, T]]:
     """Fetch every (key, URL); `then` makes of a response what is yielded with its key, in the thread that fetched it.
+
+    Args:
+        delay: seconds between the starts of two requests to the host of a URL.
 
     Raises:
         Exception: whatever `get` or `then` raised; the other threads end with what they are at.
     """
-    board = _Board(wanted, config)
+    board = _Board(wanted, config, delay)
     done: queue.Queue[tuple[str, T] | BaseException | None] = queue.Queue(maxsize=2 * config.concurrency)
 
     def work() -> None:
@@ -98,8 +102,9 @@ def fetch_all(
 class _Board:
     """What is left to do. A host has one token per connection; whoever holds a token may ask the host once."""
 
-    def __init__(self, wanted: Iterable[tuple[str, str]], config: Fetch) -> None:
-        self._retries = config.retries
+    def __init__(self, wanted: Iterable[tuple[str, str]], config: Fetch, delay: Callable[[str], float]) -> None:
+        self._retries, self._delay = config.retries, delay
+        self._next: dict[str, float] = {}  # host → when it may be asked again
         self._changed = threading.Condition()
         self._jobs: dict[str, deque[_Job]] = defaultdict(deque)
         self._resting: dict[str, float] = {}  # host → until when
@@ -123,7 +128,7 @@ class _Board:
                     self._changed.wait()
                     continue
                 due, turn, host = self._tokens[0]
-                rest = self._resting.get(host, 0.0)
+                rest = max(self._resting.get(host, 0.0), self._next.get(host, 0.0))
                 if rest > due:
                     heapq.heapreplace(self._tokens, (rest, turn, host))
                 elif (left := due - time.monotonic()) > 0:
@@ -131,7 +136,10 @@ class _Board:
                 else:
                     heapq.heappop(self._tokens)
                     if self._jobs[host]:
-                        return self._jobs[host].popleft()
+                        job = self._jobs[host].popleft()
+                        if (between := self._delay(job.url)) > 0:
+                            self._next[host] = time.monotonic() + between
+                        return job
             return None
 
     def given_up(self, job: _Job) -> Response | None:

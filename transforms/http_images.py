@@ -1,7 +1,8 @@
 """One polite HTTP GET: bounded in time, bytes and redirects, and never into a private network.
 
-URL → a whole answer, or the reason there is none. The address of every hop is resolved here, checked to be public and
-then connected to itself, so that a name cannot mean something else a moment later. `connect_to` entries lead a host and
+URL → a whole answer, or the reason there is none. Connections are kept open and used again; robots.txt is asked for
+once per site. The address of every hop is resolved here, checked to be public and then connected to itself, so that
+a name cannot mean something else a moment later. `connect_to` entries lead a host and
 its subdomains to a given address without these checks, much as curl's --connect-to; that is how a mirror, a cache or a
 test server is used, and it is spoken to in plain HTTP even for https URLs.
 
@@ -25,6 +26,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from schemas.config import ConfigError, Fetch
 from transforms import optout
+from transforms.robots import Problem, Robots
 from transforms.urls import resolve
 
 MAX_REDIRECTS = 5
@@ -35,6 +37,13 @@ _CHUNK = 1 << 16
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that is assigned for global unicast (RFC 4291)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 UNANSWERED = ("connection_failed", "timeout", "incomplete")
+MAX_DELAY_S = 30.0  # the longest Crawl-delay that is kept to; longer ones would stand still for days
+IDLE_S = 15.0  # how long an open connection waits for its next use; servers close theirs after 5 to 75 s
+_DRAINED = 1 << 16  # bytes of an answer nobody wants that are read so that its connection can be used again
+_STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
+
+
+_Place = tuple[str, str, int | None]  # scheme, host, port
 
 
 class Response(NamedTuple):
@@ -57,11 +66,16 @@ class Client:
         self._known: dict[str, tuple[float, list[str]]] = {}
         self._gates: dict[str, threading.Semaphore] = {}  # by host: redirects of many sites may lead to one
         self._tls = ssl.create_default_context()
+        self._idle = _Idle(config.concurrency)
+        self._robots = Robots(config.user_agent, self._robots_txt)
 
     def get(self, url: str) -> Response:
         """One GET, redirects followed; every failure is a reason, nothing is raised."""
         deadline = time.monotonic() + self._config.timeout_s
         for _ in range(MAX_REDIRECTS + 1):
+            reason, detail = self._refused(url)
+            if reason:
+                return Response(0, b"", reason, detail)
             found, target = self._once(url, deadline)
             if not target:
                 return found
@@ -70,12 +84,40 @@ class Client:
                 return Response(found.status, b"", "bad_redirect", target[:200])
         return Response(found.status, b"", "too_many_redirects", url[:200])
 
-    def _once(self, url: str, deadline: float) -> tuple[Response, str]:
-        """(answer, where it leads on to)."""
+    def delay(self, url: str) -> float:
+        """Seconds to leave between two requests to the host of this URL."""
+        asked = self._robots.delay(url) if self._config.robots else 0.0
+        return max(min(asked, MAX_DELAY_S), self._config.interval_s)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._idle.close()
+
+    def _refused(self, url: str) -> Problem:
+        if not self._config.robots or not url.startswith(("http://", "https://")):
+            return "", ""
+        try:
+            return self._robots.verdict(url)
+        except ValueError:
+            return "", ""  # no URL at all: `_once` says so
+
+    def _robots_txt(self, url: str) -> tuple[int, bytes, Problem]:
+        """(status, body, problem) of a robots.txt, redirects followed; it has a time of its own."""
+        deadline = time.monotonic() + self._config.timeout_s
+        for _ in range(MAX_REDIRECTS + 1):
+            found, target = self._once(url, deadline, plain=True)
+            if not target:
+                return found.status, found.body, (found.reason, found.detail)
+            url = resolve(url, _as_utf8(target))
+        return 404, b"", ("", "")  # RFC 9309, 2.3.1.2: more than five redirects may be taken for unavailable
+
+    def _once(self, url: str, deadline: float, plain: bool = False) -> tuple[Response, str]:
+        """(answer, where it leads on to); opt-outs of images mean nothing where it is `plain` text."""
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
+            host = parts.hostname or ""
             host.encode("idna")
+            _ = parts.port  # raises where it is no number
         except ValueError:
             return Response(0, b"", "bad_url", url[:200]), ""
         if parts.scheme not in ("http", "https") or not host:
@@ -84,8 +126,7 @@ class Client:
         if not gate.acquire(timeout=max(deadline - time.monotonic(), 0)):
             return Response(0, b"", "timeout", f"{host} had all its connections busy"), ""
         try:
-            with self._connect(host, port, parts.scheme == "https", deadline) as link:
-                return self._exchange(link, parts, deadline)
+            return self._ask(parts, deadline, plain)
         except PermissionError as error:
             return Response(0, b"", "private_address", str(error)), ""
         except (http.client.InvalidURL, UnicodeError) as error:
@@ -97,7 +138,32 @@ class Client:
         finally:
             gate.release()
 
-    def _exchange(self, link: socket.socket, parts: SplitResult, deadline: float) -> tuple[Response, str]:
+    def _ask(self, parts: SplitResult, deadline: float, plain: bool) -> tuple[Response, str]:
+        """The exchange over a connection that is open, or over a new one."""
+        host, port, secure = parts.hostname or "", parts.port, parts.scheme == "https"
+        place = (parts.scheme, host, port)
+        link, used = self._idle.take(place), True
+        while True:
+            if link is None:
+                link, used = self._connect(host, port, secure, deadline), False
+            again = False
+            try:
+                found, target, again = self._exchange(link, parts, deadline, plain)
+                return found, target
+            except _STALE:
+                if not used:  # else the server closed it while it waited, and a new one tells
+                    raise
+            finally:
+                if again:
+                    self._idle.put(place, link)
+                else:
+                    link.close()
+            link = None
+
+    def _exchange(
+        self, link: socket.socket, parts: SplitResult, deadline: float, plain: bool
+    ) -> tuple[Response, str, bool]:
+        """(answer, where it leads on to, whether the connection can be used again)."""
         line = http.client.HTTPConnection(parts.hostname or "")
         line.sock = _Timed(link, deadline)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -112,22 +178,24 @@ class Client:
         said = dict(headers)
         status, most = answer.status, self._config.max_bytes
         if status in _REDIRECTS and said.get("location"):
-            return Response(status, b"", "http_error", f"HTTP {status}"), said["location"]
+            return Response(status, b"", "http_error", f"HTTP {status}"), said["location"], _drained(answer)
         if not 200 <= status < 300:
-            return Response(status, b"", "http_error", f"HTTP {status}", _wait(said.get("retry-after", ""))), ""
-        wish = optout.read_image(headers) if self._config.honour_opt_out else ""
+            wait = _wait(said.get("retry-after", ""))
+            return Response(status, b"", "http_error", f"HTTP {status}", wait), "", _drained(answer)
+        wish = optout.read_image(headers) if self._config.honour_opt_out and not plain else ""
         if wish:
-            return Response(status, b"", "opt_out", wish), ""
+            return Response(status, b"", "opt_out", wish), "", _drained(answer)
         body = bytearray()
         too_long = (answer.length or 0) > most
         while not too_long and (chunk := answer.read(_CHUNK)):
             body += chunk
             too_long = len(body) > most
         if too_long:
-            return Response(status, b"", "too_many_bytes", f"over {most} bytes"), ""
+            return Response(status, b"", "too_many_bytes", f"over {most} bytes"), "", False
         if answer.length:  # http.client passes over a body that ends early
-            return Response(status, b"", "incomplete", f"{answer.length} bytes missing"), ""
-        return _unpacked(status, bytes(body), said.get("content-encoding", ""), most), ""
+            return Response(status, b"", "incomplete", f"{answer.length} bytes missing"), "", False
+        again = not answer.will_close and answer.isclosed()
+        return _unpacked(status, bytes(body), said.get("content-encoding", ""), most), "", again
 
     def _connect(self, host: str, port: int | None, secure: bool, deadline: float) -> socket.socket:
         """An open connection, encrypted where asked; PermissionError for a host that is not public."""
@@ -168,6 +236,36 @@ class Client:
         if private:
             raise PermissionError(f"{host} is {private}")
         return addresses
+
+
+class _Idle:
+    """Open connections that wait for their next use, the longest waiting closed first where there are too many."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._waiting: list[tuple[float, _Place, socket.socket]] = []  # by the time they were put back
+
+    def take(self, place: _Place) -> socket.socket | None:
+        """A connection to this place that is fresh enough, the youngest there is."""
+        now = time.monotonic()
+        with self._lock:
+            while self._waiting and now - self._waiting[0][0] > IDLE_S:
+                self._waiting.pop(0)[2].close()
+            for index in range(len(self._waiting) - 1, -1, -1):
+                if self._waiting[index][1] == place:
+                    return self._waiting.pop(index)[2]
+        return None
+
+    def put(self, place: _Place, link: socket.socket) -> None:
+        with self._lock:
+            self._waiting.append((time.monotonic(), place, link))
+            if len(self._waiting) > self._most:
+                self._waiting.pop(0)[2].close()
+
+    def close(self) -> None:
+        with self._lock:
+            while self._waiting:
+                self._waiting.pop()[2].close()
 
 
 class _Timed:
@@ -230,6 +328,14 @@ def _look_up(host: str, seconds: float) -> list[str]:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _drained(answer: http.client.HTTPResponse) -> bool:
+    """Read what is left of a short answer; whether its connection can be used again."""
+    if answer.will_close or (answer.length or 0) > _DRAINED:
+        return False
+    answer.read(_DRAINED)
+    return answer.isclosed()
 
 
 def _left(deadline: float) -> float:

@@ -218,7 +218,9 @@ def archive(output: Path, path: Path, records: Sequence[bytes], how: str = "memb
 def run(output: Path, server: Server | None = None, flags: tuple[str, ...] = ALONE, **section: Any) -> dict[str, Any]:
     """Run the stage and check its books; image key → index row."""
     routes = (f"web.test=127.0.0.1:{server.server_address[1]}",) if server else ()
-    part = dataclasses.replace(Fetch(connect_to=routes, max_bytes=1_000_000, timeout_s=5.0, buckets=3), **section)
+    part = dataclasses.replace(
+        Fetch(connect_to=routes, max_bytes=1_000_000, timeout_s=5.0, buckets=3, robots=False), **section
+    )
     context = Context(str(output), (), dataclasses.replace(Config(), fetch=part), "x", flags)
     entered = fetch.run(context)
     books.audit(str(output), "fetch", entered)

@@ -177,7 +177,7 @@ def server() -> Iterator[Server]:
 
 
 def config(server: Server, **section: Any) -> Fetch:
-    base = Fetch(connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), timeout_s=5.0)
+    base = Fetch(connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), timeout_s=5.0, robots=False)
     return dataclasses.replace(base, **section)
 
 
@@ -262,7 +262,9 @@ def test_names_beyond_ascii_are_asked_for_in_utf8(server: Server) -> None:
         thread = threading.Thread(target=once)
         thread.start()
         routes = (f"raw.test=127.0.0.1:{port}", *config(server).connect_to)
-        assert Client(Fetch(connect_to=routes)).get("http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
+        assert (
+            Client(Fetch(connect_to=routes, robots=False)).get("http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
+        )
         thread.join()
 
 
@@ -382,7 +384,7 @@ def test_certificates_are_checked_and_encrypted_trickles_end_too(certificate: tu
     context.load_cert_chain(*certificate)
     with serving(context) as server:
         port = server.server_address[1]
-        client = LoopbackClient(Fetch(timeout_s=0.6))
+        client = LoopbackClient(Fetch(timeout_s=0.6, robots=False))
         unknown = client.get(f"https://tls.test:{port}/ok")
         assert unknown.reason == "connection_failed" and "CERTIFICATE_VERIFY_FAILED" in unknown.detail
         client._tls.load_verify_locations(certificate[0])
@@ -398,3 +400,142 @@ def test_a_handshake_that_stalls_is_left_in_time() -> None:
         begun = time.monotonic()
         found = LoopbackClient(Fetch(timeout_s=0.3)).get(f"https://tls.test:{silent.getsockname()[1]}/a")
     assert found.reason == "timeout" and time.monotonic() - begun < 1.5
+
+
+class Counting(Server):
+    """Counts connections."""
+
+    connections = 0
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
+
+
+def client_of(port: int, **section: Any) -> Client:
+    return Client(Fetch(connect_to=(f"web.test=127.0.0.1:{port}", f"other.test=127.0.0.1:{port}"), **section))
+
+
+@pytest.fixture
+def counting() -> Iterator[Counting]:
+    with Counting(("127.0.0.1", 0), Handler) as made:
+        made.seen = []
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+def test_a_connection_is_used_again(counting: Counting) -> None:
+    client = client_of(counting.server_address[1], robots=False)
+    for n in range(20):
+        assert client.get(f"http://web.test/ok/{n}").body == BODY
+        assert client.get(f"http://web.test/missing/{n}").status == 404  # its body is read, so that this goes on
+    assert counting.connections == 1 and len(counting.seen) == 40
+    assert client.get("http://other.test/ok").body == BODY  # another host is another connection
+    assert counting.connections == 2
+    client.close()
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
+    """The server closes after each answer without saying so, as servers do when they have waited enough."""
+    asked: list[bytes] = []
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(3):
+            link, _ = listening.accept()
+            asked.append(link.recv(4096))
+            link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            link.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        client = client_of(listening.getsockname()[1], robots=False, timeout_s=5.0)
+        for _ in range(3):
+            assert client.get("http://web.test/a").body == b"hi"
+            time.sleep(0.05)
+    assert len(asked) == 3
+
+
+def test_what_is_left_of_an_answer_is_not_taken_for_the_next(counting: Counting) -> None:
+    client = client_of(counting.server_address[1], robots=False, max_bytes=len(BODY) - 1)
+    assert client.get("http://web.test/ok").reason == "too_many_bytes"
+    assert client.get("http://web.test/missing").status == 404
+    assert counting.connections == 2
+
+
+ROBOTS = b"""User-agent: *
+Disallow: /private
+Crawl-delay: 7
+User-agent: weft
+Disallow: /*.gif$
+Allow: /private/ok.gif
+Crawl-delay: 2
+"""
+
+
+class Ruled(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.headers["Host"], self.path))
+        status, body = 200, b"image"
+        if self.path == "/robots.txt":
+            status, body = self.server.rules
+        self.send_response(status)
+        self.send_header("X-Robots-Tag", "noai" if self.path == "/robots.txt" else "all")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def ruled() -> Iterator[Any]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ruled) as made:
+        made.seen, made.rules = [], (200, ROBOTS)  # type: ignore[attr-defined]
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+def test_robots_txt_is_kept_to_and_asked_for_once(ruled: Any) -> None:
+    client = client_of(ruled.server_address[1])
+    told = {path: client.get(f"http://web.test{path}").reason for path in ("/a.jpg", "/b.gif", "/private/x.jpg")}
+    assert told == {"/a.jpg": "", "/b.gif": "robots_disallowed", "/private/x.jpg": ""}  # weft's own group counts alone
+    assert client.get("http://web.test/private/ok.gif").reason == ""  # the longest rule decides
+    assert [path for _, path in ruled.seen].count("/robots.txt") == 1
+    assert client.delay("http://web.test/a.jpg") == 2.0 and client.delay("http://other.test/a.jpg") == 0.0
+    anybody = client_of(ruled.server_address[1], user_agent="Mozilla/5.0 somebody")
+    assert anybody.get("http://web.test/private/x.jpg").reason == "robots_disallowed"
+    assert anybody.delay("http://web.test/a.jpg") == 7.0
+    rude = client_of(ruled.server_address[1], robots=False)
+    assert rude.get("http://web.test/b.gif").reason == "" and rude.delay("http://web.test/a.jpg") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [(404, b"", ""), (403, b"", ""), (503, b"", "robots_unavailable"), (200, b"\xff\x00 no rules at all", "")],
+)
+def test_what_an_answer_to_robots_txt_means(ruled: Any, status: int, body: bytes, reason: str) -> None:
+    ruled.rules = (status, body)
+    assert client_of(ruled.server_address[1]).get("http://web.test/a.jpg").reason == reason
+
+
+def test_redirects_ask_the_robots_txt_of_where_they_lead(ruled: Any, counting: Counting) -> None:
+    routes = (f"web.test=127.0.0.1:{counting.server_address[1]}", f"ruled.test=127.0.0.1:{ruled.server_address[1]}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Handler, "on_away", lambda self: self.answer(302, b"", Location="http://ruled.test/b.gif"), raising=False
+        )
+        found = Client(Fetch(connect_to=routes)).get("http://web.test/away")
+    assert found.reason == "robots_disallowed" and ("ruled.test", "/b.gif") not in ruled.seen
+
+
+def test_a_site_that_does_not_answer_is_told_as_it_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert client_of(port).get("http://web.test/a").reason == "connection_failed"
+    assert Client(Fetch()).get("http://127.0.0.1/a").reason == "private_address"
