@@ -13,6 +13,7 @@ with datasketch's bit for bit; it is many times slower.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import re
@@ -40,10 +41,18 @@ _SPACE = 32
 _WORD_BYTES = bytes(
     ord(chr(c).lower()) if c < 128 and chr(c).isalnum() else c if c >= 128 else _SPACE for c in range(256)
 )
-# Latin-1 symbols, general punctuation (curly quotes, dashes, bullets) and CJK punctuation, in UTF-8. One pattern per
-# lead byte: `re` then skips ahead to that byte five times faster than it tries alternatives.
+# The same for Latin-1; only ß and ÿ have no other case there.
+_LATIN_WORD_BYTES = _WORD_BYTES[:192] + bytes(ord(chr(c).lower()) for c in range(192, 256))
+# Latin-1 symbols but those that mean a letter or digit (ª ² ³ µ ¹ º ¼ ½ ¾), general punctuation (curly quotes, dashes,
+# bullets) and CJK punctuation, in UTF-8. One pattern per lead byte: `re` then skips ahead to that byte five times
+# faster than it tries alternatives.
 _PUNCTUATION = tuple(
-    re.compile(pattern) for pattern in (rb"\xc2[\x80-\xbf]", rb"\xe2[\x80\x81][\x80-\xbf]", rb"\xe3\x80[\x80-\xbf]")
+    re.compile(pattern)
+    for pattern in (
+        rb"\xc2[\x80-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb\xbf]",
+        rb"\xe2[\x80\x81][\x80-\xbf]",
+        rb"\xe3\x80[\x80-\xbf]",
+    )
 )
 # Kana and ideographs, which are written without spaces: each is a word.
 _IDEOGRAPH = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
@@ -67,17 +76,27 @@ class Scheme:
 
 def normalise(text: str) -> bytes:
     """Words between spaces (one or more): compatibility forms, case and punctuation folded away; UTF-8."""
-    if text.isascii():
-        return text.encode().translate(_WORD_BYTES)
-    raw = unicodedata.normalize("NFKC", text).encode("utf-8", "surrogatepass")
-    for pattern in _PUNCTUATION:
-        raw = pattern.sub(b" ", raw)
-    if raw.isascii():  # an English text with curly quotes
+    raw = _fold_punctuation(text.encode("utf-8", "surrogatepass"))
+    if raw.isascii():  # as most English texts are, but for curly quotes
         return raw.translate(_WORD_BYTES)
-    raw = raw.decode("utf-8", "surrogatepass").lower().encode("utf-8", "surrogatepass")
+    said = raw.decode("utf-8", "surrogatepass")
+    if b"\xc2" not in raw:  # nothing between ASCII and À is left: letters with accents alone need no NFKC
+        with contextlib.suppress(UnicodeEncodeError):
+            return said.encode("latin-1").translate(_LATIN_WORD_BYTES).decode("latin-1").encode()
+    if unicodedata.is_normalized("NFKC", said):  # five times as fast to ask as to do
+        raw = said.lower().encode("utf-8", "surrogatepass")
+    else:  # which may make punctuation of what was none: a fullwidth dash
+        raw = _fold_punctuation(unicodedata.normalize("NFKC", said).lower().encode("utf-8", "surrogatepass"))
     if any(lead in raw for lead in _IDEOGRAPH_LEADS):
         raw = _IDEOGRAPH.sub(rb" \g<0> ", raw)
     return raw.translate(_WORD_BYTES)
+
+
+def _fold_punctuation(raw: bytes) -> bytes:
+    if not raw.isascii():
+        for pattern in _PUNCTUATION:
+            raw = pattern.sub(b" ", raw)
+    return raw
 
 
 def words(text: str) -> list[bytes]:

@@ -18,7 +18,7 @@ from pipeline.context import Context
 from schemas import shards
 from schemas.config import Config, ConfigError
 from schemas.records import Document, Fate, ImageMeta, ImageRow, KeptRow, Pair, Score, hash_unit
-from schemas.tables import DOCUMENTS, FATES, IMAGES, KEPT, PAIRS, SCORES
+from schemas.tables import CUTS, DOCUMENTS, FATES, IMAGES, KEPT, PAIRS, SCORES
 from transforms.recipe import split_of
 from transforms.sinks import write_table
 from transforms.tokens import Encoder
@@ -463,3 +463,22 @@ def test_evaluation_images_that_cannot_be_read_are_one_line(tmp_path, name, cont
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=said):
         run(tmp_path, f"pack.evaluation_images=['{tmp_path / (name or 'nowhere')}']")
+
+
+def test_documents_are_packed_without_the_lines_that_dedup_cut(tmp_path):
+    world = World()
+    for n, doc_id in enumerate(pages(6)):
+        world.image(f"i{n}")
+        world.document(doc_id, f"Our menu\nHello {n}", (f"i{n}",), "Subscribe")
+    output = world.write(tmp_path / "out")
+    write_table(str(output / "cuts/p.parquet"), [(doc_id, [0, 2]) for doc_id in pages(6)[:3]], CUTS)
+    run(output, "pack.one_image_drop=0.0", "pack.val_fraction=0.0")
+    encoder = Encoder(str(output / "shards/tokenizer.json"), 8, 64)
+    said = {}
+    for sample in samples(output, "interleaved"):
+        meta, ids = json.loads(sample["json"]), array(sample, "input_ids.npy")
+        parts = [ids[start:end] for _, start, end in meta["spans"]]
+        texts = [encoder.decode(part.tolist()) for part in parts if part[0] != encoder.vocabulary.image]
+        said[meta["doc_id"]] = texts, [image["position"] for image in meta["images"]]
+    for n, doc_id in enumerate(pages(6)):
+        assert said[doc_id] == (([f"Hello {n}"] if n < 3 else [f"Our menu\nHello {n}", "Subscribe"]), [1])

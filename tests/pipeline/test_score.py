@@ -14,8 +14,8 @@ from pipeline import books, score, stages
 from pipeline.cli import mendable
 from pipeline.context import Context
 from pipeline.demo import pictures
-from schemas.config import TINY_CLIP, Config, ConfigError, Score
-from schemas.tables import DOCUMENTS, IMAGES, KEPT, PAIRS
+from schemas.config import TINY_CLIP, Config, ConfigError, Dedup, Score
+from schemas.tables import CUTS, DOCUMENTS, IMAGES, KEPT, PAIRS
 from transforms import clip
 from transforms.clip import Clip, ImageHandler, ImageRef, TextHandler, TextRef
 from transforms.sinks import write_table
@@ -156,6 +156,24 @@ def test_each_text_meets_each_picture_of_its_document_and_each_pair_its_own(
     assert len(rows(home, "scores")) == len(expected)
     for key, (image, text) in expected.items():
         assert found[key][1] == pytest.approx(cosine(home, model, image, text), abs=2e-5), key
+
+
+def test_lines_that_dedup_cut_are_not_compared(model: Clip, tmp_path: Path) -> None:
+    home = plant(tmp_path)
+    longer = f"A line of the site's own\n{told('a')}"
+    rows_ = [{"warc_file": "w.gz", **row} for row in DOCUMENT_ROWS]
+    rows_[0] = rows_[0] | {"texts": [longer, *rows_[0]["texts"][1:]]}
+    write(home / "documents/part-0.parquet", rows_, DOCUMENTS)
+    write_table(str(home / "cuts/part-0.parquet"), [("two", [0])], CUTS)
+    config = Config(score=CONFIG, dedup=Dedup(lines_per_host=3))
+    score.run(Context(str(home), (), config, "f", ("--direct_num_workers=1",)))
+    found = {
+        (row["image_position"], row["text_position"]): row["similarity"]
+        for row in rows(home, "scores")
+        if row["id"] == "two"
+    }
+    assert found[1, 0] == pytest.approx(cosine(home, model, "a.jpg", told("a")), abs=1e-4)
+    assert (1, 3) in found
 
 
 def test_what_fits_scores_above_what_does_not(done: tuple[Path, dict[str, int]]) -> None:

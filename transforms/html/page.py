@@ -247,12 +247,13 @@ def _assembled(page: Scan, pictures: dict[int, _Picture], kept: list[bool], base
     last = -1
 
     def close() -> None:
-        if pieces:
-            texts.append(repair.text("".join(pieces)))
+        said = repair.text("".join(pieces))
+        pieces.clear()
+        if said.strip():  # a text of characters that show nothing is none
+            texts.append(said)
             images.append(None)
             metas.append(None)
             others.append(None)
-            pieces.clear()
 
     for at in np.flatnonzero(kept).tolist():
         kind = page.kinds[at]

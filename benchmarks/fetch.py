@@ -1,0 +1,161 @@
+"""Images from a slow web: weft's fetch stage beside img2dataset, from one loopback server.
+
+The server answers each GET after LATENCY_S with one of POOL generated JPEG photographs of 0.1 to 2 megapixels. Both
+tools get the same number of processes and of connections, resize to 512 on the longest side without enlarging, and
+write JPEG of quality 90. Politeness is off for weft (as many connections to one host as there are, no robots.txt):
+img2dataset has none. weft also computes a perceptual hash, checks for damage and turns upright by EXIF.
+
+The server is a process of its own and shares the machine; CPU is that of the tool alone.
+
+Run: python benchmarks/fetch.py [--images N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import json
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from dedup_peers import Spent, watch
+
+POOL, LATENCY_S, QUALITY, SIDE = 64, 0.05, 90, 512
+PROCESSES, CONNECTIONS = 2, 32  # of each process
+
+
+def photograph(number: int) -> bytes:
+    """Smooth noise with edges: compresses as photographs do."""
+    import numpy as np
+    from PIL import Image
+
+    from schemas.records import hash_unit
+
+    pixels = 1e5 * 20 ** hash_unit(str(number), "size")
+    width = int((pixels * 4 / 3) ** 0.5)
+    coarse = np.random.default_rng(number).integers(0, 255, (width * 3 // 4 // 12 + 2, width // 12 + 2, 3), np.uint8)
+    grain = np.random.default_rng(number).normal(0, 6, (width * 3 // 4, width, 3))
+    smooth = Image.fromarray(coarse).resize((width, width * 3 // 4), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    Image.fromarray((np.asarray(smooth) + grain).clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    bodies: list[bytes] = []  # noqa: RUF012 - set once, before anyone asks
+
+    def do_GET(self) -> None:
+        time.sleep(LATENCY_S)
+        body = self.bodies[int(self.path.strip("/").removesuffix(".jpg")) % len(self.bodies)]
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+
+def serve(pool: str, port_file: str) -> None:
+    Handler.bodies = [path.read_bytes() for path in sorted(Path(pool).glob("*.jpg"))]
+    with Server(("127.0.0.1", 0), Handler) as server:
+        Path(port_file).write_text(str(server.server_address[1]))
+        server.serve_forever()
+
+
+def weft(home: str, count: int, port: int) -> None:
+    from pipeline import fetch
+    from pipeline.context import Context
+    from schemas.config import Config, Fetch
+    from schemas.records import KeptRow, Pair
+    from schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
+    from transforms.sinks import write_table
+
+    pairs = [
+        Pair(f"p{n}", "d", "http://bench.test/", f"http://bench.test/{n}.jpg", "words", "alt", "en", 0.9)
+        for n in range(count)
+    ]
+    write_table(f"{home}/pairs/p.parquet", pairs, PAIRS)
+    write_table(f"{home}/documents/p.parquet", [], DOCUMENTS)
+    write_table(f"{home}/captures/p.parquet", [], CAPTURES)
+    write_table(f"{home}/kept/p.parquet", [KeptRow("pair", f"d:{p.pair_id}", "d", "", 0) for p in pairs], KEPT)
+    config = Fetch(
+        connect_to=(f"bench.test=127.0.0.1:{port}",), concurrency=CONNECTIONS, per_host=CONNECTIONS, robots=False,
+        max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
+    )  # fmt: skip
+    flags = (f"--direct_num_workers={PROCESSES}", "--direct_running_mode=multi_processing")
+    fetch.run(Context(home, (), dataclasses.replace(Config(), fetch=config), "x", flags))
+
+
+def img2dataset(home: str, count: int, port: int) -> None:
+    from img2dataset import download
+
+    Path(f"{home}/urls.txt").write_text("".join(f"http://127.0.0.1:{port}/{n}.jpg\n" for n in range(count)))
+    download(
+        f"{home}/urls.txt", image_size=SIDE, output_folder=f"{home}/out", processes_count=PROCESSES,
+        thread_count=CONNECTIONS, resize_mode="keep_ratio_largest", resize_only_if_bigger=True, encode_quality=QUALITY,
+        output_format="webdataset", input_format="txt", number_sample_per_shard=1_000, timeout=30,
+    )  # fmt: skip
+
+
+def got(tool: str, home: Path) -> int:
+    """Images that are there in the end."""
+    if tool == "weft":
+        return sum(status == "ok" for status in pq.read_table(home / "images/index")["status"].to_pylist())
+    return sum(json.loads(path.read_text())["successes"] for path in (home / "out").glob("*_stats.json"))
+
+
+def main() -> None:
+    """Print the table and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=1_000)
+    parser.add_argument("internal", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.internal[:1] == ["serve"]:
+        return serve(*options.internal[1:])
+    if options.internal:
+        name, home, port = options.internal
+        return {"weft": weft, "img2dataset": img2dataset}[name](home, options.images, int(port))
+    me, rates = [sys.executable, __file__], {}
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        (home / "pool").mkdir()
+        for number in range(POOL):
+            (home / f"pool/{number:03}.jpg").write_bytes(photograph(number))
+        port_file = home / "port"
+        server = threading.Thread(
+            target=watch, args=([*me, "serve", str(home / "pool"), str(port_file)], home / "server.log"), daemon=True
+        )
+        server.start()
+        while not port_file.exists() or not port_file.read_text():
+            time.sleep(0.1)
+        print(f"{options.images:,} images, {LATENCY_S * 1000:.0f} ms latency, {PROCESSES} x {CONNECTIONS} connections")
+        print(f"{'':14}{'images/s':>10}{'CPU ms/image':>14}{'peak GB':>9}{'success':>9}")
+        for tool in ("weft", "img2dataset"):
+            at = home / tool
+            at.mkdir()
+            command = [*me, "--images", str(options.images), tool, str(at), port_file.read_text()]
+            spent: Spent = watch(command, home / f"{tool}.log")
+            rates[tool] = options.images / spent.wall
+            share = got(tool, at) / options.images
+            each = 1000 * spent.cpu / options.images
+            print(f"{tool:14}{rates[tool]:>10,.1f}{each:>14.1f}{spent.memory:>9.2f}{share:>9.3f}", flush=True)
+        print(f"ratio: {rates['weft'] / rates['img2dataset']:.2f}x")
+
+
+if __name__ == "__main__":
+    main()
