@@ -32,7 +32,7 @@ __all__ = ["Bands", "band_keys", "choose", "estimate", "found", "jaccard", "sign
 SEED = 1  # datasketch's default
 KEY_BYTES = 10  # of a band key
 _ROWS = 8  # permutations at once: long rows keep numpy's inner loops long,
-_COLUMNS = 8_192  # and so many shingles keep rows x columns in the L2 cache
+_COLUMNS = 16_384  # and a whole batch fits in the columns: a row is cut at few places
 _MAX = np.uint32(0xFFFFFFFF)
 
 
