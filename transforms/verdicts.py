@@ -190,9 +190,10 @@ def _kept(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[KeptRow]:
 
 def _verdict(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, str]]:
     for document in groups["sketch"]:
-        if not document.age:
-            verdict = next((kept_id for kept_id, _ in groups["drop"]), "")
-            yield doc_id, "contaminated" if document.contaminated else verdict
+        verdict = next((kept_id for kept_id, _ in groups["drop"]), "")
+        if document.age:  # an earlier run has this very record, and its pairs with it
+            verdict = doc_id
+        yield doc_id, "contaminated" if document.contaminated else verdict
 
 
 def _members(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Member]]:

@@ -42,7 +42,9 @@ def test_a_second_snapshot_is_compared_with_the_first(tmp_path: Path) -> None:
     where = {"index": str(tmp_path / "index"), "keep": "oldest"}
     first = run(tmp_path / "1", FIRST, inputs=("1.warc",), **where)
     assert kept(first) == {d.doc_id for d in FIRST} - {"b2"}
-    second = run(tmp_path / "2", SECOND, [pair("a2", "p"), pair("f1", "q")], inputs=("2.warc",), **where)
+    second = run(
+        tmp_path / "2", SECOND, [pair("a2", "p"), pair("f1", "q"), pair("u1", "r")], inputs=("2.warc",), **where
+    )
     assert verdicts(second, "document") == {
         "a2": ("duplicate_exact", "a1"),
         "b3": ("duplicate_near", "b1"),
@@ -50,7 +52,7 @@ def test_a_second_snapshot_is_compared_with_the_first(tmp_path: Path) -> None:
         "f2": ("duplicate_near", "f1"),
         f"u1@one.warc.gz:{SECOND[5].warc_offset}": ("duplicate_record", f"one.warc.gz:{FIRST[6].warc_offset}"),
     }
-    assert verdicts(second, "pair") == {"a2:p": ("document_dropped", "a1")}
+    assert verdicts(second, "pair") == {"a2:p": ("document_dropped", "a1"), "u1:r": ("document_dropped", "u1")}
     rows = {row["doc_id"]: row for row in second["clusters"]}
     assert (rows["b3"]["kept_id"], rows["b3"]["how"]) == ("b1", "near") and rows["b3"]["similarity"] > 0.8
 
