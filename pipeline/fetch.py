@@ -1,7 +1,7 @@
 """fetch: image URLs of what dedup kept → images/blobs and images/index.
 
-    documents ⋈ kept ─┐
-    pairs ⋈ kept ─────┴─► wanted keys ⋈ captures ─┬─► by archive: one unit a WARC file
+    documents ⋈ kept ─┐                            ┌─► by key bucket: copied from an earlier run's output
+    pairs ⋈ kept ─────┴─► wanted keys ⋈ captures ─┼─► by archive: one unit a WARC file
                                                    └─► by host bucket: HTTP units
 
 Cheap things cross shuffles: URLs and places in archives. Reading or fetching, validation and writing are one step, so
@@ -23,7 +23,7 @@ from pipeline.extract import unit_name
 from schemas.config import Fetch
 from schemas.records import DROPPED, KEPT, Fate, ImageRow, hash_bucket
 from schemas.tables import IMAGES
-from transforms import files, images, optout
+from transforms import earlier_images, files, images, optout
 from transforms.blobs import BlobWriter, Got, in_order, index_row
 from transforms.hosts import fetch_all, host_of
 from transforms.http_images import Client, Response
@@ -35,13 +35,15 @@ from transforms.warc import Record, read_archive, read_captures
 
 OUTPUTS = ("images",)
 STAGE = "fetch"
-_HTTP = "http"  # kind of unit, beside the path of an archive
+_HTTP, _EARLIER = "http", "earlier"  # kinds of unit, beside the path of an archive
+_WEB, _COPY = -1, -2  # in place of an offset in an archive
 
 
 def run(ctx: Context) -> dict[str, int]:
     """Get every wanted image once; returns how many there were."""
     fetch = ctx.config.fetch
     Client(fetch)  # so that a bad connect_to is said before anything runs
+    earlier_images.check(fetch.earlier, fetch)
     captures = ctx.parts("captures")
     ctx.expect(len(captures) + fetch.buckets)
     with ctx.pipeline(len(captures) + fetch.buckets) as p:
@@ -65,8 +67,14 @@ def run(ctx: Context) -> dict[str, int]:
             | "FindCapture" >> beam.CoGroupByKey()
             | "Captured" >> beam.FlatMap(_captured).with_output_types(tuple[str, tuple[int, int, str, int, str]])
         )
+        before = (
+            p
+            | "Earlier" >> beam.Create(earlier_images.parts(fetch.earlier)).with_output_types(tuple[int, str, str])
+            | "SpreadEarlier" >> beam.Reshuffle()
+            | "EarlierRows" >> beam.FlatMap(earlier_images.rows).with_output_types(tuple[str, tuple[int, str]])
+        )
         _ = (
-            {"wanted": wanted, "held": held}
+            {"wanted": wanted, "held": held, "before": before}
             | "ChooseCapture" >> beam.CoGroupByKey()
             | "Route" >> beam.FlatMap(_route, fetch.buckets).with_output_types(tuple[str, tuple[str, str, int, int]])
             | "Unit" >> beam.GroupByKey()
@@ -175,18 +183,20 @@ def _capture(row: dict[str, object]) -> tuple[str, tuple[int, str, int]]:
 
 
 def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator[tuple[str, tuple[str, str, int, int]]]:
-    """(unit, (key, address, offset, date)): the archive that holds its best address, else the bucket of its host."""
+    """(unit, (key, address, offset, date)): an earlier run, else the archive with its best address, else its host."""
     key, found = item
-    wanted, held = list(found["wanted"]), sorted(found["held"])
+    wanted, held, before = list(found["wanted"]), sorted(found["held"]), sorted(found["before"])
     if not wanted:
         return
     url = str(wanted[0])
-    if held:
+    if before:
+        yield f"{_EARLIER}-{hash_bucket(key, buckets, 'earlier'):05d}", (key, before[0][1], _COPY, 0)
+    elif held:
         _, date, warc_file, offset, address = held[0]
         yield warc_file, (key, address, offset, date)
     else:
         bucket = hash_bucket(host_of(url), buckets, "host")
-        yield f"{_HTTP}-{bucket:05d}", (key, url, -1, 0)
+        yield f"{_HTTP}-{bucket:05d}", (key, url, _WEB, 0)
 
 
 def fetch_unit(
@@ -195,16 +205,15 @@ def fetch_unit(
     """One work unit: all its images got, prepared, stored and indexed."""
     source, values = item
     wanted = sorted(set(values))
-    web = source.startswith(f"{_HTTP}-") and wanted[0][2] < 0
-    name = source if web else f"warc-{unit_name(source)}"
+    name = source if wanted[0][2] < 0 else f"warc-{unit_name(source)}"
     print_ = configuration.digest(fingerprint, [list(value) for value in wanted])
 
     def work() -> Counts:
         rows: list[ImageRow] = []
         fates: list[Fate] = []
         with BlobWriter(output, name) as blobs:
-            for got in _from_web(wanted, config) if web else _from_archive(source, wanted, config):
-                rows.append(index_row(got, "http" if web else "warc", blobs))
+            for got, origin in _images(source, wanted, config):
+                rows.append(index_row(got, origin, blobs))
                 if isinstance(got.made, Refused):
                     fates.append(Fate(STAGE, "image", got.key, DROPPED, got.made.reason, got.made.detail))
                 else:
@@ -214,6 +223,16 @@ def fetch_unit(
         return {"image": len(rows)}
 
     return run_unit(output, STAGE, name, print_, work)
+
+
+def _images(source: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[tuple[Got, str]]:
+    """(what came of it, where it was got from) of each image of a unit."""
+    if wanted[0][2] == _COPY:
+        yield from (earlier_images.got(row) for _, row, *_ in wanted)
+    elif wanted[0][2] == _WEB:
+        yield from ((got, "http") for got in _from_web(wanted, config))
+    else:
+        yield from ((got, "warc") for got in _from_archive(source, wanted, config))
 
 
 def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[Got]:

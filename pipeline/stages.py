@@ -61,6 +61,10 @@ def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str,
             values.pop(key)
         if stage.name == "dedup" and config.dedup.index:  # what an index holds is input as much as documents are
             values["against"] = index.against(config.dedup, index.run_name([path for path, _ in inputs]))
+        if stage.name == "fetch" and config.fetch.earlier:
+            values["earlier"] = [
+                (manifest.read(path, "fetch") or {}).get("fingerprint") for path in config.fetch.earlier
+            ]
         source = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
         made[stage.name] = configuration.digest(stage.name, manifest.VERSION, config.salt, values, source)
     return made

@@ -106,6 +106,7 @@ class Fetch:
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
     concurrency: int = 16  # connections per worker
     per_host: int = 2  # connections to one host
+    earlier: tuple[str, ...] = ()  # outputs of earlier runs: what they have is not asked for again
     buckets: int = 8  # work units for HTTP; hosts are never split
 
 

@@ -25,7 +25,7 @@ THROTTLED_AFTER = 10  # images that were told to come back later, likewise
 MAX_WAIT_S = 20.0  # longest Retry-After that is waited for
 FIRST_WAIT_S = 0.5  # doubled with each further try
 _THROTTLED = (429, 503)
-_PASSING = (429, 500, 502, 503, 504)
+PASSING = (429, 500, 502, 503, 504)
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ class _Board:
             else:
                 self._silent[host].clear()
                 self._throttled[host].clear()
-            if not (found.reason in UNANSWERED or found.status in _PASSING):
+            if not (found.reason in UNANSWERED or found.status in PASSING):
                 return False
             rest = min(found.retry_after if found.retry_after is not None else FIRST_WAIT_S * 2**job.tries, MAX_WAIT_S)
             until = time.monotonic() + rest

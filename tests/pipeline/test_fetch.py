@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline import books, fetch
+from pipeline import books, fetch, manifest
 from pipeline.context import Context
 from pipeline.extract import extract_file
 from schemas.config import Config, ConfigError, Extract, Fetch
@@ -54,6 +54,7 @@ ANSWERS: dict[str, Any] = {
     "/with space.png": (200, {}, picture("space")),
     "/gone.png": (404, {}, b"gone"),
     "/wobbly.png": [(500, {}, b""), (200, {}, picture("wobbly"))],
+    "/busy.png": [(503, {}, b""), (200, {}, picture("busy"))],
     "/huge.png": (200, {}, bytes(2_000_000)),
     "/loop.png": (302, {"Location": "/loop.png"}, b""),
     "/inside.png": (302, {"Location": "http://127.0.0.1:9/secret.png"}, b""),
@@ -451,3 +452,35 @@ def test_a_rerun_asks_only_for_the_units_that_are_not_done(tmp_path: Path, serve
     plant(tmp_path, [document("d", [*urls, "http://0.web.test/large.jpg"])])  # one unit has more to do
     run(tmp_path, server, buckets=4)
     assert "0.web.test/large.jpg" in server.seen and len(server.seen) < 12
+
+
+def test_what_an_earlier_run_has_is_not_asked_for_again(tmp_path: Path, server: Server) -> None:
+    """Stored images and final failures stand; what may have passed since is asked for once more, and what is new."""
+    first, second = tmp_path / "1", tmp_path / "2"
+    address = "http://img.web.test"
+    paths = [path for path in WANTED if path != "/large.jpg"]
+    plant(first, [document("d", [f"{address}{path}" for path in [*paths, "/busy.png"]])])
+    before = run(first, server, retries=0)
+    assert (before[f"{address}/busy.png"]["http_status"], before[f"{address}/wobbly.png"]["http_status"]) == (503, 500)
+    manifest.write(str(first), "fetch", {"config": {"fetch": dataclasses.asdict(Fetch())}})
+    again = {path.removeprefix("img.web.test") for path in server.seen}
+    server.seen = Counter({f"img.web.test{path}": 1 for path in ("/busy.png", "/wobbly.png")})
+    plant(second, [document("d", [f"{address}{path}" for path in [*WANTED, "/busy.png"]])])
+    after = run(second, server, earlier=(str(first),), retries=0)
+    assert set(server.seen) == {f"img.web.test{path}" for path in ("/busy.png", "/wobbly.png", "/large.jpg")}
+    assert {after[f"{address}{path}"]["status"] for path in ("/busy.png", "/wobbly.png", "/large.jpg")} == {"ok"}
+    for path in set(paths) - {"/wobbly.png"}:
+        one, other = before[f"{address}{path}"], after[f"{address}{path}"]
+        places = ("blob", "offset")
+        assert {k: v for k, v in one.items() if k not in places} == {k: v for k, v in other.items() if k not in places}
+        assert one["status"] != "ok" or stored(first, one).tobytes() == stored(second, other).tobytes()
+    assert len(again) > 10  # the first run did ask
+
+
+def test_an_earlier_run_of_another_size_or_none_is_refused(tmp_path: Path) -> None:
+    plant(tmp_path / "2", [])
+    with pytest.raises(ConfigError, match="holds no finished fetch"):
+        run(tmp_path / "2", earlier=(str(tmp_path / "1"),))
+    manifest.write(str(tmp_path / "1"), "fetch", {"config": {"fetch": dataclasses.asdict(Fetch(max_side=256))}})
+    with pytest.raises(ConfigError, match="max_side = 256, not 512"):
+        run(tmp_path / "2", earlier=(str(tmp_path / "1"),))
