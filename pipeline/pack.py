@@ -42,7 +42,9 @@ def run(ctx: Context) -> dict[str, int]:
     config = ctx.config.pack
     tokenizer = config.tokenizer
     if config.evaluation_images:
-        evaluation_images.load(config.evaluation_images)
+        if not 0 <= config.evaluation_distance <= 64:
+            raise ConfigError(f"pack.evaluation_distance = {config.evaluation_distance} is no number of bits out of 64")
+        evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(
             f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"
@@ -67,10 +69,7 @@ def run(ctx: Context) -> dict[str, int]:
         made = Maker(ctx.config, tokenizer)
         rows = _kept_documents(p, ctx, kept)
         of_documents = _documents(rows, index, scores) | "Document" >> beam.FlatMap(made.document)
-        pairs = _pairs(p, ctx, rows, index, scores)
-        if config.pair_same_picture:
-            pairs = pairs | "SamePictures" >> SamePictures(made)
-        of_pairs = pairs | "Pair" >> beam.FlatMap(made.pair)
+        of_pairs = _pairs(p, ctx, rows, index, scores, made) | "Pair" >> beam.FlatMap(made.pair)
         both = (of_documents, of_pairs) | "Both" >> beam.Flatten()
         row = tuple[str, tuple[str, bytes, str, list[tuple[str, int, int]]]]
         samples = both | "Samples" >> beam.FlatMap(lambda made: made[0]).with_output_types(row)
@@ -146,7 +145,7 @@ def _documents(only: Any, index: Any, scores: Any) -> Any:
     return {"row": only, "pictures": pictured, "scores": compared} | "JoinDocument" >> beam.CoGroupByKey()
 
 
-def _pairs(p: Any, ctx: Context, documents: Any, index: Any, scores: Any) -> Any:
+def _pairs(p: Any, ctx: Context, documents: Any, index: Any, scores: Any, made: Maker) -> Any:
     """(pair key, ...) of every pair that score kept, with its page's record, its image and its similarity."""
     records = documents | "PageRecord" >> beam.Map(_record).with_output_types(tuple[str, str])
     entering = (
@@ -186,7 +185,10 @@ def _pairs(p: Any, ctx: Context, documents: Any, index: Any, scores: Any) -> Any
         | "PairScores" >> beam.Filter(lambda row: row["kind"] == "pair")
         | "PairScore" >> beam.Map(lambda row: (row["id"], row["similarity"])).with_output_types(tuple[str, float])
     )
-    return {"row": pictured, "scores": compared} | "JoinPair" >> beam.CoGroupByKey()
+    joined = {"row": pictured, "scores": compared}
+    if ctx.config.pack.pair_same_picture:
+        joined["twins"] = joined | "SamePictures" >> SamePictures(made)
+    return joined | "JoinPair" >> beam.CoGroupByKey()
 
 
 def _stored(row: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:

@@ -158,7 +158,7 @@ class Maker:
         best, flat = max(similarities.values(), default=1.0), bool(stored.single_colour)
         pack, evaluation = self._config.pack, ""
         if pack.evaluation_images:
-            seen = evaluation_images.load(pack.evaluation_images)
+            seen = evaluation_images.load(pack.evaluation_images, self._config.fetch.max_side)
             evaluation = seen.find(stored.image_id, stored.phash, flat, pack.evaluation_distance)
         return Picture(stored.status, stored.image_id, stored.width, stored.height, flat, known[0], best, evaluation)
 

@@ -97,8 +97,8 @@ def make(output: str, config: Config, documents: int = 0) -> Plan:
     total = documents or present
     half = len(rows) // 2
     each = (_seconds(rows, config) - _seconds(rows[:half], config)) / max(len(rows) - half, 1)
-    steps = list(_steps(found, config, how, total / max(len(rows), 1)))
-    return Plan(total, len(rows), how, section.permutations, steps, max(each, 0.0) * total)
+    made = list(steps(found, config, how, total / max(len(rows), 1)))
+    return Plan(total, len(rows), how, section.permutations, made, max(each, 0.0) * total)
 
 
 def size(count: float) -> str:
@@ -121,7 +121,8 @@ def _sample(paths: Sequence[str], share: float) -> list[dict[str, Any]]:
     return [row for _, _, row in sorted(wanted, key=lambda item: item[:2])]
 
 
-def _steps(found: Sequence[Sketch], config: Config, how: minhash.Bands | None, scale: float) -> Iterator[Step]:
+def steps(found: Sequence[Sketch], config: Config, how: minhash.Bands | None, scale: float) -> Iterator[Step]:
+    """The shuffles of a run over `scale` times as many documents as these."""
     section = config.dedup
     coder = beam.coders.registry.get_coder(Sketch)
     narrow = [s._replace(signature=b"", shingles=b"") for s in found]

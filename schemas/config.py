@@ -143,9 +143,7 @@ class Pack:
     pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
     pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
-    evaluation_images: tuple[
-        str, ...
-    ] = ()  # files, directories, lists of hashes: images that must not be in the corpus
+    evaluation_images: tuple[str, ...] = ()  # pictures and lists of their hashes (.txt) that must not be in the corpus
     evaluation_distance: int = 4  # bits of the 64 of a perceptual hash that a copy of one may differ in
     imageless: Literal["text", "drop"] = "text"  # documents left without images join the text corpus
     max_document_chunks: int = 0  # sequences from one long document; 0 keeps all

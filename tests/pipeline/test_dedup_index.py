@@ -94,10 +94,10 @@ def test_a_run_again_sees_what_it_saw_the_first_time(tmp_path: Path) -> None:
 def test_what_an_index_holds_decides_whether_the_stage_is_done(tmp_path: Path) -> None:
     config = dataclasses.replace(Config(), dedup=Dedup(index=str(tmp_path / "index")))
     before = stages.fingerprints(config, [("2", 5)])["dedup"]
-    run(tmp_path / "1", FIRST, inputs=("1",), index=config.dedup.index)
+    run(tmp_path / "1", FIRST, inputs=("1",), index=config.dedup.index, near=False)
     after = stages.fingerprints(config, [("2", 5)])["dedup"]
     assert before != after
-    run(tmp_path / "2", SECOND, inputs=("2",), index=config.dedup.index)
+    run(tmp_path / "2", SECOND, inputs=("2",), index=config.dedup.index, near=False)
     assert stages.fingerprints(config, [("2", 5)])["dedup"] == after
 
 
@@ -113,18 +113,18 @@ def test_a_foreign_index_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_lost_run_is_missed(tmp_path: Path) -> None:
     where = str(tmp_path / "index")
-    run(tmp_path / "1", FIRST[:2], inputs=("1",), index=where)
-    run(tmp_path / "2", SECOND[:2], inputs=("2",), index=where)
+    run(tmp_path / "1", FIRST[:2], inputs=("1",), index=where, near=False)
+    run(tmp_path / "2", SECOND[:2], inputs=("2",), index=where, near=False)
     shutil.rmtree(tmp_path / "index" / index.run_name(("1",)))
     with pytest.raises(ConfigError, match="has lost run"):
-        run(tmp_path / "3", SECOND[:2], inputs=("2",), index=where)
+        run(tmp_path / "3", SECOND[:2], inputs=("2",), index=where, near=False)
 
 
 def test_a_run_that_died_while_it_wrote_is_not_there(tmp_path: Path) -> None:
     where = tmp_path / "index"
-    run(tmp_path / "1", FIRST, inputs=("1",), index=str(where))
+    run(tmp_path / "1", FIRST, inputs=("1",), index=str(where), near=False)
     (where / index.run_name(("1",)) / "run.json").unlink()
-    second = run(tmp_path / "2", SECOND, inputs=("2",), index=str(where))
+    second = run(tmp_path / "2", SECOND, inputs=("2",), index=str(where), near=False)
     assert "a2" in kept(second)
 
 
@@ -157,9 +157,9 @@ def test_lines_of_a_host_and_lines_of_all(tmp_path: Path) -> None:
         *[page(f"h{i}", "one.test", text(f"h{i}", 30), "Subscribe to us", text(f"more {i}", 20)) for i in range(3)],
         page("other", "two.test", text("other", 30), "Subscribe to us", text("o", 20)),
     ]
-    rows = run(tmp_path / "host", documents, lines_per_host=3)
+    rows = run(tmp_path / "host", documents, lines_per_host=3, near=False)
     assert {row["doc_id"]: row["lines"] for row in rows["cuts"]} == {"h0": [1], "h1": [1], "h2": [1]}
-    rows = run(tmp_path / "once", documents, lines_once=True)
+    rows = run(tmp_path / "once", documents, lines_once=True, near=False)
     cut = {row["doc_id"]: row["lines"] for row in rows["cuts"]}
     assert len(cut) == 3 and set(map(tuple, cut.values())) == {(1,)}
 
@@ -180,8 +180,10 @@ def test_the_same_pictures_in_the_same_order(tmp_path: Path) -> None:
         gallery("logo1", [one], 4),
         gallery("logo2", [one], 5),
     ]
-    assert verdicts(run(tmp_path / "on", documents, image_sets=True), "document") == {"g1": ("duplicate_images", "g2")}
-    assert not verdicts(run(tmp_path / "off", documents), "document")
+    assert verdicts(run(tmp_path / "on", documents, image_sets=True, near=False), "document") == {
+        "g1": ("duplicate_images", "g2")
+    }
+    assert not verdicts(run(tmp_path / "off", documents, near=False), "document")
 
 
 @pytest.mark.parametrize(
@@ -195,4 +197,4 @@ def test_policies(tmp_path: Path, policy: str, stays: str) -> None:
         document("prose", words + ".", date=5),
         document("pictures", words, date=4, images=3),
     ]
-    assert kept(run(tmp_path, documents, keep=policy)) == {stays}
+    assert kept(run(tmp_path, documents, keep=policy, near=False)) == {stays}

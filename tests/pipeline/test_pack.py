@@ -24,6 +24,7 @@ from transforms.sinks import write_table
 from transforms.tokens import Encoder
 
 LOCAL = ("--direct_num_workers=1",)
+WORKERS = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 SALT = Config().salt
 META = ImageMeta("an alt", "a caption", "", None, None)
 OVERRIDES = (
@@ -335,7 +336,7 @@ def test_manifest_sizes_and_order_are_true(packed):
             assert sum(i.images for i in of_split) == sum(k.endswith("jpg") for s in found for k in s)
 
 
-@pytest.mark.parametrize("flags", [LOCAL, ("--direct_num_workers=2", "--direct_running_mode=multi_processing")])
+@pytest.mark.parametrize("flags", [LOCAL, WORKERS])
 def test_order_files_and_workers_do_not_change_a_byte(packed, world, sums, tmp_path, flags):
     world.write(tmp_path / "o", files=3, reverse=True)
     assert run(tmp_path / "o", flags=flags) == packed[1]
@@ -417,11 +418,12 @@ def key(number):
     return f"{pages(len(LOOKS))[number]}:p{number:031x}"
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_of_pairs_that_look_and_read_the_same_the_largest_stays(tmp_path, sums, reverse):
+def test_of_pairs_that_look_and_read_the_same_the_largest_stays(tmp_path, sums):
     world = pictures_world(LOOKS)
-    output = world.write(tmp_path / "out", files=1 + 2 * reverse, reverse=reverse)
-    run(output, "pack.pair_same_picture=true")
+    output, other = world.write(tmp_path / "out"), world.write(tmp_path / "other", files=3, reverse=True)
+    assert run(output, "pack.pair_same_picture=true") == run(other, "pack.pair_same_picture=true", flags=WORKERS)
+    assert sums(output / "shards") == sums(other / "shards")
+    assert sums(output / "fates/pack") == sums(other / "fates/pack")
     found = {k: row for (kind, k), row in fates(output).items() if kind == "pair"}
     assert {k: (row["reason"], row["detail"]) for k, row in found.items() if row["reason"] == "same_picture"} == {
         key(0): ("same_picture", key(1))
@@ -438,8 +440,9 @@ def test_copies_of_evaluation_images_go_from_documents_and_pairs(tmp_path):
     (known / "quiz.jpg").write_bytes(jpeg("other-words"))  # by its bytes: one colour looks like any other
     (known / "looks.txt").write_text("f0f0aa5500ff1236\n8000000000000000\n")
     output = world.write(tmp_path / "out")
-    run(output, f"pack.evaluation_images=['{known}']", "pack.evaluation_distance=1", "pack.one_image_drop=0.0")
-    found = fates(output)
+    options = f"pack.evaluation_images=['{known}']", "pack.evaluation_distance=1", "pack.one_image_drop=0.0"
+    entered, found = run(output, *options), fates(output)
+    assert entered == collections.Counter(kind for kind, _ in found)
     gone = {k: row["detail"] for k, row in found.items() if row["reason"] == "evaluation_image"}
     here = pages(5)
     near = f"{known}/looks.txt:1"
@@ -463,6 +466,11 @@ def test_evaluation_images_that_cannot_be_read_are_one_line(tmp_path, name, cont
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=said):
         run(tmp_path, f"pack.evaluation_images=['{tmp_path / (name or 'nowhere')}']")
+
+
+def test_a_distance_is_a_number_of_bits(tmp_path):
+    with pytest.raises(ConfigError, match="evaluation_distance = 65"):
+        run(tmp_path, f"pack.evaluation_images=['{tmp_path}']", "pack.evaluation_distance=65")
 
 
 def test_documents_are_packed_without_the_lines_that_dedup_cut(tmp_path):

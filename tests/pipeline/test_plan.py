@@ -1,5 +1,6 @@
 """The plan of a dedup run against the run itself."""
 
+import dataclasses
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,9 +10,11 @@ from dedup_stage import document, run, text
 from pipeline import cli, plan
 from schemas.config import Config, ConfigError
 from schemas.records import Sketch
+from schemas.tables import DOCUMENTS
+from transforms import duplicates
 
 
-def test_rows_are_those_of_the_run(tmp_path: Path) -> None:
+def test_rows_are_those_of_the_run_and_a_person_can_read_them(tmp_path: Path) -> None:
     documents = [document(f"d{i:03}", text(f"d{i}", 60), url=f"http://a.test/{i % 40}") for i in range(120)]
     run(tmp_path, documents)
     made = plan.make(str(tmp_path), Config())
@@ -23,18 +26,25 @@ def test_rows_are_those_of_the_run(tmp_path: Path) -> None:
     assert made.how is not None and steps["buckets"].rows == 120 * made.how.bands
     sketch = pq.read_table(next((tmp_path / "dedup/sketches").glob("*.parquet"))).to_pylist()[0]
     assert steps["verdicts"].row_bytes >= len(Sketch(**sketch).signature) == 4 * 128
+    said = "\n".join(dataclasses.replace(made, documents=10**9).lines())
+    assert "dedup of 1,000,000,000 documents" in said and "KB" in said and "core-hours" in said
+    assert "13 bands of 7 rows" in said
 
 
-def test_it_grows_with_the_corpus(tmp_path: Path) -> None:
-    documents = [document(f"d{i:03}", text("one" if i % 4 else f"d{i}", 60)) for i in range(80)]
-    run(tmp_path, documents)
-    here, there = plan.make(str(tmp_path), Config()), plan.make(str(tmp_path), Config(), 80_000)
-    for one, other in zip(here.steps, there.steps, strict=True):
+def test_steps_grow_with_the_corpus() -> None:
+    config = Config()
+    rows = [
+        dict(zip(DOCUMENTS.names, document(f"d{i:03}", text("one" if i % 4 else f"d{i}", 60)), strict=True))
+        for i in range(80)
+    ]
+    found, how = list(duplicates.sketches(rows, config.dedup)), duplicates.bands(config.dedup)
+    here, there = (list(plan.steps(found, config, how, scale)) for scale in (1.0, 1_000.0))
+    for one, other in zip(here, there, strict=True):
         if not one.name.startswith("compared"):
             assert other.rows == pytest.approx(1_000 * one.rows)
-    largest = {step.name: step.largest for step in there.steps}
+    largest = {step.name: step.largest for step in there}
     assert largest["same exact, best"] == 60_000
-    compared = next(step for step in there.steps if step.name.startswith("compared"))
+    compared = next(step for step in there if step.name.startswith("compared"))
     assert compared.rows <= 2 * 80_000 * (plan.WINDOW + 1)
 
 
@@ -43,10 +53,3 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "holds no weft run" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="holds no documents"):
         plan.make(str(tmp_path), Config())
-
-
-def test_a_person_can_read_it(tmp_path: Path) -> None:
-    run(tmp_path, [document(f"d{i}", text(f"d{i}", 60)) for i in range(20)])
-    said = "\n".join(plan.make(str(tmp_path), Config(), 10**9).lines())
-    assert "dedup of 1,000,000,000 documents" in said and "GB" in said and "core-hours" in said
-    assert "13 bands of 7 rows" in said

@@ -109,11 +109,12 @@ def test_fates_and_kept_rows_are_of_this_runs_documents(unsplit: Any) -> None:
         else ("kept", "", "")
         for doc_id in new
     }
-    assert len(unsplit["fates"]) == len(unsplit["verdicts"]) == len(new)
+    assert len(unsplit["fates"]) == len(new)
+    earlier = {s.doc_id: s.doc_id for s in sketches if s.age}  # their pairs here are repeats of what that run has
     left = sorted(new - set(dropped) - {"dirty"})
     assert unsplit["kept"] == [("document", doc_id, doc_id, "w", 7) for doc_id in left]
     verdicts = {doc_id: kept for doc_id, (_, kept) in dropped.items()} | {"dirty": "contaminated"}
-    assert dict(unsplit["verdicts"]) == dict.fromkeys(left, "") | verdicts
+    assert sorted(unsplit["verdicts"]) == sorted((dict.fromkeys(left, "") | verdicts | earlier).items())
 
 
 def settle_pairs(folder: Path, across: bool) -> tuple[list[Any], list[Any]]:
