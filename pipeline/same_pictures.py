@@ -47,7 +47,7 @@ class SamePictures(beam.PTransform):
         )
         best = looks | "Best" >> beam.CombinePerKey(_best) | "Shared" >> beam.Filter(lambda item: item[1][0] > 1)
         crowded = best | "Crowded" >> beam.FlatMapTuple(
-            lambda key, found: [(key, 1)] if found[0] > most else []
+            lambda key, found: [(key, -(-found[0] // most))] if found[0] > most else []
         )
         keys = looks | "Keys" >> beam.MapTuple(lambda look, one: (look, one[3])).with_output_types(tuple[str, str])
         return (
