@@ -95,7 +95,7 @@ def weft(home: str, count: int, port: int) -> None:
     write_table(f"{home}/kept/p.parquet", [KeptRow("pair", f"d:{p.pair_id}", "d", "", 0) for p in pairs], KEPT)
     config = Fetch(
         connect_to=(f"bench.test=127.0.0.1:{port}",), concurrency=CONNECTIONS, per_host=CONNECTIONS, robots=False,
-        max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
+        tdm_file=False,        max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
     )  # fmt: skip
     flags = (f"--direct_num_workers={PROCESSES}", "--direct_running_mode=multi_processing")
     fetch.run(Context(home, (), dataclasses.replace(Config(), fetch=config), "x", flags))

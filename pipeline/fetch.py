@@ -29,6 +29,7 @@ from transforms.hosts import fetch_all, host_of
 from transforms.http_images import Client, Response
 from transforms.images import Prepared, Refused
 from transforms.sinks import ReadTable, write_table
+from transforms.spool import Spool
 from transforms.units import Counts, run_unit, write_fates
 from transforms.urls import image_key
 from transforms.warc import Record, read_archive, read_captures
@@ -208,11 +209,13 @@ def fetch_unit(
     name = source if wanted[0][2] < 0 else f"warc-{unit_name(source)}"
     print_ = configuration.digest(fingerprint, [list(value) for value in wanted])
 
+    spool = Spool(output, name, print_)
+
     def work() -> Counts:
         rows: list[ImageRow] = []
         fates: list[Fate] = []
         with BlobWriter(output, name) as blobs:
-            for got, origin in _images(source, wanted, config):
+            for got, origin in _images(source, wanted, config, spool):
                 rows.append(index_row(got, origin, blobs))
                 if isinstance(got.made, Refused):
                     fates.append(Fate(STAGE, "image", got.key, DROPPED, got.made.reason, got.made.detail))
@@ -222,15 +225,19 @@ def fetch_unit(
         write_fates(output, STAGE, name, sorted(fates))
         return {"image": len(rows)}
 
-    return run_unit(output, STAGE, name, print_, work)
+    counts = run_unit(output, STAGE, name, print_, work)
+    spool.remove()
+    return counts
 
 
-def _images(source: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[tuple[Got, str]]:
+def _images(
+    source: str, wanted: list[tuple[str, str, int, int]], config: Fetch, spool: Spool
+) -> Iterator[tuple[Got, str]]:
     """(what came of it, where it was got from) of each image of a unit."""
     if wanted[0][2] == _COPY:
         yield from (earlier_images.got(row) for _, row, *_ in wanted)
     elif wanted[0][2] == _WEB:
-        yield from ((got, "http") for got in _from_web(wanted, config))
+        yield from ((got, "http") for got in _from_web(wanted, config, spool))
     else:
         yield from ((got, "warc") for got in _from_archive(source, wanted, config))
 
@@ -259,20 +266,29 @@ def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fe
 
 
 def _of_capture(key: str, record: Record, date: int, config: Fetch) -> Got:
-    wish = optout.read_image(record.headers) if config.honour_opt_out else ""
-    return Got(key, Refused("opt_out", wish) if wish else images.prepare(record.body, config), record.status, date)
+    if config.honour_opt_out and (wish := optout.read_image(record.headers, config.opt_out)):
+        return Got(key, Refused("opt_out", wish), record.status, date, "", wish)
+    wish = optout.read_image(record.headers)
+    return Got(key, images.prepare(record.body, config), record.status, date, "", wish)
 
 
-def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[Got]:
-    """Images that no archive holds, by key."""
+def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch, spool: Spool | None = None) -> Iterator[Got]:
+    """Images that no archive holds, by key; those that a killed run of this unit had got are not asked for again."""
     if not config.http:
         return (Got(key, Refused("not_in_warc", ""), 0, 0) for key, *_ in wanted)
 
-    def then(found: Response) -> tuple[Prepared | Refused, int, int]:
+    def then(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
         made = Refused(found.reason, found.detail) if found.reason else images.prepare(found.body, config)
-        return made, found.status, int(time.time() * 1e6)
+        if isinstance(made, Refused) and made.reason == "not_an_image" and found.declared:
+            made = Refused(made.reason, f"{found.declared}: {made.detail}")
+        return made, found.status, int(time.time() * 1e6), found.url, found.opt_out
 
-    asked = [(key, url) for key, url, *_ in wanted]
-    client = Client(config)
-    answers = fetch_all(asked, client.get, then, config, client.delay)
-    return in_order(Got(key, *answer) for key, answer in answers)
+    def answers() -> Iterator[Got]:
+        left = {key: url for key, url, *_ in wanted}
+        for got in spool.earlier(earlier_images.MAY_PASS) if spool else ():
+            if left.pop(got.key, None) is not None:
+                yield got
+        found = (Got(key, *answer) for key, answer in fetch_all(left.items(), Client(config), then, config))
+        yield from spool.through(found) if spool else found
+
+    return in_order(answers())

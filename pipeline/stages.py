@@ -48,7 +48,9 @@ STAGES = (
     Stage("eval", "pipeline.training", "evaluate", (), ("train",), "validation loss, grounding gap"),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
-_NEVER_DECIDES = {"fetch": {"connect_to", "concurrency", "per_host", "timeout_s", "interval_s"}}  # how, not what
+_NEVER_DECIDES = {
+    "fetch": {"connect_to", "concurrency", "per_host", "timeout_s", "stall_s", "interval_s", "allow_networks"}
+}  # how, not what
 
 
 def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str, str]:

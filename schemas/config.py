@@ -93,6 +93,7 @@ class Fetch:
 
     http: bool = True  # False: only images the WARC files hold, in whatever size they hold them
     timeout_s: float = 10.0  # for one whole request
+    stall_s: float = 5.0  # without a byte; 0 is off
     retries: int = 2  # after the first attempt
     max_bytes: int = 20_000_000  # of an image as fetched
     max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
@@ -100,11 +101,16 @@ class Fetch:
     max_side: int = 512  # longest side as stored; never enlarged (LAION dataset-spec)
     quality: int = 90  # JPEG
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
-    honour_opt_out: bool = True  # X-Robots-Tag and tdm-reservation on the image's own response
+    honour_opt_out: bool = True  # X-Robots-Tag and TDM reservations of the image itself
+    opt_out: tuple[str, ...] = (  # directives that count where opt-outs are honoured; img2dataset's, and five more
+        "noai", "noimageai", "noml", "noindex", "noimageindex", "none", "unavailable_after", "tdm",
+    )  # fmt: skip
+    tdm_file: bool = True  # ask for /.well-known/tdmrep.json too, once per site, where "tdm" counts
     robots: bool = True  # ask for robots.txt, once per site, and keep to it
     interval_s: float = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
-    concurrency: int = 16  # connections per worker
+    allow_networks: tuple[str, ...] = ()  # such as "10.1.0.0/16": private networks that may be asked all the same
+    concurrency: int = 64  # connections per worker; as many images are held in memory
     per_host: int = 2  # connections to one host
     earlier: tuple[str, ...] = ()  # outputs of earlier runs: what they have is not asked for again
     buckets: int = 8  # work units for HTTP; hosts are never split

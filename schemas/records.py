@@ -120,6 +120,8 @@ class ImageRow(NamedTuple):
     fetched_at: int  # microseconds since the epoch: capture date for origin "warc"
     origin: str  # "warc" or "http"
     single_colour: bool  # no channel varies: a spacer, a flat button
+    final_url: str = ""  # where redirects ended, for origin "http"
+    opt_out: str = ""  # the words of its response that forbid its use, honoured or not
 
 
 class Score(NamedTuple):

@@ -134,6 +134,8 @@ IMAGES = pa.schema(
         ("fetched_at", _TIMESTAMP),
         ("origin", pa.string()),
         ("single_colour", pa.bool_()),
+        ("final_url", pa.string()),
+        ("opt_out", pa.string()),
     ]
 )
 

@@ -27,6 +27,8 @@ class Got(NamedTuple):
     made: Prepared | Refused
     status: int  # of HTTP
     fetched_at: int  # microseconds since the epoch
+    url: str = ""  # where redirects ended
+    opt_out: str = ""  # what its response says against its use, honoured or not
 
 
 class BlobWriter:
@@ -80,13 +82,15 @@ def in_order(found: Iterable[Got]) -> Iterator[Got]:
 
 def index_row(got: Got, origin: str, blobs: BlobWriter) -> ImageRow:
     """The index row of one image key, storing its bytes where there are any."""
-    key, made, status, fetched_at = got
+    key, made, status, fetched_at, url, wish = got
     if isinstance(made, Refused):
-        return ImageRow(key, "", made.reason, status, "", 0, 0, 0, 0, "", "", 0, 0, fetched_at, origin, False)
+        return ImageRow(
+            key, "", made.reason, status, "", 0, 0, 0, 0, "", "", 0, 0, fetched_at, origin, False, url, wish
+        )
     blob, offset = blobs.store(made.data)
     return ImageRow(
         key, made.image_id, "ok", status, made.mime, made.width, made.height, made.stored_width, made.stored_height,
-        made.phash, blob, offset, len(made.data), fetched_at, origin, made.single_colour,
+        made.phash, blob, offset, len(made.data), fetched_at, origin, made.single_colour, url, wish,
     )  # fmt: skip
 
 

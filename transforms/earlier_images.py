@@ -68,4 +68,6 @@ def got(text: str) -> tuple[Got, str]:
             data, row["image_id"], row["mime"], row["width"], row["height"], row["stored_width"], row["stored_height"],
             row["phash"], row["single_colour"],
         )  # fmt: skip
-    return Got(row["image_url"], made, row["http_status"], row["fetched_at"] or 0), row["origin"]
+    return Got(
+        row["image_url"], made, row["http_status"], row["fetched_at"] or 0, row["final_url"], row["opt_out"]
+    ), row["origin"]

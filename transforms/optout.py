@@ -8,15 +8,18 @@ speaks to search engines.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
+
+from schemas.config import ConfigError
 
 _PAGE = frozenset(("noai", "noml"))
 _IMAGES = frozenset(("noimageai", "noimageindex"))
-_IMAGE_RESPONSE = _PAGE | _IMAGES | {"noindex", "none", "tdm"}
+IMAGE_RESPONSE = _PAGE | _IMAGES | {"noindex", "none", "unavailable_after", "tdm"}  # what fetch.opt_out may name
 _SEPARATOR = re.compile("[,;]")
-_WITH_VALUE = re.compile(r"(?i)^(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:")
+_WITH_VALUE = re.compile(r"\b(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:")
 _META_NAMES = re.compile(r"^(robots|googlebot.*|bingbot|ai|.*bot)$")
 
 
@@ -36,8 +39,8 @@ def directives(header: str) -> set[str]:
     """
     found: set[str] = set()
     for part in _SEPARATOR.split(header.lower()):
-        if not _WITH_VALUE.match(part.strip()):
-            found.update(part.rpartition(":")[2].split())
+        valued = _WITH_VALUE.search(part)
+        found.update([valued.group(1)] if valued else part.rpartition(":")[2].split())
     return found
 
 
@@ -59,13 +62,28 @@ def read(headers: Iterable[tuple[str, str]], meta: Iterable[tuple[str, str]] = (
     return OptOut(page, images)
 
 
-def read_image(headers: Iterable[tuple[str, str]]) -> str:
-    """Which words of an image's own HTTP headers (names in lower case) forbid its use, "" where none do."""
+def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IMAGE_RESPONSE) -> str:
+    """Which words of an image's own HTTP headers (names in lower case) forbid its use, "" where none do.
+
+    `unavailable_after` counts whatever its date: what is in a corpus stays there beyond any.
+
+    Args:
+        headers: of the response.
+        counted: the directives that count, of IMAGE_RESPONSE.
+    """
     for name, value in headers:
         if name == "x-robots-tag":
-            word = next((word for word in sorted(directives(value)) if word in _IMAGE_RESPONSE), "")
+            word = next((word for word in sorted(directives(value)) if word in counted), "")
             if word:
                 return f"X-Robots-Tag: {word}"
-        elif name == "tdm-reservation" and value.strip() == "1":
+        elif name == "tdm-reservation" and value.strip() == "1" and "tdm" in counted:
             return "tdm-reservation: 1"
     return ""
+
+
+def check(counted: Collection[str]) -> None:
+    """Raise ConfigError for a directive that nobody knows."""
+    for word in counted:
+        if word not in IMAGE_RESPONSE:
+            close = difflib.get_close_matches(word, IMAGE_RESPONSE, n=1)
+            raise ConfigError(f"fetch.opt_out: no directive {word!r}" + (f"; {close[0]!r}?" if close else ""))

@@ -220,7 +220,7 @@ def run(output: Path, server: Server | None = None, flags: tuple[str, ...] = ALO
     """Run the stage and check its books; image key → index row."""
     routes = (f"web.test=127.0.0.1:{server.server_address[1]}",) if server else ()
     part = dataclasses.replace(
-        Fetch(connect_to=routes, max_bytes=1_000_000, timeout_s=5.0, buckets=3, robots=False), **section
+        Fetch(connect_to=routes, max_bytes=1_000_000, timeout_s=5.0, buckets=3, robots=False, tdm_file=False), **section
     )
     context = Context(str(output), (), dataclasses.replace(Config(), fetch=part), "x", flags)
     entered = fetch.run(context)

@@ -1,5 +1,6 @@
 """Many URLs over few connections: turns, retries, rests and giving up, on answers that the test writes itself."""
 
+import asyncio
 import dataclasses
 import itertools
 import threading
@@ -24,24 +25,37 @@ def failed(status: int, retry_after: float | None = None) -> Response:
 class Web:
     """Answers by URL, and notes who was asked when and how many were asked at once."""
 
-    def __init__(self, answer: Callable[[str, int], Response], takes: float = 0.0) -> None:
+    def __init__(
+        self, answer: Callable[[str, int], Response], takes: float | Callable[[str], float] = 0.0, **delays: float
+    ) -> None:
         self._answer, self._takes = answer, takes
-        self._lock = threading.Lock()
+        self.delays = {f"{host}.test": seconds for host, seconds in delays.items()}
+        self.lasts: list[str] = []
         self.asked: Counter[str] = Counter()
         self.times: list[tuple[float, str]] = []
         self.at_once: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
 
-    def get(self, url: str) -> Response:
-        with self._lock:
-            self.asked[url] += 1
-            nth = self.asked[url]
-            self.times.append((time.monotonic(), url))
-            for name in (host_of(url), "all"):
-                self.at_once[name] += 1
-                self.most[name] = max(self.most[name], self.at_once[name])
-        time.sleep(self._takes)
-        with self._lock:
+    async def __aenter__(self) -> "Web":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        assert not +self.at_once, "nobody is left waiting"
+
+    def delay(self, url: str) -> float:
+        return self.delays.get(host_of(url), 0.0)
+
+    async def get(self, url: str, last: bool = False) -> Response:
+        self.asked[url] += 1
+        nth = self.asked[url]
+        self.times.append((time.monotonic(), url))
+        self.lasts += [url] if last else []
+        for name in (host_of(url), "all"):
+            self.at_once[name] += 1
+            self.most[name] = max(self.most[name], self.at_once[name])
+        try:
+            await asyncio.sleep(self._takes(url) if callable(self._takes) else self._takes)
+        finally:
             for name in (host_of(url), "all"):
                 self.at_once[name] -= 1
         return self._answer(url, nth)
@@ -49,7 +63,7 @@ class Web:
 
 def run(web: Web, urls: list[str], **section: object) -> dict[str, str]:
     config = dataclasses.replace(Fetch(), **section)  # type: ignore[arg-type]
-    found = list(fetch_all([(url, url) for url in urls], web.get, lambda r: r.reason or "ok", config))
+    found = list(fetch_all([(url, url) for url in urls], web, lambda r: r.reason or "ok", config))
     assert Counter(key for key, _ in found) == Counter(urls), "each exactly once"
     return dict(found)
 
@@ -67,19 +81,11 @@ def test_everything_is_fetched_once_and_hosts_are_not_crowded() -> None:
 
 
 def test_a_slow_host_does_not_hold_up_the_others() -> None:
-    web = Web(lambda url, nth: OK)
-    slow = threading.Event()
-
-    def get(url: str) -> Response:
-        if "slow" in url:
-            slow.wait(10)
-        return web.get(url)
-
+    web = Web(lambda url, nth: OK, takes=lambda url: 0.2 if "slow" in url else 0.0)
     urls = [f"http://slow.test/{n}" for n in range(20)] + [f"http://quick{n}.test/" for n in range(20)]
-    found = fetch_all([(url, url) for url in urls], get, lambda r: r, Fetch(concurrency=4, per_host=2))
+    found = fetch_all([(url, url) for url in urls], web, lambda r: r, Fetch(concurrency=4, per_host=2))
     first = [next(found)[0] for _ in range(20)]
     assert all("quick" in url for url in first)
-    slow.set()
     assert len(list(found)) == 20
 
 
@@ -154,12 +160,12 @@ def test_a_fault_of_ours_is_raised_and_nothing_hangs() -> None:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK).get, then, Fetch()))
+        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), then, Fetch()))
 
 
 def test_nothing_hangs_when_the_reader_stops() -> None:
     before = threading.active_count()
-    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK).get, str, Fetch())
+    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), str, Fetch())
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert threading.active_count() <= before
@@ -171,16 +177,34 @@ def test_nothing_to_do_is_done() -> None:
 
 
 def test_a_host_is_left_alone_between_two_requests() -> None:
-    starts: dict[str, list[float]] = {}
-
-    def get(url: str) -> Response:
-        starts.setdefault(host_of(url), []).append(time.monotonic())
-        return OK
-
+    web = Web(lambda url, nth: OK, slow=0.15)
     urls = [f"http://{host}.test/{n}" for host in ("slow", "free") for n in range(5)]
-    delays = {"slow.test": 0.15, "free.test": 0.0}
-    found = fetch_all([(u, u) for u in urls], get, str, Fetch(concurrency=8, per_host=4), lambda u: delays[host_of(u)])
-    assert sorted(key for key, _ in found) == sorted(urls)
-    gaps = [b - a for a, b in itertools.pairwise(starts["slow.test"])]
-    assert min(gaps) >= 0.149
-    assert max(starts["free.test"]) < starts["slow.test"][-1]
+    assert set(run(web, urls, concurrency=8, per_host=4).values()) == {"ok"}
+    starts = {host: [when for when, url in web.times if host in url] for host in ("slow", "free")}
+    assert min(b - a for a, b in itertools.pairwise(starts["slow"])) >= 0.149
+    assert max(starts["free"]) < starts["slow"][-1]
+
+
+def test_the_last_of_a_host_is_told_so() -> None:
+    """So that its connection is not kept: a crawl meets more hosts than a process may have connections."""
+    web = Web(lambda url, nth: OK)
+    run(web, [f"http://{host}.test/{n}" for host in "ab" for n in range(3)], per_host=1)
+    assert sorted(web.lasts) == ["http://a.test/2", "http://b.test/2"]
+
+
+def test_answers_wait_for_whoever_works_them_off() -> None:
+    """Not more are held than there are places, however slow the work is."""
+    most, lock = 0, threading.Lock()
+    web = Web(lambda url, nth: OK)
+
+    def then(found: Response) -> str:
+        nonlocal most
+        with lock:
+            most = max(most, web.asked.total() - done)
+        time.sleep(0.01)
+        return "ok"
+
+    done = 0
+    for _ in fetch_all([(str(n), f"http://h{n}.test/") for n in range(60)], web, then, Fetch(concurrency=5)):
+        done += 1
+    assert done == 60 and most <= 2 * 5

@@ -1,8 +1,10 @@
 """One GET against real servers on the loopback address: every way to answer badly is bounded and named."""
 
+import asyncio
 import contextlib
 import dataclasses
 import gzip
+import json
 import socket
 import ssl
 import threading
@@ -16,7 +18,8 @@ from typing import Any
 import pytest
 
 from schemas.config import ConfigError, Fetch
-from transforms.http_images import Client, Response, is_public
+from transforms.guard import Guard, is_public
+from transforms.http_images import Client, Response
 
 BODY = b"\xff\xd8\xff" + bytes(range(256)) * 40
 
@@ -39,6 +42,44 @@ RAIgOGFl2EBNQelYjXmNXmyA/QZJqtDDT9OfsIVfODOiqDcCIHZwEt+Mluye73Yy
 7y0b55TN+B74SCTaQfc4gtU19+BT
 -----END CERTIFICATE-----
 """
+
+
+OPEN: list["Asking"] = []
+
+
+class Asking:
+    """A client whose event loop stays open between requests, as it does in a run."""
+
+    def __init__(self, config: Fetch, client: type[Client] = Client) -> None:
+        OPEN.append(self)
+        self.runner, self.client = asyncio.Runner(), client(config)
+        self.runner.run(self.client.__aenter__())
+
+    def get(self, url: str, last: bool = False) -> Response:
+        return self.runner.run(self.client.get(url, last))
+
+    def together(self, urls: list[str]) -> list[Response]:
+        async def all_of_them() -> list[Response]:
+            return await asyncio.gather(*map(self.client.get, urls))
+
+        return self.runner.run(all_of_them())
+
+    def close(self) -> None:
+        self.runner.run(self.client.__aexit__(None, None, None))
+        self.runner.close()
+
+
+def ask(config: Fetch, url: str, client: type[Client] = Client) -> Response:
+    """One request of a client of its own."""
+    return Asking(config, client).get(url)
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Whatever a test opened is closed after it."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -110,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_to(self) -> None:
         """/to/<where>: a redirect, the target as it is in the path."""
-        self.answer(302, b"", Location=self.path.removeprefix("/to/"))
+        self.answer(302, b"", Location=self.path.removeprefix("/to/").replace("%5B", "[").replace("%5D", "]"))
 
     def on_loop(self) -> None:
         self.answer(301, b"", Location="/loop")
@@ -177,17 +218,19 @@ def server() -> Iterator[Server]:
 
 
 def config(server: Server, **section: Any) -> Fetch:
-    base = Fetch(connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), timeout_s=5.0, robots=False)
+    base = Fetch(
+        connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), timeout_s=5.0, robots=False, tdm_file=False
+    )
     return dataclasses.replace(base, **section)
 
 
 def get(server: Server, path: str, **section: Any) -> Response:
     url = path if path.startswith("http") else f"http://img.web.test/{path}"
-    return Client(config(server, **section)).get(url)
+    return ask(config(server, **section), url)
 
 
 def test_a_whole_answer(server: Server) -> None:
-    assert get(server, "ok", user_agent="weft-test/1") == Response(200, BODY, "", "")
+    assert get(server, "ok", user_agent="weft-test/1") == Response(200, BODY, "", "", url="http://img.web.test/ok")
     assert server.seen[-1] == ("img.web.test", "/ok", "weft-test/1")
     assert get(server, "https://web.test:8443/ok?a=b").body == BODY
     assert server.seen[-1][:2] == ("web.test:8443", "/ok?a=b")
@@ -213,15 +256,15 @@ def test_a_server_that_never_answers_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         begun = time.monotonic()
-        found = Client(Fetch(timeout_s=0.3, connect_to=(f"web.test=127.0.0.1:{port}",))).get("http://web.test/a")
+        found = ask(Fetch(timeout_s=0.3, connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
     assert found.reason == "timeout" and time.monotonic() - begun < 1.5
 
 
 def test_a_closed_port_is_a_failed_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    found = Client(Fetch(connect_to=(f"web.test=127.0.0.1:{port}",))).get("http://web.test/a")
-    assert found.reason == "connection_failed" and "refused" in found.detail
+    found = ask(Fetch(connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
+    assert found.reason == "connection_failed" and "Connect call failed" in found.detail
 
 
 def test_no_more_is_read_than_allowed(server: Server) -> None:
@@ -262,9 +305,7 @@ def test_names_beyond_ascii_are_asked_for_in_utf8(server: Server) -> None:
         thread = threading.Thread(target=once)
         thread.start()
         routes = (f"raw.test=127.0.0.1:{port}", *config(server).connect_to)
-        assert (
-            Client(Fetch(connect_to=routes, robots=False)).get("http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
-        )
+        assert ask(Fetch(connect_to=routes, **QUIET), "http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
         thread.join()
 
 
@@ -311,7 +352,7 @@ def test_public_means_global_unicast(address: str, public: bool) -> None:
     "url", ["ftp://web.test/a", "file:///etc/passwd", "http:///a", "http://web.test:99999/a", "http://[/", "x", ""]
 )
 def test_what_cannot_be_asked_for_is_a_bad_url(server: Server, url: str) -> None:
-    assert Client(config(server)).get(url).reason == "bad_url"
+    assert ask(config(server), url).reason == "bad_url"
 
 
 def test_opt_outs_on_the_response_itself(server: Server) -> None:
@@ -320,7 +361,21 @@ def test_opt_outs_on_the_response_itself(server: Server) -> None:
     assert get(server, "robots/unavailable_after:_25_Jun_2030,_noai").reason == "opt_out"
     assert get(server, "reserved").reason == "opt_out"
     assert get(server, "robots/all").body == BODY
-    assert get(server, "robots/noimageai", honour_opt_out=False).body == BODY
+    free = get(server, "robots/noimageai", honour_opt_out=False)
+    assert free.body == BODY and free.opt_out == "X-Robots-Tag: noimageai", "on record all the same"
+    assert get(server, "robots/noindex,_noai", opt_out=("noai",)).detail == "X-Robots-Tag: noai"
+    assert get(server, "robots/noindex", opt_out=("noai",)).body == BODY
+    with pytest.raises(ConfigError, match="no directive 'noia'; 'noai'"):
+        Client(Fetch(opt_out=("noia",)))
+
+
+def test_private_networks_can_be_named(server: Server) -> None:
+    port = server.server_address[1]
+    named = Fetch(allow_networks=("127.0.0.0/8",), **QUIET)
+    assert ask(named, f"http://127.0.0.1:{port}/ok").body == BODY
+    assert ask(named, "http://10.0.0.1/").reason == "private_address"
+    with pytest.raises(ConfigError, match="allow_networks"):
+        Client(Fetch(allow_networks=("everything",)))
 
 
 def test_codings_nobody_asked_for(server: Server) -> None:
@@ -331,19 +386,9 @@ def test_codings_nobody_asked_for(server: Server) -> None:
 
 def test_one_host_is_not_asked_too_often_at_once(server: Server) -> None:
     """Many sites that redirect to one host share its connections."""
-    client = Client(config(server, per_host=1))
-    found: list[Response] = []
-    threads = [
-        threading.Thread(
-            target=lambda n=n: found.append(client.get(f"http://site{n}.web.test/to/http://cdn.web.test/slow"))
-        )
-        for n in range(4)
-    ]
+    client = Asking(config(server, per_host=1))
     server.most_at_once = 0
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = client.together([f"http://site{n}.web.test/to/http://cdn.web.test/slow" for n in range(4)])
     assert [one.body for one in found] == [BODY] * 4
     assert server.most_at_once == 1
 
@@ -364,11 +409,22 @@ def test_connect_to_holds_for_whole_labels(server: Server) -> None:
     assert len(server.seen) == before
 
 
-class LoopbackClient(Client):
+QUIET: Any = {"robots": False, "tdm_file": False}
+
+
+class Loopback(Guard):
     """Takes every host to be here, so that TLS can be spoken to a server of the test's own."""
 
-    def _addresses(self, host: str, deadline: float) -> list[str]:
+    async def addresses(self, host: str) -> list[str]:
         return ["127.0.0.1"]
+
+
+class LoopbackClient(Client):
+    """With that guard."""
+
+    def __init__(self, config: Fetch) -> None:
+        super().__init__(config)
+        self._guard = Loopback()
 
 
 @pytest.fixture(scope="module")
@@ -384,10 +440,10 @@ def test_certificates_are_checked_and_encrypted_trickles_end_too(certificate: tu
     context.load_cert_chain(*certificate)
     with serving(context) as server:
         port = server.server_address[1]
-        client = LoopbackClient(Fetch(timeout_s=0.6, robots=False))
+        client = Asking(Fetch(timeout_s=0.6, **QUIET), LoopbackClient)
         unknown = client.get(f"https://tls.test:{port}/ok")
         assert unknown.reason == "connection_failed" and "CERTIFICATE_VERIFY_FAILED" in unknown.detail
-        client._tls.load_verify_locations(certificate[0])
+        client.client.tls.load_verify_locations(certificate[0])
         assert client.get(f"https://tls.test:{port}/ok").body == BODY
         assert "mismatch" in client.get(f"https://other.test:{port}/ok").detail
         begun = time.monotonic()
@@ -398,7 +454,7 @@ def test_certificates_are_checked_and_encrypted_trickles_end_too(certificate: tu
 def test_a_handshake_that_stalls_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun = time.monotonic()
-        found = LoopbackClient(Fetch(timeout_s=0.3)).get(f"https://tls.test:{silent.getsockname()[1]}/a")
+        found = ask(Fetch(timeout_s=0.3, **QUIET), f"https://tls.test:{silent.getsockname()[1]}/a", LoopbackClient)
     assert found.reason == "timeout" and time.monotonic() - begun < 1.5
 
 
@@ -412,8 +468,9 @@ class Counting(Server):
         return super().get_request()
 
 
-def client_of(port: int, **section: Any) -> Client:
-    return Client(Fetch(connect_to=(f"web.test=127.0.0.1:{port}", f"other.test=127.0.0.1:{port}"), **section))
+def client_of(port: int, **section: Any) -> Asking:
+    routes = (f"web.test=127.0.0.1:{port}", f"other.test=127.0.0.1:{port}")
+    return Asking(Fetch(**{"connect_to": routes, "tdm_file": False, **section}))
 
 
 @pytest.fixture
@@ -431,9 +488,8 @@ def test_a_connection_is_used_again(counting: Counting) -> None:
         assert client.get(f"http://web.test/ok/{n}").body == BODY
         assert client.get(f"http://web.test/missing/{n}").status == 404  # its body is read, so that this goes on
     assert counting.connections == 1 and len(counting.seen) == 40
-    assert client.get("http://other.test/ok").body == BODY  # another host is another connection
-    assert counting.connections == 2
-    client.close()
+    assert client.get("http://other.test/ok").body == BODY  # a mirror serves all its hosts over it
+    assert counting.connections == 1
 
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
@@ -460,7 +516,6 @@ def test_what_is_left_of_an_answer_is_not_taken_for_the_next(counting: Counting)
     client = client_of(counting.server_address[1], robots=False, max_bytes=len(BODY) - 1)
     assert client.get("http://web.test/ok").reason == "too_many_bytes"
     assert client.get("http://web.test/missing").status == 404
-    assert counting.connections == 2
 
 
 ROBOTS = b"""User-agent: *
@@ -480,10 +535,10 @@ class Ruled(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.seen.append((self.headers["Host"], self.path))
         status, body = 200, b"image"
-        if self.path == "/robots.txt":
+        if self.path in ("/robots.txt", "/.well-known/tdmrep.json"):
             status, body = self.server.rules
         self.send_response(status)
-        self.send_header("X-Robots-Tag", "noai" if self.path == "/robots.txt" else "all")
+        self.send_header("X-Robots-Tag", "noai" if status == 404 or self.path == "/robots.txt" else "all")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -507,12 +562,12 @@ def test_robots_txt_is_kept_to_and_asked_for_once(ruled: Any) -> None:
     assert told == {"/a.jpg": "", "/b.gif": "robots_disallowed", "/private/x.jpg": ""}  # weft's own group counts alone
     assert client.get("http://web.test/private/ok.gif").reason == ""  # the longest rule decides
     assert [path for _, path in ruled.seen].count("/robots.txt") == 1
-    assert client.delay("http://web.test/a.jpg") == 2.0 and client.delay("http://other.test/a.jpg") == 0.0
+    assert client.client.delay("http://web.test/a.jpg") == 2.0 and client.client.delay("http://other.test/a.jpg") == 0.0
     anybody = client_of(ruled.server_address[1], user_agent="Mozilla/5.0 somebody")
     assert anybody.get("http://web.test/private/x.jpg").reason == "robots_disallowed"
-    assert anybody.delay("http://web.test/a.jpg") == 7.0
+    assert anybody.client.delay("http://web.test/a.jpg") == 7.0
     rude = client_of(ruled.server_address[1], robots=False)
-    assert rude.get("http://web.test/b.gif").reason == "" and rude.delay("http://web.test/a.jpg") == 0.0
+    assert rude.get("http://web.test/b.gif").reason == "" and rude.client.delay("http://web.test/a.jpg") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -524,13 +579,40 @@ def test_what_an_answer_to_robots_txt_means(ruled: Any, status: int, body: bytes
     assert client_of(ruled.server_address[1]).get("http://web.test/a.jpg").reason == reason
 
 
+def test_a_tdm_file_reserves_by_pattern_and_is_asked_for_once(ruled: Any) -> None:
+    rules = [
+        {"location": "/", "tdm-reservation": 0},
+        {"location": "/art/*.jpg", "tdm-reservation": 1, "tdm-policy": "http://web.test/policy.json"},
+        {"location": "/art/freedom", "tdm-reservation": "0"},
+        {"location": 7},
+        "nonsense",
+    ]
+    ruled.rules = (200, json.dumps(rules).encode())
+    client = client_of(ruled.server_address[1], robots=False, tdm_file=True)
+    told = [client.get(f"http://web.test/{path}") for path in ("a.jpg", "art/a.jpg", "art/freedom.jpg", "art/a.png")]
+    assert [found.reason for found in told] == ["", "opt_out", "", ""]
+    assert told[1].detail == "tdmrep.json: reserved"
+    assert [path for _, path in ruled.seen].count("/.well-known/tdmrep.json") == 1
+    for section in ({"honour_opt_out": False}, {"tdm_file": False}, {"opt_out": ("noai",)}):
+        deaf = client_of(ruled.server_address[1], **{"robots": False, "tdm_file": True, **section})
+        assert deaf.get("http://web.test/art/a.jpg").reason == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"[]"), (500, b""), (200, b"\xff{"), (200, b"[" * 99_999), (200, b"{}")]
+)
+def test_no_tdm_file_that_can_be_read_reserves_nothing(ruled: Any, status: int, body: bytes) -> None:
+    ruled.rules = (status, body)
+    assert client_of(ruled.server_address[1], robots=False, tdm_file=True).get("http://web.test/a.jpg").reason == ""
+
+
 def test_redirects_ask_the_robots_txt_of_where_they_lead(ruled: Any, counting: Counting) -> None:
     routes = (f"web.test=127.0.0.1:{counting.server_address[1]}", f"ruled.test=127.0.0.1:{ruled.server_address[1]}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             Handler, "on_away", lambda self: self.answer(302, b"", Location="http://ruled.test/b.gif"), raising=False
         )
-        found = Client(Fetch(connect_to=routes)).get("http://web.test/away")
+        found = ask(Fetch(connect_to=routes), "http://web.test/away")
     assert found.reason == "robots_disallowed" and ("ruled.test", "/b.gif") not in ruled.seen
 
 
@@ -538,4 +620,4 @@ def test_a_site_that_does_not_answer_is_told_as_it_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     assert client_of(port).get("http://web.test/a").reason == "connection_failed"
-    assert Client(Fetch()).get("http://127.0.0.1/a").reason == "private_address"
+    assert ask(Fetch(), "http://127.0.0.1/a").reason == "private_address"

@@ -65,4 +65,9 @@ def test_an_image_response_may_forbid_by_noindex_too():
 
 
 def test_directives_are_words_without_their_crawler():
-    assert directives("BadBot: NoIndex, nofollow; unavailable_after: 1 Jan 2030") == {"noindex", "nofollow"}
+    assert directives("BadBot: NoIndex, nofollow; unavailable_after: 1 Jan 2030") == {
+        "noindex",
+        "nofollow",
+        "unavailable_after",
+    }
+    assert directives("otherbot: unavailable_after: 25 Jun 2030 15:00:00 PST") == {"unavailable_after"}
