@@ -147,6 +147,7 @@ class Client:
         """(answer, where it leads on to); opt-outs of images mean nothing where it is `plain` text."""
         host = urlsplit(url).hostname or ""
         try:
+            host.encode("idna")  # labels that are too long for a name
             async with asyncio.timeout(max(seconds, 0.0)):
                 async with self._gates.setdefault(host, asyncio.Semaphore(self._config.per_host)):
                     return await self._ask(url, host, plain, last)
