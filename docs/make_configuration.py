@@ -93,6 +93,9 @@ def kind(hint: Any) -> str:
         return " or ".join(f"`{json.dumps(choice)}`" for choice in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
         return "list of strings"
+    if typing.get_origin(hint) is dict:
+        inner = kind(typing.get_args(hint)[1])
+        return f"table of {inner.replace('list', 'lists') if inner.startswith('list') else inner + 's'}"
     return {bool: "true or false", int: "whole number", float: "number", str: "string"}[hint]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ from schemas.shards import ShardInfo
 from schemas.tables import FATES
 from transforms import evaluation_images, files, lines, recipe, sequences, tokens
 from transforms.lines import Cuts
+from transforms.quantile import TopShare
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
 
@@ -55,6 +57,7 @@ def run(ctx: Context) -> dict[str, int]:
             tokens.train([], config.vocab_size)  # says what is wrong before anything runs
         if not files.exists(tokenizer):
             files.write_atomic(tokenizer, tokens.train(_sample(ctx), config.vocab_size))
+    top = _top(ctx)
     encoder = tokens.Encoder(tokenizer, config.image_tokens, config.context_length)
     names = shard_names(config)
     ctx.expect(len(names))
@@ -66,7 +69,7 @@ def run(ctx: Context) -> dict[str, int]:
             | "IndexKey" >> beam.Map(_stored).with_output_types(tuple[str, tuple[str, ...]])
         )
         scores = p | "Scores" >> ReadTable(ctx.parts("scores"))
-        made = Maker(ctx.config, tokenizer)
+        made = Maker(ctx.config, tokenizer, top)
         rows = _kept_documents(p, ctx, kept)
         of_documents = _documents(rows, index, scores) | "Document" >> beam.FlatMap(made.document)
         of_pairs = _pairs(p, ctx, rows, index, scores, made) | "Pair" >> beam.FlatMap(made.pair)
@@ -261,6 +264,28 @@ def _finish(ctx: Context, encoder: tokens.Encoder, names: list[str]) -> None:
             files.write_atomic(ctx.path("shards", folder, shards.LENGTH), str(sum(sizes.values())) + "\n")
     tokens.save(encoder, ctx.path("shards"))
     files.write_atomic(ctx.path("shards", shards.MANIFEST), shards.dump_manifest(infos))
+
+
+def _top(ctx: Context) -> float:
+    """The similarity that `pack.pair_top_share` of all scored pairs reach."""
+    share = ctx.config.pack.pair_top_share
+    if not 0 <= share <= 1:
+        raise ConfigError(f"pack.pair_top_share = {share} is no share: between 0 (off) and 1")
+    if not share:
+        return -math.inf
+    found = ctx.path(STAGE, "top.json")
+    files.write_atomic(found, "null")  # where there are no pairs
+    with ctx.pipeline(1) as p:
+        _ = (
+            p
+            | "Scores" >> ReadTable(ctx.parts("scores"), ("kind", "similarity"))
+            | "OfPairs" >> beam.Filter(lambda row: row["kind"] == "pair")
+            | "Similarity" >> beam.Map(lambda row: row["similarity"]).with_output_types(float)
+            | "Top" >> TopShare(share)
+            | "WriteTop" >> beam.Map(lambda least: files.write_atomic(found, json.dumps(least)))
+        )
+    least = json.loads(files.read_bytes(found))
+    return -math.inf if least is None else float(least)
 
 
 def _sample(ctx: Context) -> list[str]:

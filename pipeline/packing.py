@@ -10,6 +10,7 @@ A sample crosses the shuffle as tokens, JSON and references; its images' bytes a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,7 +20,8 @@ from schemas import shards
 from schemas.config import Config
 from schemas.records import DROPPED, KEPT, Fate, hash_bucket, hash_unit
 from schemas.shards import ShardInfo, Vocabulary
-from transforms import evaluation_images, files, recipe, sequences, tokens
+from transforms import assignment, evaluation_images, files, recipe, sequences, tokens
+from transforms.assignment import Match
 from transforms.recipe import Picture
 from transforms.tars import write_tar
 
@@ -50,14 +52,18 @@ _Sample = tuple[str, tuple[str, bytes, str, list[tuple[str, int, int]]]]  # shar
 
 
 class Maker:
-    """Documents and pairs → samples and fates; the tokenizer is loaded where it is used."""
+    """Documents and pairs → samples and fates; the tokenizer is loaded where it is used.
 
-    def __init__(self, config: Config, tokenizer: str) -> None:
-        self._config, self._path = config, tokenizer
+    Args:
+        top: the similarity that a pair has to reach to be in `pack.pair_top_share` of all.
+    """
+
+    def __init__(self, config: Config, tokenizer: str, top: float = -math.inf) -> None:
+        self._config, self._path, self._top = config, tokenizer, top
         self._encoder: tokens.Encoder | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_config": self._config, "_path": self._path, "_encoder": None}
+        return {**vars(self), "_encoder": None}
 
     @property
     def encoder(self) -> tokens.Encoder:
@@ -88,10 +94,14 @@ class Maker:
         reasons = dict(zip(positions, recipe.judge_images(pictures, pack), strict=True))
         usable = [n for n in positions if not reasons[n]]
         has_text = any(text and text.strip() for text in row["texts"])
-        corpus, reason = recipe.judge_document(doc_id, has_text, len(usable), pack, self._config.salt)
+        matches = assignment.match(
+            (image, text, value) for image in usable for text, value in similarities.get(image, {}).items()
+        )
+        matched = assignment.share_above(matches.values(), pack.matched_similarity)
+        corpus, reason = recipe.judge_document(doc_id, has_text, len(usable), pack, self._config.salt, matched)
         if corpus != "interleaved":
             reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
-        samples = self._document_samples(row, corpus, usable, known, similarities) if corpus else []
+        samples = self._document_samples(row, corpus, usable, known, similarities, matches) if corpus else []
         if corpus == "interleaved":  # pack.max_document_chunks may have cut some off
             placed = {image["position"] for _, (_, _, meta, _) in samples for image in json.loads(meta)["images"]}
             reasons = {n: r or ("" if n in placed else "document_cut") for n, r in reasons.items()}
@@ -105,7 +115,13 @@ class Maker:
         yield samples, fates
 
     def _document_samples(
-        self, row: dict[str, Any], corpus: str, usable: list[int], known: Any, similarities: Any
+        self,
+        row: dict[str, Any],
+        corpus: str,
+        usable: list[int],
+        known: Any,
+        similarities: Any,
+        matches: dict[int, Match],
     ) -> list[_Sample]:
         doc_id = row["doc_id"]
         source = {**{k: row[k] for k in ("doc_id", "url", "record_id", "language", "title")}, **archive(row)}
@@ -118,7 +134,9 @@ class Maker:
         limit = self._config.pack.max_document_chunks
         samples: list[_Sample] = []
         for number, chunk in enumerate(made[: limit or None]):
-            images = [self._image_json(row, n, known[n][1], similarities.get(n, {})) for n in chunk.images]
+            images = [
+                self._image_json(row, n, known[n][1], similarities.get(n, {}), matches.get(n)) for n in chunk.images
+            ]
             meta = {**source, "chunk": number, "chunks": len(made), "spans": chunk.spans, "images": images}
             places = [_place(known[n][1]) for n in chunk.images]
             samples.append((shard, (f"{doc_id}-{number:03d}", self._bytes(chunk.ids), _json(meta), places)))
@@ -131,7 +149,7 @@ class Maker:
         twins = dict(item[1].get("twins", ()))
         for text, stored in sorted(item[1]["row"]):
             row = json.loads(text)
-            reason, about = self.judge(stored, scores)
+            reason, about = self.judge(stored, scores, row.get("language") or "")
             key = f"{row['doc_id']}:{row['pair_id']}"
             if not reason and key in twins:
                 reason, about = "same_picture", twins[key]
@@ -145,10 +163,11 @@ class Maker:
             detail = samples[0][0] if samples else about or row["image_url"]
             yield samples, [Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, detail)]
 
-    def judge(self, stored: tuple[Any, ...], scores: list[float]) -> tuple[str, str]:
+    def judge(self, stored: tuple[Any, ...], scores: list[float], language: str = "") -> tuple[str, str]:
         """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""
         picture = self._picture((1, stored) if stored else None, {})
-        reason = recipe.judge_pair(picture, scores[0] if scores else 1.0, self._config.pack)
+        similarity = round(scores[0], 5) if scores else 1.0  # a float32 of 0.26 is below 0.26
+        reason = recipe.judge_pair(picture, similarity, self._config.pack, language, self._top)
         return reason, picture.evaluation if picture and reason == "evaluation_image" else ""
 
     def _picture(self, known: tuple[int, tuple[Any, ...]] | None, similarities: dict[int, float]) -> Picture | None:
@@ -162,14 +181,19 @@ class Maker:
             evaluation = seen.find(stored.image_id, stored.phash, flat, pack.evaluation_distance)
         return Picture(stored.status, stored.image_id, stored.width, stored.height, flat, known[0], best, evaluation)
 
-    def _image_json(self, row: dict[str, Any], n: int, stored: Any, similarities: dict[int, float]) -> dict[str, Any]:
+    def _image_json(
+        self, row: dict[str, Any], n: int, stored: Any, similarities: dict[int, float], match: Match | None
+    ) -> dict[str, Any]:
         meta = row["image_meta"][n] or {}
+        found = match is not None and match.text != assignment.NONE
         return {
             "position": n,
             "url": row["images"][n],
             "alt": meta.get("alt", ""),
             "caption": meta.get("caption", ""),
             "similarities": {str(text): value for text, value in sorted(similarities.items())},
+            "matched_text": match.text if match and found else None,  # of the kept images: mmc4's matched_text_index
+            "matched_similarity": match.similarity if match and found else None,
             **self._size_json(tuple(stored)),
         }
 

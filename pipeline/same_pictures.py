@@ -22,7 +22,7 @@ from transforms import hot
 from transforms.evaluation_images import dull
 from transforms.shingles import words
 
-_Narrow = tuple[str, str, tuple[Any, ...]]  # look, key, image
+_Narrow = tuple[str, str, str, tuple[Any, ...]]  # look, key, language, image
 _Best = tuple[int, int, str, str]  # how many, -pixels of the best, its pair_id, its key
 
 
@@ -69,13 +69,13 @@ def _narrow(item: tuple[str, tuple[str, tuple[Any, ...]]]) -> Iterator[tuple[str
     said = words(row["text"])
     if said and not found.single_colour and not dull(found.phash):
         look = stable_id("look", found.phash, b" ".join(said).decode("utf-8", "surrogatepass"))
-        yield pair_id, (look, f"{row['doc_id']}:{pair_id}", tuple(stored))
+        yield pair_id, (look, f"{row['doc_id']}:{pair_id}", row.get("language") or "", tuple(stored))
 
 
 def _looks(item: tuple[str, dict[str, Iterable[Any]]], maker: Maker) -> Iterator[tuple[str, _Best]]:
     scores = list(item[1]["scores"])
-    for look, key, stored in item[1]["row"]:
-        if not maker.judge(stored, scores)[0]:
+    for look, key, language, stored in item[1]["row"]:
+        if not maker.judge(stored, scores, language)[0]:
             found = Stored(*stored)
             yield look, (1, -found.width * found.height, item[0], key)
 

@@ -33,6 +33,13 @@ class ConfigError(ValueError):
     """A configuration the user can mend; the message is one line that says how."""
 
 
+class Table(dict[str, Any]):
+    """Names with values, in TOML a table of its own. Never written to, so it can be hashed as a section is."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(json.dumps(self, sort_keys=True))
+
+
 @dataclasses.dataclass(frozen=True)
 class Extract:
     """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
@@ -145,9 +152,15 @@ class Pack:
     require_interspersed: bool = True  # Kosmos-1 B.1.3: an image with text before or after it
     max_repeats: int = 10  # an image in more documents than this is furniture (OBELICS: 10); 0 is off
     min_document_similarity: float = -1.0  # drop images whose best text similarity is lower (mmc4: 0.15)
+    matched_similarity: float = 0.25  # an image above it fits the text that it is matched with (mmc4-core) ...
+    min_matched_share: float = 0.0  # ... and so must this share of a document's kept images (mmc4-core: 0.75); 0 is off
     pair_min_side: int = 200  # Kosmos' loader: web pairs need both sides >= 200 px
     pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
     pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
+    pair_min_similarity_by_language: dict[str, float] = dataclasses.field(
+        default_factory=Table
+    )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)
+    pair_top_share: float = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
     evaluation_images: tuple[str, ...] = ()  # pictures and lists of their hashes (.txt) that must not be in the corpus
     evaluation_distance: int = 4  # bits of the 64 of a perceptual hash that a copy of one may differ in
@@ -337,6 +350,10 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{name} is a list of strings, not {value!r}")
         return tuple(value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{name} is a table: write [{name}] and names below it")
+        return Table({key: _convert(typing.get_args(kind)[1], item, f"{name}.{key}") for key, item in value.items()})
     if origin in (types.UnionType, typing.Union):  # pragma: no cover - no such field today
         raise ConfigError(f"{name} has an unsupported type")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

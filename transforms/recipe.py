@@ -5,6 +5,7 @@ Kosmos-1's rules (arXiv 2302.14045, 3.1 and B.1.3) are the defaults; the others 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -66,11 +67,14 @@ def judge_images(pictures: Sequence[Picture | None], config: Pack) -> list[str]:
     return reasons
 
 
-def judge_document(doc_id: str, has_text: bool, images: int, config: Pack, salt: str) -> tuple[str, str]:
+def judge_document(
+    doc_id: str, has_text: bool, images: int, config: Pack, salt: str, matched: float = 1.0
+) -> tuple[str, str]:
     """(corpus, "") for a document to keep, ("", reason) for another.
 
     Args:
         images: how many of its images are kept.
+        matched: share of these whose similarity to the text that they are matched with is high enough.
     """
     if not images:
         if not has_text:
@@ -80,11 +84,20 @@ def judge_document(doc_id: str, has_text: bool, images: int, config: Pack, salt:
         return "", "no_text"
     if images == 1 and hash_unit(doc_id, f"{salt}one-image") < config.one_image_drop:
         return "", "one_image"
+    if matched < config.min_matched_share:
+        return "", "unmatched"
     return "interleaved", ""
 
 
-def judge_pair(picture: Picture | None, similarity: float, config: Pack) -> str:
-    """Why a caption pair is dropped; sizes are those of the image as fetched."""
+def judge_pair(
+    picture: Picture | None, similarity: float, config: Pack, language: str = "", top: float = -math.inf
+) -> str:
+    """Why a caption pair is dropped; sizes are those of the image as fetched.
+
+    Args:
+        language: of the caption; a threshold may be its own.
+        top: the similarity that the share to be kept of all pairs reaches.
+    """
     if picture is None or picture.status != "ok":
         return "image_missing"
     if picture.evaluation:
@@ -95,7 +108,7 @@ def judge_pair(picture: Picture | None, similarity: float, config: Pack) -> str:
         return "aspect"
     if picture.single_colour and config.drop_single_colour:
         return "single_colour"
-    if similarity < config.pair_min_similarity:
+    if similarity < max(config.pair_min_similarity_by_language.get(language, config.pair_min_similarity), top):
         return "low_similarity"
     return ""
 

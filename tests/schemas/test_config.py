@@ -30,6 +30,8 @@ def test_layers_defaults_recipe_file_overrides(tmp_path):
         ("pack=3", "is a section"),
         ("pack.shards", "section.key=value"),
         ("recipe=kosmos", "did you mean 'kosmos1'"),
+        ("pack.pair_min_similarity_by_language=0.3", "is a table: write [pack.pair_min_similarity_by_language]"),
+        ("pack.pair_min_similarity_by_language.en=high", "pack.pair_min_similarity_by_language.en is a float"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(override, told):
@@ -51,6 +53,19 @@ def test_every_recipe_loads_and_survives_json():
     for name in configuration.recipes():
         config = configuration.load(recipe=name)
         assert configuration.from_dict(configuration.to_dict(config)) == config
+
+
+def test_a_table_has_whatever_names_the_user_gives(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text("[pack.pair_min_similarity_by_language]\nen = 0.28\nde = 1\n")
+    config = configuration.load(str(file), ["pack.pair_min_similarity_by_language.de=0.26"])
+    assert config.pack.pair_min_similarity_by_language == {"en": 0.28, "de": 0.26}
+    again = configuration.from_dict(
+        configuration.to_dict(config), ["pack.pair_min_similarity_by_language.fr=0.2", "pack.shards=2"]
+    )
+    assert again.pack.pair_min_similarity_by_language == {"en": 0.28, "de": 0.26, "fr": 0.2}
+    assert configuration.digest(config.pack) != configuration.digest(again.pack)
+    assert hash(config) == hash(configuration.load(str(file), ["pack.pair_min_similarity_by_language.de=0.26"]))
 
 
 def test_kosmos1_holds_the_papers_rules():

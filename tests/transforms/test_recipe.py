@@ -103,3 +103,27 @@ def test_the_split_follows_the_fraction():
     held = sum(recipe.split_of(f"{n}", Pack(val_fraction=0.1), "s") == "val" for n in range(5000))
     assert 400 < held < 600
     assert {recipe.split_of(f"{n}", Pack(val_fraction=0.0), "s") for n in range(500)} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("language", "similarity", "top", "reason"),
+    [
+        ("en", 0.28, -1.0, ""),
+        ("en", 0.27, -1.0, "low_similarity"),
+        ("de", 0.2, -1.0, ""),
+        ("de", 0.19, -1.0, "low_similarity"),
+        ("de", 0.25, 0.25, ""),
+        ("de", 0.24, 0.25, "low_similarity"),
+        ("en", 0.27, 0.25, "low_similarity"),
+    ],
+)
+def test_a_pair_by_language_and_by_the_top_of_all(language, similarity, top, reason):
+    config = dataclasses.replace(PACK, pair_min_similarity_by_language={"en": 0.28})
+    assert recipe.judge_pair(GOOD, similarity, config, language, top) == reason
+
+
+@pytest.mark.parametrize(("matched", "decision"), [(0.75, ("interleaved", "")), (0.74, ("", "unmatched"))])
+def test_a_document_whose_images_fit_their_texts(matched, decision):
+    config = dataclasses.replace(PACK, min_matched_share=0.75)
+    assert recipe.judge_document("d", True, 4, config, "s", matched) == decision
+    assert recipe.judge_document("d", True, 4, PACK, "s", 0.0) == ("interleaved", "")
