@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 
+from pipeline import scored
 from pipeline.context import Context
 from pipeline.packing import STAGE, Maker, archive, write_shard
 from pipeline.same_pictures import SamePictures
@@ -27,9 +27,8 @@ from schemas.config import ConfigError, Pack
 from schemas.records import KEPT, Fate, hash_unit
 from schemas.shards import ShardInfo
 from schemas.tables import FATES
-from transforms import evaluation_images, files, lines, recipe, sequences, tokens
+from transforms import evaluation_images, files, lines, looks, recipe, sequences, tokens
 from transforms.lines import Cuts
-from transforms.quantile import TopShare
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
 
@@ -47,6 +46,7 @@ def run(ctx: Context) -> dict[str, int]:
         if not 0 <= config.evaluation_distance <= 64:
             raise ConfigError(f"pack.evaluation_distance = {config.evaluation_distance} is no number of bits out of 64")
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
+    looks.check(ctx.config.score, config)
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(
             f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"
@@ -57,7 +57,7 @@ def run(ctx: Context) -> dict[str, int]:
             tokens.train([], config.vocab_size)  # says what is wrong before anything runs
         if not files.exists(tokenizer):
             files.write_atomic(tokenizer, tokens.train(_sample(ctx), config.vocab_size))
-    top = _top(ctx)
+    top = scored.top(ctx)
     encoder = tokens.Encoder(tokenizer, config.image_tokens, config.context_length)
     names = shard_names(config)
     ctx.expect(len(names))
@@ -68,6 +68,9 @@ def run(ctx: Context) -> dict[str, int]:
             | "Index" >> ReadTable(ctx.parts("images/index"), _INDEX)
             | "IndexKey" >> beam.Map(_stored).with_output_types(tuple[str, tuple[str, ...]])
         )
+        if ctx.parts("image_scores"):
+            looked = p | "ImageScores" >> ReadTable(ctx.parts("image_scores"))
+            index = {"stored": index, "rows": looked} | "Looked" >> scored.Looked()
         scores = p | "Scores" >> ReadTable(ctx.parts("scores"))
         made = Maker(ctx.config, tokenizer, top)
         rows = _kept_documents(p, ctx, kept)
@@ -264,28 +267,6 @@ def _finish(ctx: Context, encoder: tokens.Encoder, names: list[str]) -> None:
             files.write_atomic(ctx.path("shards", folder, shards.LENGTH), str(sum(sizes.values())) + "\n")
     tokens.save(encoder, ctx.path("shards"))
     files.write_atomic(ctx.path("shards", shards.MANIFEST), shards.dump_manifest(infos))
-
-
-def _top(ctx: Context) -> float:
-    """The similarity that `pack.pair_top_share` of all scored pairs reach."""
-    share = ctx.config.pack.pair_top_share
-    if not 0 <= share <= 1:
-        raise ConfigError(f"pack.pair_top_share = {share} is no share: between 0 (off) and 1")
-    if not share:
-        return -math.inf
-    found = ctx.path(STAGE, "top.json")
-    files.write_atomic(found, "null")  # where there are no pairs
-    with ctx.pipeline(1) as p:
-        _ = (
-            p
-            | "Scores" >> ReadTable(ctx.parts("scores"), ("kind", "similarity"))
-            | "OfPairs" >> beam.Filter(lambda row: row["kind"] == "pair")
-            | "Similarity" >> beam.Map(lambda row: row["similarity"]).with_output_types(float)
-            | "Top" >> TopShare(share)
-            | "WriteTop" >> beam.Map(lambda least: files.write_atomic(found, json.dumps(least)))
-        )
-    least = json.loads(files.read_bytes(found))
-    return -math.inf if least is None else float(least)
 
 
 def _sample(ctx: Context) -> list[str]:

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas import shards
-from schemas.config import Config
+from schemas.config import Config, Pack
 from schemas.records import DROPPED, KEPT, Fate, hash_bucket, hash_unit
 from schemas.shards import ShardInfo, Vocabulary
-from transforms import assignment, evaluation_images, files, recipe, sequences, tokens
+from transforms import assignment, evaluation_images, files, looks, recipe, sequences, tokens
 from transforms.assignment import Match
+from transforms.looks import Looks
 from transforms.recipe import Picture
 from transforms.tars import write_tar
 
@@ -40,6 +41,7 @@ class Stored(NamedTuple):
     offset: int
     length: int
     phash: str
+    looks: str = ""  # what score says of its vector, as `Looks.dumps`; "" where nobody asked
 
 
 def archive(row: dict[str, Any]) -> dict[str, Any]:
@@ -106,10 +108,10 @@ class Maker:
             placed = {image["position"] for _, (_, _, meta, _) in samples for image in json.loads(meta)["images"]}
             reasons = {n: r or ("" if n in placed else "document_cut") for n, r in reasons.items()}
         place = samples[0][0] if samples else ""
-        details = {n: p.evaluation for n, p in zip(positions, pictures, strict=True) if p and p.evaluation}
+        details = {n: _about(p, reasons[n], pack) for n, p in zip(positions, pictures, strict=True)}
         fates = [Fate(STAGE, "document", doc_id, DROPPED if reason else KEPT, reason, place or row["url"])]
         fates += [
-            Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if r else KEPT, r, details.get(n, row["images"][n]))
+            Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if r else KEPT, r, details[n] or row["images"][n])
             for n, r in reasons.items()
         ]
         yield samples, fates
@@ -168,7 +170,7 @@ class Maker:
         picture = self._picture((1, stored) if stored else None, {})
         similarity = round(scores[0], 5) if scores else 1.0  # a float32 of 0.26 is below 0.26
         reason = recipe.judge_pair(picture, similarity, self._config.pack, language, self._top)
-        return reason, picture.evaluation if picture and reason == "evaluation_image" else ""
+        return reason, _about(picture, reason, self._config.pack)
 
     def _picture(self, known: tuple[int, tuple[Any, ...]] | None, similarities: dict[int, float]) -> Picture | None:
         if known is None or not known[1]:
@@ -179,7 +181,9 @@ class Maker:
         if pack.evaluation_images:
             seen = evaluation_images.load(pack.evaluation_images, self._config.fetch.max_side)
             evaluation = seen.find(stored.image_id, stored.phash, flat, pack.evaluation_distance)
-        return Picture(stored.status, stored.image_id, stored.width, stored.height, flat, known[0], best, evaluation)
+        seen_in = Looks.loads(stored.looks) if stored.looks else None
+        size = stored.width, stored.height
+        return Picture(stored.status, stored.image_id, *size, flat, known[0], best, evaluation, seen_in)
 
     def _image_json(
         self, row: dict[str, Any], n: int, stored: Any, similarities: dict[int, float], match: Match | None
@@ -203,6 +207,18 @@ class Maker:
 
     def _bytes(self, ids: list[int]) -> bytes:
         return np.asarray(ids, self.encoder.vocabulary.dtype).tobytes()
+
+
+def _about(picture: Picture | None, reason: str, config: Pack) -> str:
+    """What a fate says of why an image was dropped, "" where its address says enough."""
+    if picture is None or not reason:
+        return ""
+    if reason == "evaluation_image":
+        return picture.evaluation
+    if reason == "near_image" and picture.looks:
+        return picture.looks.repeat_of
+    judged, about = looks.judge(picture.looks, config)
+    return about if judged == reason else ""
 
 
 def _json(value: dict[str, Any]) -> str:

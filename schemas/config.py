@@ -129,11 +129,24 @@ class Score:
 
     model: str = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
     pretrained: str = ""  # open_clip tag or weights file when `model` is an architecture name
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the model; the halves are for a GPU
+    also: tuple[str, ...] = ()  # more models, "name" or "name@tag": column `others` of scores/; none of them decides
+    quick_gelu: bool = False  # for weights files, which cannot say that they were trained with it; tags know
+    precision: Literal["fp32", "bf16", "fp16", "pure_bf16", "pure_fp16"] = "fp32"  # the halves are for a GPU
+    compile: bool = False  # torch.compile, for a GPU and much to do: compiling takes minutes
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: a GPU where there is one
     batch_size: int = 32  # images or texts at once
     max_text_chars: int = 500  # of a document's text that is compared with its images
+    unsafe_head: str = ""  # .safetensors of LAION's NSFW detector, or of another of its form, for this model's vectors
+    aesthetic_head: str = ""  # .safetensors of LAION's aesthetic predictor, version 1 or 2
+    watermark_head: str = ""  # .safetensors of a detector of your own, of the form of the NSFW detector
+    prompts: dict[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=Table
+    )  # name = list of prompts: what images are asked for without a trained head (CLIP, 3.1.4)
+    evaluation_embeddings: tuple[str, ...] = ()  # .npy files of this model's vectors of evaluation images
+    near_images: float = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
     buckets: int = 8  # batches are formed inside hash buckets, so their make-up never depends on the runner
+    accelerator: str = "type:nvidia-l4;count:1;install-nvidia-driver"  # of Dataflow's workers for CLIP; "" is none
+    min_ram: str = "16GB"  # likewise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +174,14 @@ class Pack:
         default_factory=Table
     )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)
     pair_top_share: float = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
+    max_unsafe: float = 1.0  # drop images above it (LAION: 0.5, mmc4: 0.1); needs score.unsafe_head
+    min_aesthetic: float = 0.0  # drop images below it (LAION-Aesthetics: 4.5, OmniCorpus: 3.7); 0 is off
+    max_watermark: float = 1.0  # drop images above it (LAION-Aesthetics: 0.8); needs score.watermark_head
+    max_prompt: dict[str, float] = dataclasses.field(
+        default_factory=Table
+    )  # name = share: drop images that are this name of score.prompts with a larger probability
+    max_evaluation_similarity: float = 0.0  # cosine (DataComp: 0.604169 between ISC21's vectors); 0 is off
+    drop_near_images: bool = False  # True: of pairs with the same picture by score.near_images the largest stays
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
     evaluation_images: tuple[str, ...] = ()  # pictures and lists of their hashes (.txt) that must not be in the corpus
     evaluation_distance: int = 4  # bits of the 64 of a perceptual hash that a copy of one may differ in

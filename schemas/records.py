@@ -133,6 +133,24 @@ class Score(NamedTuple):
     text_position: int
     image_url: str
     similarity: float  # cosine in [-1, 1], rounded to 5 decimals
+    others: tuple[float, ...] = ()  # by each model of score.also
+
+
+class ImageScore(NamedTuple):
+    """What an image's vector says of it; None or empty where nobody asked."""
+
+    image_url: str
+    model: str  # whose vector it is
+    unsafe: float | None  # probability
+    aesthetic: float | None  # a mark from about 1 to 10
+    watermark: float | None  # probability
+    prompt: str  # the nearest name of `score.prompts`
+    prompt_shares: tuple[tuple[str, float], ...]  # name and probability, the names compared with each other
+    prompt_cosines: tuple[tuple[str, float], ...]
+    evaluation: str  # file:row of the nearest evaluation picture
+    evaluation_similarity: float | None
+    repeat_of: str  # the larger picture of a pair on the same host that this one repeats
+    repeat_similarity: float | None
 
 
 class Cluster(NamedTuple):

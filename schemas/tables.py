@@ -147,7 +147,30 @@ SCORES = pa.schema(
         ("text_position", pa.int32()),
         ("image_url", pa.string()),
         ("similarity", pa.float32()),
+        ("others", pa.list_(pa.float32())),
     ]
+)
+
+_BY_NAME = pa.map_(pa.string(), pa.float32())
+IMAGE_SCORES = pa.schema(
+    [
+        ("image_url", pa.string()),
+        ("model", pa.string()),
+        ("unsafe", pa.float32()),
+        ("aesthetic", pa.float32()),
+        ("watermark", pa.float32()),
+        ("prompt", pa.string()),
+        ("prompt_shares", _BY_NAME),
+        ("prompt_cosines", _BY_NAME),
+        ("evaluation", pa.string()),
+        ("evaluation_similarity", pa.float32()),
+        ("repeat_of", pa.string()),
+        ("repeat_similarity", pa.float32()),
+    ]
+)
+
+BASELINE = pa.schema(  # pairs, and the same pictures with captions of other pairs
+    [("pair_id", pa.string()), ("similarity", pa.float32()), ("other_id", pa.string()), ("baseline", pa.float32())]
 )
 
 FATES = pa.schema([(name, pa.string()) for name in ("stage", "kind", "key", "fate", "reason", "detail")])

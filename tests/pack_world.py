@@ -12,7 +12,7 @@ import schemas.config as configuration
 from pipeline import pack
 from pipeline.context import Context
 from schemas.records import Document, Fate, ImageMeta, ImageRow, KeptRow, Pair, Score
-from schemas.tables import DOCUMENTS, FATES, IMAGES, KEPT, PAIRS, SCORES
+from schemas.tables import DOCUMENTS, FATES, IMAGE_SCORES, IMAGES, KEPT, PAIRS, SCORES
 from transforms.sinks import write_table
 
 LOCAL = ("--direct_num_workers=1",)
@@ -46,6 +46,7 @@ class World:
 
     def __init__(self):
         self.documents, self.kept, self.images, self.pairs, self.scores, self.entering = [], [], [], [], [], []
+        self.looks = []
         self.blob = b""
 
     def image(self, name, status="ok", size=(300, 200), flat=False, phash=""):
@@ -85,6 +86,7 @@ class World:
             ("pairs", self.pairs, PAIRS),
             ("scores", self.scores, SCORES),
             ("fates/score", self.entering, FATES),
+            *([("image_scores", self.looks, IMAGE_SCORES)] if self.looks else ()),
         ):
             rows = rows[::-1] if reverse else rows
             for number in range(files):

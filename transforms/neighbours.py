@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -125,8 +124,3 @@ def load(paths: tuple[str, ...], width: int) -> Evaluation:
         parts.append(array.astype(np.float32))
         names.append((path, len(array)))
     return Evaluation(np.concatenate(parts), tuple(names))
-
-
-def order(sizes: Sequence[tuple[int, str]]) -> list[int]:
-    """Indexes of pictures, (pixels, key) each, with what should stay first: the largest, then by key."""
-    return sorted(range(len(sizes)), key=lambda n: (-sizes[n][0], sizes[n][1]))

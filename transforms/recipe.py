@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from schemas.config import Pack
 from schemas.records import hash_unit
+from transforms import looks
+from transforms.looks import Looks
 
 
 class Picture(NamedTuple):
@@ -24,6 +26,7 @@ class Picture(NamedTuple):
     repeats: int  # kept documents that hold it
     similarity: float  # best with any text of its document; 1.0 where nothing was compared
     evaluation: str = ""  # the evaluation image that it is a copy of
+    looks: Looks | None = None  # what its vector says of it, where anybody asked
 
 
 def judge_image(picture: Picture | None, config: Pack) -> str:
@@ -40,6 +43,9 @@ def judge_image(picture: Picture | None, config: Pack) -> str:
         return "aspect"
     if picture.single_colour and config.drop_single_colour:
         return "single_colour"
+    reason = looks.judge(picture.looks, config)[0]
+    if reason:
+        return reason
     if picture.repeats > config.max_repeats > 0:
         return "repeated"
     if picture.similarity < config.min_document_similarity:
@@ -108,6 +114,11 @@ def judge_pair(
         return "aspect"
     if picture.single_colour and config.drop_single_colour:
         return "single_colour"
+    reason = looks.judge(picture.looks, config)[0]
+    if reason:
+        return reason
+    if config.drop_near_images and picture.looks is not None and picture.looks.repeat_of:
+        return "near_image"
     if similarity < max(config.pair_min_similarity_by_language.get(language, config.pair_min_similarity), top):
         return "low_similarity"
     return ""

@@ -7,7 +7,7 @@ import pytest
 from pack_world import World, fates, run, samples, url
 
 from schemas.config import ConfigError
-from schemas.records import Score
+from schemas.records import ImageScore, Score
 
 OFF = ("pack.pair_min_similarity=-1.0", "pack.min_document_similarity=-1.0", "pack.val_fraction=0.0", "pack.shards=1")
 
@@ -111,3 +111,73 @@ def test_documents_whose_images_do_not_fit_go(matched, tmp_path, share, reasons)
     found = fates(output)
     assert [found["document", name]["reason"] for name in ("good", "poor")] == reasons
     assert found["image", "poor:1"]["reason"] == ("document_dropped" if reasons[1] else "")
+
+
+def looked(name, **said):
+    blank = ImageScore("", "m", None, None, None, "", (), (), "", None, "", None)
+    return blank._replace(image_url=url(name), **said)
+
+
+HEADS = tuple(f"score.{kind}_head=head.safetensors" for kind in ("unsafe", "aesthetic", "watermark"))
+LIMITS = (
+    *HEADS, 'score.prompts.nude=["a nude"]', 'score.prompts.other=["a picture"]', "score.near_images=0.9",
+    'score.evaluation_embeddings=["coco.npy"]', "pack.max_unsafe=0.5", "pack.min_aesthetic=4.5",
+    "pack.max_watermark=0.8", "pack.max_prompt.nude=0.4", "pack.max_evaluation_similarity=0.6",
+    "pack.drop_near_images=true",
+)  # fmt: skip
+
+
+@pytest.fixture
+def judged():
+    """A page and pairs whose pictures each fail one limit; of the last two one is not known and one is good."""
+    world = World()
+    names = ("unsafe", "plain", "marked", "nude", "seen", "near", "unknown", "good")
+    for name in names:
+        world.image(name)
+        world.pair(f"p-{name}", "page", name, f"a caption for {name}")
+    world.document("page", "words", *[(name,) for name in names])
+    world.looks = [
+        looked("unsafe", unsafe=0.50001, aesthetic=9.0),
+        looked("plain", unsafe=0.5, aesthetic=4.49999),
+        looked("marked", watermark=0.81),
+        looked("nude", prompt="nude", prompt_shares=(("nude", 0.41), ("other", 0.59))),
+        looked("seen", evaluation="coco.npy:7", evaluation_similarity=0.6),
+        looked("near", repeat_of=url("good"), repeat_similarity=0.95),
+        looked("good", unsafe=0.5, aesthetic=4.5, watermark=0.8, prompt_shares=(("nude", 0.4), ("other", 0.6))),
+    ]
+    return world
+
+
+def test_each_limit_on_looks_drops_pairs_and_images_for_its_reason(judged, tmp_path):
+    output = judged.write(tmp_path)
+    run(output, *OFF, *LIMITS, "pack.max_images=0", "pack.context_length=200")
+    found = {key: (row["reason"], row["detail"]) for key, row in fates(output).items()}
+    expected = {
+        "unsafe": ("unsafe", "0.50001"),
+        "plain": ("unaesthetic", "4.49999"),
+        "marked": ("watermarked", "0.81000"),
+        "nude": ("prompted_out", "nude 0.41000"),
+        "seen": ("evaluation_embedding", "coco.npy:7 0.60000"),
+    }
+    for n, name in enumerate(("unsafe", "plain", "marked", "nude", "seen", "near", "unknown", "good"), 1):
+        image, pair = found["image", f"page:{n}"], found["pair", f"page:p-{name}"]
+        assert image == expected.get(name, ("", url(name).replace("http:", "https:"))), name
+        if name in ("unknown", "good"):
+            assert pair[0] == "", name
+        else:  # what is near another is one picture too many for pairs alone
+            assert pair == expected.get(name, ("near_image", url("good"))), name
+
+
+def test_what_is_said_of_looks_drops_nothing_by_itself(judged, tmp_path, sums):
+    output = judged.write(tmp_path / "with")
+    run(output, *OFF)
+    judged.looks = []
+    other = judged.write(tmp_path / "without")
+    run(other, *OFF)
+    assert sums(output / "shards") == sums(other / "shards")
+    assert all(row["reason"] in ("", "too_many_images") for row in fates(output).values())
+
+
+def test_a_limit_without_what_measures_it_is_one_line_before_any_work(tmp_path):
+    with pytest.raises(ConfigError, match=r"pack\.max_unsafe needs score\.unsafe_head"):
+        run(tmp_path, "pack.max_unsafe=0.5")

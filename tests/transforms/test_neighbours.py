@@ -106,6 +106,3 @@ def test_files_that_are_none_are_refused(tmp_path):
         with pytest.raises(ConfigError, match="evaluation_embeddings"):
             neighbours.load((str(tmp_path / name),), 4)
 
-
-def test_the_largest_picture_comes_first():
-    assert neighbours.order([(10, "b"), (40, "z"), (40, "a"), (10, "a")]) == [2, 1, 3, 0]
