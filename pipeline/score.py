@@ -1,25 +1,29 @@
 """score: images and texts that belong together → CLIP similarities.
 
-    images/index ──► Embed ──┐ by image                       ┌──► scores/
-    documents, pairs (kept) ─┼─► by text ◄── Embed ◄── texts  │
-                             └──────► by document or pair ────┘
+    images/index ──► Embed ───────────────┐ by image                              ┌──► scores/
+          │                               ├──► by document or pair ──► Compare ───┤
+          └─► owners with an image ─┐     │ by text                               └──► fates of pairs
+    documents, pairs (kept) ────────┴─► texts ──► Embed
 
 Every pair gets one similarity, every document one for each of its texts with each of its images. Vectors, ids and
-positions cross shuffles; images never do.
+positions cross shuffles; images never do. A text is embedded once however often it stands somewhere, and only where an
+image of its document or pair was stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.metrics import MetricsFilter
 
 from pipeline import runners
 from pipeline.context import Context
+from schemas.config import Score as ScoreConfig
 from schemas.records import DROPPED, KEPT, Fate, Score, stable_id
 from schemas.tables import FATES, SCORES
-from transforms import clip, lines
+from transforms import clip, clip_models, lines
 from transforms.clip import Embed, ImageRef, TextRef
 from transforms.lines import Cuts
 from transforms.sinks import ReadTable, WriteTable, read_rows
@@ -27,16 +31,28 @@ from transforms.urls import image_key
 
 OUTPUTS = ("scores",)
 STAGE = "score"
-_GPU = {"accelerator": "type:nvidia-l4;count:1;install-nvidia-driver", "min_ram": "16GB"}
-_Use = tuple[str, str, int]  # kind, id, position
+_Use = tuple[str, int]  # owner ("document/ID" or "pair/ID"), position
+_IMAGE, _TEXT = 0, 1
+
+
+class _Side(NamedTuple):
+    """One image or text of an owner, as `_compare` meets it."""
+
+    side: int  # _IMAGE or _TEXT
+    position: int
+    key: str  # the image's
+    vectors: list[bytes]  # none where there is a problem
+    problem: str
 
 
 def run(ctx: Context) -> dict[str, int]:
     """Score what was kept; returns how many images, pairs and documents there were."""
     config = ctx.config.score
-    clip.validate(config)
-    with ctx.pipeline(2 * config.buckets) as p:
+    clip_models.validate(config)
+    p = ctx.pipeline(2 * config.buckets)
+    with p:
         documents, pairs = _kept(p, ctx)
+        units = (documents, pairs) | "Units" >> beam.Flatten()
         image_refs = (
             p
             | "Index" >> ReadTable(ctx.parts("images/index"), ("image_url", "status", "blob", "offset", "length"))
@@ -47,43 +63,42 @@ def run(ctx: Context) -> dict[str, int]:
                 ctx.output.rstrip("/"),
             ).with_output_types(ImageRef)
         )
-        uses = (documents, pairs) | "Uses" >> beam.Flatten()
-        texts = uses | "Texts" >> beam.FlatMap(_texts, config.max_text_chars).with_output_types(
-            tuple[str, tuple[str, tuple[str, str, int]]]
+        image_uses = units | "ImageUses" >> beam.FlatMap(_images).with_output_types(tuple[str, _Use])
+        text_uses = _texts_of_pictured(units, image_refs, image_uses, config.max_text_chars)
+        text_refs = text_uses | "TextRefs" >> beam.Map(lambda item: TextRef(item[0], item[1][0])).with_output_types(
+            TextRef
         )
-        text_refs = texts | "TextRefs" >> beam.Map(lambda item: TextRef(item[0], item[1][0])).with_output_types(TextRef)
-        embed_images, embed_texts = Embed(config, "image"), Embed(config, "text")
-        if runners.is_dataflow(ctx.flags):  # hints break fusion elsewhere
-            embed_images = embed_images.with_resource_hints(**_GPU)
-            embed_texts = embed_texts.with_resource_hints(**_GPU)
-        images = image_refs | "EmbedImages" >> embed_images
-        image_uses = uses | "ImageUses" >> beam.FlatMap(_images).with_output_types(tuple[str, tuple[str, str, int]])
+        hints = accelerated(config, ctx.flags)
+        images = image_refs | "EmbedImages" >> Embed(config, "image").with_resource_hints(**hints)
+        texts = text_refs | "EmbedTexts" >> Embed(config, "text").with_resource_hints(**hints)
+        made = tuple[str, tuple[list[bytes], str]]
         joined_images = {
-            "made": images | "ImageVector" >> beam.Map(_vector).with_output_types(tuple[str, tuple[bytes, str]]),
+            "made": images | "ImageVector" >> beam.Map(_vectors).with_output_types(made),
             "uses": image_uses,
         } | "JoinImages" >> beam.CoGroupByKey()
         joined_texts = {
-            "made": text_refs
-            | "EmbedTexts" >> embed_texts
-            | "TextVector" >> beam.Map(_vector).with_output_types(tuple[str, tuple[bytes, str]]),
-            "uses": texts
-            | "TextUses"
-            >> beam.Map(lambda item: (item[0], item[1][1])).with_output_types(tuple[str, tuple[str, str, int]]),
+            "made": texts | "TextVector" >> beam.Map(_vectors).with_output_types(made),
+            "uses": text_uses
+            | "TextUses" >> beam.Map(lambda item: (item[0], item[1][1])).with_output_types(tuple[str, _Use]),
         } | "JoinTexts" >> beam.CoGroupByKey()
-        side = tuple[str, tuple[int, int, str, bytes]]
-        _ = (
+        side = tuple[str, tuple[int, int, str, list[bytes], str]]
+        owned = (
             (
-                joined_images | "OfImages" >> beam.FlatMap(_spread, 0).with_output_types(side),
-                joined_texts | "OfTexts" >> beam.FlatMap(_spread, 1).with_output_types(side),
+                joined_images | "OfImages" >> beam.FlatMap(_spread, _IMAGE).with_output_types(side),
+                joined_texts | "OfTexts" >> beam.FlatMap(_spread, _TEXT).with_output_types(side),
             )
             | "Sides" >> beam.Flatten()
             | "ByOwner" >> beam.GroupByKey()
+        )
+        _ = (
+            owned
             | "Compare" >> beam.FlatMap(_compare)
             | "Write" >> WriteTable(ctx.path("scores"), SCORES, config.buckets, key=lambda row: row[1])
         )
         _ = (
             (
                 joined_images | "ImageFates" >> beam.FlatMap(_image_fates).with_output_types(Fate),
+                owned | "PairFates" >> beam.FlatMap(_pair_fates).with_output_types(Fate),
                 documents
                 | "DocumentFates"
                 >> beam.Map(lambda unit: Fate(STAGE, "document", unit[1], KEPT, "", "")).with_output_types(Fate),
@@ -91,7 +106,48 @@ def run(ctx: Context) -> dict[str, int]:
             | "Fates" >> beam.Flatten()
             | "WriteFates" >> WriteTable(ctx.path("fates", STAGE), FATES, config.buckets, key=lambda row: row[2])
         )
+    _tell_of_halved(ctx, p)
     return _entered(ctx)
+
+
+def accelerated(config: ScoreConfig, flags: tuple[str, ...]) -> dict[str, str]:
+    """Resource hints of the steps that run CLIP; none but on Dataflow, because they break fusion elsewhere."""
+    if not runners.is_dataflow(flags):
+        return {}
+    hints = {"accelerator": config.accelerator, "min_ram": config.min_ram}
+    return {name: value for name, value in hints.items() if value}
+
+
+def _tell_of_halved(ctx: Context, p: beam.Pipeline) -> None:
+    found = p.result.metrics().query(MetricsFilter().with_namespace(clip.NAMESPACE).with_name(clip.HALVED))
+    halved = sum(counter.committed or 0 for counter in found["counters"])
+    if halved:
+        ctx.say(f"memory did not suffice for score.batch_size = {ctx.config.score.batch_size}: halved {halved} times")
+
+
+def _texts_of_pictured(units: Any, image_refs: Any, image_uses: Any, most: int) -> Any:
+    """(id of a text, (the text, its use)) of the documents and pairs of which an image was stored."""
+    pictured = (
+        {
+            "stored": image_refs
+            | "StoredKey" >> beam.Map(lambda ref: (ref.key, True)).with_output_types(tuple[str, bool]),
+            "uses": image_uses,
+        }
+        | "JoinStored" >> beam.CoGroupByKey()
+        | "Pictured"
+        >> beam.FlatMap(
+            lambda item: [(owner, True) for owner, _ in item[1]["uses"]] if list(item[1]["stored"]) else []
+        ).with_output_types(tuple[str, bool])
+        | "PicturedOnce" >> beam.CombinePerKey(any)
+    )
+    owned = units | "OwnerTexts" >> beam.Map(lambda unit: (f"{unit[0]}/{unit[1]}", unit[2])).with_output_types(
+        tuple[str, list[str]]
+    )
+    return (
+        {"texts": owned, "pictured": pictured}
+        | "JoinPictured" >> beam.CoGroupByKey()
+        | "Texts" >> beam.FlatMap(_texts, most).with_output_types(tuple[str, tuple[str, _Use]])
+    )
 
 
 _Unit = tuple[str, str, list[str], list[str]]  # kind, id, texts ("" for an image), image keys ("" for a text)
@@ -152,64 +208,75 @@ def _one_pair(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[_Unit]:
         yield "pair", item[0], [text], [image_key(url)]
 
 
-def _texts(unit: _Unit, most: int) -> Iterator[tuple[str, tuple[str, _Use]]]:
-    kind, name, texts, keys = unit
-    if not any(keys):
-        return
-    for position, text in enumerate(texts):
-        said = " ".join(text[:most].split())
-        if said:
-            yield stable_id("text", said), (said, (kind, name, position))
+def _texts(item: tuple[str, dict[str, Iterable[Any]]], most: int) -> Iterator[tuple[str, tuple[str, _Use]]]:
+    owner, found = item
+    if list(found["pictured"]):
+        for texts in found["texts"]:
+            for position, text in enumerate(texts):
+                said = " ".join(text[:most].split())
+                if said:
+                    yield stable_id("text", said), (said, (owner, position))
 
 
 def _images(unit: _Unit) -> Iterator[tuple[str, _Use]]:
     kind, name, _, keys = unit
     for position, key in enumerate(keys):
         if key:
-            yield key, (kind, name, position)
+            yield key, (f"{kind}/{name}", position)
 
 
-def _vector(made: clip.Embedding) -> tuple[str, tuple[bytes, str]]:
-    return made.key, (made.vector, made.problem)
+def _vectors(made: clip.Embedding) -> tuple[str, tuple[list[bytes], str]]:
+    return made.key, (list(made.vectors), made.problem)
 
 
-def _spread(item: tuple[str, dict[str, Iterable[Any]]], side: int) -> Iterator[tuple[str, tuple[int, int, str, bytes]]]:
-    """A vector to every document and pair that uses it: (owner, (side, position, image key, vector))."""
+def _spread(
+    item: tuple[str, dict[str, Iterable[Any]]], side: int
+) -> Iterator[tuple[str, tuple[int, int, str, list[bytes], str]]]:
+    """What became of an image or a text, to every document and pair that uses it."""
     key, found = item
-    vectors = [vector for vector, problem in found["made"] if not problem]
-    if vectors:
-        for kind, name, position in found["uses"]:
-            yield f"{kind}/{name}", (side, position, key if side == 0 else "", vectors[0])
+    vectors, problem = next(iter(found["made"]), ([], "not fetched"))
+    for owner, position in found["uses"]:
+        yield owner, (side, position, key if side == _IMAGE else "", list(vectors), problem)
 
 
-def _compare(item: tuple[str, Iterable[tuple[int, int, str, bytes]]]) -> Iterator[Score]:
+def _sides(values: Iterable[Any]) -> tuple[list[_Side], list[_Side]]:
+    """(images, texts) of one owner, in reading order and once each."""
+    found: dict[tuple[int, int], _Side] = {}
+    for value in values:
+        one = _Side(*value)
+        found[one.side, one.position] = one
+    ordered = [found[place] for place in sorted(found)]
+    return [one for one in ordered if one.side == _IMAGE], [one for one in ordered if one.side == _TEXT]
+
+
+def _compare(item: tuple[str, Iterable[Any]]) -> Iterator[Score]:
     kind, name = item[0].split("/", 1)
-    found = sorted(set(item[1]))
-    texts = [(position, vector) for side, position, _, vector in found if side == 1]
+    images, texts = _sides(item[1])
     name = name.split(":", 1)[1] if kind == "pair" else name
-    for side, image_position, key, image in found:
-        if side == 0:
-            for text_position, text in texts:
-                yield Score(kind, name, image_position, text_position, key, clip.similarity(image, text))
+    for image in images:
+        for text in texts:
+            if image.vectors and text.vectors:
+                value, *others = map(clip.similarity, image.vectors, text.vectors)
+                yield Score(kind, name, image.position, text.position, image.key, value, tuple(others))
 
 
 def _image_fates(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Fate]:
-    """An image's own fate, and those of the pairs that stand or fall with it."""
-    key, found = item
-    made = list(found["made"])
-    problem = made[0][1] if made else "not fetched"
-    if made:
-        yield Fate(STAGE, "image", key, DROPPED if problem else KEPT, "unreadable" if problem else "", problem)
-    for kind, name, _ in set(found["uses"]):
-        if kind == "pair":
-            yield Fate(
-                STAGE,
-                "pair",
-                name,
-                DROPPED if problem else KEPT,
-                "image_missing" if problem else "",
-                key if problem else "",
-            )
+    for _, problem in item[1]["made"]:
+        reason = "" if not problem else problem if problem == clip.NOT_FINITE else "unreadable"
+        yield Fate(STAGE, "image", item[0], DROPPED if problem else KEPT, reason, problem)
+
+
+def _pair_fates(item: tuple[str, Iterable[Any]]) -> Iterator[Fate]:
+    """A pair stands or falls with its image, and with a text that the model makes something of."""
+    kind, name = item[0].split("/", 1)
+    if kind == "pair":
+        (image,), texts = _sides(item[1])
+        if image.problem:
+            yield Fate(STAGE, "pair", name, DROPPED, "image_missing", image.key)
+        elif not texts or texts[0].problem:
+            yield Fate(STAGE, "pair", name, DROPPED, texts[0].problem if texts else "no_text", "")
+        else:
+            yield Fate(STAGE, "pair", name, KEPT, "", "")
 
 
 def _entered(ctx: Context) -> dict[str, int]:

@@ -49,7 +49,8 @@ STAGES = (
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
 _NEVER_DECIDES = {
-    "fetch": {"connect_to", "concurrency", "per_host", "timeout_s", "stall_s", "interval_s", "allow_networks"}
+    "fetch": {"connect_to", "concurrency", "per_host", "timeout_s", "stall_s", "interval_s", "allow_networks"},
+    "score": {"accelerator", "min_ram"},
 }  # how, not what
 
 

@@ -2,36 +2,42 @@
 
 References, not bytes, are what flows: an image is read from its blob, decoded and embedded in one step. Batches are
 formed before inference out of a hash bucket's sorted members, and the last one is padded, so that what a vector is
-computed beside (which decides its last bits) never depends on the runner. torch and open_clip are imported where a
-model is loaded, and nowhere else.
+computed beside (which decides its last bits) never depends on the runner. While the model computes one batch, threads
+read, decode and tokenize the next ones: several batches travel to the handler together for that.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import io
-import logging
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
+from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from PIL import Image
 
-from schemas.config import ConfigError, clip_name
 from schemas.config import Score as ScoreConfig
 from schemas.records import hash_bucket
 from transforms import files
+from transforms.clip_models import Clip, load
 
-LOCAL = "local-dir:"
-BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer
+TOGETHER = 16  # batches that the handler is given at once: only between these does the model wait for a first batch
+AHEAD = 2  # batches that are made ready while one is computed
+_READERS = 4  # threads that read and decode; for a local blob two keep a core's model busy
+NAMESPACE, HALVED = "weft_clip", "batches_halved"
+NOT_FINITE = "not_finite"  # the problem of what a model makes no numbers of
 _ADDRESS = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object it read: another one in each process
-_WEIGHTS = (".safetensors", ".bin", ".pth")  # what open_clip looks for in a model directory
+
+Vectors = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 class ImageRef(NamedTuple):
@@ -51,108 +57,25 @@ class TextRef(NamedTuple):
 
 
 class Embedding(NamedTuple):
-    """A unit vector (float32 bytes), or the reason there is none."""
+    """A unit vector of each model (float32 bytes), or the reason there is none."""
 
     key: str
-    vector: bytes
+    vectors: list[bytes]  # of score.model, then of each of score.also
     problem: str
 
-
-@dataclasses.dataclass
-class Clip:
-    """A loaded model with what belongs to it (no tuple: RunInference holds models by weak reference)."""
-
-    model: Any
-    preprocess: Any
-    tokenizer: Any
-    device: str
-
-
-def validate(config: ScoreConfig) -> None:
-    """Raise ConfigError, in one line, for a model that cannot be loaded; loads nothing."""
-    try:
-        import open_clip
-    except (ImportError, RuntimeError) as error:  # torch and torchvision of different builds raise the latter
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"scoring needs PyTorch and open_clip: pip install 'weft[clip]' ({reason})") from None
-    name = clip_name(config.model)
-    if name.startswith(LOCAL):
-        folder = Path(name.removeprefix(LOCAL))
-        if not (folder / "open_clip_config.json").is_file():
-            raise ConfigError(f"score.model = {config.model!r}: no open_clip_config.json in {folder}")
-        if not any(path.suffix in _WEIGHTS for path in folder.iterdir()):
-            raise ConfigError(f"score.model = {config.model!r}: no weights (*{', *'.join(_WEIGHTS)}) in {folder}")
-        return
-    if name.startswith("hf-hub:"):
-        return
-    known = open_clip.list_models()
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        raise ConfigError(
-            f"score.model = {config.model!r} is no open_clip model" + (f"; {close[0]!r}?" if close else "")
-        )
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if not config.pretrained:
-        raise ConfigError(f"score.model = {name!r} needs score.pretrained: a weights file or one of {', '.join(tags)}")
-    if config.pretrained not in tags and not Path(config.pretrained).is_file():
-        raise ConfigError(f"score.pretrained = {config.pretrained!r} is neither a file nor one of {', '.join(tags)}")
-    trained = (open_clip.get_pretrained_cfg(name, config.pretrained) or {}).get("quick_gelu", False)
-    if config.pretrained in tags and trained and not (open_clip.get_model_config(name) or {}).get("quick_gelu", False):
-        # open_clip only warns, and every score is a little wrong.
-        raise ConfigError(
-            f"score.pretrained = {config.pretrained!r} was trained with QuickGELU: score.model = '{name}-quickgelu'"
-        )
-
-
-def load(config: ScoreConfig) -> Clip:
-    """The configured model in evaluation mode.
-
-    Raises:
-        ConfigError: as `validate`, and for weights that do not load.
-    """
-    validate(config)
-    import open_clip
-    import torch
-
-    name = clip_name(config.model)
-    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
-    logger, level = logging.getLogger(), logging.getLogger().level
-    logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
-    try:
-        model, _, preprocess = open_clip.create_model_and_transforms(
-            name,
-            pretrained=config.pretrained or None,
-            precision=config.precision,
-            device=device,
-            require_pretrained=True,  # else a model without weights is a random one
-        )
-        own = Path(name.removeprefix(LOCAL)) / BPE
-        more = {"bpe_path": str(own)} if name.startswith(LOCAL) and own.is_file() else {}
-        tokenizer = open_clip.get_tokenizer(name, **more)
-    except MemoryError:
-        raise
-    except Exception as error:  # a model's files are the user's, and each library has errors of its own for them
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"score.model = {config.model!r} does not load: {reason}") from None
-    finally:
-        logger.setLevel(level)
-    rows = getattr(model, "vocab_size", 0)
-    if rows and getattr(tokenizer, "vocab_size", 0) > rows:
-        raise ConfigError(
-            f"score.model = {config.model!r} knows {rows:,} tokens and its tokenizer {tokenizer.vocab_size:,}: "
-            f"is {BPE} missing in the directory?"
-        )
-    return Clip(model.eval(), preprocess, tokenizer, device)
+    @property
+    def vector(self) -> bytes:
+        """That of score.model, empty where there is none."""
+        return self.vectors[0] if self.vectors else b""
 
 
 class _Handler(ModelHandler[Any, Embedding, Clip]):
-    """What image and text handlers share: loading, threads, padding."""
+    """What image and text handlers share: loading, what is done ahead, padding, memory that does not suffice."""
 
     def __init__(self, config: ScoreConfig) -> None:
         super().__init__()
         self._config = config
+        self._most = config.batch_size  # that the device has memory for, as far as is known
 
     def load_model(self) -> Clip:
         return load(self._config)
@@ -161,49 +84,88 @@ class _Handler(ModelHandler[Any, Embedding, Clip]):
         return len(batch)  # Beam's own pickles every batch to find out
 
     def get_metrics_namespace(self) -> str:
-        return "weft_clip"
+        return NAMESPACE
 
-    def _forward(self, model: Clip, kind: str, tensor: Any, count: int) -> npt.NDArray[np.float32]:
-        """(count, D) unit vectors of a batch padded to the configured size."""
+    def _batches(self, refs: Sequence[T]) -> Iterator[Sequence[T]]:
+        size = self._config.batch_size
+        return (refs[start : start + size] for start in range(0, len(refs), size))
+
+    def _embeddings(
+        self, keys: Sequence[str], problems: Sequence[str], found: Sequence[Vectors]
+    ) -> Iterator[Embedding]:
+        """An Embedding for each key; `found` has, for each model, rows for the keys without a problem."""
+        rows = itertools.count()
+        for key, problem in zip(keys, problems, strict=True):
+            if problem:
+                yield Embedding(key, [], problem)
+                continue
+            row = next(rows)
+            mine = [vectors[row] for vectors in found]
+            if all(np.isfinite(vector).all() for vector in mine):
+                yield Embedding(key, [vector.tobytes() for vector in mine], "")
+            else:
+                yield Embedding(key, [], NOT_FINITE)
+
+    def _forward(self, made: Callable[[int, int], Any], count: int, on_cpu: bool) -> Vectors:
+        """(count, D) unit vectors of a batch padded to the configured size; `made` computes rows from, to of it.
+
+        Where memory does not suffice, half of the batch is tried, and from then on no more than what went well. That
+        may change the last bits of a vector, which similarities, rounded to five decimals, do not show.
+        """
         import torch
 
-        missing = self._config.batch_size - len(tensor)
-        if missing > 0:
-            tensor = torch.cat([tensor, torch.zeros((missing, *tensor.shape[1:]), dtype=tensor.dtype)])
         threads = torch.get_num_threads()
-        if model.device == "cpu":
+        if on_cpu:
             torch.set_num_threads(1)  # how a sum is split over threads decides its last bits
         try:
+            rows, start = [], 0
             with torch.inference_mode():
-                tensor = tensor.to(model.device)
-                if kind == "image":
-                    dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self._config.precision, torch.float32)
-                    made = model.model.encode_image(tensor.to(dtype), normalize=True)
-                else:
-                    made = model.model.encode_text(tensor, normalize=True)
-                return np.asarray(made[:count].float().cpu().numpy(), np.float32)
+                while start < count:
+                    try:
+                        rows.append(made(start, start + self._most).float().cpu().numpy())
+                        start += self._most
+                    except RuntimeError as error:  # torch.OutOfMemoryError is one
+                        if "memory" not in str(error) or self._most == 1:
+                            raise
+                        self._most = (self._most + 1) // 2
+                        Metrics.counter(NAMESPACE, HALVED).inc()
+                        if not on_cpu:
+                            torch.cuda.empty_cache()
+            return np.asarray(np.concatenate(rows)[:count], np.float32)
         finally:
             torch.set_num_threads(threads)
 
 
 class ImageHandler(_Handler):
-    """A batch of ImageRef → an Embedding each; an image that does not decode has a problem instead of a vector."""
+    """A batch of ImageRef → an Embedding each; an image that does not decode has a problem instead of vectors."""
 
     def run_inference(
         self, batch: Sequence[ImageRef], model: Clip, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Embedding]:
-        import torch
+        models = (model, *model.others)
 
-        tensors, problems = [], []
-        for ref in batch:
+        def ready(ref: ImageRef) -> tuple[list[npt.NDArray[Any]], str]:
             data = files.read_range(ref.path, ref.offset, ref.length)  # storage that fails is retried, not bad data
             image, problem = _decode(data)
-            problems.append(problem)
-            if image is not None:
-                tensors.append(model.preprocess(image))
-        vectors = iter(self._forward(model, "image", torch.stack(tensors), len(tensors)) if tensors else ())
-        for ref, problem in zip(batch, problems, strict=True):
-            yield Embedding(ref.key, b"" if problem else next(vectors).tobytes(), problem)
+            return ([] if image is None else [one.pixels(image) for one in models]), problem
+
+        with ThreadPoolExecutor(_READERS, "decode") as pool:
+            for refs, waiting in _ahead(self._batches(batch), lambda refs: [pool.submit(ready, ref) for ref in refs]):
+                opened = [one.result() for one in waiting]
+                seen = [arrays for arrays, problem in opened if not problem]
+                found = (
+                    [self._seen(one, [arrays[n] for arrays in seen]) for n, one in enumerate(models)] if seen else []
+                )
+                yield from self._embeddings([ref.key for ref in refs], [problem for _, problem in opened], found)
+
+    def _seen(self, model: Clip, arrays: list[npt.NDArray[Any]]) -> Vectors:
+        padded = np.zeros((self._config.batch_size, *arrays[0].shape), arrays[0].dtype)
+        padded[: len(arrays)] = arrays
+
+        def made(start: int, end: int) -> Any:
+            return model.model.encode_image(model.normalised(padded[start:end]), normalize=True)
+
+        return self._forward(made, len(arrays), model.device == "cpu")
 
 
 def _decode(data: bytes) -> tuple[Image.Image | None, str]:
@@ -222,16 +184,46 @@ class TextHandler(_Handler):
     def run_inference(
         self, batch: Sequence[TextRef], model: Clip, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Embedding]:
-        vectors = self._forward(model, "text", model.tokenizer([ref.text for ref in batch]), len(batch))
-        for ref, vector in zip(batch, vectors, strict=True):
-            yield Embedding(ref.key, vector.tobytes(), "")
+        models = (model, *model.others)
+
+        def ready(refs: Sequence[TextRef]) -> list[Any]:
+            return [one.tokenizer([ref.text for ref in refs]) for one in models]
+
+        with ThreadPoolExecutor(1, "tokenize") as pool:
+            for refs, waiting in _ahead(self._batches(batch), lambda refs: [pool.submit(ready, refs)]):
+                tokens = waiting[0].result()
+                found = [self._read(one, tokens[n]) for n, one in enumerate(models)]
+                yield from self._embeddings([ref.key for ref in refs], [""] * len(refs), found)
+
+    def _read(self, model: Clip, tokens: Any) -> Vectors:
+        import torch
+
+        missing = self._config.batch_size - len(tokens)
+        padded = torch.cat([tokens, torch.zeros((missing, *tokens.shape[1:]), dtype=tokens.dtype)])
+
+        def made(start: int, end: int) -> Any:
+            return model.model.encode_text(padded[start:end].to(model.device), normalize=True)
+
+        return self._forward(made, len(tokens), model.device == "cpu")
+
+
+def _ahead(
+    batches: Iterable[Sequence[T]], begin: Callable[[Sequence[T]], list[Future[Any]]]
+) -> Iterator[tuple[Sequence[T], list[Future[Any]]]]:
+    """Each batch with what `begin` began for it, AHEAD further ones begun before it is handed out."""
+    begun: deque[tuple[Sequence[T], list[Future[Any]]]] = deque()
+    for batch in batches:
+        begun.append((batch, begin(batch)))
+        if len(begun) > AHEAD:
+            yield begun.popleft()
+    yield from begun
 
 
 def batches(item: tuple[str, Iterable[Any]], size: int) -> Iterator[list[Any]]:
-    """A bucket's members, sorted and distinct, in batches: their make-up depends on the members alone."""
+    """A bucket's members, sorted and distinct, several batches together: their make-up depends on the members alone."""
     members = sorted(set(item[1]))
-    for start in range(0, len(members), size):
-        yield members[start : start + size]
+    for start in range(0, len(members), size * TOGETHER):
+        yield members[start : start + size * TOGETHER]
 
 
 @dataclasses.dataclass

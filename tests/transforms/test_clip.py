@@ -18,7 +18,7 @@ from PIL import Image
 from pipeline import runners
 from pipeline.demo import pictures, tiny_clip
 from schemas.config import TINY_CLIP, ConfigError, Score
-from transforms import clip
+from transforms import clip, clip_models
 from transforms.clip import Clip, Embedding, ImageHandler, ImageRef, TextHandler, TextRef
 
 CONFIG = Score(device="cpu", batch_size=16, buckets=3)
@@ -64,7 +64,7 @@ def test_vectors_are_what_plain_open_clip_gives(model: Clip, blob: list[ImageRef
     import open_clip
 
     plain, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{TINY_CLIP}")
-    tokenizer = open_clip.SimpleTokenizer(bpe_path=str(TINY_CLIP / clip.BPE), context_length=tiny_clip.CONTEXT)
+    tokenizer = open_clip.SimpleTokenizer(bpe_path=str(TINY_CLIP / clip_models.BPE), context_length=tiny_clip.CONTEXT)
     refs, texts = blob[:20], captions(SCENES[:20])
     data = Path(refs[0].path).read_bytes()
     opened = []
@@ -142,7 +142,11 @@ def test_order_and_repeats_decide_nothing(kind: str, blob: list[ImageRef], tmp_p
 
 def test_batches_are_of_distinct_members_in_order() -> None:
     members = [("c", "3"), ("a", "1"), ("b", "2"), ("a", "1")]
-    assert list(clip.batches(("0", members), 2)) == [[("a", "1"), ("b", "2")], [("c", "3")]]
+    assert list(clip.batches(("0", members), 2)) == [[("a", "1"), ("b", "2"), ("c", "3")]]
+    many = [(f"{n:03}", "") for n in range(100)]
+    told = list(clip.batches(("0", many[::-1]), 3))
+    assert [len(one) for one in told] == [3 * clip.TOGETHER, 3 * clip.TOGETHER, 100 - 6 * clip.TOGETHER]
+    assert [ref for one in told for ref in one] == many
 
 
 def test_beam_runs_the_batches_as_they_are(blob: list[ImageRef], tmp_path: Path) -> None:
@@ -249,13 +253,13 @@ def test_a_broken_model_directory(folder: Path, name: str, change: bytes | None,
 )
 def test_a_model_that_there_is_not(model: str, pretrained: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
-        clip.validate(Score(model=model, pretrained=pretrained))
+        clip_models.validate(Score(model=model, pretrained=pretrained))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("model", "pretrained"), [("ViT-B-32-quickgelu", "openai"), ("ViT-B-32", "laion2b_s34b_b79k")])
 def test_public_models_pass_by_name(model: str, pretrained: str) -> None:
-    clip.validate(Score(model=model, pretrained=pretrained))
+    clip_models.validate(Score(model=model, pretrained=pretrained))
 
 
 def test_weights_of_another_model_do_not_load() -> None:
@@ -266,7 +270,7 @@ def test_weights_of_another_model_do_not_load() -> None:
 def test_without_open_clip_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open_clip", None)
     with pytest.raises(ConfigError, match=r"pip install 'weft\[clip\]'"):
-        clip.validate(Score())
+        clip_models.validate(Score())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
