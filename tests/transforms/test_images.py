@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from schemas.config import Fetch
-from transforms.images import Prepared, Refused, fit, phash, prepare
+from transforms.images import Prepared, Refused, fit, phash, prepare, shrink
 
 CONFIG = Fetch()
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255, 255)
@@ -107,6 +107,30 @@ def test_decoding_at_a_fraction_looks_as_decoding_in_full() -> None:
     full = Image.open(io.BytesIO(data)).resize(stored.size, Image.Resampling.LANCZOS)
     error = np.square(np.asarray(stored, np.float64) - np.asarray(full)).mean()
     assert 10 * math.log10(255**2 / error) > 30  # dB
+
+
+@pytest.mark.parametrize("ratio", [1.1, 1.6, 1.9, 2.3, 3.7])
+def test_no_pixel_is_left_out_whatever_the_ratio(ratio: float) -> None:
+    """Grain finer than what is stored must become its mean, and not a pattern of its own."""
+    grain = noise(round(240 * ratio), round(180 * ratio))
+    _, stored = kept(saved(grain, "PNG"), max_side=240, quality=100)
+    full = grain.resize(stored.size, Image.Resampling.LANCZOS)
+    spread = np.asarray(stored, np.float64).std() / np.asarray(full, np.float64).std()
+    assert 0.6 < spread < 1.05
+
+
+def test_pixels_are_the_same_on_every_machine() -> None:
+    """Hashes of resized pixels, each way of resampling: what is shared between machines must not depend on them."""
+    seen = {}
+    for mode, size in (("RGB", (401, 307)), ("RGB", (499, 333)), ("L", (777, 555)), ("RGBA", (500, 300))):
+        small = shrink(noise(*size).convert(mode), 256)
+        seen[mode, size] = hashlib.sha256(small.convert("RGB").tobytes()).hexdigest()[:16]
+    assert seen == {
+        ("RGB", (401, 307)): "e76f65300f73425d",
+        ("RGB", (499, 333)): "7d5adfc84bdf4a54",
+        ("L", (777, 555)): "edd9a31aa770d414",
+        ("RGBA", (500, 300)): "b2bc425cbaf250a5",
+    }
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
