@@ -58,10 +58,16 @@ class Extract:
     max_url_ratio: float = 0.05  # words that are URLs written out
     max_symbol_run: int = 40  # longest run of one repeated character
     min_alpha_words: float = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
+    c4: Literal["off", "code", "paper", "fineweb"] = "off"  # C4's line rules: as in its code, its paper or FineWeb
+    refinedweb_lines: bool = False  # RefinedWeb's line rules; a page that loses more than 5 % of its words goes
+    gopher_quality: bool = False  # Gopher's quality rules (MassiveText, table A1)
+    gopher_repetition: bool = False  # Gopher's repetition rules (MassiveText, table A1)
+    fineweb_quality: bool = False  # FineWeb's own rules
     pairs: bool = True  # look for caption pairs at all
     min_pair_chars: int = 5  # LAION: drop alt texts under 5 characters
     min_pair_words: int = 1  # DataComp-basic has 3
     max_pair_chars: int = 2_000  # LAION
+    max_pair_words: int = 0  # 0 is off (COYO: 256)
     pair_forbidden: tuple[str, ...] = ("<PERSON>",)  # Kosmos-1 B.1.2: captions with special tags
 
 
@@ -105,8 +111,10 @@ class Fetch:
     max_bytes: int = 20_000_000  # of an image as fetched
     max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
     min_bytes: int = 0  # 0 is off (LAION-400M: 5,000)
-    max_side: int = 512  # longest side as stored; never enlarged (LAION dataset-spec)
-    quality: int = 90  # JPEG
+    max_side: int = 512  # as stored; never enlarged (LAION dataset-spec)
+    resize: Literal["keep_ratio_largest", "keep_ratio", "center_crop", "border", "no"] = "keep_ratio_largest"  # what max_side limits, img2dataset's modes: longest side; shortest; shortest, cut to a square; longest, with a white border to a square; nothing
+    format: Literal["jpeg", "webp", "png"] = "jpeg"  # as stored, in shards too
+    quality: int = 90  # of JPEG and WebP
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
     honour_opt_out: bool = True  # X-Robots-Tag and TDM reservations of the image itself
     opt_out: tuple[str, ...] = (  # directives that count where opt-outs are honoured; img2dataset's, and five more

@@ -53,6 +53,8 @@ def judge(text: str, config: Extract) -> str:
         return "too_few_words"
     if len(text) > config.max_pair_chars:
         return "too_long"
+    if len(text.split()) > config.max_pair_words > 0:
+        return "too_many_words"
     if any(tag in text for tag in config.pair_forbidden):
         return "forbidden_tag"
     if config.gibberish:

@@ -1,6 +1,7 @@
 """One archived page → its document, pairs and fates: the recipe's extract rules in their order.
 
-opt-out → size → extraction → length and gibberish → language → images and caption pairs. Pure: no files, no Beam.
+opt-out → size → extraction → lines → length and gibberish → language → whole text → images and caption pairs. Pure: no
+files, no Beam.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from schemas.config import Extract
 from schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
-from transforms import captions, html, language, optout, quality
+from transforms import captions, html, language, line_rules, massive_text, optout, quality
 from transforms.urls import resolve
 from transforms.warc import Record
 
@@ -47,6 +48,10 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
     wish = optout.read(record.headers, page.meta)
     if wish.page and config.honour_opt_out:
         return lost("opt_out", wish.page)
+    texts, reason, detail = line_rules.apply(page.texts, config.c4, config.refinedweb_lines)
+    if reason:
+        return lost(reason, detail)
+    page = _with_texts(page, texts)
     text = "\n\n".join(t for t in page.texts if t is not None)
     reason, detail = quality.judge(text, config)
     if reason:
@@ -54,6 +59,9 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
     code, score = language.identify(text)
     if not language.wanted(code, score, config.languages, config.min_language_score):
         return lost("language", f"{code or 'none'} {score:.2f}")
+    reason, detail = _massive(text, code, config)
+    if reason:
+        return lost(reason, detail)
     if wish.images and config.honour_opt_out:
         page = _without_images(page)
     document = Document(
@@ -118,6 +126,29 @@ def _second_opinion(page: html.Page, characters: str, url: str) -> html.Page:
     occurrences += [html.Occurrence(image, "", "") for image in wanted]
     none: list[list[str] | None] = [None] * len(texts)
     return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences, alternates=none)
+
+
+def _massive(text: str, code: str, config: Extract) -> tuple[str, str]:
+    """(reason, detail) of the first rule on the whole text that is asked for and fails."""
+    reason, detail = massive_text.gopher_repetition(text) if config.gopher_repetition else ("", "")
+    if not reason and config.gopher_quality:
+        reason, detail = massive_text.gopher_quality(text, code)
+    if not reason and config.fineweb_quality:
+        reason, detail = massive_text.fineweb(text)
+    return reason, detail
+
+
+def _with_texts(page: html.Page, texts: list[str | None]) -> html.Page:
+    """The page with texts that rules on lines have cut; what is empty now has no place."""
+    if texts == page.texts:
+        return page
+    stay = [n for n, text in enumerate(texts) if text or page.images[n] is not None]
+    return page._replace(
+        texts=[texts[n] for n in stay],
+        images=[page.images[n] for n in stay],
+        image_meta=[page.image_meta[n] for n in stay],
+        alternates=[page.alternates[n] for n in stay],
+    )
 
 
 def _without_images(page: html.Page) -> html.Page:
