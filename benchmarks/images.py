@@ -25,6 +25,7 @@ from PIL import Image
 
 from schemas.config import Fetch
 from schemas.records import hash_unit
+from transforms.image_form import target
 from transforms.images import Prepared, prepare, shrink
 
 CONFIG = Fetch()
@@ -64,7 +65,7 @@ def resize_path(images: Sequence[bytes]) -> list[bytes]:
     made = []
     for data in images:
         with Image.open(io.BytesIO(data)) as image:
-            made.append(encoded(shrink(image, CONFIG.max_side), "JPEG", {"quality": CONFIG.quality}))
+            made.append(encoded(shrink(image, target(*image.size, CONFIG)), "JPEG", {"quality": CONFIG.quality}))
     return made
 
 

@@ -91,7 +91,7 @@ class Tar:
             ConfigError: a part is missing or does not fit the others.
         """
         parts = self.samples[key]
-        spans = sorted((s for s in parts if s.endswith(contract.IMAGE)), key=_image_position)
+        spans = sorted(filter(contract.is_image, parts), key=_image_position)
         try:
             with open(self.path, "rb") as file:
                 ids = _array(file, parts[contract.INPUT_IDS]).astype(np.int64)
@@ -116,7 +116,7 @@ def damaged(path: Path, why: str) -> ConfigError:
 
 def _image_position(suffix: str) -> int:
     position = suffix.partition(".")[0]
-    return int(position) if position.isdigit() else 0  # a pair's only image is plain "jpg"
+    return int(position) if position.isdigit() else 0  # of a pair it is the suffix alone
 
 
 def _bytes(file: Any, member: Member) -> bytes:

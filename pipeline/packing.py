@@ -252,11 +252,11 @@ def write_shard(
             stored = [_read(output, *place) for place in places]
             parts = {shards.INPUT_IDS: shards.npy(ids), shards.META: meta.encode("utf-8")}
             if corpus == "pairs":
-                parts[shards.IMAGE] = stored[0]
+                parts[shards.image_suffix(stored[0])] = stored[0]
                 parts[shards.CAPTION] = json.loads(meta)["text"].encode("utf-8")
             elif corpus == "interleaved":
                 parts[shards.LOSS_MASK] = shards.npy(shards.loss_mask(ids, vocabulary))
-                parts.update({f"{n}.{shards.IMAGE}": data for n, data in enumerate(stored)})
+                parts.update({f"{n}.{shards.image_suffix(data)}": data for n, data in enumerate(stored)})
             for suffix in sorted(parts):
                 yield shards.member(key, suffix), parts[suffix]
 

@@ -112,7 +112,9 @@ class Fetch:
     max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
     min_bytes: int = 0  # 0 is off (LAION-400M: 5,000)
     max_side: int = 512  # as stored; never enlarged (LAION dataset-spec)
-    resize: Literal["keep_ratio_largest", "keep_ratio", "center_crop", "border", "no"] = "keep_ratio_largest"  # what max_side limits, img2dataset's modes: longest side; shortest; shortest, cut to a square; longest, with a white border to a square; nothing
+    resize: Literal[  # img2dataset's modes, and never larger
+        "keep_ratio_largest", "keep_ratio", "center_crop", "border", "no"
+    ] = "keep_ratio_largest"  # max_side is of the longest side; the shortest; a square cut out; one with a border; none
     format: Literal["jpeg", "webp", "png"] = "jpeg"  # as stored, in shards too
     quality: int = 90  # of JPEG and WebP
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
@@ -151,6 +153,7 @@ class Score:
         default_factory=Table
     )  # name = list of prompts: what images are asked for without a trained head (CLIP, 3.1.4)
     evaluation_embeddings: tuple[str, ...] = ()  # .npy files of this model's vectors of evaluation images
+    embeddings: bool = False  # True: keep the vectors of images and pairs, as files that clip-retrieval and faiss read
     near_images: float = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
     buckets: int = 8  # batches are formed inside hash buckets, so their make-up never depends on the runner
     accelerator: str = "type:nvidia-l4;count:1;install-nvidia-driver"  # of Dataflow's workers for CLIP; "" is none

@@ -7,6 +7,8 @@ key; keys hold no dot, because a webdataset reader splits a name at its first do
     pairs/        KEY.input_ids.npy  KEY.jpg  KEY.json  KEY.txt
     interleaved/  KEY.0.jpg KEY.1.jpg …  KEY.input_ids.npy  KEY.json  KEY.loss_mask.npy
 
+An image's suffix is that of its format: `jpg` unless `fetch.format` is another, then `webp` or `png`.
+
 Serialisation (Kosmos-1, Table 21): text `<s> … </s>`; caption `<s> <image> EMB </image> caption </s>`;
 interleaved `<s> text <image> EMB </image> text … </s>`. EMB is `image_tokens` slots that hold the `<image>` id
 themselves. Loss is on text tokens and `</s>` only: `loss_mask[i]` is 1 where token i is a target.
@@ -30,6 +32,7 @@ LOSS_MASK = "loss_mask.npy"
 META = "json"
 CAPTION = "txt"
 IMAGE = "jpg"
+IMAGES = (IMAGE, "png", "webp")
 
 # Special tokens in id order: a trained tokenizer gives them ids 0 to 5 (fairseq's order, then images).
 BOS, PAD, EOS, UNK, IMAGE_START, IMAGE_END = "<s>", "<pad>", "</s>", "<unk>", "<image>", "</image>"
@@ -89,9 +92,29 @@ def member(key: str, suffix: str) -> str:
     return f"{key}.{suffix}"
 
 
-def image_member(key: str, position: int) -> str:
+def image_member(key: str, position: int, suffix: str = IMAGE) -> str:
     """Tar member name of the image that fills the `position`-th run of image slots (0-based)."""
-    return member(key, f"{position}.{IMAGE}")
+    return member(key, f"{position}.{suffix}")
+
+
+def image_suffix(data: bytes) -> str:
+    """One of IMAGES, by the first bytes of a stored image.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if data[:3] == b"\xff\xd8\xff":
+        return IMAGE
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    raise ValueError(f"no JPEG, PNG or WebP: it begins {data[:12]!r}")
+
+
+def is_image(suffix: str) -> bool:
+    """Whether a member of a sample is an image: `jpg` of a pair, `0.jpg` of a document."""
+    return suffix.rpartition(".")[2] in IMAGES
 
 
 def shard_name(corpus: str, split: str, index: int) -> str:

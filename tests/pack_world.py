@@ -49,8 +49,8 @@ class World:
         self.looks = []
         self.blob = b""
 
-    def image(self, name, status="ok", size=(300, 200), flat=False, phash=""):
-        data = jpeg(name) if status == "ok" else b""
+    def image(self, name, status="ok", size=(300, 200), flat=False, phash="", data=None):
+        data = (data or jpeg(name)) if status == "ok" else b""
         row = ImageRow(
             url(name), hashlib.sha256(data).hexdigest() if data else "", status, 200, "image/jpeg", *size, 8, 8, phash,
             "images/blobs/b", len(self.blob), len(data), 0, "warc", flat,

@@ -21,7 +21,7 @@ from transforms.robots import UNAVAILABLE
 MAY_PASS = frozenset(
     {*UNANSWERED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}
 )
-_STORED_BY = ("max_side", "quality")  # what decides stored bytes
+_STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
 
 
 def check(outputs: Sequence[str], config: Fetch) -> None:
@@ -30,7 +30,8 @@ def check(outputs: Sequence[str], config: Fetch) -> None:
         path = files.join(output, "fetch", "manifest.json")
         if not files.exists(path):
             raise ConfigError(f"fetch.earlier names {output}, which holds no finished fetch")
-        made = json.loads(files.read_bytes(path))["config"]["fetch"]
+        asked = json.loads(files.read_bytes(path))["config"]["fetch"]
+        made = {key: asked.get(key, getattr(Fetch, key)) for key in _STORED_BY}  # an older run has not all of them
         other = [
             f"{key} = {made[key]}, not {getattr(config, key)}"
             for key in _STORED_BY

@@ -1,4 +1,4 @@
-"""Fetched bytes → a validated, upright, resized RGB JPEG with its hashes, or the reason there is none.
+"""Fetched bytes → a validated, upright, resized RGB picture with its hashes, or the reason there is none.
 
 Nothing is decoded before its header has been read: format by magic bytes, then dimensions against a pixel limit. What
 is stored is always encoded afresh, so that every trainer can read every image and no metadata travels along; colours
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageStat, UnidentifiedImageError
 
 from schemas.config import Fetch
+from transforms import image_form
 
 MAGIC = (  # (offset, bytes, Pillow's name)
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -84,7 +85,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 class Prepared(NamedTuple):
     """An image as it is stored."""
 
-    data: bytes  # JPEG
+    data: bytes  # as fetch.format says
     image_id: str  # sha256 of the bytes as fetched
     mime: str
     width: int  # of the original, upright
@@ -117,7 +118,7 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
             if width * height > config.max_pixels:
                 return Refused("too_many_pixels", f"{width}x{height}")
             with _one_large if width * height > LARGE_PIXELS else contextlib.nullcontext():
-                small = shrink(image, config.max_side)
+                small = shrink(image, image_form.target(width, height, config))
             orientation = _orientation(image)  # not earlier: it may decode, and hides what that raises
     except Image.DecompressionBombError as error:  # Pillow's own ceiling, twice its documented limit
         return Refused("too_many_pixels", str(error).split(",")[0])
@@ -131,37 +132,28 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
     grey = _grey(small)
     # Means vary less than what they are means of, so the costly look is for the few that seem flat.
     single = bool(grey.std() < 2 * SINGLE_COLOUR_STD) and max(ImageStat.Stat(small).stddev) < SINGLE_COLOUR_STD
-    out = io.BytesIO()
-    small.info = {}  # else a comment of the original is written too
-    small.save(out, "JPEG", quality=config.quality)
+    stored = image_form.shaped(small, config)
+    if image_form.unstorable(stored.size, config):
+        return Refused("too_many_pixels", f"{stored.width}x{stored.height} as {config.format}")
     return Prepared(
-        out.getvalue(),
+        image_form.encoded(stored, config),
         hashlib.sha256(data).hexdigest(),
         Image.MIME[kind],
         width,
         height,
-        small.width,
-        small.height,
+        stored.width,
+        stored.height,
         _phash(grey),
         single,
     )
 
 
-def fit(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """Size with the longest side at most `max_side`, never larger than it was."""
-    longest = max(width, height)
-    if longest <= max_side:
-        return width, height
-    return max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
-
-
-def shrink(image: Image.Image, max_side: int) -> Image.Image:
+def shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     """Decoded, resized, flattened, in sRGB; not yet upright. Its mode is RGB or RGBX.
 
     Raises:
         Exception: whatever Pillow's decoder does.
     """
-    target = fit(*image.size, max_side)
     image.draft(image.mode, target)  # JPEG: decodes at 1/2, 1/4 or 1/8 where that is still large enough
     image.load()
     profile = image.info.get("icc_profile")
@@ -179,7 +171,7 @@ def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     if image.mode not in _EXACT_MODES:
         return image.resize(target, RESAMPLING, reducing_gap=_GAP)
     factor = min(image.width // target[0], image.height // target[1])
-    small = image.reduce(factor) if factor > 1 else image
+    small = image.reduce(factor, _whole(image.size, factor)) if factor > 1 else image
     if small.size == target:
         return small
     mode = "RGBX" if image.mode == "RGB" else "L"
@@ -191,9 +183,10 @@ def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     return Image.frombuffer(mode, target, pixels, "raw", mode, 0, 1)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: transparency on white, 16 bits scaled to 8, CMYK and palettes converted."""
-    return _flat(_resizable(image))
+def _whole(size: tuple[int, int], factor: int) -> tuple[int, int, int, int]:
+    """The middle that is a whole number of `factor` pixels each way: less than half a pixel of the result is cut."""
+    (left, width), (top, height) = ((side % factor // 2, side - side % factor) for side in size)
+    return left, top, left + width, top + height
 
 
 def phash(image: Image.Image) -> str:

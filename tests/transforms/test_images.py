@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from schemas.config import Fetch
-from transforms.images import Prepared, Refused, fit, phash, prepare, shrink
+from transforms.image_form import fit
+from transforms.images import Prepared, Refused, phash, prepare, shrink
 
 CONFIG = Fetch()
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255, 255)
@@ -123,7 +124,7 @@ def test_pixels_are_the_same_on_every_machine() -> None:
     """Hashes of resized pixels, each way of resampling: what is shared between machines must not depend on them."""
     seen = {}
     for mode, size in (("RGB", (401, 307)), ("RGB", (499, 333)), ("L", (777, 555)), ("RGBA", (500, 300))):
-        small = shrink(noise(*size).convert(mode), 256)
+        small = shrink(noise(*size).convert(mode), fit(*size, 256))
         seen[mode, size] = hashlib.sha256(small.convert("RGB").tobytes()).hexdigest()[:16]
     assert seen == {
         ("RGB", (401, 307)): "e76f65300f73425d",
