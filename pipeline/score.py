@@ -18,18 +18,18 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 
-from pipeline import runners
+from pipeline import runners, score_tables
 from pipeline.context import Context
 from schemas.config import Score as ScoreConfig
 from schemas.records import DROPPED, KEPT, Fate, Score, stable_id
 from schemas.tables import FATES, SCORES
-from transforms import clip, clip_models, lines
+from transforms import assignment, clip, clip_models, lines
 from transforms.clip import Embed, ImageRef, TextRef
 from transforms.lines import Cuts
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
 
-OUTPUTS = ("scores",)
+OUTPUTS = ("scores", "image_scores", "baseline", "embeddings")
 STAGE = "score"
 _Use = tuple[str, int]  # owner ("document/ID" or "pair/ID"), position
 _IMAGE, _TEXT = 0, 1
@@ -49,6 +49,7 @@ def run(ctx: Context) -> dict[str, int]:
     """Score what was kept; returns how many images, pairs and documents there were."""
     config = ctx.config.score
     clip_models.validate(config)
+    score_tables.check(ctx.config)
     p = ctx.pipeline(2 * config.buckets)
     with p:
         documents, pairs = _kept(p, ctx)
@@ -68,6 +69,8 @@ def run(ctx: Context) -> dict[str, int]:
         text_refs = text_uses | "TextRefs" >> beam.Map(lambda item: TextRef(item[0], item[1][0])).with_output_types(
             TextRef
         )
+        if config.prompts:
+            text_refs = (text_refs, p | "Prompts" >> score_tables.Prompts(config)) | "WithPrompts" >> beam.Flatten()
         hints = accelerated(config, ctx.flags)
         images = image_refs | "EmbedImages" >> Embed(config, "image").with_resource_hints(**hints)
         texts = text_refs | "EmbedTexts" >> Embed(config, "text").with_resource_hints(**hints)
@@ -90,6 +93,10 @@ def run(ctx: Context) -> dict[str, int]:
             | "Sides" >> beam.Flatten()
             | "ByOwner" >> beam.GroupByKey()
         )
+        of_pairs = owned | "OfPairs" >> beam.FlatMap(_pair_vectors).with_output_types(
+            tuple[str, tuple[str, bytes, bytes]]
+        )
+        score_tables.write(p, ctx, images, texts, pairs, of_pairs)
         _ = (
             owned
             | "Compare" >> beam.FlatMap(_compare)
@@ -253,11 +260,24 @@ def _compare(item: tuple[str, Iterable[Any]]) -> Iterator[Score]:
     kind, name = item[0].split("/", 1)
     images, texts = _sides(item[1])
     name = name.split(":", 1)[1] if kind == "pair" else name
+    found = []
     for image in images:
         for text in texts:
             if image.vectors and text.vectors:
                 value, *others = map(clip.similarity, image.vectors, text.vectors)
-                yield Score(kind, name, image.position, text.position, image.key, value, tuple(others))
+                found.append(Score(kind, name, image.position, text.position, image.key, value, tuple(others)))
+    matches = assignment.match((one.image_position, one.text_position, one.similarity) for one in found)
+    for one in found:
+        yield one._replace(matched=matches[one.image_position].text == one.text_position)
+
+
+def _pair_vectors(item: tuple[str, Iterable[Any]]) -> Iterator[tuple[str, tuple[str, bytes, bytes]]]:
+    """(key of a pair, (image key, its vector, its caption's vector)) of each pair that has both, by score.model."""
+    kind, name = item[0].split("/", 1)
+    if kind == "pair":
+        for image, text in zip(*_sides(item[1])):
+            if image.vectors and text.vectors:
+                yield name, (image.key, image.vectors[0], text.vectors[0])
 
 
 def _image_fates(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Fate]:

@@ -42,7 +42,14 @@ STAGES = (
         "dedup", "pipeline.dedup", "run", ("clusters", "kept", "cuts"), ("extract",), "documents, pairs → what is kept"
     ),
     Stage("fetch", "pipeline.fetch", "run", ("images",), ("dedup",), "image URLs → bytes and index"),
-    Stage("score", "pipeline.score", "run", ("scores",), ("fetch",), "images × texts → CLIP similarities"),
+    Stage(
+        "score",
+        "pipeline.score",
+        "run",
+        ("scores", "image_scores", "baseline", "embeddings"),
+        ("fetch",),
+        "images × texts → CLIP similarities",
+    ),
     Stage("pack", "pipeline.pack", "run", ("shards",), ("score",), "everything → tokenized shards"),
     Stage("train", "pipeline.training", "train", ("model",), ("pack",), "shards → a small Kosmos-1"),
     Stage("eval", "pipeline.training", "evaluate", (), ("train",), "validation loss, grounding gap"),

@@ -134,6 +134,7 @@ class Score(NamedTuple):
     image_url: str
     similarity: float  # cosine in [-1, 1], rounded to 5 decimals
     others: tuple[float, ...] = ()  # by each model of score.also
+    matched: bool = False  # the text is the image's own by linear assignment over the document; in a pair always
 
 
 class ImageScore(NamedTuple):

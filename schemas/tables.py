@@ -148,6 +148,7 @@ SCORES = pa.schema(
         ("image_url", pa.string()),
         ("similarity", pa.float32()),
         ("others", pa.list_(pa.float32())),
+        ("matched", pa.bool_()),
     ]
 )
 

@@ -6,9 +6,9 @@ another's caption.
 CLIP's similarities of pictures and captions that have nothing to do with each other are not nought, and how far above
 they are depends on the model. A threshold says something where few strangers pass it and many pairs do.
 
-The sample is the pairs whose ids hash smallest, in the order of their hashes, one for each picture and each caption;
-each picture meets the caption of the pair after it, the last that of the first. So nobody meets their own, and the same
-pairs meet on every runner.
+The sample is the pairs whose ids hash smallest, in the order of their hashes, each picture and each caption once, told
+apart by their vectors; each picture meets the caption of the pair after it, the last that of the first. So nobody meets
+their own, and the same pairs meet on every runner.
 """
 
 from __future__ import annotations
@@ -30,10 +30,8 @@ class Candidate(NamedTuple):
     """A pair that may be in the sample."""
 
     pair_id: str
-    image: str  # its key
-    text: str  # the id of its words
-    image_vector: bytes  # float32
-    text_vector: bytes
+    image: bytes  # float32 vector
+    text: bytes
 
 
 class Strangers(NamedTuple):
@@ -47,11 +45,11 @@ class Strangers(NamedTuple):
 
 def derange(candidates: Iterable[Candidate], salt: str) -> Iterator[Strangers]:
     """Each of the sampled pairs with the caption of the next; none where there are not two to tell apart."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[bytes] = set()
     chosen = []
     for one in sorted(set(candidates), key=lambda one: (rank(one.pair_id, salt), one)):
-        if ("image", one.image) not in seen and ("text", one.text) not in seen:
-            seen |= {("image", one.image), ("text", one.text)}
+        if one.image not in seen and one.text not in seen:
+            seen |= {one.image, one.text}
             chosen.append(one)
     if len(chosen) < 2:
         return
@@ -65,7 +63,7 @@ def rank(pair_id: str, salt: str) -> float:
 
 
 def _cosine(image: Candidate, text: Candidate) -> float:
-    a, b = np.frombuffer(image.image_vector, np.float32), np.frombuffer(text.text_vector, np.float32)
+    a, b = np.frombuffer(image.image, np.float32), np.frombuffer(text.text, np.float32)
     return round(float(np.dot(a.astype(np.float64), b.astype(np.float64))), DECIMALS)
 
 
@@ -78,7 +76,7 @@ class Baseline(beam.PTransform):
 
     def expand(self, pairs: beam.PCollection[Candidate]) -> beam.PCollection[Strangers]:
         salt = self.salt
-        ranked = tuple[float, tuple[str, str, str, bytes, bytes]]
+        ranked = tuple[float, tuple[str, bytes, bytes]]
         return (
             pairs
             | "Rank" >> beam.Map(lambda one: (rank(one.pair_id, salt), tuple(one))).with_output_types(ranked)

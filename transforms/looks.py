@@ -155,7 +155,9 @@ class Judge:
 
 @dataclasses.dataclass
 class Look(beam.PTransform):
-    """{"vectors": (key, (pixels, vector)), "prompts": (prompt_id, vector)} → ImageScore, a row an image.
+    """{"vectors": (key, vector), "prompts": (prompt_id, vector)} → ImageScore, a row an image.
+
+    Where repeats are asked for, "of_pairs": (key, (pixels, vector)) are the pictures that are compared for it.
 
     Batches are formed inside hash buckets out of sorted members, as those of the model are, so that the last bits of
     a sum do not depend on the runner.
@@ -170,7 +172,7 @@ class Look(beam.PTransform):
             inputs["vectors"]
             | "Bucket"
             >> beam.Map(
-                lambda item: (str(hash_bucket(item[0], config.buckets, "looks")), (item[0], item[1][1]))
+                lambda item: (str(hash_bucket(item[0], config.buckets, "looks")), tuple(item))
             ).with_output_types(tuple[str, tuple[str, bytes]])
             | "Gather" >> beam.GroupByKey()
             | "Batch" >> beam.FlatMap(_batches)

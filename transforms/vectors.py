@@ -27,7 +27,7 @@ from transforms.sinks import write_table
 
 KINDS = ("img_emb", "text_emb")
 METADATA = "metadata"
-Row = tuple[str, tuple[bytes, ...], tuple[Any, ...]]  # key, float32 vectors in the order of KINDS, metadata
+Row = tuple[str, tuple[tuple[bytes, ...], tuple[Any, ...]]]  # key, (float32 vectors in the order of KINDS, metadata)
 
 
 def file_name(kind: str, number: int, of: int) -> str:
@@ -42,15 +42,15 @@ def halves(vectors: Sequence[bytes]) -> npt.NDArray[np.float16]:
 
 def write(directory: str, schema: pa.Schema, rows: Iterable[Row], number: int, of: int) -> int:
     """One file of each kind, rows sorted by key; returns how many there are."""
-    found = sorted(set(rows), key=lambda row: (row[0], repr(row[2])))
+    found = sorted(set(rows), key=lambda row: (row[0], repr(row[1][1])))
     if not found:
         return 0
-    for at in range(len(found[0][1])):
+    for at in range(len(found[0][1][0])):
         kind = KINDS[at]
-        data = npy(halves([vectors[at] for _, vectors, _ in found]))
+        data = npy(halves([vectors[at] for _, (vectors, _) in found]))
         files.write_atomic(files.join(directory, kind, file_name(kind, number, of)), data)
     path = files.join(directory, METADATA, file_name(METADATA, number, of))
-    return write_table(path, [metadata for _, _, metadata in found], schema)
+    return write_table(path, [metadata for _, (_, metadata) in found], schema)
 
 
 @dataclasses.dataclass
@@ -70,7 +70,7 @@ class WriteVectors(beam.PTransform):
         directory, schema, buckets = self.directory, self.schema, self.buckets
 
         def together(item: tuple[int, Iterable[Row]]) -> Iterator[tuple[int, int]]:
-            yield item[0], write(directory, schema, map(tuple, item[1]), item[0], buckets)  # type: ignore[arg-type]
+            yield item[0], write(directory, schema, item[1], item[0], buckets)
 
         return (
             rows

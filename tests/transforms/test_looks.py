@@ -49,7 +49,7 @@ def config(tmp_path):
 def check(config, pictures, expected):
     with TestPipeline(runner="FnApiRunner") as p:
         inputs = {
-            "vectors": p | "Vectors" >> beam.Create(pictures),
+            "vectors": p | "Vectors" >> beam.Create([(key, vector) for key, (_, vector) in pictures]),
             "prompts": p
             | "Prompts" >> beam.Create([(looks.prompt_id(text), vector.tobytes()) for text, vector in ASKED.items()]),
             "of_pairs": p | "OfPairs" >> beam.Create(pictures),

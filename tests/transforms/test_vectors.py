@@ -18,7 +18,7 @@ SCHEMA = pa.schema([("image_path", pa.string()), ("caption", pa.string())])
 def rows(count, width=16):
     for n in range(count):
         a, b = np.random.default_rng(n).normal(size=(2, width)).astype(np.float32)
-        yield f"k{n}", (a.tobytes(), b.tobytes()), (f"k{n}.jpg", f"caption {n}")
+        yield f"k{n}", ((a.tobytes(), b.tobytes()), (f"k{n}.jpg", f"caption {n}"))
 
 
 def run(home, made, buckets):
@@ -34,7 +34,7 @@ def test_a_reader_that_sorts_names_finds_each_vector_beside_its_metadata(tmp_pat
     assert {part.dtype for kind in parts.values() for part in kind} == {np.dtype(np.float16)}
     assert [len(a) for a in parts["img_emb"]] == [len(a) for a in parts["text_emb"]] == [len(a) for a in told]
     images, texts = (np.concatenate(parts[kind]) for kind in vectors.KINDS)
-    expected = {meta[0]: both for _, both, meta in rows(60)}
+    expected = {meta[0]: both for _, (both, meta) in rows(60)}
     found = [row for part in told for row in part]
     assert {row["image_path"] for row in found} == set(expected)
     for n, row in enumerate(found):
@@ -58,7 +58,7 @@ def test_an_empty_bucket_has_no_files_and_nothing_makes_none(tmp_path):
 
 
 def test_pictures_alone_have_no_texts(tmp_path):
-    made = [(key, both[:1], meta[:1]) for key, both, meta in rows(5)]
+    made = [(key, (both[:1], meta[:1])) for key, (both, meta) in rows(5)]
     vectors.write(str(tmp_path), pa.schema([("image_path", pa.string())]), made, 0, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"img_emb", "metadata"}
     assert np.load(tmp_path / "img_emb/img_emb_0.npy").shape == (5, 16)
