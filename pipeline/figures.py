@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import manifest
+from pipeline import manifest, strangers
 from pipeline.stages import STAGES
 from schemas.records import DROPPED, KEPT
 from schemas.shards import CORPORA, INPUT_IDS, MANIFEST, load_manifest
@@ -48,6 +48,7 @@ def gather(output: str) -> dict[str, Any]:
         "corpora": _corpora(stages, corpus_of, shards),
         "shards": [vars(shard) for shard in shards],
         "distributions": _distributions(output, corpus_of, shards),
+        "strangers": _strangers(output),
         "training": _training(output),
         "opt_outs_not_honoured": _opt_outs_not_honoured(output),
         "eval": manifest.read_json(files.join(output, "model", "eval.json")),
@@ -167,6 +168,9 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
     if sides:
         found["shorter side of images, px"] = histogram({"images": sides}, _SIDES)
     similar, placed_well = _similarities(output)
+    if similar:
+        other = _column(output, "baseline", "baseline")
+        similar |= {"the same pictures, captions of others": other} if other else {}
     for name, series in (("CLIP similarity of pairs", similar), ("CLIP similarity in documents", placed_well)):
         if series:
             low, high = min(map(min, series.values())), max(map(max, series.values()))
@@ -254,6 +258,17 @@ def _similarities(output: str) -> tuple[dict[str, list[float]], dict[str, list[f
         for name, mask in zip(inside, (beside, pc.invert(beside)), strict=True):
             inside[name] += rows.filter(mask)["similarity"].to_pylist()
     return tuple({name: values for name, values in one.items() if values} for one in (pairs, inside))  # type: ignore
+
+
+def _column(output: str, table: str, name: str) -> list[float]:
+    return [value for found in tables(output, table, [name]) for value in found[name].to_pylist()]
+
+
+def _strangers(output: str) -> dict[str, Any] | None:
+    """What similarities are worth, by pairs whose captions changed places."""
+    pack = ((manifest.read_run(output) or {}).get("config") or {}).get("pack") or {}
+    mine, theirs = (_column(output, "baseline", name) for name in ("similarity", "baseline"))
+    return strangers.describe(mine, theirs, strangers.threshold(output, pack))
 
 
 def _lengths(output: str, names: Iterable[str], corpus: str) -> Iterator[int]:

@@ -15,7 +15,7 @@ from string import Template
 from typing import Any
 
 import schemas.config as configuration
-from pipeline import charts, datacard, exhibits, figures, outcome, samples
+from pipeline import charts, datacard, exhibits, figures, outcome, samples, strangers
 from pipeline.charts import number, percent, size, text
 from pipeline.samples import first_urls
 from pipeline.stages import STAGES
@@ -207,7 +207,10 @@ def _pairs(output: str, found: dict[str, Any]) -> str:
             outcome.NOT_RUN if found["stages"]["score"]["state"] == "not run" else '<p class="none">There are none.</p>'
         )
     thumbs = samples.pictures(output, [row["image_url"] for _, rows in groups for row in rows])
-    parts = ['<p class="about">By CLIP similarity of picture and caption, over all pairs that were scored.</p>']
+    parts = [
+        strangers.section(found["strangers"]),
+        '<p class="about">By CLIP similarity of picture and caption, over all pairs that were scored.</p>',
+    ]
     for name, rows in groups:
         if rows:
             shown = "".join(exhibits.pair(row, thumbs.get(image_key(row["image_url"]))) for row in rows)

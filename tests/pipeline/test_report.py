@@ -133,6 +133,8 @@ def add_rest(output: Path) -> None:
     scores = [Score("pair", k.split(":")[1], 0, 0, PICTURE, 0.2 + 0.1 * i) for i, k in enumerate(keys)]
     inside = [Score("document", evil, 1, at, PICTURE, s) for at, s in ((0, 0.31), (2, 0.42), (5, 0.11))]
     table("scores", scores + inside, tables.SCORES)
+    strangers = [(f"p{n}", 0.3 + n / 1000, f"p{(n + 1) % 40}", 0.1 + n / 200) for n in range(40)]
+    table("baseline", strangers, tables.BASELINE)
     packed = [Fate("pack", "document", evil, KEPT, "", "interleaved/train/000000.tar")]
     packed += [Fate("pack", "document", one, KEPT, "", "text/train/000000.tar")]
     packed += [
@@ -215,6 +217,15 @@ def test_the_page_shows_what_a_researcher_looks_for(written: str, full: Path):
     assert len(ids) == len(set(ids))
     for section in re.findall(r"\w+", "funnel distributions documents pairs dropped duplicates shards training card"):
         assert section in ids
+
+
+def test_pairs_are_shown_beside_strangers(written: str, full: Path):
+    found = json.loads((full / "report/metrics.json").read_text())
+    assert found["strangers"]["n"] == 40 and found["strangers"]["mean_strangers"] == pytest.approx(0.1975)
+    (row,) = found["strangers"]["thresholds"]
+    assert (row["strangers"], row["pairs"], row["threshold"]) == (0.05, 1.0, 0.29)
+    assert "captions of others" in json.dumps(found["distributions"]["CLIP similarity of pairs"])
+    assert "strangers that pass" in Seen(written).words
 
 
 def test_metrics_are_the_same_figures_for_a_program(written: str, full: Path):
