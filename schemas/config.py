@@ -63,6 +63,7 @@ class Extract:
     gopher_quality: bool = False  # Gopher's quality rules (MassiveText, table A1)
     gopher_repetition: bool = False  # Gopher's repetition rules (MassiveText, table A1)
     fineweb_quality: bool = False  # FineWeb's own rules
+    image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
     pairs: bool = True  # look for caption pairs at all
     min_pair_chars: int = 5  # LAION: drop alt texts under 5 characters
     min_pair_words: int = 1  # DataComp-basic has 3
@@ -117,6 +118,7 @@ class Fetch:
     ] = "keep_ratio_largest"  # max_side is of the longest side; the shortest; a square cut out; one with a border; none
     format: Literal["jpeg", "webp", "png"] = "jpeg"  # as stored, in shards too
     quality: int = 90  # of JPEG and WebP
+    placeholder_urls: int = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
     honour_opt_out: bool = True  # X-Robots-Tag and TDM reservations of the image itself
     opt_out: tuple[str, ...] = (  # directives that count where opt-outs are honoured; img2dataset's, and five more
@@ -170,8 +172,11 @@ class Pack:
     image_tokens: int = 64  # slots per image (Kosmos-2 paper, Table 7)
     min_side: int = 64  # Kosmos-1 B.1.3: images under 64x64 px are discarded
     max_aspect: float = 0.0  # longest over shortest side; 0 is off
+    max_side: int = 0  # of the image as fetched; 0 is off (OBELICS: 20,000)
     drop_single_colour: bool = True  # Kosmos-1 B.1.3
-    max_images: int = 5  # Kosmos-1 3.1; 0 is off
+    max_images: int = 5  # Kosmos-1 3.1: the first so many of a document stay; 0 is off
+    min_document_images: int = 0  # documents with kept images, but fewer, are dropped (mmc4-core: 2)
+    max_document_images: int = 0  # documents with more kept images are dropped whole (OBELICS: 30); 0 is off
     one_image_drop: float = 0.5  # Kosmos-1 3.1: share of one-image documents discarded, by hash
     require_interspersed: bool = True  # Kosmos-1 B.1.3: an image with text before or after it
     max_repeats: int = 10  # an image in more documents than this is furniture (OBELICS: 10); 0 is off

@@ -51,7 +51,7 @@ def process(record: Record, warc_file: str, config: Extract) -> Result:
     texts, reason, detail = line_rules.apply(page.texts, config.c4, config.refinedweb_lines)
     if reason:
         return lost(reason, detail)
-    page = _with_texts(page, texts)
+    page = _without_forbidden(_with_texts(page, texts), config.image_url_forbidden)
     text = "\n\n".join(t for t in page.texts if t is not None)
     reason, detail = quality.judge(text, config)
     if reason:
@@ -148,6 +148,23 @@ def _with_texts(page: html.Page, texts: list[str | None]) -> html.Page:
         images=[page.images[n] for n in stay],
         image_meta=[page.image_meta[n] for n in stay],
         alternates=[page.alternates[n] for n in stay],
+    )
+
+
+def _without_forbidden(page: html.Page, words: tuple[str, ...]) -> html.Page:
+    """The page without the images whose address holds one of the words, letters large or small."""
+    bad = [bool(url) and any(word.lower() in url.lower() for word in words) for url in page.images if url is not None]
+    if not any(bad):
+        return page
+    placed, numbers = iter(bad), iter(bad)
+    stay = [n for n, url in enumerate(page.images) if url is None or not next(placed)]
+    occurrences = [o if o.reason or not next(numbers) else o._replace(reason="forbidden_url") for o in page.occurrences]
+    return page._replace(
+        texts=[page.texts[n] for n in stay],
+        images=[page.images[n] for n in stay],
+        image_meta=[page.image_meta[n] for n in stay],
+        alternates=[page.alternates[n] for n in stay],
+        occurrences=occurrences,
     )
 
 

@@ -27,6 +27,7 @@ class Picture(NamedTuple):
     similarity: float  # best with any text of its document; 1.0 where nothing was compared
     evaluation: str = ""  # the evaluation image that it is a copy of
     looks: Looks | None = None  # what its vector says of it, where anybody asked
+    shared: int = 0  # addresses of its host with the same picture, where those are too many
 
 
 def judge_image(picture: Picture | None, config: Pack) -> str:
@@ -39,10 +40,14 @@ def judge_image(picture: Picture | None, config: Pack) -> str:
         return "evaluation_image"
     if min(picture.width, picture.height) < config.min_side:
         return "too_small"
+    if max(picture.width, picture.height) > config.max_side > 0:
+        return "too_large"
     if _aspect(picture.width, picture.height) > config.max_aspect > 0:
         return "aspect"
     if picture.single_colour and config.drop_single_colour:
         return "single_colour"
+    if picture.shared:
+        return "placeholder"
     reason = looks.judge(picture.looks, config)[0]
     if reason:
         return reason
@@ -90,6 +95,10 @@ def judge_document(
         return "", "no_text"
     if images == 1 and hash_unit(doc_id, f"{salt}one-image") < config.one_image_drop:
         return "", "one_image"
+    if images < config.min_document_images:
+        return "", "few_images"
+    if images > config.max_document_images > 0:
+        return "", "many_images"
     if matched < config.min_matched_share:
         return "", "unmatched"
     return "interleaved", ""
@@ -114,6 +123,8 @@ def judge_pair(
         return "aspect"
     if picture.single_colour and config.drop_single_colour:
         return "single_colour"
+    if picture.shared:
+        return "placeholder"
     reason = looks.judge(picture.looks, config)[0]
     if reason:
         return reason

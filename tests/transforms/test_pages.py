@@ -71,3 +71,18 @@ def test_a_caption_may_have_too_many_words():
     lines = [*PROSE, "img:one", PROSE[0]]
     assert len(process(lines, max_pair_words=4).pairs) == 1
     assert process(lines, max_pair_words=3).pairs == []
+
+
+def test_images_with_forbidden_words_in_their_address_have_no_place_and_no_pair():
+    lines = [*PROSE[:5], "img:one", "img:site-LOGO", *PROSE[5:9], "img:two", *PROSE[9:]]
+    found = process(lines, image_url_forbidden=("logo", "icon"))
+    images = [image for image in found.document.images if image]
+    assert images == ["http://w.test/one.jpg", "http://w.test/two.jpg"]
+    assert [(pair.image_url, pair.text) for pair in found.pairs] == [
+        (images[0], "a picture of one"),
+        (images[1], "a picture of two"),
+    ]
+    assert [fate.reason for fate in found.fates if fate.kind == "image"] == ["", "forbidden_url", ""]
+    parallel = {len(getattr(found.document, name)) for name in ("texts", "images", "image_meta", "alternates")}
+    assert len(parallel) == 1
+    assert len([image for image in process(lines).document.images if image]) == 3

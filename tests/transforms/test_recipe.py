@@ -9,7 +9,7 @@ from transforms import recipe
 from transforms.recipe import Picture
 
 GOOD = Picture("ok", "a" * 64, 300, 200, False, 1, 0.3)
-PACK = Pack(max_aspect=3.0, pair_max_aspect=2.0, min_document_similarity=0.1, pair_min_similarity=0.2)
+PACK = Pack(max_side=900, max_aspect=3.0, pair_max_aspect=2.0, min_document_similarity=0.1, pair_min_similarity=0.2)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,10 @@ PACK = Pack(max_aspect=3.0, pair_max_aspect=2.0, min_document_similarity=0.1, pa
         ({"height": 63}, "too_small"),
         ({"width": 600}, ""),
         ({"width": 601}, "aspect"),
+        ({"width": 900, "height": 900}, ""),
+        ({"width": 900, "height": 901}, "too_large"),
         ({"single_colour": True}, "single_colour"),
+        ({"shared": 11}, "placeholder"),
         ({"repeats": 10}, ""),
         ({"repeats": 11}, "repeated"),
         ({"similarity": 0.1}, ""),
@@ -63,6 +66,11 @@ def test_the_first_images_of_a_document_stay():
         (True, 1, {"one_image_drop": 1.0}, ("", "one_image")),
         (True, 1, {"one_image_drop": 0.0}, ("interleaved", "")),
         (True, 2, {"one_image_drop": 1.0}, ("interleaved", "")),
+        (True, 2, {"min_document_images": 2}, ("interleaved", "")),
+        (True, 2, {"min_document_images": 3}, ("", "few_images")),
+        (True, 0, {"min_document_images": 3}, ("text", "")),
+        (True, 30, {"max_document_images": 30}, ("interleaved", "")),
+        (True, 31, {"max_document_images": 30}, ("", "many_images")),
     ],
 )
 def test_a_document(has_text, images, change, decision):
@@ -88,6 +96,7 @@ def test_half_of_one_image_documents_go_by_hash_and_another_salt_picks_others():
         ({"width": 400}, 0.2, ""),
         ({"width": 401}, 0.2, "aspect"),
         ({"single_colour": True}, 0.2, "single_colour"),
+        ({"shared": 11}, 0.2, "placeholder"),
         ({}, 0.19, "low_similarity"),
     ],
 )
