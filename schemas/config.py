@@ -60,7 +60,7 @@ class Extract:
     min_alpha_words: float = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
     c4: Literal["off", "code", "paper", "fineweb"] = "off"  # C4's line rules: as in its code, its paper or FineWeb
     refinedweb_lines: bool = False  # RefinedWeb's line rules; a page that loses more than 5 % of its words goes
-    gopher_quality: bool = False  # Gopher's quality rules (MassiveText, table A1)
+    gopher_quality: bool = False  # Gopher's quality rules (MassiveText, A1.1)
     gopher_repetition: bool = False  # Gopher's repetition rules (MassiveText, table A1)
     fineweb_quality: bool = False  # FineWeb's own rules
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)

@@ -3,9 +3,9 @@
 C4 (arXiv 1910.10683, 2.2; tensorflow_datasets/text/c4_utils.py): a line stays if it ends as a sentence does and has
 words enough; lines about JavaScript or cookies go; a page with "lorem ipsum", a curly bracket or too few sentences goes
 whole. The paper says 3 words and 5 sentences, the code that made the data 5 and 3: both are here by name, and FineWeb's
-use of the rules (arXiv 2406.17557, 3.3), which asks for no end of sentence.
+use of the rules (arXiv 2406.17557), which asks for no end of sentence.
 
-RefinedWeb (arXiv 2306.01116, G.2, as DCLM's code has it): lines in capitals, of a number, of a counter ("3 likes"), of
+RefinedWeb (arXiv 2306.01116, as DCLM's code has it): lines in capitals, of a number, of a counter ("3 likes"), of
 one word go, and "read more" and its like in short lines; a page that loses more than 5 % of its words goes whole.
 
 Sentences are counted by their marks; C4 used NLTK's punkt, which knows abbreviations.

@@ -1,6 +1,6 @@
 """Rules on a page's whole text, of Gopher and FineWeb: numbers that good prose keeps within.
 
-Gopher's quality and repetition rules (MassiveText, arXiv 2112.11446, A1.1) and FineWeb's own (arXiv 2406.17557, 3.6).
+Gopher's quality and repetition rules (MassiveText, arXiv 2112.11446, A1.1) and FineWeb's own (arXiv 2406.17557).
 Published programs count differently by the same thresholds; here it is as in datatrove's: a repeated line counts from
 its second time on, and shares are of all characters. Words are what stands between spaces.
 """
@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-# Gopher, table A1: quality
+# Gopher, A1.1: quality
 MEAN_WORD = (3.0, 10.0)  # characters
 MOST_SYMBOLS = 0.1  # "#" or ellipses per word
 MOST_BULLETS = 0.9  # of lines begin with one
