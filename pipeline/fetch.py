@@ -22,13 +22,14 @@ from pipeline.context import Context
 from pipeline.extract import unit_name
 from schemas.config import Fetch
 from schemas.records import DROPPED, KEPT, Fate, ImageRow, hash_bucket
-from schemas.tables import IMAGES
+from schemas.tables import IMAGES, REPEATED
 from transforms import earlier_images, files, images, optout
 from transforms.blobs import BlobWriter, Got, in_order, index_row
 from transforms.hosts import fetch_all, host_of
 from transforms.http_images import Client, Response
 from transforms.images import Prepared, Refused
-from transforms.sinks import ReadTable, write_table
+from transforms.repeated_images import COLUMNS, Repeated
+from transforms.sinks import ReadTable, WriteTable, read_rows, write_table
 from transforms.spool import Spool
 from transforms.units import Counts, run_unit, write_fates
 from transforms.urls import image_key
@@ -38,6 +39,7 @@ OUTPUTS = ("images",)
 STAGE = "fetch"
 _HTTP, _EARLIER = "http", "earlier"  # kinds of unit, beside the path of an archive
 _WEB, _COPY = -1, -2  # in place of an offset in an archive
+_REPEATED_FILES = 4
 
 
 def run(ctx: Context) -> dict[str, int]:
@@ -74,13 +76,20 @@ def run(ctx: Context) -> dict[str, int]:
             | "SpreadEarlier" >> beam.Reshuffle()
             | "EarlierRows" >> beam.FlatMap(earlier_images.rows).with_output_types(tuple[str, tuple[int, str]])
         )
-        _ = (
+        fetched = (
             {"wanted": wanted, "held": held, "before": before}
             | "ChooseCapture" >> beam.CoGroupByKey()
             | "Route" >> beam.FlatMap(_route, fetch.buckets).with_output_types(tuple[str, tuple[str, str, int, int]])
             | "Unit" >> beam.GroupByKey()
             | "Fetch" >> beam.Map(fetch_unit, ctx.output, ctx.fingerprint, fetch)
         )
+        if fetch.placeholder_urls:
+            _ = (
+                fetched
+                | "Indexed" >> beam.FlatMap(read_rows, COLUMNS)
+                | "Repeated" >> Repeated(fetch.placeholder_urls)
+                | "WriteRepeated" >> WriteTable(ctx.path("images", "repeated"), REPEATED, _REPEATED_FILES)
+            )
     return {"image": json.loads(files.read_bytes(counted))["image"]}
 
 
@@ -202,14 +211,15 @@ def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator
 
 def fetch_unit(
     item: tuple[str, Iterable[tuple[str, str, int, int]]], output: str, fingerprint: str, config: Fetch
-) -> Counts:
-    """One work unit: all its images got, prepared, stored and indexed."""
+) -> str:
+    """One work unit: all its images got, prepared, stored and indexed; returns where its index is."""
     source, values = item
     wanted = sorted(set(values))
     name = source if wanted[0][2] < 0 else f"warc-{unit_name(source)}"
     print_ = configuration.digest(fingerprint, [list(value) for value in wanted])
 
     spool = Spool(output, name, print_)
+    index = files.join(output, "images", "index", f"{name}.parquet")
 
     def work() -> Counts:
         rows: list[ImageRow] = []
@@ -221,13 +231,13 @@ def fetch_unit(
                     fates.append(Fate(STAGE, "image", got.key, DROPPED, got.made.reason, got.made.detail))
                 else:
                     fates.append(Fate(STAGE, "image", got.key, KEPT, "", ""))
-        write_table(files.join(output, "images", "index", f"{name}.parquet"), sorted(rows), IMAGES)
+        write_table(index, sorted(rows), IMAGES)
         write_fates(output, STAGE, name, sorted(fates))
         return {"image": len(rows)}
 
-    counts = run_unit(output, STAGE, name, print_, work)
+    run_unit(output, STAGE, name, print_, work)
     spool.remove()
-    return counts
+    return index
 
 
 def _images(

@@ -29,6 +29,7 @@ from schemas.shards import ShardInfo
 from schemas.tables import FATES
 from transforms import evaluation_images, files, lines, looks, recipe, sequences, tokens
 from transforms.lines import Cuts
+from transforms.repeated_images import Mark
 from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
 
@@ -68,6 +69,9 @@ def run(ctx: Context) -> dict[str, int]:
             | "Index" >> ReadTable(ctx.parts("images/index"), _INDEX)
             | "IndexKey" >> beam.Map(_stored).with_output_types(tuple[str, tuple[str, ...]])
         )
+        if ctx.parts("images/repeated"):
+            repeated = p | "Repeated" >> ReadTable(ctx.parts("images/repeated"), ("image_url", "urls"))
+            index = {"stored": index, "repeated": repeated} | "Mark" >> Mark()
         if ctx.parts("image_scores"):
             looked = p | "ImageScores" >> ReadTable(ctx.parts("image_scores"))
             index = {"stored": index, "rows": looked} | "Looked" >> scored.Looked()
@@ -198,7 +202,7 @@ def _pairs(p: Any, ctx: Context, documents: Any, index: Any, scores: Any, made: 
 
 
 def _stored(row: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    return row["image_url"], tuple(row[name] for name in _INDEX[1:])
+    return row["image_url"], (*(row[name] for name in _INDEX[1:]), 0)
 
 
 def _one_document(item: tuple[str, dict[str, Iterable[Any]]], line_unit: lines.Unit) -> Iterator[tuple[str, str]]:

@@ -41,6 +41,7 @@ class Stored(NamedTuple):
     offset: int
     length: int
     phash: str
+    shared: int = 0  # addresses of its host with the same picture, where those are many
     looks: str = ""  # what score says of its vector, as `Looks.dumps`; "" where nobody asked
 
 
@@ -183,7 +184,7 @@ class Maker:
             evaluation = seen.find(stored.image_id, stored.phash, flat, pack.evaluation_distance)
         seen_in = Looks.loads(stored.looks) if stored.looks else None
         size = stored.width, stored.height
-        return Picture(stored.status, stored.image_id, *size, flat, known[0], best, evaluation, seen_in)
+        return Picture(stored.status, stored.image_id, *size, flat, known[0], best, evaluation, seen_in, stored.shared)
 
     def _image_json(
         self, row: dict[str, Any], n: int, stored: Any, similarities: dict[int, float], match: Match | None
@@ -217,6 +218,8 @@ def _about(picture: Picture | None, reason: str, config: Pack) -> str:
         return picture.evaluation
     if reason == "near_image" and picture.looks:
         return picture.looks.repeat_of
+    if reason == "placeholder":
+        return f"{picture.shared} addresses of its host"
     judged, about = looks.judge(picture.looks, config)
     return about if judged == reason else ""
 

@@ -124,6 +124,15 @@ class ImageRow(NamedTuple):
     opt_out: str = ""  # the words of its response that forbid its use, honoured or not
 
 
+class RepeatedImage(NamedTuple):
+    """A row of images/repeated: an address whose picture its host gives for many others too."""
+
+    image_url: str
+    host: str
+    urls: int  # addresses of the host with this picture
+    example: str  # the smallest of them
+
+
 class Score(NamedTuple):
     """CLIP similarity of one text and one image of a pair or a document (positions are 0 and 0 in a pair)."""
 

@@ -139,6 +139,15 @@ IMAGES = pa.schema(
     ]
 )
 
+REPEATED = pa.schema(
+    [
+        ("image_url", pa.string()),
+        ("host", pa.string()),
+        ("urls", pa.int64()),
+        ("example", pa.string()),
+    ]
+)
+
 SCORES = pa.schema(
     [
         ("kind", pa.string()),
