@@ -48,6 +48,11 @@ def run(ctx: Context) -> dict[str, int]:
             raise ConfigError(f"pack.evaluation_distance = {config.evaluation_distance} is no number of bits out of 64")
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
     looks.check(ctx.config.score, config)
+    meant, used = config.similarity_model, ctx.config.score.model
+    if meant and meant != used:
+        ctx.say(
+            f"thresholds on similarity are for {meant!r} and score.model is {used!r}: see the baseline in the report"
+        )
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(
             f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"

@@ -21,7 +21,7 @@ from pipeline import books, manifest
 from pipeline.context import Context
 from pipeline.progress import Progress
 from schemas.config import Config, ConfigError
-from transforms import files, index
+from transforms import files, index, looks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,8 @@ def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str,
             values["earlier"] = [
                 (manifest.read(path, "fetch") or {}).get("fingerprint") for path in config.fetch.earlier
             ]
+        if stage.name == "score":
+            values["files"] = looks.contents(config.score)
         source = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
         made[stage.name] = configuration.digest(stage.name, manifest.VERSION, config.salt, values, source)
     return made

@@ -140,9 +140,10 @@ class Score:
     """CLIP similarities."""
 
     model: str = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
-    pretrained: str = ""  # open_clip tag or weights file when `model` is an architecture name
+    pretrained: str = (
+        ""  # of an architecture name: an open_clip tag, or "TAG=FILE": weights that are or were made like it
+    )
     also: tuple[str, ...] = ()  # more models, "name" or "name@tag": column `others` of scores/; none of them decides
-    quick_gelu: bool = False  # for weights files, which cannot say that they were trained with it; tags know
     precision: Literal["fp32", "bf16", "fp16", "pure_bf16", "pure_fp16"] = "fp32"  # the halves are for a GPU
     compile: bool = False  # torch.compile, for a GPU and much to do: compiling takes minutes
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: a GPU where there is one
@@ -186,6 +187,9 @@ class Pack:
     pair_min_side: int = 200  # Kosmos' loader: web pairs need both sides >= 200 px
     pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
     pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
+    similarity_model: str = (
+        ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
+    )
     pair_min_similarity_by_language: dict[str, float] = dataclasses.field(
         default_factory=Table
     )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)

@@ -76,13 +76,20 @@ class Baseline(beam.PTransform):
 
     def expand(self, pairs: beam.PCollection[Candidate]) -> beam.PCollection[Strangers]:
         salt = self.salt
-        ranked = tuple[float, tuple[str, bytes, bytes]]
+        # Ranks first and vectors after: what is sampled is a few megabytes, and all vectors would not be.
+        last = (
+            pairs
+            | "Rank" >> beam.Map(lambda one: rank(one.pair_id, salt)).with_output_types(float)
+            | "Smallest" >> beam.combiners.Top.Smallest(self.sample)
+            | "Last" >> beam.Map(lambda ranks: max(ranks, default=-1.0))
+        )
         return (
             pairs
-            | "Rank" >> beam.Map(lambda one: (rank(one.pair_id, salt), tuple(one))).with_output_types(ranked)
-            | "Sample" >> beam.combiners.Top.Smallest(self.sample)
+            | "Sample" >> beam.Filter(lambda one, most: rank(one.pair_id, salt) <= most, beam.pvalue.AsSingleton(last))
+            | "OneKey" >> beam.Map(lambda one: (0, tuple(one))).with_output_types(tuple[int, tuple[str, bytes, bytes]])
+            | "Together" >> beam.GroupByKey()
             | "Derange"
-            >> beam.FlatMap(lambda found: derange([Candidate(*one) for _, one in found], salt)).with_output_types(
+            >> beam.FlatMapTuple(lambda _, found: derange([Candidate(*one) for one in found], salt)).with_output_types(
                 Strangers
             )
         )

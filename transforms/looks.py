@@ -6,6 +6,7 @@ unit vectors → ImageScore rows (Look, Repeats); a row and the recipe's limits 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import numpy as np
 
 from schemas.config import ConfigError, Pack, Score
 from schemas.records import ImageScore, hash_bucket, stable_id
-from transforms import heads, hot, neighbours
+from transforms import files, heads, hot, neighbours
 from transforms.heads import Head
 
 BATCH = 1_024  # vectors judged at once
@@ -103,6 +104,12 @@ def check(score: Score, pack: Pack) -> None:
             raise ConfigError(f"pack.{option} needs score.{needs}: without it nothing would be dropped")
     if not 0 <= score.near_images <= 1:
         raise ConfigError(f"score.near_images = {score.near_images} is no cosine between 0 (off) and 1")
+
+
+def contents(config: Score) -> list[str]:
+    """Hashes of the files that a configuration names: another file under the same name is another configuration."""
+    paths = [getattr(config, f"{kind}_head") for kind in heads.KINDS] + list(config.evaluation_embeddings)
+    return [hashlib.sha256(files.read_bytes(path)).hexdigest() if path and files.exists(path) else "" for path in paths]
 
 
 def load_heads(config: Score, width: int) -> dict[str, Head]:

@@ -4,8 +4,11 @@ import collections
 import json
 
 import pytest
-from pack_world import World, fates, run, samples, url
+from pack_world import LOCAL, OVERRIDES, World, fates, run, samples, url
 
+import schemas.config as configuration
+from pipeline import pack
+from pipeline.context import Context
 from schemas.config import ConfigError
 from schemas.records import ImageScore, Score
 
@@ -181,3 +184,12 @@ def test_what_is_said_of_looks_drops_nothing_by_itself(judged, tmp_path, sums):
 def test_a_limit_without_what_measures_it_is_one_line_before_any_work(tmp_path):
     with pytest.raises(ConfigError, match=r"pack\.max_unsafe needs score\.unsafe_head"):
         run(tmp_path, "pack.max_unsafe=0.5")
+
+
+@pytest.mark.parametrize(("meant", "said"), [("", 0), ("weft-tiny", 0), ("ViT-B-32-quickgelu", 1)])
+def test_thresholds_that_are_meant_for_another_model_are_told(tmp_path, meant, said):
+    output = make([0.1]).write(tmp_path)
+    told = []
+    config = configuration.load(recipe="kosmos1", overrides=[*OVERRIDES, f'pack.similarity_model="{meant}"'])
+    pack.run(Context(str(output), (), config, "print", LOCAL, say=told.append))
+    assert len(told) == said and all(meant in line for line in told)

@@ -178,3 +178,11 @@ def test_what_can_be_is_not_refused(config):
     )
     with pytest.raises(ConfigError, match="near_images"):
         looks.check(Score(near_images=1.5), Pack())
+
+
+def test_another_file_under_the_same_name_is_another_configuration(config, tmp_path):
+    before = looks.contents(config)
+    assert looks.contents(config) == before != looks.contents(Score())
+    save_file({"weight": np.zeros((1, WIDTH), np.float32)}, tmp_path / "aesthetic")
+    assert looks.contents(config) != before
+    assert set(looks.contents(Score(unsafe_head="absent"))) == {""}
