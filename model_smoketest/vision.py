@@ -21,10 +21,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from schemas.clip_weights import Weights, check_name, weights
 from schemas.config import ConfigError, clip_name
 
 CACHE_BYTES = 512 << 20  # of stem activations kept in memory
-LOCAL = "local-dir:"
+LOCAL, HUB = "local-dir:", "hf-hub:"
 
 
 class Tower(nn.Module):
@@ -122,16 +123,21 @@ def load_tower(model: str, pretrained: str, unfreeze_last: bool) -> Tower:
     import open_clip
 
     name = clip_name(model)
-    if name.startswith(LOCAL):
-        if not (Path(name.removeprefix(LOCAL)) / "open_clip_config.json").is_file():
-            raise ConfigError(f"train.vision = {model!r}: no open_clip_config.json in {name.removeprefix(LOCAL)}")
-    elif not pretrained:
-        raise ConfigError(f"train.vision = {model!r} has random weights: name some in train.vision_pretrained")
+    if name.startswith(LOCAL) and not (Path(name.removeprefix(LOCAL)) / "open_clip_config.json").is_file():
+        raise ConfigError(f"train.vision = {model!r}: no open_clip_config.json in {name.removeprefix(LOCAL)}")
+    of = Weights("", "", {})
+    if not name.startswith((LOCAL, HUB)):
+        check_name(name, open_clip.list_models(), "train.vision")
+        tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
+        quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
+        of = weights(name, pretrained, quick_gelu, tags, ("train.vision", "train.vision_pretrained"))
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
     try:
-        clip = open_clip.create_model(name, pretrained=pretrained or None, require_pretrained=True)
+        clip = open_clip.create_model(
+            name, pretrained=of.file or of.tag or None, force_preprocess_cfg=of.preprocess, require_pretrained=True
+        )
     except (RuntimeError, OSError, ValueError, KeyError) as error:
         raise ConfigError(f"train.vision = {model!r} does not load: {str(error).splitlines()[0]}") from None
     finally:

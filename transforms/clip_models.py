@@ -9,7 +9,6 @@ open_clip are imported where a model is loaded or its name looked up, and nowher
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import logging
 import threading
@@ -21,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from schemas.clip_weights import PICKLED, SUFFIX, Weights, check_name, convert, weights
 from schemas.config import ConfigError, clip_name
 from schemas.config import Score as ScoreConfig
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer
-WEIGHTS = ".safetensors"
-_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+_SAFE = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # what open_clip takes before others
 
 _Pixels = Callable[[Image.Image], npt.NDArray[Any]]
 
@@ -105,7 +104,7 @@ def validate(config: ScoreConfig) -> None:
         if name.startswith(LOCAL):
             _check_folder(setting, Path(name.removeprefix(LOCAL)))
         elif not name.startswith(HUB):
-            _check_name(setting, name, pretrained, config.quick_gelu)
+            _architecture(setting, name, pretrained)
 
 
 def load(config: ScoreConfig) -> Clip:
@@ -120,12 +119,11 @@ def load(config: ScoreConfig) -> Clip:
     device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
-    more = (config.precision, device, config.quick_gelu, config.compile)
     made = []
     for setting, name, pretrained in wanted(config):
         try:
             with _loading:  # threads of one worker ask at the same time
-                made.append(_load(name, pretrained, *more))
+                made.append(_load(setting, name, pretrained, config.precision, device, config.compile))
         except _Unfit as error:
             raise ConfigError(f"{setting} = {name!r} {error}") from None
     return dataclasses.replace(made[0], others=tuple(made[1:]))
@@ -139,20 +137,22 @@ _loading = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _load(name: str, pretrained: str, precision: str, device: str, quick_gelu: bool, compiled: bool) -> Clip:
+def _load(setting: str, name: str, pretrained: str, precision: str, device: str, compiled: bool) -> Clip:
     import open_clip
     import torch
+
+    of = Weights("", "", {}) if name.startswith((LOCAL, HUB)) else _architecture(setting, name, pretrained)
 
     logger, level = logging.getLogger(), logging.getLogger().level
     logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
     try:
         model, _, preprocess = open_clip.create_model_and_transforms(
             name,
-            pretrained=pretrained or None,
+            pretrained=of.file or of.tag or None,
             precision=precision,
             device=device,
-            force_quick_gelu=quick_gelu,
             require_pretrained=True,  # else a model without weights is a random one
+            **{f"image_{key}": value for key, value in of.preprocess.items()},
         )
         own = Path(name.removeprefix(LOCAL)) / BPE
         more = {"bpe_path": str(own)} if name.startswith(LOCAL) and own.is_file() else {}
@@ -180,47 +180,19 @@ def _check_folder(setting: str, folder: Path) -> None:
     if not (folder / "open_clip_config.json").is_file():
         raise ConfigError(f"{setting} = '{LOCAL}{folder}': no open_clip_config.json in {folder}")
     names = [path.name for path in sorted(folder.iterdir())]
-    if any(name.endswith(WEIGHTS) for name in names):
+    pickled = next((name for name in names if name.endswith(PICKLED)), "")
+    # beside other names open_clip may take the pickle
+    if any(name in _SAFE or (name.endswith(SUFFIX) and not pickled) for name in names):
         return
-    pickled = next((name for name in names if name.endswith(_PICKLED)), "")
-    what = f"{pickled} is a pickle: {_convert(pickled)}" if pickled else f"no weights (*{WEIGHTS}) in {folder}"
+    what = f"{pickled} is a pickle: {convert(pickled)}" if pickled else f"no weights (*{SUFFIX}) in {folder}"
     raise ConfigError(f"{setting} = '{LOCAL}{folder}': {what}")
 
 
-def _check_name(setting: str, name: str, pretrained: str, quick_gelu: bool) -> None:
+def _architecture(setting: str, name: str, pretrained: str) -> Weights:
     import open_clip
 
-    known = open_clip.list_models()
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        raise ConfigError(f"{setting} = {name!r} is no open_clip model" + (f"; {close[0]!r}?" if close else ""))
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    which = "score.pretrained" if setting == "score.model" else "its tag (after @)"
-    if not pretrained:
-        raise ConfigError(f"{setting} = {name!r} needs {which}: a weights file or one of {', '.join(tags)}")
-    if pretrained not in tags:
-        if not Path(pretrained).is_file():
-            close = difflib.get_close_matches(pretrained, tags, n=1)
-            raise ConfigError(
-                f"{which} = {pretrained!r} is neither a file nor one of {', '.join(tags)}"
-                + (f"; {close[0]!r}?" if close else "")
-            )
-        with open(pretrained, "rb") as stream:
-            start = stream.read(9)
-        # A safetensors file begins with the length of its JSON, which may look like a pickle's first bytes.
-        if start[8:] != b"{" and (start.startswith(_PICKLES) or pretrained.endswith(_PICKLED)):
-            raise ConfigError(f"{which} = {pretrained!r} is a pickle, which can run anything: {_convert(pretrained)}")
-        return
-    trained = (open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu", False)
-    built = quick_gelu or (open_clip.get_model_config(name) or {}).get("quick_gelu", False)
-    if trained and not built:  # open_clip only warns, and every score is a little wrong
-        raise ConfigError(f"{which} = {pretrained!r} was trained with QuickGELU: {setting} = '{name}-quickgelu'")
-    if built and not trained:
-        raise ConfigError(f"{which} = {pretrained!r} was not trained with QuickGELU, which {name!r} has here")
-
-
-def _convert(name: str) -> str:
-    return (
-        f"convert it where you trust it, with safetensors.torch.save_file(torch.load({Path(name).name!r}, "
-        "weights_only=True), 'open_clip_model.safetensors')"
-    )
+    check_name(name, open_clip.list_models(), setting)
+    tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
+    quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
+    settings = (setting, "score.pretrained" if setting == "score.model" else "its tag (after @)")
+    return weights(name, pretrained, quick_gelu, tags, settings)

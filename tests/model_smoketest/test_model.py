@@ -12,7 +12,7 @@ from model_smoketest import vision
 from model_smoketest.data import Sample, collate
 from model_smoketest.train import build
 from schemas import shards as contract
-from schemas.config import ConfigError
+from schemas.config import TINY_CLIP, ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +171,14 @@ def test_models_that_cannot_be_are_one_clear_line(kit, tmp_path):
         vision.load_tower(f"local-dir:{tmp_path}", "", True)
     with pytest.raises(ConfigError, match="vision_pretrained"):
         vision.load_tower("ViT-B-32", "", True)
-    with pytest.raises(ConfigError, match="does not load"):
+    with pytest.raises(ConfigError, match=r"'ViT-B-99' is no open_clip model; 'ViT-B-"):
         vision.load_tower("ViT-B-99", "openai", True)
-    with pytest.raises(ConfigError, match="does not load"):
+    with pytest.raises(ConfigError, match="neither a file nor one of openai"):
         vision.load_tower("ViT-B-32", "no-such-tag", True)
+    with pytest.raises(ConfigError, match=r"QuickGELU: train\.vision = 'ViT-B-32-quickgelu'"):
+        vision.load_tower("ViT-B-32", "openai", True)
+    with pytest.raises(ConfigError, match=r"TAG=FILE"):
+        vision.load_tower("ViT-B-32", str(TINY_CLIP / "open_clip_model.safetensors"), True)
 
 
 def test_an_image_that_does_not_decode_is_one_clear_line(kit, small):

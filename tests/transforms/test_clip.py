@@ -247,6 +247,7 @@ def test_a_broken_model_directory(folder: Path, name: str, change: bytes | None,
         ("xyzzy", "", "score.model = 'xyzzy' is no open_clip model"),
         ("ViT-B-32", "", "needs score.pretrained: a weights file or one of openai, "),
         ("ViT-B-32", "/nowhere/w.pt", "score.pretrained = '/nowhere/w.pt' is neither a file nor one of openai, "),
+        ("ViT-B-32", "openai=/nowhere/w.pt", "score.pretrained = 'openai=/nowhere/w.pt' is neither a file nor one of "),
         ("ViT-B-32", "openai", "was trained with QuickGELU: score.model = 'ViT-B-32-quickgelu'"),
         ("local-dir:/nowhere", "", "no open_clip_config.json in /nowhere"),
     ],
@@ -263,8 +264,10 @@ def test_public_models_pass_by_name(model: str, pretrained: str) -> None:
 
 
 def test_weights_of_another_model_do_not_load() -> None:
-    with pytest.raises(ConfigError, match=r"score\.model = 'RN50' does not load"):
-        clip.load(Score(model="RN50", pretrained=str(TINY_CLIP / "open_clip_model.safetensors"), device="cpu"))
+    with pytest.raises(ConfigError, match=r"score\.model = 'RN50-quickgelu' does not load"):
+        clip.load(
+            Score(model="RN50-quickgelu", pretrained=str(TINY_CLIP / "open_clip_model.safetensors"), device="cpu")
+        )
 
 
 def test_without_open_clip_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,10 +175,7 @@ def test_an_error_that_is_not_of_memory_is_not_hidden(monkeypatch: pytest.Monkey
         ({"also": ("ViT-B-32",)}, "score.also = 'ViT-B-32' needs its tag (after @): "),
         ({"also": ("ViT-B-32@laion2b_s34b_b79",)}, "; 'laion2b_s34b_b79k'?"),
         ({"also": ("ViT-B-32@openai",)}, "was trained with QuickGELU: score.also = 'ViT-B-32-quickgelu'"),
-        (
-            {"model": "ViT-B-32", "pretrained": "laion2b_s34b_b79k", "quick_gelu": True},
-            "was not trained with QuickGELU",
-        ),
+        ({"also": ("ViT-B-32@openai=/nowhere",)}, "is neither a file nor one of openai"),
     ],
 )
 def test_a_wrong_name_is_said_in_one_line(section: dict[str, Any], message: str) -> None:
@@ -187,17 +184,29 @@ def test_a_wrong_name_is_said_in_one_line(section: dict[str, Any], message: str)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_quick_gelu_can_be_named_and_changes_the_scores(b32: str, tmp_path: Path) -> None:
+def test_a_file_of_weights_goes_by_the_tag_that_it_is_like(b32: str, tmp_path: Path) -> None:
     images = pictures(tmp_path, 2)
     weights = f"{b32.removeprefix('local-dir:')}/open_clip_model.safetensors"
-    found = {
-        quick: run(
-            Score(model="ViT-B-32", pretrained=weights, quick_gelu=quick, device="cpu", batch_size=2), images, TEXTS[:1]
-        )[0][0].vector
-        for quick in (False, True)
-    }
-    assert found[False] != found[True]
-    clip_models.validate(Score(model="ViT-B-32", pretrained="openai", quick_gelu=True))
+    with pytest.raises(ConfigError, match=r"'TAG=FILE', with the tag that it is or was trained like, of openai"):
+        clip_models.load(Score(model="ViT-B-32", pretrained=weights, device="cpu"))
+    with pytest.raises(ConfigError, match=r"was trained with QuickGELU: score\.model = 'ViT-B-32-quickgelu'"):
+        clip_models.load(Score(model="ViT-B-32", pretrained=f"openai={weights}", device="cpu"))
+    found = [
+        run(Score(model=name, pretrained=f"{tag}={weights}", device="cpu", batch_size=2), images, TEXTS[:1])[0]
+        for name, tag in (("ViT-B-32", "laion2b_s34b_b79k"), ("ViT-B-32-quickgelu", "openai"))
+    ]
+    assert found[0] == run(Score(model=b32, device="cpu", batch_size=2), images, TEXTS[:1])[0]
+    assert found[0][0].vector != found[1][0].vector, "QuickGELU changes every score"
+
+
+def test_a_file_of_weights_gets_its_tags_preprocessing(tmp_path: Path) -> None:
+    """open_clip alone gives the usual one, and every score of this architecture is wrong without a word."""
+    from safetensors.torch import save_file
+
+    small = {k: v.contiguous() for k, v in open_clip.create_model("MobileCLIP-S1").state_dict().items()}
+    save_file(small, tmp_path / "w.safetensors")
+    model = clip_models.load(Score(model="MobileCLIP-S1", pretrained=str(tmp_path / "w.safetensors"), device="cpu"))
+    assert model.model.visual.preprocess_cfg["mean"] == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("name", ["open_clip_pytorch_model.bin", "w.pt"])
