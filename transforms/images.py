@@ -15,6 +15,7 @@ import contextlib
 import functools
 import hashlib
 import io
+import re
 import threading
 import warnings
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageStat, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
 from schemas.config import Fetch
 from transforms import image_form
@@ -61,7 +62,9 @@ _ALIASES = 1.5
 _GAP = 3.0  # a box filter comes first where the reduction is more than this: indistinguishable, says Pillow's manual
 SINGLE_COLOUR_STD = 2.0  # of 255: below this no channel says anything; JPEG noise of a flat picture stays under it
 LARGE_PIXELS = 1 << 24  # decoded one at a time in a process: at the limit an image takes most of a gigabyte
+MOST_SCANS = 100  # of a JPEG: each costs a pass over all pixels and as little as 100 bytes; real ones have some 10
 _one_large = threading.Lock()
+_SCAN = re.compile(rb"\xff\xda\x00[\x06\x08\x0a\x0c][\x01-\x04]")  # start of a scan of one to four components
 _ORIENTATION = 0x0112  # EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -76,6 +79,7 @@ _PHASH_SIDE, _PHASH_LOW = 32, 8  # the imagehash package's definition: 32x32 gre
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # mode → colour space of a profile that fits it
 
 cv2.setNumThreads(1)  # a worker has as many processes as cores
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 # The configured limit decides, not Pillow's; and its complaints about metadata are no user's business.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -112,6 +116,8 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
     kind = _named(data, MAGIC)
     if not kind:
         return _no_image(data)
+    if kind == "JPEG" and (scans := _scans(data)) > MOST_SCANS:
+        return Refused("undecodable", f"JPEG: {scans} scans")
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             width, height = image.size
@@ -222,6 +228,11 @@ def _no_image(data: bytes) -> Refused:
     return Refused("not_an_image", head[:60].decode("latin-1") if head.startswith(b"<") else f"begins {data[:16]!r}")
 
 
+def _scans(data: bytes) -> int:
+    """Scans that a JPEG has; the exact look is for those with many marks of one, which embedded videos have too."""
+    return len(_SCAN.findall(data)) if data.count(b"\xff\xda") > MOST_SCANS else 0
+
+
 def _is_cut(data: bytes, kind: str) -> bool:
     """Whether the end that a format prescribes is missing."""
     if kind == "JPEG":
@@ -251,7 +262,9 @@ def _resizable(image: Image.Image) -> Image.Image:
         highest = float(values.max(initial=0))
         deep = 65_535.0 if image.mode.startswith("I;16") or highest > 255 else 255.0
         top = 1.0 if image.mode == "F" and highest <= 1 else max(deep, highest)
-        return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
+        values = values.copy() if not values.flags.writeable else values
+        values *= 255 / top  # in place: at the limit on pixels each copy is a third of a gigabyte
+        return Image.fromarray(values.clip(0, 255, out=values).round(out=values).astype(np.uint8))
     if image.mode == "RGBA":
         return image
     if image.mode in ("LA", "PA", "RGBa", "La") or "transparency" in image.info:
