@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from transforms import hot, minhash
+from transforms import coders, hot, minhash
 from transforms.minhash import Bands
 
 WINDOW = 8  # neighbours that a member of a bucket is compared with, beside the first of all
@@ -38,7 +38,7 @@ class Signed(NamedTuple):
     shingles: bytes  # distinct shingle hashes where pairs are compared by them, else b""
 
 
-beam.coders.registry.register_coder(Signed, beam.coders.RowCoder)
+coders.register(Signed)
 
 Member = tuple[bytes, str, bool]  # hash of the next band, id, old
 

@@ -26,11 +26,11 @@ import numpy as np
 
 from schemas.config import Dedup
 from schemas.records import DROPPED, Fate, Sketch, stable_id
-from transforms import contamination, hot, minhash, shingles
+from transforms import coders, contamination, hot, minhash, shingles
 from transforms.shingles import Scheme
 from transforms.urls import page_key
 
-beam.coders.registry.register_coder(Sketch, beam.coders.RowCoder)
+coders.register(Sketch)
 
 STAGE = "dedup"
 COLUMNS = ("doc_id", "url", "crawl_date", "warc_file", "warc_offset", "texts", "images")  # what `sketches` reads

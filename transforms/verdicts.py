@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from schemas.records import DROPPED, KEPT, Cluster, Fate, KeptRow, Sketch
-from transforms import hot
+from transforms import coders, hot
 from transforms.duplicates import STAGE, Drop
 from transforms.minhash import estimate, jaccard
 
@@ -33,7 +33,7 @@ class Member(NamedTuple):
     shingles: bytes
 
 
-beam.coders.registry.register_coder(Member, beam.coders.RowCoder)
+coders.register(Member)
 _Row = tuple[str, str, float]  # doc_id, how, similarity to the kept one
 _Total = tuple[int, str, float, int, str]  # size, smallest id, then of the closest: -similarity, how, id
 
