@@ -125,7 +125,7 @@ def load_tower(model: str, pretrained: str, unfreeze_last: bool) -> Tower:
     name = clip_name(model)
     if name.startswith(LOCAL) and not (Path(name.removeprefix(LOCAL)) / "open_clip_config.json").is_file():
         raise ConfigError(f"train.vision = {model!r}: no open_clip_config.json in {name.removeprefix(LOCAL)}")
-    of = Weights("", "", {})
+    of = Weights("", "", ())
     if not name.startswith((LOCAL, HUB)):
         check_name(name, open_clip.list_models(), "train.vision")
         tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
@@ -136,7 +136,10 @@ def load_tower(model: str, pretrained: str, unfreeze_last: bool) -> Tower:
     logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
     try:
         clip = open_clip.create_model(
-            name, pretrained=of.file or of.tag or None, force_preprocess_cfg=of.preprocess, require_pretrained=True
+            name,
+            pretrained=of.file or of.tag or None,
+            force_preprocess_cfg=dict(of.preprocess),
+            require_pretrained=True,
         )
     except (RuntimeError, OSError, ValueError, KeyError) as error:
         raise ConfigError(f"train.vision = {model!r} does not load: {str(error).splitlines()[0]}") from None

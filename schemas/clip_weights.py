@@ -1,8 +1,9 @@
 """Which CLIP weights a setting means, and how they were trained: "TAG", "FILE" or "TAG=FILE" → tag and file.
 
 open_clip knows of each of its tags what preprocessing it was trained with, and whether with QuickGELU; of a file it
-knows neither, takes the usual ones, and every similarity is a little wrong. So a file goes by the tag that it is, or was
-trained like: said before it where an architecture's tags differ. Weights in a pickle, which can run anything, are refused.
+knows neither, takes the usual ones, and every similarity is a little wrong. So a file goes by the tag that it is, or
+was trained like: said before it where an architecture's tags differ. Weights in a pickle, which can run anything, are
+refused.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Weights(NamedTuple):
 
     file: str  # "" where open_clip fetches those of the tag
     tag: str  # "" where open_clip has no tag of the architecture
-    preprocess: dict[str, Any]  # of the tag, for a file
+    preprocess: tuple[tuple[str, Any], ...]  # of the tag, for a file
 
 
 def weights(
@@ -70,7 +71,7 @@ def weights(
     cfg = tags.get(tag, {})
     if cfg.get("quick_gelu") and not quick_gelu:  # open_clip only warns
         raise ConfigError(f"{setting} = {pretrained!r} was trained with QuickGELU: {architecture} = '{name}-quickgelu'")
-    return Weights(file, tag, {key: cfg[key] for key in _PREPROCESS if file and cfg.get(key)})
+    return Weights(file, tag, tuple((key, cfg[key]) for key in _PREPROCESS if file and cfg.get(key)))
 
 
 def check_name(name: str, known: Sequence[str], setting: str) -> None:

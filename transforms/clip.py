@@ -11,10 +11,13 @@ from __future__ import annotations
 import dataclasses
 import io
 import itertools
+import logging
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeVar
 
 import apache_beam as beam
@@ -31,12 +34,15 @@ from transforms.clip_models import Clip, load
 
 TOGETHER = 16  # batches that the handler is given at once: only between these does the model wait for a first batch
 AHEAD = 2  # batches that are made ready while one is computed
-_READERS = 4  # threads that read and decode; for a local blob two keep a core's model busy
+_DECODERS = 4  # threads that decode; two keep a core's model busy, a GPU needs those of all cores
 NAMESPACE, HALVED = "weft_clip", "batches_halved"
 NOT_FINITE = "not_finite"  # the problem of what a model makes no numbers of
 _ADDRESS = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object it read: another one in each process
 
-Vectors = npt.NDArray[np.float32]
+_log = logging.getLogger(__name__)
+_Ready = tuple[
+    list[str], list[Any]
+]  # of a batch: a problem or "" for each, and for each model a padded tensor of the rest
 T = TypeVar("T")
 
 
@@ -86,35 +92,45 @@ class _Handler(ModelHandler[Any, Embedding, Clip]):
     def get_metrics_namespace(self) -> str:
         return NAMESPACE
 
-    def _batches(self, refs: Sequence[T]) -> Iterator[Sequence[T]]:
-        size = self._config.batch_size
-        return (refs[start : start + size] for start in range(0, len(refs), size))
+    def _run(self, batch: Sequence[Any], model: Clip, begin: Callable[[Sequence[Any]], Future[_Ready]]) -> Any:
+        """An Embedding of each of `batch`. What `begin` makes ready is ahead of the model, what is yielded one behind.
 
-    def _embeddings(
-        self, keys: Sequence[str], problems: Sequence[str], found: Sequence[Vectors]
-    ) -> Iterator[Embedding]:
-        """An Embedding for each key; `found` has, for each model, rows for the keys without a problem."""
-        rows = itertools.count()
-        for key, problem in zip(keys, problems, strict=True):
-            if problem:
-                yield Embedding(key, [], problem)
-                continue
-            row = next(rows)
-            mine = [vectors[row] for vectors in found]
-            if all(np.isfinite(vector).all() for vector in mine):
-                yield Embedding(key, [vector.tobytes() for vector in mine], "")
-            else:
-                yield Embedding(key, [], NOT_FINITE)
+        Being behind costs nothing on a CPU; a GPU has the next batch to compute while this one's vectors are fetched.
+        """
+        size, models = self._config.batch_size, (model, *model.others)
+        parts = (batch[start : start + size] for start in range(0, len(batch), size))
+        before: tuple[Sequence[Any], list[str], list[Any]] | None = None
+        for refs, waiting in _ahead(parts, begin):
+            problems, inputs = waiting.result()
+            count = problems.count("")
+            found = [self._forward(one, inputs[n], count) for n, one in enumerate(models)] if count else []
+            if before:
+                yield from _embeddings(*before)
+            before = refs, problems, found
+        if before:
+            yield from _embeddings(*before)
 
-    def _forward(self, made: Callable[[int, int], Any], count: int, on_cpu: bool) -> Vectors:
-        """(count, D) unit vectors of a batch padded to the configured size; `made` computes rows from, to of it.
+    def _padded(self, rows: Sequence[npt.NDArray[Any]], model: Clip) -> Any:
+        """A tensor of the batch's rows and as many of zeros as make it the configured size."""
+        import torch
+
+        shape, dtype = (self._config.batch_size, *rows[0].shape), torch.from_numpy(np.empty(0, rows[0].dtype)).dtype
+        made = torch.zeros(shape, dtype=dtype, pin_memory=model.device == "cuda")  # pinned: copied while others compute
+        np.stack(rows, out=made.numpy()[: len(rows)])
+        return made
+
+    def _encode(self, model: Clip, rows: Any) -> Any:
+        raise NotImplementedError
+
+    def _forward(self, model: Clip, padded: Any, count: int) -> Any:
+        """(count, D) unit vectors, on the device, of a batch padded to the configured size.
 
         Where memory does not suffice, half of the batch is tried, and from then on no more than what went well. That
-        may change the last bits of a vector, which similarities, rounded to five decimals, do not show.
+        may change the last bits of a vector.
         """
         import torch
 
-        threads = torch.get_num_threads()
+        threads, on_cpu = torch.get_num_threads(), model.device == "cpu"
         if on_cpu:
             torch.set_num_threads(1)  # how a sum is split over threads decides its last bits
         try:
@@ -122,60 +138,87 @@ class _Handler(ModelHandler[Any, Embedding, Clip]):
             with torch.inference_mode():
                 while start < count:
                     try:
-                        rows.append(made(start, start + self._most).float().cpu().numpy())
+                        rows.append(self._encode(model, padded[start : start + self._most]).float())
                         start += self._most
                     except RuntimeError as error:  # torch.OutOfMemoryError is one
                         if "memory" not in str(error) or self._most == 1:
                             raise
                         self._most = (self._most + 1) // 2
                         Metrics.counter(NAMESPACE, HALVED).inc()
+                        _log.warning("out of memory: from now on %d at once", self._most)
                         if not on_cpu:
                             torch.cuda.empty_cache()
-            return np.asarray(np.concatenate(rows)[:count], np.float32)
+                return torch.cat(rows)[:count]
         finally:
             torch.set_num_threads(threads)
 
 
 class ImageHandler(_Handler):
-    """A batch of ImageRef → an Embedding each; an image that does not decode has a problem instead of vectors."""
+    """A batch of ImageRef → an Embedding each; an image that does not decode has a problem instead of vectors.
+
+    One thread reads, as blobs lie; several decode and resize; one lays batches together.
+    """
 
     def run_inference(
         self, batch: Sequence[ImageRef], model: Clip, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Embedding]:
         models = (model, *model.others)
+        cores = _DECODERS if model.device == "cpu" else max(_DECODERS, os.cpu_count() or 1)
+        with (
+            _Blob() as blob,
+            ThreadPoolExecutor(1, "read") as reader,
+            ThreadPoolExecutor(cores, "decode") as decoders,
+            ThreadPoolExecutor(1, "lay") as layer,
+        ):
 
-        def ready(ref: ImageRef) -> tuple[list[npt.NDArray[Any]], str]:
-            data = files.read_range(ref.path, ref.offset, ref.length)  # storage that fails is retried, not bad data
-            image, problem = _decode(data)
-            return ([] if image is None else [one.pixels(image) for one in models]), problem
+            def read(refs: Sequence[ImageRef]) -> list[Future[tuple[list[Any], str]]]:
+                return [decoders.submit(_opened, blob.read(ref), models) for ref in refs]
 
-        with ThreadPoolExecutor(_READERS, "decode") as pool:
-            for refs, waiting in _ahead(self._batches(batch), lambda refs: [pool.submit(ready, ref) for ref in refs]):
-                opened = [one.result() for one in waiting]
-                seen = [arrays for arrays, problem in opened if not problem]
-                found = (
-                    [self._seen(one, [arrays[n] for arrays in seen]) for n, one in enumerate(models)] if seen else []
+            def lay(waiting: Future[list[Future[tuple[list[Any], str]]]]) -> _Ready:
+                opened = [one.result() for one in waiting.result()]
+                good = [arrays for arrays, problem in opened if not problem]
+                seen = (
+                    [self._padded([arrays[n] for arrays in good], one) for n, one in enumerate(models)] if good else []
                 )
-                yield from self._embeddings([ref.key for ref in refs], [problem for _, problem in opened], found)
+                return [problem for _, problem in opened], seen
 
-    def _seen(self, model: Clip, arrays: list[npt.NDArray[Any]]) -> Vectors:
-        padded = np.zeros((self._config.batch_size, *arrays[0].shape), arrays[0].dtype)
-        padded[: len(arrays)] = arrays
+            yield from self._run(batch, model, lambda refs: layer.submit(lay, reader.submit(read, refs)))
 
-        def made(start: int, end: int) -> Any:
-            return model.model.encode_image(model.normalised(padded[start:end]), normalize=True)
-
-        return self._forward(made, len(arrays), model.device == "cpu")
+    def _encode(self, model: Clip, rows: Any) -> Any:
+        return model.model.encode_image(model.normalised(rows), normalize=True)
 
 
-def _decode(data: bytes) -> tuple[Image.Image | None, str]:
-    """An RGB image, or None and why there is none."""
+class _Blob:
+    """Reads images; the file of the last one stays open, so that sorted by place each is opened once."""
+
+    def __init__(self) -> None:
+        self._path, self._open = "", ExitStack()
+
+    def __enter__(self) -> _Blob:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def read(self, ref: ImageRef) -> bytes:
+        """Raises OSError where storage fails: that is retried, and not taken for bad data."""
+        if ref.path != self._path:
+            self._open.close()
+            self._path, self._stream = "", self._open.enter_context(files.open_read(ref.path))
+            self._path = ref.path
+        self._stream.seek(ref.offset)
+        return self._stream.read(ref.length)
+
+
+def _opened(data: bytes, models: Sequence[Clip]) -> tuple[list[Any], str]:
+    """What each model is given of an image, or why there is none."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGB"), ""
+            image.load()
+            return [one.pixels(image) for one in models], ""
     except Exception as error:  # Pillow's decoders raise whatever their format's parser does
         said = " ".join(_ADDRESS.sub("", str(error)).split())
-        return None, f"{type(error).__name__}: {said}"[:100]
+        return [], f"{type(error).__name__}: {said}"[:100]
 
 
 class TextHandler(_Handler):
@@ -186,32 +229,22 @@ class TextHandler(_Handler):
     ) -> Iterator[Embedding]:
         models = (model, *model.others)
 
-        def ready(refs: Sequence[TextRef]) -> list[Any]:
-            return [one.tokenizer([ref.text for ref in refs]) for one in models]
+        def ready(refs: Sequence[TextRef]) -> _Ready:
+            told = [ref.text for ref in refs]
+            return [""] * len(refs), [self._padded(one.tokenizer(told).numpy(), one) for one in models]
 
         with ThreadPoolExecutor(1, "tokenize") as pool:
-            for refs, waiting in _ahead(self._batches(batch), lambda refs: [pool.submit(ready, refs)]):
-                tokens = waiting[0].result()
-                found = [self._read(one, tokens[n]) for n, one in enumerate(models)]
-                yield from self._embeddings([ref.key for ref in refs], [""] * len(refs), found)
+            yield from self._run(batch, model, lambda refs: pool.submit(ready, refs))
 
-    def _read(self, model: Clip, tokens: Any) -> Vectors:
-        import torch
-
-        missing = self._config.batch_size - len(tokens)
-        padded = torch.cat([tokens, torch.zeros((missing, *tokens.shape[1:]), dtype=tokens.dtype)])
-
-        def made(start: int, end: int) -> Any:
-            return model.model.encode_text(padded[start:end].to(model.device), normalize=True)
-
-        return self._forward(made, len(tokens), model.device == "cpu")
+    def _encode(self, model: Clip, rows: Any) -> Any:
+        return model.model.encode_text(rows.to(model.device, non_blocking=True), normalize=True)
 
 
 def _ahead(
-    batches: Iterable[Sequence[T]], begin: Callable[[Sequence[T]], list[Future[Any]]]
-) -> Iterator[tuple[Sequence[T], list[Future[Any]]]]:
+    batches: Iterable[Sequence[T]], begin: Callable[[Sequence[T]], Future[_Ready]]
+) -> Iterator[tuple[Sequence[T], Future[_Ready]]]:
     """Each batch with what `begin` began for it, AHEAD further ones begun before it is handed out."""
-    begun: deque[tuple[Sequence[T], list[Future[Any]]]] = deque()
+    begun: deque[tuple[Sequence[T], Future[_Ready]]] = deque()
     for batch in batches:
         begun.append((batch, begin(batch)))
         if len(begun) > AHEAD:
@@ -219,9 +252,26 @@ def _ahead(
     yield from begun
 
 
+def _embeddings(refs: Sequence[Any], problems: Sequence[str], found: Sequence[Any]) -> Iterator[Embedding]:
+    """An Embedding for each of `refs`; `found` has, for each model, a tensor of rows for those without a problem."""
+    rows, arrays = itertools.count(), [np.asarray(vectors.cpu().numpy(), np.float32) for vectors in found]
+    for ref, problem in zip(refs, problems, strict=True):
+        if problem:
+            yield Embedding(ref.key, [], problem)
+            continue
+        row = next(rows)
+        if all(np.isfinite(vectors[row]).all() for vectors in arrays):
+            yield Embedding(ref.key, [vectors[row].tobytes() for vectors in arrays], "")
+        else:
+            yield Embedding(ref.key, [], NOT_FINITE)
+
+
 def batches(item: tuple[str, Iterable[Any]], size: int) -> Iterator[list[Any]]:
-    """A bucket's members, sorted and distinct, several batches together: their make-up depends on the members alone."""
-    members = sorted(set(item[1]))
+    """A bucket's members, sorted and distinct, several batches together: their make-up depends on the members alone.
+
+    Images are sorted by where they lie: reading is sequential, and a blob is opened once for all of them.
+    """
+    members = sorted(set(item[1]), key=lambda member: (member[1:], member[0]))
     for start in range(0, len(members), size * TOGETHER):
         yield members[start : start + size * TOGETHER]
 

@@ -57,23 +57,27 @@ class Clip:
 
         return made
 
-    def normalised(self, pixels: npt.NDArray[Any]) -> Any:
-        """(N, ...) of `pixels` → (N, 3, H, W) on the device, in what the model computes in.
+    def normalised(self, pixels: Any) -> Any:
+        """A tensor (N, ...) of `pixels` → (N, 3, H, W) on the device, in what the model computes in.
 
         What crosses to a GPU are bytes, a quarter of the floats; the arithmetic is preprocess' own, in its order.
         """
         import torch
 
-        tensor = torch.from_numpy(pixels)
-        if self.device == "cuda":
-            tensor = tensor.pin_memory().to(self.device, non_blocking=True)
-        steps = self._steps()
-        if steps is not None:
-            tensor = tensor.permute(0, 3, 1, 2).contiguous().to(torch.float32).div(255)
-            mean, std = (torch.tensor(v, device=tensor.device).view(-1, 1, 1) for v in (steps[1].mean, steps[1].std))
-            tensor = tensor.sub(mean).div(std)
+        tensor = pixels.to(self.device, non_blocking=True)
+        if self._steps() is not None:
+            mean, std = self._scale
+            tensor = tensor.permute(0, 3, 1, 2).contiguous().to(torch.float32).div(255).sub(mean).div(std)
         dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.precision.removeprefix("pure_"))
         return tensor.to(dtype) if dtype else tensor
+
+    @functools.cached_property
+    def _scale(self) -> list[Any]:
+        """Mean and deviation of each channel; made once, because the copy to a GPU waits for what it computes."""
+        import torch
+
+        _, last = self._steps() or (None, None)
+        return [torch.tensor(v, device=self.device).view(-1, 1, 1) for v in (last.mean, last.std)] if last else []
 
     def _steps(self) -> tuple[list[Any], Any] | None:
         """(steps on PIL images, normalisation) of open_clip's usual preprocessing; None for another."""
@@ -121,9 +125,11 @@ def load(config: ScoreConfig) -> Clip:
         raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
     made = []
     for setting, name, pretrained in wanted(config):
+        whole = name.startswith((LOCAL, HUB))
+        of = Weights("", "", ()) if whole else _architecture(setting, name, pretrained)
         try:
             with _loading:  # threads of one worker ask at the same time
-                made.append(_load(setting, name, pretrained, config.precision, device, config.compile))
+                made.append(_load(name, of, config.precision, device, config.compile))
         except _Unfit as error:
             raise ConfigError(f"{setting} = {name!r} {error}") from None
     return dataclasses.replace(made[0], others=tuple(made[1:]))
@@ -137,11 +143,9 @@ _loading = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _load(setting: str, name: str, pretrained: str, precision: str, device: str, compiled: bool) -> Clip:
+def _load(name: str, of: Weights, precision: str, device: str, compiled: bool) -> Clip:
     import open_clip
     import torch
-
-    of = Weights("", "", {}) if name.startswith((LOCAL, HUB)) else _architecture(setting, name, pretrained)
 
     logger, level = logging.getLogger(), logging.getLogger().level
     logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
@@ -152,7 +156,7 @@ def _load(setting: str, name: str, pretrained: str, precision: str, device: str,
             precision=precision,
             device=device,
             require_pretrained=True,  # else a model without weights is a random one
-            **{f"image_{key}": value for key, value in of.preprocess.items()},
+            **{f"image_{key}": value for key, value in of.preprocess},
         )
         own = Path(name.removeprefix(LOCAL)) / BPE
         more = {"bpe_path": str(own)} if name.startswith(LOCAL) and own.is_file() else {}

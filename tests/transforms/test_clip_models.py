@@ -88,15 +88,17 @@ def test_what_the_model_is_given_is_open_clips_own_to_the_bit(b32: str, tmp_path
         with open(ref.path, "rb") as blob:
             blob.seek(ref.offset)
             image = Image.open(io.BytesIO(blob.read(ref.length)))
-        ours = model.normalised(model.pixels(image.convert("RGB"))[None])[0]
-        assert torch.equal(ours, model.preprocess(image))
-        assert model.pixels(image.convert("RGB")).dtype == np.uint8, "a quarter of what floats would be"
+        for mode in ("RGB", "L", "P", "RGBA", "CMYK"):
+            given = image.convert(mode)
+            pixels = model.pixels(given)
+            assert pixels.dtype == np.uint8, "a quarter of what floats would be"
+            assert torch.equal(model.normalised(torch.tensor(pixels)[None])[0], model.preprocess(given))
 
 
 def test_a_preprocessing_of_another_kind_is_used_as_it_is(tmp_path: Path) -> None:
     model = clip_models.load(Score(device="cpu"))
     odd = clip_models.Clip(model.model, lambda image: torch.full((3, 64, 64), 0.5), model.tokenizer, "cpu")
-    (pixels,) = odd.normalised(odd.pixels(Image.new("RGB", (9, 9)))[None])
+    (pixels,) = odd.normalised(torch.tensor(odd.pixels(Image.new("RGB", (9, 9))))[None])
     assert torch.equal(pixels, torch.full((3, 64, 64), 0.5))
 
 
