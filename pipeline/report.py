@@ -2,6 +2,7 @@
 
 Reads   manifests, fates and tables of every stage that has run
 Writes  report/index.html   no script, no request to anywhere; every string of a page escaped
+        report/images.html  the contact sheet
         report/metrics.json
 
 A stage that has not run is said to have not run. The same output directory gives the same bytes.
@@ -15,7 +16,7 @@ from string import Template
 from typing import Any
 
 import schemas.config as configuration
-from pipeline import charts, datacard, exhibits, figures, outcome, samples, strangers
+from pipeline import charts, contact_sheet, datacard, exhibits, figures, image_figures, outcome, samples, strangers
 from pipeline.charts import number, percent, size, text
 from pipeline.samples import first_urls
 from pipeline.stages import STAGES
@@ -34,7 +35,9 @@ _KINDS = {"record": "records", "page": "pages", "document": "documents", "image"
 def write(output: str, config: Config) -> str:
     """Write the report on `output`; returns where its page is."""
     found = figures.gather(output)
+    found["images"] = image_figures.gather(output)
     metrics = {"recipe": config.recipe, "config": configuration.to_dict(config), **found}
+    contact_sheet.write(output, config)
     page = _page(output, config, found)
     files.write_atomic(
         files.join(output, "report", "metrics.json"), json.dumps(metrics, indent=1, sort_keys=True) + "\n"
@@ -50,6 +53,7 @@ def _page(output: str, config: Config, found: dict[str, Any]) -> str:
         ("distributions", "Distributions", _distributions(found)),
         ("documents", "Documents", _documents(output, config)),
         ("pairs", "Pairs", _pairs(output, found)),
+        ("images", "Images", _images(found)),
         ("dropped", "Dropped", _dropped(output, config)),
         ("duplicates", "Duplicates", _duplicates(output, config, found)),
         ("shards", "Shards", outcome.shards(found)),
@@ -66,6 +70,7 @@ def _page(output: str, config: Config, found: dict[str, Any]) -> str:
         title=f"weft: recipe {text(config.recipe)}",
         css=(_HOME / "report.css").read_text("utf-8"),
         header=header,
+        first="funnel",
         nav="".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in sections),
         main="\n".join(
             f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{title}</h2>{body}</section>'
@@ -216,6 +221,24 @@ def _pairs(output: str, found: dict[str, Any]) -> str:
             shown = "".join(exhibits.pair(row, thumbs.get(image_key(row["image_url"]))) for row in rows)
             parts.append(f'<h3>{name.capitalize()} similarity</h3><div class="gallery">{shown}</div>')
     return "".join(parts)
+
+
+def _images(found: dict[str, Any]) -> str:
+    images = found["images"]
+    if not images:
+        return outcome.NOT_RUN
+    rows = {
+        "wanted": images["wanted"],
+        "fetched": images["stored"],
+        "different files (sha256)": images["distinct_sha256"],
+        "files behind several addresses": images["shared_sha256"],
+        "different looks (perceptual hash)": images["distinct_looks"],
+        "looks of several addresses": images["shared_looks"],
+        **images["odd"],
+    }
+    shown = "".join(f'<tr><td>{text(name)}</td><td class="n">{count:,}</td></tr>' for name, count in rows.items())
+    sheet = '<p><a href="images.html">The contact sheet: look at them</a></p>' if images["stored"] else ""
+    return f"{sheet}<table>{shown}</table>"
 
 
 def _dropped(output: str, config: Config) -> str:

@@ -244,6 +244,7 @@ class Report:
     """The page to look at."""
 
     samples: int = 8  # documents shown of each kind
+    images: int = 1_000  # on the contact sheet, at most
 
 
 @dataclasses.dataclass(frozen=True)
