@@ -93,11 +93,7 @@ def _final_drops(work: Work, p: beam.Pipeline, unique: Any, stars: str) -> Any:
         )[1]
     for rule in reversed(work.equal):  # the last rule's drops point at what is kept; earlier ones may not
         of_rule = equal | f"By_{rule}" >> beam.Filter(lambda d, rule=rule: d[1][1] == rule).with_output_types(Drop)
-        if final is None:
-            final = of_rule
-        else:
-            followed = (of_rule, final) | f"Follow_{rule}" >> Follow()
-            final = (final, followed) | f"Join_{rule}" >> beam.Flatten()
+        final = of_rule if final is None else (of_rule, final) | f"Follow_{rule}" >> Follow(both=True)
     if final is None:
         return p | "NoDrops" >> beam.Create([]).with_output_types(Drop)
     if work.earlier:

@@ -173,7 +173,14 @@ class EqualKeys(beam.PTransform):
 
 @dataclasses.dataclass
 class Follow(beam.PTransform):
-    """(drops, drops of what they point at) → the first drops, pointing at what the second ones point at."""
+    """(drops, drops of what they point at) → the first drops, pointing at what the second ones point at.
+
+    Args:
+        both: let the second ones come out as well. They pass through the join for that: where a Flatten's parts are
+            read by other steps too, Beam's fusion for runners in Java breaks the pipeline (apache/beam issue 34647).
+    """
+
+    both: bool = False
 
     def expand(self, drops: tuple[beam.PCollection[Drop], beam.PCollection[Drop]]) -> beam.PCollection[Drop]:
         earlier, later = drops
@@ -184,11 +191,10 @@ class Follow(beam.PTransform):
             beam.pvalue.AsDict(parts),
         ).with_output_types(Drop)
         further = later | "Copies" >> beam.FlatMap(_to_parts, beam.pvalue.AsDict(parts)).with_output_types(Drop)
-        return (
-            {"pointing": pointing, "next": further}
-            | "Join" >> beam.CoGroupByKey()
-            | "Follow" >> beam.FlatMapTuple(_follow).with_output_types(Drop)
-        )
+        joined = {"pointing": pointing, "next": further}
+        if self.both:
+            joined["own"] = later | "Own" >> beam.Map(lambda d: (d[0], d[1])).with_output_types(Drop)
+        return joined | "Join" >> beam.CoGroupByKey() | "Follow" >> beam.FlatMapTuple(_follow).with_output_types(Drop)
 
 
 def takes_part(document: Sketch, rule: str) -> bool:
@@ -304,3 +310,5 @@ def _follow(target: str, groups: dict[str, Iterable[tuple[str, str]]]) -> Iterat
     further = next((kept for kept, _ in groups["next"]), hot.whole(target))
     for doc_id, how in groups["pointing"]:
         yield doc_id, (further, how)
+    for kept, how in groups.get("own", ()):
+        yield target, (kept, how)
