@@ -2,43 +2,35 @@
 
     documents ⋈ kept ─┐                            ┌─► by key bucket: copied from an earlier run's output
     pairs ⋈ kept ─────┴─► wanted keys ⋈ captures ─┼─► by archive: one unit a WARC file
-                                                   └─► by host bucket: HTTP units
+                                                   └─► by host bucket: HTTP units ─► redirected to other hosts:
+                                                                     ▲                  by their bucket, once more
+                                                                     └──────────────────┘
 
 Cheap things cross shuffles: URLs and places in archives. Reading or fetching, validation and writing are one step, so
-image bytes never do. A unit writes its blobs, its index and its fates, and is skipped when they are there.
+image bytes never do (pipeline/fetch_units.py). A host is asked by one unit at a time, and only by its own: that is
+what lets one process keep the host's limits. A redirect to another host therefore waits for the next round.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 
-import schemas.config as configuration
 from pipeline.context import Context
-from pipeline.extract import unit_name
-from schemas.config import Fetch
-from schemas.records import DROPPED, KEPT, Fate, ImageRow, hash_bucket
-from schemas.tables import IMAGES, REPEATED
-from transforms import earlier_images, files, images, optout
-from transforms.blobs import BlobWriter, Got, in_order, index_row
-from transforms.hosts import fetch_all, host_of
-from transforms.http_images import Client, Response
-from transforms.images import Prepared, Refused
+from pipeline.fetch_units import COPY, STAGE, WEB, Wanted, fetch_unit, moved
+from schemas.records import hash_bucket
+from schemas.tables import REPEATED
+from transforms import earlier_images, files
+from transforms.http_images import Client, house
 from transforms.repeated_images import COLUMNS, Repeated
-from transforms.sinks import ReadTable, WriteTable, read_rows, write_table
-from transforms.spool import Spool
-from transforms.units import Counts, run_unit, write_fates
+from transforms.sinks import ReadTable, WriteTable, read_rows
 from transforms.urls import image_key
-from transforms.warc import Record, read_archive, read_captures
 
 OUTPUTS = ("images",)
-STAGE = "fetch"
-_HTTP, _EARLIER = "http", "earlier"  # kinds of unit, beside the path of an archive
-_WEB, _COPY = -1, -2  # in place of an offset in an archive
+HOPS = 3  # from host to host that redirects may lead, each a round of its own
 _REPEATED_FILES = 4
 
 
@@ -76,17 +68,29 @@ def run(ctx: Context) -> dict[str, int]:
             | "SpreadEarlier" >> beam.Reshuffle()
             | "EarlierRows" >> beam.FlatMap(earlier_images.rows).with_output_types(tuple[str, tuple[int, str]])
         )
-        fetched = (
+        routed = (
             {"wanted": wanted, "held": held, "before": before}
             | "ChooseCapture" >> beam.CoGroupByKey()
-            | "Route" >> beam.FlatMap(_route, fetch.buckets).with_output_types(tuple[str, tuple[str, str, int, int]])
-            | "Unit" >> beam.GroupByKey()
-            | "Fetch" >> beam.Map(fetch_unit, ctx.output, ctx.fingerprint, fetch)
+            | "Route" >> beam.FlatMap(_route, fetch.buckets).with_output_types(tuple[str, Wanted])
         )
+        fetched = []
+        for hop in range(HOPS + 1 if fetch.http else 1):
+            if hop:
+                routed = (
+                    fetched[-1]
+                    | f"Moved{hop}" >> beam.FlatMap(moved)
+                    | f"Follow{hop}" >> beam.Map(_follow, fetch.buckets, hop).with_output_types(tuple[str, Wanted])
+                )
+            fetched.append(
+                routed
+                | f"Unit{hop}" >> beam.GroupByKey()
+                | f"Fetch{hop}" >> beam.Map(fetch_unit, ctx.output, ctx.fingerprint, fetch, hop == HOPS)
+            )
         if fetch.placeholder_urls:
+            indexed = [one | f"Indexed{hop}" >> beam.FlatMap(read_rows, COLUMNS) for hop, one in enumerate(fetched)]
             _ = (
-                fetched
-                | "Indexed" >> beam.FlatMap(read_rows, COLUMNS)
+                indexed
+                | "AllIndexed" >> beam.Flatten()
                 | "Repeated" >> Repeated(fetch.placeholder_urls)
                 | "WriteRepeated" >> WriteTable(ctx.path("images", "repeated"), REPEATED, _REPEATED_FILES)
             )
@@ -192,7 +196,7 @@ def _capture(row: dict[str, object]) -> tuple[str, tuple[int, str, int]]:
     return image_key(str(row["url"])), (int(row["crawl_date"] or 0), str(row["warc_file"]), int(row["warc_offset"]))  # type: ignore[call-overload]
 
 
-def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator[tuple[str, tuple[str, str, int, int]]]:
+def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator[tuple[str, Wanted]]:
     """(unit, (key, address, offset, date)): an earlier run, else the archive with its best address, else its host."""
     key, found = item
     wanted, held, before = list(found["wanted"]), sorted(found["held"]), sorted(found["before"])
@@ -200,105 +204,19 @@ def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator
         return
     url = str(wanted[0])
     if before:
-        yield f"{_EARLIER}-{hash_bucket(key, buckets, 'earlier'):05d}", (key, before[0][1], _COPY, 0)
+        yield f"earlier-{hash_bucket(key, buckets, 'earlier'):05d}", (key, before[0][1], COPY, 0)
     elif held:
         _, date, warc_file, offset, address = held[0]
         yield warc_file, (key, address, offset, date)
     else:
-        bucket = hash_bucket(host_of(url), buckets, "host")
-        yield f"{_HTTP}-{bucket:05d}", (key, url, _WEB, 0)
+        yield f"http-{_host_bucket(url, buckets):05d}", (key, url, WEB, 0)
 
 
-def fetch_unit(
-    item: tuple[str, Iterable[tuple[str, str, int, int]]], output: str, fingerprint: str, config: Fetch
-) -> str:
-    """One work unit: all its images got, prepared, stored and indexed; returns where its index is."""
-    source, values = item
-    wanted = sorted(set(values))
-    name = source if wanted[0][2] < 0 else f"warc-{unit_name(source)}"
-    print_ = configuration.digest(fingerprint, [list(value) for value in wanted])
-
-    spool = Spool(output, name, print_)
-    index = files.join(output, "images", "index", f"{name}.parquet")
-
-    def work() -> Counts:
-        rows: list[ImageRow] = []
-        fates: list[Fate] = []
-        with BlobWriter(output, name) as blobs:
-            for got, origin in _images(source, wanted, config, spool):
-                rows.append(index_row(got, origin, blobs))
-                if isinstance(got.made, Refused):
-                    fates.append(Fate(STAGE, "image", got.key, DROPPED, got.made.reason, got.made.detail))
-                else:
-                    fates.append(Fate(STAGE, "image", got.key, KEPT, "", ""))
-        write_table(index, sorted(rows), IMAGES)
-        write_fates(output, STAGE, name, sorted(fates))
-        return {"image": len(rows)}
-
-    run_unit(output, STAGE, name, print_, work)
-    spool.remove()
-    return index
+def _follow(redirected: tuple[str, str], buckets: int, hop: int) -> tuple[str, Wanted]:
+    """(unit of a later round, what it is to ask for): an image whose redirect leads to another host."""
+    key, url = redirected
+    return f"http-{_host_bucket(url, buckets):05d}-{hop}", (key, url, WEB, 0)
 
 
-def _images(
-    source: str, wanted: list[tuple[str, str, int, int]], config: Fetch, spool: Spool
-) -> Iterator[tuple[Got, str]]:
-    """(what came of it, where it was got from) of each image of a unit."""
-    if wanted[0][2] == _COPY:
-        yield from (earlier_images.got(row) for _, row, *_ in wanted)
-    elif wanted[0][2] == _WEB:
-        yield from ((got, "http") for got in _from_web(wanted, config, spool))
-    else:
-        yield from ((got, "warc") for got in _from_archive(source, wanted, config))
-
-
-def _from_archive(path: str, wanted: list[tuple[str, str, int, int]], config: Fetch) -> Iterator[Got]:
-    """Images of one archive, in the order in which they stand there."""
-    places: dict[int, list[tuple[str, str, int]]] = {}
-    for key, address, offset, date in wanted:
-        places.setdefault(offset, []).append((key, address, date))
-    missed: dict[tuple[str, int, int], list[str]] = {}  # (address, offset, date) → keys
-    for offset, record in read_captures(path, sorted(places)):
-        for key, address, date in places[offset]:
-            if record is not None and image_key(record.url) == address:
-                yield _of_capture(key, record, date, config)
-            else:
-                missed.setdefault((address, offset, date), []).append(key)
-    if missed:  # an archive that is a single gzip member has one offset for all its records
-        for found in read_archive(path):
-            if isinstance(found, Record):
-                place = (image_key(found.url), found.offset, found.crawl_date)
-                for key in missed.pop(place, ()):
-                    yield _of_capture(key, found, found.crawl_date, config)
-    for (_, offset, date), keys in sorted(missed.items()):
-        for key in keys:
-            yield Got(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
-
-
-def _of_capture(key: str, record: Record, date: int, config: Fetch) -> Got:
-    if config.honour_opt_out and (wish := optout.read_image(record.headers, config.opt_out)):
-        return Got(key, Refused("opt_out", wish), record.status, date, "", wish)
-    wish = optout.read_image(record.headers)
-    return Got(key, images.prepare(record.body, config), record.status, date, "", wish)
-
-
-def _from_web(wanted: list[tuple[str, str, int, int]], config: Fetch, spool: Spool | None = None) -> Iterator[Got]:
-    """Images that no archive holds, by key; those that a killed run of this unit had got are not asked for again."""
-    if not config.http:
-        return (Got(key, Refused("not_in_warc", ""), 0, 0) for key, *_ in wanted)
-
-    def then(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
-        made = Refused(found.reason, found.detail) if found.reason else images.prepare(found.body, config)
-        if isinstance(made, Refused) and made.reason == "not_an_image" and found.declared:
-            made = Refused(made.reason, f"{found.declared}: {made.detail}")
-        return made, found.status, int(time.time() * 1e6), found.url, found.opt_out
-
-    def answers() -> Iterator[Got]:
-        left = {key: url for key, url, *_ in wanted}
-        for got in spool.earlier(earlier_images.MAY_PASS) if spool else ():
-            if left.pop(got.key, None) is not None:
-                yield got
-        found = (Got(key, *answer) for key, answer in fetch_all(left.items(), Client(config), then, config))
-        yield from spool.through(found) if spool else found
-
-    return in_order(answers())
+def _host_bucket(url: str, buckets: int) -> int:
+    return hash_bucket(house(url), buckets, "host")

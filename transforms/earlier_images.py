@@ -13,10 +13,9 @@ from typing import Any
 from schemas.config import ConfigError, Fetch
 from transforms import files, sinks
 from transforms.blobs import Got
-from transforms.hosts import PASSING
 from transforms.http_images import UNANSWERED
 from transforms.images import Prepared, Refused
-from transforms.robots import UNAVAILABLE
+from transforms.robots import PASSING, UNAVAILABLE
 
 MAY_PASS = frozenset(
     {*UNANSWERED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}

@@ -24,14 +24,12 @@ from urllib.parse import urlsplit
 
 from schemas.config import Fetch
 from schemas.records import hash_unit
+from transforms.gates import FIRST_WAIT_S, MAX_WAIT_S, THROTTLED
 from transforms.http_images import UNANSWERED, Response
+from transforms.robots import PASSING
 
 DEAD_AFTER = 3  # images without a whole answer since the last one
 THROTTLED_AFTER = 10  # images that were told to come back later, likewise
-MAX_WAIT_S = 20.0  # longest Retry-After that is waited for
-FIRST_WAIT_S = 0.5  # doubled with each further try, and up to half as long again, so that retries do not come in step
-_THROTTLED = (429, 503)
-PASSING = (429, 500, 502, 503, 504)
 _THREADS = min(4, os.cpu_count() or 1)  # of a worker process, of which there is one per core as a rule
 
 T = TypeVar("T")
@@ -202,7 +200,7 @@ class _Board:
         host = host_of(job.url)
         if found.reason in UNANSWERED:
             self._silent[host].add(job.url)
-        elif found.status in _THROTTLED:
+        elif found.status in THROTTLED:
             self._throttled[host].add(job.url)
         else:
             self._silent[host].clear()
@@ -210,10 +208,10 @@ class _Board:
         if not (found.reason in UNANSWERED or found.status in PASSING):
             return False
         rest = found.retry_after
-        if rest is None:  # jitter by hash: whoever comes in step once would do so for ever
+        if rest is None:  # up to half as long again, by hash: whoever comes in step once would do so for ever
             rest = FIRST_WAIT_S * 2**job.tries * (1 + hash_unit(job.key, str(job.tries)) / 2)
         until = time.monotonic() + min(rest, MAX_WAIT_S)
-        if found.status in _THROTTLED or found.retry_after is not None:
+        if found.status in THROTTLED or found.retry_after is not None:
             self._resting[host] = max(until, self._resting.get(host, 0.0))
         if job.tries >= self._retries:
             return False

@@ -1,7 +1,8 @@
 """One polite HTTP GET: bounded in time, bytes, headers and redirects, and never into a private network.
 
 URL → a whole answer, or the reason there is none. aiohttp speaks HTTP/1.1 over connections that are kept open and used
-again; redirects are followed here, because each hop has to pass the guard and the rules of its own site. `connect_to`
+again; redirects are followed here, because each hop has to pass the guard and the rules of its own site. Where the host
+of their target is another worker's to ask, they are not followed but told. `connect_to`
 entries lead a host and its subdomains to a given address without the guard, much as curl's --connect-to; that is how a
 mirror, a cache or a test server is used, and it is spoken to in plain HTTP even for https URLs.
 
@@ -24,6 +25,7 @@ from yarl import URL
 
 from schemas.config import ConfigError, Fetch
 from transforms import optout
+from transforms.gates import FIRST_WAIT_S, MAX_WAIT_S, THROTTLED, Gate
 from transforms.guard import Guard
 from transforms.robots import MAX_BYTES as MAX_RULES
 from transforms.robots import Problem, Reservations, Robots
@@ -32,6 +34,7 @@ from transforms.urls import resolve
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 UNANSWERED = ("connection_failed", "timeout", "incomplete")
+MOVED = "moved"  # to another host; `detail` is where to
 MAX_DELAY_S = 30.0  # the longest Crawl-delay that is kept to; longer ones would stand still for days
 IDLE_S = 10.0  # how long an open connection waits for its next use; servers close theirs after 5 to 75 s
 _BUFFER = 1 << 18  # bytes of an answer that may wait to be read
@@ -55,12 +58,19 @@ class Response(NamedTuple):
 class Client:
     """Fetches images from one event loop; an asynchronous context manager."""
 
-    def __init__(self, config: Fetch) -> None:
-        """Raises ConfigError for a connect_to entry or a network that is none."""
-        self._config = config
+    def __init__(self, config: Fetch, leave_host: bool = True) -> None:
+        """
+        Args:
+            config: limits, and what is honoured.
+            leave_host: follow redirects to other hosts; else they end as MOVED.
+
+        Raises:
+            ConfigError: a connect_to entry or a network that is none.
+        """
+        self._config, self._leave_host = config, leave_host
         self._routes = dict(_route(entry) for entry in config.connect_to)
         self._guard = Guard(config.allow_networks)
-        self._gates: dict[str, asyncio.Semaphore] = {}  # by host: redirects of many sites may lead to one
+        self._gates: dict[str, Gate] = {}  # by host: redirects of many sites may lead to one
         self.tls = ssl.create_default_context()
         self._robots = Robots(config.user_agent, self._rules_file)
         self._reservations = Reservations(self._rules_file)
@@ -100,17 +110,17 @@ class Client:
             return Response(0, b"", "bad_url", told[:200])
         left = self._config.timeout_s  # what asking for the rules of sites takes is not the image's
         for _ in range(MAX_REDIRECTS + 1):
-            reason, detail = await self._refused(url)
-            if reason:
-                return Response(0, b"", reason, detail, url=url)
-            begun = time.monotonic()
-            found, target = await self._once(url, left, last=last)
-            left -= time.monotonic() - begun
+            problem = await self._refused(url)
+            if problem.reason:
+                return Response(problem.status, b"", problem.reason, problem.detail, url=url)
+            found, target, left = await self._in_turn(url, left, last=last)
             if not target:
                 return found
-            url = resolve(url, target)
+            before, url = url, resolve(url, target)
             if not url:
                 return Response(found.status, b"", "bad_redirect", target[:200])
+            if not self._leave_host and house(before) != house(url):
+                return Response(found.status, b"", MOVED, url)
         return Response(found.status, b"", "too_many_redirects", url[:200])
 
     def delay(self, url: str) -> float:
@@ -125,32 +135,43 @@ class Client:
         """What the site's own files say against asking for this."""
         if self._config.robots:
             problem = await self._robots.verdict(url)
-            if problem[0]:
+            if problem.reason:
                 return problem
         if self._config.tdm_file and "tdm" in self._forbidden and await self._reservations.reserved(url):
-            return "opt_out", "tdmrep.json: reserved"
-        return "", ""
+            return Problem("opt_out", "tdmrep.json: reserved")
+        return Problem("", "")
 
     async def _rules_file(self, url: str) -> tuple[int, bytes, Problem]:
         """(status, body, problem) of a site's robots.txt or the like, redirects followed; it has a time of its own."""
         left = self._config.timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            begun = time.monotonic()
-            found, target = await self._once(url, left, plain=True)
-            left -= time.monotonic() - begun
+            found, target, left = await self._in_turn(url, left, plain=True)
             if not target:
-                return found.status, found.body, (found.reason, found.detail)
+                return found.status, found.body, Problem(found.reason, found.detail)
             url = resolve(url, target)
-        return 404, b"", ("", "")  # RFC 9309, 2.3.1.2: more than five redirects may be taken for unavailable
+        return 404, b"", Problem("", "")  # RFC 9309, 2.3.1.2: more than five redirects may be taken for unavailable
 
-    async def _once(self, url: str, seconds: float, plain: bool = False, last: bool = False) -> tuple[Response, str]:
-        """(answer, where it leads on to); opt-outs of images mean nothing where it is `plain` text."""
+    async def _in_turn(
+        self, url: str, seconds: float, plain: bool = False, last: bool = False
+    ) -> tuple[Response, str, float]:
+        """(answer, where it leads on to, seconds that are left); waiting for one's turn does not count."""
         host = urlsplit(url).hostname or ""
+        gate = self._gates.get(host)
+        if gate is None:
+            gate = self._gates[host] = Gate(self._config.per_host, self._config.interval_s)
+        async with gate.turn(None if plain else self.delay(url)):
+            begun = time.monotonic()
+            found, target = await self._once(url, host, seconds, plain, last)
+            if found.status in THROTTLED or found.retry_after is not None:
+                gate.rest(min(FIRST_WAIT_S if found.retry_after is None else found.retry_after, MAX_WAIT_S))
+            return found, target, seconds - (time.monotonic() - begun)
+
+    async def _once(self, url: str, host: str, seconds: float, plain: bool, last: bool) -> tuple[Response, str]:
+        """(answer, where it leads on to); opt-outs of images mean nothing where it is `plain` text."""
         try:
             host.encode("idna")  # labels that are too long for a name
             async with asyncio.timeout(max(seconds, 0.0)):
-                async with self._gates.setdefault(host, asyncio.Semaphore(self._config.per_host)):
-                    return await self._ask(url, host, plain, last)
+                return await self._ask(url, host, plain, last)
         except PermissionError as error:
             return Response(0, b"", "private_address", str(error)), ""
         except (aiohttp.InvalidURL, UnicodeError) as error:
@@ -214,6 +235,14 @@ class Client:
         labels = host.lower().rstrip(".").split(".")
         suffixes = (".".join(labels[start:]) for start in range(len(labels)))
         return next((self._routes[suffix] for suffix in suffixes if suffix in self._routes), None)
+
+
+def house(url: str) -> str:
+    """Host of a URL without `www.`, "" where it has none: the two redirect to each other, and one worker asks both."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:

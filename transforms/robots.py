@@ -1,8 +1,9 @@
 """What a site forbids: its robots.txt (RFC 9309) and its TDM reservations, asked for once and then remembered.
 
 What the answer to /robots.txt means: 2xx is read (up to 500 KiB, the RFC's least), 4xx allows everything, and a site
-that cannot say (5xx) is left alone. Where there is no answer at all, none would come for the image either: that is
-what the image is told, and the next one asks again. Rules are matched by Protego, Scrapy's parser, because Python's own
+that cannot say (5xx) is left alone; so is one that is asked too much (429). What may pass is asked for a few times
+more. Where there is no answer at all, none would come for the image either: that is what the image is told, and the
+next one asks again. Rules are matched by Protego, Scrapy's parser, because Python's own
 knows no wildcards and takes the first match for the longest.
 
 /.well-known/tdmrep.json (TDM Reservation Protocol, W3C) is a list of path patterns, each reserved or not. Its patterns
@@ -15,16 +16,26 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from protego import Protego
 
 MAX_BYTES = 500 * 1024  # RFC 9309, 2.5
 ALLOWED, DISALLOWED, UNAVAILABLE = "", "robots_disallowed", "robots_unavailable"
-TRIES = 3  # for a reservation file whose site breaks off instead of answering
+TRIES = 3  # for a file whose site breaks off instead of answering, or is too busy to
+PASSING = (429, 500, 502, 503, 504)  # answers that may be others soon
 TDM_FILE = "/.well-known/tdmrep.json"
 
-Problem = tuple[str, str]  # reason ("" for none), detail
+
+class Problem(NamedTuple):
+    """Why something is not to be asked for."""
+
+    reason: str  # "" where nothing speaks against it
+    detail: str
+    status: int = 0  # of an answer that may be another soon
+
+
 Get = Callable[[str], Awaitable[tuple[int, bytes, Problem]]]  # URL → (status, body, why there was no answer)
 
 
@@ -41,6 +52,7 @@ class Robots:
         self._get = get
         self._locks: dict[str, asyncio.Lock] = {}
         self._rules: dict[str, Protego | str] = {}
+        self._busy: Counter[str] = Counter()
 
     async def verdict(self, url: str) -> Problem:
         """(ALLOWED, DISALLOWED, UNAVAILABLE or why the site did not answer, more of it) for an http(s) address."""
@@ -51,12 +63,16 @@ class Robots:
                 rules = self._rules.get(place)
                 if rules is None:
                     status, body, problem = await self._get(f"{place}/robots.txt")
-                    if problem[0] and not status:
+                    if problem.reason and not status:
                         return problem
+                    if status in PASSING:
+                        self._busy[place] += 1
+                        if self._busy[place] < TRIES:
+                            return Problem(UNAVAILABLE, f"robots.txt: HTTP {status}", status)
                     rules = self._rules[place] = _read(status, body)
         if isinstance(rules, str):
-            return rules, url[:200]
-        return ALLOWED if rules.can_fetch(url, self._token) else DISALLOWED, url[:200]
+            return Problem(rules, url[:200])
+        return Problem(ALLOWED if rules.can_fetch(url, self._token) else DISALLOWED, url[:200])
 
     def delay(self, url: str) -> float:
         """Seconds between two requests that the site asks for (Crawl-delay), 0 where it does not or is not known."""
@@ -80,7 +96,7 @@ class Reservations:
             async with self._locks.setdefault(place, asyncio.Lock()):
                 if place not in self._rules:
                     status, body, problem = await self._get(place + TDM_FILE)
-                    if problem[0] and not status:
+                    if problem.reason and not status:
                         self._unanswered[place] += 1
                         if self._unanswered[place] < TRIES:
                             return False  # the image's own request says what is wrong, and the next one asks again
@@ -101,7 +117,7 @@ def site(url: str) -> str:
 def _read(status: int, body: bytes) -> Protego | str:
     if 200 <= status < 300:
         return Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace"))
-    return ALLOWED if 400 <= status < 500 else UNAVAILABLE
+    return ALLOWED if 400 <= status < 500 and status not in PASSING else UNAVAILABLE
 
 
 def _as_rules(body: bytes) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from hostile_web import HostileWeb, hostile_web
 
-from pipeline.fetch import _from_web
+from pipeline.fetch_units import from_web
 from schemas.config import Fetch
 from transforms.images import Refused
 
@@ -104,7 +104,7 @@ CONFIG = Fetch(
 
 def fates(urls: dict[str, str], config: Fetch) -> dict[str, tuple[str, str]]:
     """Key → (reason, detail), "ok" where there is an image; all asked for in one unit."""
-    found = {got.key: got.made for got in _from_web([(key, url, -1, 0) for key, url in urls.items()], config)}
+    found = {got.key: got.made for got in from_web([(key, url, -1, 0) for key, url in urls.items()], config)}
     assert set(found) == set(urls), "each has one fate"
     return {key: made[:2] if isinstance(made, Refused) else ("ok", "") for key, made in found.items()}
 
@@ -273,15 +273,15 @@ def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path, fence: Fenc
 
 MEMORY = """
     import json, resource, sys
-    from pipeline.fetch import _from_web
+    from pipeline.fetch_units import from_web
     from schemas.config import Fetch
     port, paths = sys.argv[1], json.loads(sys.argv[2])
     config = Fetch(connect_to=(f"web.test=127.0.0.1:{port}",), robots=False, tdm_file=False, retries=0, timeout_s=20.0,
                    max_bytes=8_000_000)
-    list(_from_web([("warm", "http://web.test/ok", -1, 0)], config))
+    list(from_web([("warm", "http://web.test/ok", -1, 0)], config))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wanted = [(f"{path}{n}", f"http://h{n}.web.test/{path}", -1, 0) for path in paths for n in range(4)]
-    told = sorted({got.made[0] for got in _from_web(wanted, config)})
+    told = sorted({got.made[0] for got in from_web(wanted, config)})
     print(json.dumps([told, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024]))
 """
 
