@@ -572,11 +572,24 @@ def test_robots_txt_is_kept_to_and_asked_for_once(ruled: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
-    [(404, b"", ""), (403, b"", ""), (503, b"", "robots_unavailable"), (200, b"\xff\x00 no rules at all", "")],
+    [
+        (404, b"", ""),
+        (403, b"", ""),
+        (501, b"", "robots_unavailable"),
+        (503, b"", "robots_unavailable"),
+        (429, b"", "robots_unavailable"),
+        (200, b"\xff\x00 no rules at all", ""),
+    ],
 )
 def test_what_an_answer_to_robots_txt_means(ruled: Any, status: int, body: bytes, reason: str) -> None:
+    """Asked for three times where it may be another soon, whose status then says so, and else once."""
     ruled.rules = (status, body)
-    assert client_of(ruled.server_address[1]).get("http://web.test/a.jpg").reason == reason
+    client = client_of(ruled.server_address[1])
+    passing = 3 if status in (429, 503) else 1
+    told = [client.get("http://web.test/a.jpg") for _ in range(5)]
+    assert {found.reason for found in told} == {reason}
+    assert [path for _, path in ruled.seen].count("/robots.txt") == passing
+    assert [found.status for found in told if reason] == [status] * (passing - 1) + [0] * (6 - passing) * bool(reason)
 
 
 def test_a_tdm_file_reserves_by_pattern_and_is_asked_for_once(ruled: Any) -> None:
