@@ -145,8 +145,9 @@ def from_web(wanted: list[Wanted], config: Fetch, spool: Spool | None = None, le
 
     def answers() -> Iterator[Got]:
         left = {key: url for key, url, *_ in wanted}
-        for got in spool.earlier(earlier_images.MAY_PASS) if spool else ():
-            if left.pop(got.key, None) is not None:
+        for got in spool.earlier() if spool else ():
+            passing = isinstance(got.made, Refused) and earlier_images.may_pass(got.made.reason, got.status)
+            if not passing and left.pop(got.key, None) is not None:
                 yield got
         found = (Got(key, *answer) for key, answer in fetch_all(left.items(), Client(config, leave_host), then, config))
         yield from spool.through(found) if spool else found

@@ -99,6 +99,9 @@ class RecordingWeb(ThreadingHTTPServer):
         self.at_once: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Quiet: clients may be killed."""
+
     @property
     def route(self) -> str:
         """For fetch.connect_to."""

@@ -17,10 +17,15 @@ from transforms.http_images import UNANSWERED
 from transforms.images import Prepared, Refused
 from transforms.robots import PASSING, UNAVAILABLE
 
-MAY_PASS = frozenset(
+_MAY_PASS = frozenset(
     {*UNANSWERED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}
 )
 _STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
+
+
+def may_pass(status: str, http_status: int) -> bool:
+    """Whether asking again may give another answer."""
+    return status in _MAY_PASS or (status == "http_error" and http_status in PASSING)
 
 
 def check(outputs: Sequence[str], config: Fetch) -> None:
@@ -53,8 +58,7 @@ def rows(part: tuple[int, str, str]) -> Iterator[tuple[str, tuple[int, str]]]:
     """(image key, (rank, the row as JSON with its output)) of what stands in one file of an index."""
     rank, output, path = part
     for row in sinks.read_rows(path):
-        passing = row["status"] in MAY_PASS or (row["status"] == "http_error" and row["http_status"] in PASSING)
-        if not passing:
+        if not may_pass(row["status"], row["http_status"]):
             yield row["image_url"], (rank, json.dumps({**row, "output": output}, sort_keys=True))
 
 

@@ -1,7 +1,7 @@
 """What a unit has got so far, kept beside its output until it is done, so that a killed run asks for nothing twice.
 
 Got ↔ numbered files of some images each, written atomically: a line of JSON per image, then their bytes. They are read
-back in the order in which they were written; answers that may get better are left out, and thereby asked for again.
+back in the order in which they were written.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ class Spool:
         self._at = files.join(output, "fetch", "spool", f"{unit}-{fingerprint[:16]}")
         self._number = 0
 
-    def earlier(self, passing: Iterable[str]) -> Iterator[Got]:
-        """What an earlier run of this unit got, without refusals for one of the `passing` reasons."""
-        again = frozenset(passing)
+    def earlier(self) -> Iterator[Got]:
+        """What an earlier run of this unit got."""
         for path, _ in files.listing(files.join(self._at, "*.bin")):
             self._number += 1
-            yield from (got for got in _read(path) if not (isinstance(got.made, Refused) and got.made.reason in again))
+            yield from _read(path)
 
     def through(self, found: Iterable[Got]) -> Iterator[Got]:
         """The same, each written before the next file begins."""
