@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
             action="store_true",
             help="let a run of another recipe or input replace what is in the output directory",
         )
+        if name in ("run", "fetch"):
+            one.add_argument(
+                "--retry-failed",
+                action="store_true",
+                help="ask again for images that did not come (no answer, busy or failing hosts), and for no others",
+            )
         _science(one)
 
     for name in ("train", "eval"):
@@ -153,12 +159,14 @@ def _say(line: str) -> None:
 
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import runners, stages
+    from pipeline import retry, runners, stages
 
     runners.check(flags)
     names = [s.name for s in stages.STAGES] if options.command == "run" else [options.command]
     with _locked(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
+        if getattr(options, "retry_failed", False):
+            retry.failed(run)
         run.go(names)
         if options.command == "run":
             from pipeline import report

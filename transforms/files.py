@@ -123,6 +123,8 @@ def remove_tree(path: str) -> None:
             os.unlink(path)
         return
     found = [m.path for m in FileSystems.match([join(path, "**")])[0].metadata_list]
+    if not found and exists(path):  # a file
+        found = [path]
     if found:
         FileSystems.delete(found)
 

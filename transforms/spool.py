@@ -43,6 +43,17 @@ class Spool:
                 waiting, size, begun = [], 0, time.monotonic()
         # What is left is about to be in the unit's own files.
 
+    def keep(self, found: Iterable[Got]) -> None:
+        """Lay all of these aside, for a unit that is to be done again."""
+        waiting: list[Got] = []
+        for got in found:
+            waiting.append(got)
+            if len(waiting) >= MOST_IMAGES:
+                self._write(waiting)
+                waiting = []
+        if waiting:
+            self._write(waiting)
+
     def remove(self) -> None:
         """The unit is done."""
         files.remove_tree(self._at)

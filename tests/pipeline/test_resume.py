@@ -1,4 +1,7 @@
-"""A fetch that is killed in the middle and run again asks for nothing that it had, and ends as if nothing had happened."""
+"""What is asked for again: nothing after a kill but what had not come; with --retry-failed what failed and may pass.
+
+Either way the stage ends with the bytes that it would have had, had nothing happened.
+"""
 
 import dataclasses
 import json
@@ -16,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 from recording_web import RecordingWeb, plant, recording_web
 
-from pipeline import books, fetch
+from pipeline import books, fetch, manifest, retry, stages
 from pipeline.context import Context
-from schemas.config import Config, Fetch
+from schemas.config import Config, ConfigError, Fetch
 from transforms.spool import Spool
 
 HOSTS, EACH, BUCKETS = 8, 30, 3
@@ -109,3 +112,34 @@ def test_a_killed_run_asks_for_nothing_twice(tmp_path: Path, web: RecordingWeb, 
     finish(calm, web)
     assert contents(output) == contents(calm)
     assert not list((output / "fetch").glob("spool/*"))
+
+
+def test_what_failed_and_may_pass_is_asked_for_again_and_nothing_else(tmp_path: Path, web: RecordingWeb) -> None:
+    urls, output, calm = addresses(), tmp_path / "failed", tmp_path / "calm"
+    plant(str(output), urls)
+    once = dataclasses.replace(config(web), fetch=dataclasses.replace(config(web).fetch, retries=0))
+    run = stages.Run(str(output), (), once, ALONE, quiet=True)
+    with pytest.raises(ConfigError, match="there is none"):
+        retry.failed(run)
+    prints = stages.fingerprints(once, ())
+    for stage in ("extract", "dedup", "score", "pack"):
+        manifest.write(str(output), stage, {"fingerprint": prints[stage]})
+    run.go(["fetch"])
+    failed = {url for url in urls if "/fail/" in url}
+    assert web.counts() == {**dict.fromkeys(web.counts(), 1)} and len(failed) == HOSTS * EACH // len(KINDS)
+
+    asked = len(web.seen)
+    assert retry.failed(run) == len(failed)
+    assert [manifest.read(str(output), stage) is None for stage in ("dedup", "fetch", "score", "pack")] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    run.go(["fetch"])
+    again = [f"http://{one.host}{one.path}" for one in web.seen[asked:] if one.path != "/robots.txt"]
+    assert sorted(again) == sorted(failed)
+    assert retry.failed(run) == 0
+    assert manifest.read(str(output), "fetch"), "a fetch that lacks nothing is left as it is"
+
+    plant(str(calm), urls)
+    context = Context(str(calm), (), once, "x", ALONE)
+    books.audit(str(calm), "fetch", fetch.run(context))  # the server fails at the first request alone
+    assert contents(output) == contents(calm)
