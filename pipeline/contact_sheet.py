@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from string import Template
@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow.compute as pc
 from PIL import Image
 
-from pipeline import image_figures, samples
+from pipeline import image_figures, image_reasons, samples
 from pipeline.charts import text
 from pipeline.exhibits import link
 from pipeline.figures import tables
@@ -130,24 +130,38 @@ def _rows(output: str, keys: Collection[str]) -> dict[str, Row]:
 def _left_out(output: str, config: Config) -> str:
     """Pictures that fetch stored and pack put into no document, by reason."""
     by_reason: dict[str, list[str]] = defaultdict(list)
-    totals: dict[str, int] = defaultdict(int)
-    for table in tables(output, "fates/pack", ["kind", "key", "fate", "reason"]):
+    totals, places = Counter[str](), Counter[str]()
+    for table in tables(output, "fates/pack", ["kind", "key", "fate", "reason", "detail"]):
         rows = table.filter((pc.field("kind") == "image") & (pc.field("fate") == DROPPED))
-        for key, reason in zip(rows["key"].to_pylist(), rows["reason"].to_pylist(), strict=True):
+        for row in rows.select(["key", "reason", "detail"]).to_pylist():
+            reason = row["reason"]
             if not reason.startswith("image_"):
                 totals[reason] += 1
-                by_reason[reason] = samples.choose([*by_reason[reason], key], 4 * _OF_ONE_REASON, config.salt)
+                by_reason[reason] = samples.choose([*by_reason[reason], row["key"]], 4 * _OF_ONE_REASON, config.salt)
+            if reason == "repeated":
+                places[image_key(row["detail"])] += 1
     ids = {key.split(":")[0] for keys in by_reason.values() for key in keys}
     documents = samples.documents(output, ids)
     parts = []
     for reason, keys in sorted(by_reason.items(), key=lambda item: (-totals[item[0]], item[0])):
         urls = dict.fromkeys(image_key(url) for url in filter(None, (_url(documents, key) for key in keys)))
+        if reason == "repeated":
+            urls = dict.fromkeys(sorted(places, key=lambda key: (-places[key], key))[:_OF_ONE_REASON])
+        why = {key: f"{reason}: {places[key]:,} places" for key in urls} if reason == "repeated" else {}
+        if reason == "placeholder":
+            behind = samples.rows_by(output, "images/repeated", "image_url", urls)
+            why = {row["image_url"]: f"{reason}: {row['urls']:,} addresses" for row in behind}
         found = _rows(output, urls)
-        rows = [{**found[key], "why": reason} for key in urls if key in found and found[key]["status"] == "ok"]
-        shown = sheets(output, rows[:_OF_ONE_REASON])
-        parts.append(f'<h3><span class="reason">{text(reason)}</span> {totals[reason]:,} places</h3>{shown}')
+        rows = [{**found[k], "why": why.get(k, reason)} for k in urls if k in found and found[k]["status"] == "ok"]
+        parts.append(_heading(reason, f"{totals[reason]:,} places", config) + sheets(output, rows[:_OF_ONE_REASON]))
     body = "".join(parts) or '<p class="none">Nothing, or pack has not run.</p>'
     return f'<section id="left-out"><h2>Left out by pack</h2>{body}</section>'
+
+
+def _heading(reason: str, count: str, config: Config) -> str:
+    words = image_reasons.told(reason, config)
+    about = f'<p class="about">{text(words)}</p>' if words else ""
+    return f'<h3><span class="reason">{text(reason)}</span> {count}</h3>{about}'
 
 
 def _url(documents: dict[str, Row], key: str) -> str | None:
@@ -169,7 +183,7 @@ def _no_picture(output: str, config: Config) -> str:
             chosen[reason] = samples.choose(keys, _ADDRESSES, config.salt)
         details = {key: details[key] for keys in chosen.values() for key in keys}
     parts = [
-        f'<h3><span class="reason">{text(reason)}</span> {totals[reason]:,}</h3><ul class="addresses">'
+        f'{_heading(reason, f"{totals[reason]:,}", config)}<ul class="addresses">'
         f"{_listed(chosen[reason], details)}</ul>"
         for reason in sorted(chosen, key=lambda name: (-totals[name], name))
     ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import contact_sheet, image_figures
+from pipeline import contact_sheet, image_figures, image_reasons
 from schemas.config import Config, Report
 from schemas.records import DROPPED, Document, Fate, ImageRow, RepeatedImage
 from schemas.tables import DOCUMENTS, FATES, IMAGES, REPEATED
@@ -166,6 +166,61 @@ def test_what_pack_left_out_is_shown_by_reason(tmp_path: Path) -> None:
     assert {link["href"] for link in first[1]} == set(urls[:5])
     assert {link["href"] for link in second[1]} == set(urls[5:7])
     assert all(" · too_small · " in link["data-told"] for link in first[1])
+    assert "a side of fewer than 64 pixels" in part
+
+
+def test_what_many_use_is_shown_with_how_many(tmp_path: Path) -> None:
+    """An address on many pages by the places it has, most first; a placeholder by the addresses that it is behind."""
+    urls = [row.image_url for row in plant(tmp_path, 12)]
+    many, most, placeholder = urls[:3]
+    documents, fates = [], []
+    for n in range(30):
+        doc_id = f"{n:032x}"
+        images = [most, *([many] if n < 11 else []), placeholder]
+        documents.append(
+            Document(
+                doc_id,
+                "http://w.test/",
+                0,
+                "a",
+                n,
+                "",
+                "en",
+                1.0,
+                "",
+                [None] * len(images),
+                images,
+                [None] * len(images),
+            )
+        )
+        for at, url in enumerate(images):
+            reason = "placeholder" if url == placeholder else "repeated"
+            fates.append(Fate("pack", "image", f"{doc_id}:{at}", DROPPED, reason, url))
+    write_table(str(tmp_path / "documents/p.parquet"), documents, DOCUMENTS)
+    write_table(str(tmp_path / "fates/pack/p.parquet"), fates, FATES)
+    repeated = [RepeatedImage(placeholder, "w.test", 17, urls[5])]
+    write_table(str(tmp_path / "images/repeated/p.parquet"), repeated, REPEATED)
+    markup = Path(contact_sheet.write(str(tmp_path), CONFIG)).read_text()
+    part = markup[markup.index('id="left-out"') : markup.index('id="none"')]
+    first, second = Page(part).sheets
+    assert [link["href"] for link in first[1]] == [most, many]
+    assert ["repeated: 30 places" in first[1][0]["data-told"], "repeated: 11 places" in first[1][1]["data-told"]] == [
+        True
+    ] * 2
+    assert [link["href"] for link in second[1]] == [placeholder] and "17 addresses" in second[1][0]["data-told"]
+
+
+def test_every_reason_has_words() -> None:
+    """Those that docs/fates.md lists for images of fetch and pack."""
+    page = (Path(__file__).parents[2] / "docs/fates.md").read_text("utf-8")
+    listed: set[str] = set()
+    for line in page[page.index("## fetch") : page.index("## score")].splitlines():
+        listed.update(re.findall(r"`([a-z_]+)`", line.split("|")[1]) if line.startswith("| `") else ())
+    for line in page[page.index("## pack") :].splitlines():
+        listed.update(re.findall(r"`([a-z_]+)`", line.split("|")[2]) if line.startswith("| image") else ())
+    listed -= {"image_missing"}
+    assert len(listed) > 30
+    assert {reason for reason in listed if not image_reasons.told(reason, CONFIG)} == set()
 
 
 def test_figures(tmp_path: Path) -> None:
