@@ -17,7 +17,10 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipeline import local_workers, spark
+
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
+_SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often than another's, which ignores the flags
 MIN_UNITS_FOR_PROCESSES = 4  # below this, starting worker processes costs more than they save
 
 
@@ -43,6 +46,7 @@ def pipeline(flags: Sequence[str], units: int) -> beam.Pipeline:
         return beam.Pipeline(options=made)
     command = f"{sys.executable} -m pipeline.worker"
     workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
+    assert local_workers.WatchedWorkerHandler  # registered with Beam by its import
     direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here
     return beam.Pipeline(runner=FnApiRunner(default_environment=workers), options=made)
 
@@ -55,7 +59,8 @@ def options(flags: Sequence[str], units: int) -> PipelineOptions:
     """
     check(flags)
     if not is_direct(flags):
-        return PipelineOptions(list(flags), pickle_library="cloudpickle", save_main_session=False)
+        more = spark.defaults(flags) if _runner(flags).lower() in _SPARK else []
+        return PipelineOptions([*flags, *more], pickle_library="cloudpickle", save_main_session=False)
     kept = [f for f in flags if not f.startswith("--runner")]
     made = PipelineOptions([*kept, "--runner=FnApiRunner"])
     made.view_as(SetupOptions).save_main_session = False
@@ -76,7 +81,7 @@ def check(flags: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for cls in PipelineOptions.__subclasses__():
         cls._add_argparse_args(parser)
-    known = {name for action in parser._actions for name in action.option_strings} | {"--runner"}
+    known = {name for action in parser._actions for name in action.option_strings} | {"--runner"} | spark.OPTIONS
     for flag in flags:
         name = flag.split("=")[0]
         if flag.startswith("--") and name not in known:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import schemas.config as configuration
-from pipeline import books, manifest
+from pipeline import books, local_workers, manifest
 from pipeline.context import Context
 from pipeline.progress import Progress
 from schemas.config import Config, ConfigError
@@ -54,6 +54,7 @@ STAGES = (
     Stage("train", "pipeline.training", "train", ("model",), ("pack",), "shards → a small Kosmos-1"),
     Stage("eval", "pipeline.training", "evaluate", (), ("train",), "validation loss, grounding gap"),
 )
+RESTARTS = 2  # of a stage whose worker process was killed
 BY_NAME = {stage.name: stage for stage in STAGES}
 _NEVER_DECIDES = {
     "fetch": {"connect_to", "concurrency", "per_host", "timeout_s", "stall_s", "interval_s", "allow_networks"},
@@ -138,7 +139,7 @@ class Run:
         # Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it.
         hushed = contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
         with progress.shown(), hushed:
-            entered = getattr(importlib.import_module(stage.module), stage.function)(context)
+            entered = _persist(getattr(importlib.import_module(stage.module), stage.function), context)
         account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
         self._check_chain(stage, account)
         seconds = time.monotonic() - begun
@@ -164,6 +165,23 @@ class Run:
             kinds = {"dedup": ("pair",), "score": ("image",), "pack": ("pair", "document")}.get(stage.name, ())
             for kind in kinds:
                 books.carry_on(before, account, kind, (need, stage.name))
+
+
+def _persist(function: Callable[[Context], dict[str, int]], context: Context) -> dict[str, int]:
+    """Run a stage, and again with what is left of it when a worker process was killed."""
+    for left in range(RESTARTS, -1, -1):
+        try:
+            return function(context)
+        except RuntimeError as error:
+            if not local_workers.is_lost(error):
+                raise
+            if not left:
+                raise ConfigError(
+                    f"{local_workers.LOST}, for the {RESTARTS + 1}th time; if memory is short, take fewer of them with "
+                    "`-- --direct_num_workers=N`. The same command goes on where this one stopped"
+                ) from None
+            context.say("a worker process was killed: going on with what is left")
+    raise AssertionError
 
 
 def _sweep(output: str, stage: Stage) -> None:
