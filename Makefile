@@ -3,9 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+BEAM = $(shell $(BIN)/python -c 'import importlib.metadata as m; print(m.version("apache-beam"))')
+BEAM_GO := github.com/apache/beam/sdks/v2
 export NO_ALBUMENTATIONS_UPDATE = 1
 
-.PHONY: setup demo test lint format bench lock clean
+SPARK := .spark
+
+.PHONY: setup demo test spark-setup spark-test faults lint format bench lock clean
 
 setup: $(STAMP)
 
@@ -23,6 +27,25 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), and Beam's starter of Python workers.
+spark-setup: $(SPARK)/.ready
+
+$(SPARK)/.ready: deploy/spark/pom.xml deploy/spark/server_jar.py | $(STAMP)
+	@for tool in java mvn go; do command -v $$tool >/dev/null || { echo "weft's Spark tests need $$tool"; exit 1; }; done
+	mvn -q -B -f deploy/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory=$(CURDIR)/$(SPARK)/jars
+	$(BIN)/python deploy/spark/server_jar.py $(SPARK)/jars $(SPARK)/server.jar
+	cd $(SPARK) && GOBIN=$(CURDIR)/$(SPARK) GOFLAGS=-modcacherw go install $(BEAM_GO)/python/container@v$(BEAM)
+	mv $(SPARK)/container $(SPARK)/boot
+	@touch $@
+
+spark-test: $(SPARK)/.ready
+	$(BIN)/python -m pytest tests/spark
+
+# A hundred runs killed, starved of disk, fed with half archives and refused by servers; a quarter of an hour.
+faults: $(STAMP)
+	$(BIN)/python tests/faults/harness.py --rounds 100
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

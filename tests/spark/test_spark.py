@@ -1,0 +1,96 @@
+"""Every Beam stage on a real Spark cluster: the same bytes as in-process, also when executors and workers are killed.
+
+Not among the tests that `make test` runs, since it needs Java and Spark's jars: `make spark-test`.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+JAR = ROOT / ".spark/server.jar"
+STAGED = f"--files_to_stage={JAR}"  # executors have the rest
+
+
+def _load(name: str, path: str):
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+spark = _load("spark_cluster", "tests/spark/cluster.py")
+faults = _load("faults_harness", "tests/faults/harness.py")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A small web and an undisturbed in-process run on it."""
+    with faults.world(tmp_path_factory.mktemp("world")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with spark.cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+def run(world, stage: str, output: Path, flags: tuple[str, ...], *more: str) -> None:
+    command = world.command(stage, output, (*flags, *more))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.timeout(1800)
+def test_all_stages_on_a_cluster_with_a_pool_of_workers(world, cluster, tmp_path):
+    for stage in faults.BEAM_STAGES:
+        run(world, stage, tmp_path / "output", cluster.flags("EXTERNAL"), STAGED)
+        assert faults.differences(world.reference, tmp_path / "output", stage) == [], stage
+    logs = [path.name for path in cluster.work.glob("worker*/app-*")]
+    assert len(set(logs)) >= len(faults.BEAM_STAGES), "each stage was an application of the cluster"
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("stage", ["extract", "score", "pack"])
+def test_workers_that_executors_start_with_boot(world, cluster, tmp_path, stage):
+    faults.before(world.reference, tmp_path / "output", stage)
+    run(world, stage, tmp_path / "output", cluster.flags("PROCESS"), STAGED)
+    assert faults.differences(world.reference, tmp_path / "output", stage) == []
+
+
+@pytest.mark.timeout(900)
+def test_the_job_server_that_weft_starts_itself(world, tmp_path):
+    flags = ("--runner=SparkRunner", f"--spark_job_server_jar={JAR}", "--spark_master_url=local[2]")
+    run(world, "extract", tmp_path / "output", flags)
+    assert faults.differences(world.reference, tmp_path / "output", "extract") == []
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("seed", range(5))
+def test_kills_are_survived(world, cluster, tmp_path, seed):
+    """An executor, a Python worker or the driver, at a random moment."""
+
+    def victims(driver: int) -> list[int]:
+        return {0: cluster.executors, 1: cluster.python_workers}[seed % 2]()
+
+    fault = "driver" if seed == 4 else "worker"
+    stage = ("extract", "fetch", "score", "pack", "extract")[seed]
+    flags = (*cluster.flags("EXTERNAL"), STAGED)
+    one = faults.play(seed, world, tmp_path / "work", [fault], [stage], flags, victims)
+    print(one.line())
+    assert one.survived, one.line()
+
+
+def test_what_was_started_is_stopped(tmp_path_factory):
+    with spark.cluster(tmp_path_factory.mktemp("short"), workers=1) as made:
+        started = [
+            pid for process in made.processes.values() for pid in (process.pid, *spark._descendants(process.pid))
+        ]
+        assert all(spark._command(pid) for pid in started)
+    assert [pid for pid in started if spark._command(pid)] == []
