@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ USER_ERROR = 2
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 # How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
 _MENDABLE = re.compile(
-    r"(?:ConfigError|PermissionError|FileNotFoundError|FlagError)\S*: (.+?)(?: \[while running|\\n|\n|$)"
+    r"(?:ConfigError|PermissionError|FileNotFoundError|FlagError|Unavailable)\S*: (.+?)(?: \[while running|\\n|\n|$)"
 )
 
 
@@ -57,13 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
     from pipeline.runners import FlagError
+    from transforms.files import Unavailable
 
     text = str(error)
     if "Errno 28" in text or "No space left" in text:
         return "no space left on the disk; free some and run the same command again, it goes on where it stopped"
     if "Errno 122" in text or "Errno 27" in text:
         return "a quota or limit on file sizes is reached; lift it and run the same command again, it goes on"
-    if isinstance(error, ConfigError | FlagError):
+    if isinstance(error, ConfigError | FlagError | Unavailable):
         return text.splitlines()[0]
     if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return f"{error.strerror}: {error.filename}" if error.filename else text.splitlines()[0]
@@ -98,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
             action="extend",
             default=[],
             metavar="GLOB",
-            help="WARC/ARC files, globs, directories or path lists",
+            help="WARC/ARC/WACZ files, globs, directories, path lists, or cc:SNAPSHOT[?files=N|share=F|segments=N]",
         )
         one.add_argument("--output", required=True, metavar="DIR", help="output directory, local or remote")
         one.add_argument(
@@ -122,8 +124,9 @@ def _parser() -> argparse.ArgumentParser:
         _science(one)
     report = add("report", "write report/index.html", _report)
     report.add_argument("--output", required=True, metavar="DIR")
-    plan = add("plan", "what dedup of the extracted documents will cost, from a sample of them", _plan)
-    plan.add_argument("--output", required=True, metavar="DIR", help="a run that has been extracted")
+    plan = add("plan", "how large an input is, or what dedup of extracted documents will cost", _plan)
+    plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
+    plan.add_argument("--output", metavar="DIR", help="a run that has been extracted")
     plan.add_argument("--documents", type=int, default=0, metavar="N", help="plan for so many documents like these")
     _science(plan)
     html = add("html", "one page → its document and pairs as JSON on stdout", _html)
@@ -198,8 +201,14 @@ def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import manifest, plan
+    from pipeline import inputs, manifest, plan
 
+    if options.input:
+        print(f"input: {inputs.describe(inputs.expand(options.input, _config(options).extract.common_crawl))}")
+    if not options.output:
+        if not options.input:
+            raise ConfigError("nothing to plan: name an --input, or the --output of a run that has been extracted")
+        return
     known = manifest.read_run(options.output)
     if known is None:
         raise ConfigError(f"{options.output} holds no weft run")
@@ -252,11 +261,13 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     else:
         config = configuration.from_dict(known["config"], options.set)
     if getattr(options, "input", None):
-        found = inputs.expand(options.input)
+        found = inputs.expand(options.input, config.extract.common_crawl)
+        if not getattr(options, "quiet", False):
+            _say(f"input    {inputs.describe(found)}")
     elif known is not None:
         found = [(path, size) for path, size in known["inputs"]]
     elif needs_input:
-        raise ConfigError("no input: name WARC files, globs, directories or path lists with --input")
+        raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
     else:
         raise ConfigError(f"{options.output} holds no weft run; start with `weft run --input …`")
     if known is not None and not getattr(options, "redo", False):
@@ -309,6 +320,8 @@ def _quieten() -> None:
     else:
         logging.getLogger().addHandler(logging.NullHandler())
         logging.getLogger().setLevel(logging.CRITICAL)
+        # Beam's threads end in exceptions when a run ends; one that matters is raised in the main thread as well.
+        threading.excepthook = lambda problem: None
 
 
 if __name__ == "__main__":

@@ -35,6 +35,11 @@ class WatchedWorkerHandler(SubprocessSdkWorkerHandler):
         super().start_worker()
         threading.Thread(name="watch_worker", target=self._watch, daemon=True).start()
 
+    def stop_worker(self) -> None:
+        # A worker that connects only now, because the run failed while it started, has not been told that all is over.
+        self.control_conn.push(BeamFnControlServicer._DONE_MARKER)
+        super().stop_worker()
+
     def _watch(self) -> None:
         self.worker_thread.join()  # it lives as long as the process
         connection = self.control_conn

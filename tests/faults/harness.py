@@ -295,7 +295,10 @@ def _truncated(made: World, command: list[str], chance: random.Random, this: Rou
 
 
 def _flapping(made: World, command: list[str], chance: random.Random, this: Round) -> None:
-    """Answer each address once or twice with a failure that may pass."""
+    """Answer each address up to twice with a failure that may pass; then, the server being well again, ask for the rest.
+
+    Hosts that fail on end are left alone for the rest of a run, so that not all need come in the first one.
+    """
     asked: collections.Counter[str] = collections.Counter()
     lock = threading.Lock()
     times = {}
@@ -327,6 +330,8 @@ def _flapping(made: World, command: list[str], chance: random.Random, this: Roun
         _run(command, this)
     finally:
         server._Handler.do_GET = real  # type: ignore[method-assign]
+    at = command.index("--")
+    _run([*command[:at], "--retry-failed", *command[at:]], this)
     this.struck = f"{sum(count > 0 for count in times.values())} of {len(times)} addresses failed first"
 
 
