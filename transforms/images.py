@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
 from schemas.config import Fetch
-from transforms import image_form
+from transforms import image_form, memory
 
 MAGIC = (  # (offset, bytes, Pillow's name)
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -80,6 +80,7 @@ _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # mode → colour space o
 
 cv2.setNumThreads(1)  # a worker has as many processes as cores
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+memory.keep_freed()
 
 # The configured limit decides, not Pillow's; and its complaints about metadata are no user's business.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
