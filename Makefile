@@ -28,7 +28,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
-# Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), and Beam's starter of Python workers.
+# Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), Beam's starter of Python workers, and Prism.
 spark-setup: $(SPARK)/.ready
 
 $(SPARK)/.ready: deploy/spark/pom.xml deploy/spark/server_jar.py | $(STAMP)
@@ -36,12 +36,13 @@ $(SPARK)/.ready: deploy/spark/pom.xml deploy/spark/server_jar.py | $(STAMP)
 	mvn -q -B -f deploy/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
 		-DoutputDirectory=$(CURDIR)/$(SPARK)/jars
 	$(BIN)/python deploy/spark/server_jar.py $(SPARK)/jars $(SPARK)/server.jar
-	cd $(SPARK) && GOBIN=$(CURDIR)/$(SPARK) GOFLAGS=-modcacherw go install $(BEAM_GO)/python/container@v$(BEAM)
+	GOBIN=$(CURDIR)/$(SPARK) GOFLAGS=-modcacherw go install $(BEAM_GO)/python/container@v$(BEAM)
 	mv $(SPARK)/container $(SPARK)/boot
+	GOBIN=$(CURDIR)/$(SPARK) GOFLAGS=-modcacherw go install $(BEAM_GO)/go/cmd/prism@v$(BEAM)
 	@touch $@
 
 spark-test: $(SPARK)/.ready
-	$(BIN)/python -m pytest tests/spark
+	$(BIN)/python -m pytest tests/runners
 
 # A hundred runs killed, starved of disk, fed with half archives and refused by servers; a quarter of an hour.
 faults: $(STAMP)

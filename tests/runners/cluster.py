@@ -3,7 +3,7 @@
 Everything comes from `.spark/` (make spark-setup): Spark's classes and Beam's runner in jars/, server.jar, and boot, Beam's
 own starter of Python workers. What is started here is stopped here, and nothing else is.
 
-Run: python tests/spark/cluster.py        starts one, says the flags, and stops it at Ctrl-C
+Run: python tests/runners/cluster.py        starts one, says the flags, and stops it at Ctrl-C
 """
 
 from __future__ import annotations

@@ -3,28 +3,16 @@
 Not among the tests that `make test` runs, since it needs Java and Spark's jars: `make spark-test`.
 """
 
-import importlib.util
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from faults import harness as faults
+from runners import cluster as spark
 
 ROOT = Path(__file__).parents[2]
 JAR = ROOT / ".spark/server.jar"
 STAGED = f"--files_to_stage={JAR}"  # executors have the rest
-
-
-def _load(name: str, path: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-spark = _load("spark_cluster", "tests/spark/cluster.py")
-faults = _load("faults_harness", "tests/faults/harness.py")
 
 
 @pytest.fixture(scope="module")
