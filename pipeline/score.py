@@ -6,8 +6,8 @@
     documents, pairs (kept) ────────┴─► texts ──► Embed
 
 Every pair gets one similarity, every document one for each of its texts with each of its images. Vectors, ids and
-positions cross shuffles; images never do. A text is embedded once however often it stands somewhere, and only where an
-image of its document or pair was stored.
+positions cross shuffles; images never do. A picture is embedded once under however many addresses its bytes were found,
+a text once however often it stands somewhere, and only where an image of its document or pair was stored.
 """
 
 from __future__ import annotations
@@ -54,18 +54,27 @@ def run(ctx: Context) -> dict[str, int]:
     with p:
         documents, pairs = _kept(p, ctx)
         units = (documents, pairs) | "Units" >> beam.Flatten()
-        image_refs = (
+        stored = (
             p
-            | "Index" >> ReadTable(ctx.parts("images/index"), ("image_url", "status", "blob", "offset", "length"))
+            | "Index"
+            >> ReadTable(ctx.parts("images/index"), ("image_url", "image_id", "status", "blob", "offset", "length"))
             | "Stored" >> beam.Filter(lambda row: row["status"] == "ok")
-            | "Refs"
-            >> beam.Map(
-                lambda row, base: ImageRef(row["image_url"], f"{base}/{row['blob']}", row["offset"], row["length"]),
-                ctx.output.rstrip("/"),
-            ).with_output_types(ImageRef)
         )
-        image_uses = units | "ImageUses" >> beam.FlatMap(_images).with_output_types(tuple[str, _Use])
-        text_uses = _texts_of_pictured(units, image_refs, image_uses, config.max_text_chars)
+        image_refs = (
+            stored
+            | "Places" >> beam.Map(_place, ctx.output.rstrip("/")).with_output_types(tuple[str, tuple[str, int, int]])
+            | "OnePlace" >> beam.CombinePerKey(min)
+            | "Refs" >> beam.MapTuple(lambda key, place: ImageRef(key, *place)).with_output_types(ImageRef)
+        )
+        asked = {
+            "stored": stored
+            | "StoredId"
+            >> beam.Map(lambda row: (row["image_url"], row["image_id"] or row["image_url"])).with_output_types(
+                tuple[str, str]
+            ),
+            "uses": units | "ImageUses" >> beam.FlatMap(_images).with_output_types(tuple[str, _Use]),
+        } | "JoinStored" >> beam.CoGroupByKey()
+        text_uses = _texts_of_pictured(units, asked, config.max_text_chars)
         text_refs = text_uses | "TextRefs" >> beam.Map(lambda item: TextRef(item[0], item[1][0])).with_output_types(
             TextRef
         )
@@ -77,8 +86,9 @@ def run(ctx: Context) -> dict[str, int]:
         made = tuple[str, tuple[list[bytes], str]]
         joined_images = {
             "made": images | "ImageVector" >> beam.Map(_vectors).with_output_types(made),
-            "uses": image_uses,
+            "uses": asked | "OfStored" >> beam.FlatMap(_of_stored).with_output_types(tuple[str, tuple[str, str, int]]),
         } | "JoinImages" >> beam.CoGroupByKey()
+        by_address = joined_images | "ByAddress" >> beam.FlatMap(_by_address).with_output_types(clip.Embedding)
         joined_texts = {
             "made": texts | "TextVector" >> beam.Map(_vectors).with_output_types(made),
             "uses": text_uses
@@ -87,8 +97,9 @@ def run(ctx: Context) -> dict[str, int]:
         side = tuple[str, tuple[int, int, str, list[bytes], str]]
         owned = (
             (
-                joined_images | "OfImages" >> beam.FlatMap(_spread, _IMAGE).with_output_types(side),
-                joined_texts | "OfTexts" >> beam.FlatMap(_spread, _TEXT).with_output_types(side),
+                joined_images | "OfImages" >> beam.FlatMap(_spread_images).with_output_types(side),
+                asked | "NotStored" >> beam.FlatMap(_not_stored).with_output_types(side),
+                joined_texts | "OfTexts" >> beam.FlatMap(_spread_texts).with_output_types(side),
             )
             | "Sides" >> beam.Flatten()
             | "ByOwner" >> beam.GroupByKey()
@@ -96,7 +107,7 @@ def run(ctx: Context) -> dict[str, int]:
         of_pairs = owned | "OfPairs" >> beam.FlatMap(_pair_vectors).with_output_types(
             tuple[str, tuple[str, bytes, bytes]]
         )
-        score_tables.write(p, ctx, images, texts, pairs, of_pairs)
+        score_tables.write(p, ctx, by_address, texts, pairs, of_pairs)
         _ = (
             owned
             | "Compare" >> beam.FlatMap(_compare)
@@ -104,7 +115,7 @@ def run(ctx: Context) -> dict[str, int]:
         )
         _ = (
             (
-                joined_images | "ImageFates" >> beam.FlatMap(_image_fates).with_output_types(Fate),
+                by_address | "ImageFates" >> beam.Map(_image_fate).with_output_types(Fate),
                 owned | "PairFates" >> beam.FlatMap(_pair_fates).with_output_types(Fate),
                 documents
                 | "DocumentFates"
@@ -127,20 +138,15 @@ def accelerated(config: ScoreConfig, flags: tuple[str, ...]) -> dict[str, str]:
 
 def _tell_of_halved(ctx: Context, p: beam.Pipeline) -> None:
     found = p.result.metrics().query(MetricsFilter().with_namespace(clip.NAMESPACE).with_name(clip.HALVED))
-    halved = sum(counter.committed or 0 for counter in found["counters"])
+    halved = sum(counter.result or 0 for counter in found["counters"])
     if halved:
         ctx.say(f"memory did not suffice for score.batch_size = {ctx.config.score.batch_size}: halved {halved} times")
 
 
-def _texts_of_pictured(units: Any, image_refs: Any, image_uses: Any, most: int) -> Any:
+def _texts_of_pictured(units: Any, asked: Any, most: int) -> Any:
     """(id of a text, (the text, its use)) of the documents and pairs of which an image was stored."""
     pictured = (
-        {
-            "stored": image_refs
-            | "StoredKey" >> beam.Map(lambda ref: (ref.key, True)).with_output_types(tuple[str, bool]),
-            "uses": image_uses,
-        }
-        | "JoinStored" >> beam.CoGroupByKey()
+        asked
         | "Pictured"
         >> beam.FlatMap(
             lambda item: [(owner, True) for owner, _ in item[1]["uses"]] if list(item[1]["stored"]) else []
@@ -232,18 +238,55 @@ def _images(unit: _Unit) -> Iterator[tuple[str, _Use]]:
             yield key, (f"{kind}/{name}", position)
 
 
+def _place(row: dict[str, Any], base: str) -> tuple[str, tuple[str, int, int]]:
+    return row["image_id"] or row["image_url"], (f"{base}/{row['blob']}", row["offset"], row["length"])
+
+
+def _of_stored(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, tuple[str, str, int]]]:
+    """Where a picture is used, by its id: (address, owner, position), and once the address with no owner."""
+    for image_id in item[1]["stored"]:
+        yield image_id, (item[0], "", 0)
+        for owner, position in item[1]["uses"]:
+            yield image_id, (item[0], owner, position)
+
+
+def _not_stored(
+    item: tuple[str, dict[str, Iterable[Any]]],
+) -> Iterator[tuple[str, tuple[int, int, str, list[bytes], str]]]:
+    if not list(item[1]["stored"]):
+        for owner, position in item[1]["uses"]:
+            yield owner, (_IMAGE, position, item[0], [], "not fetched")
+
+
 def _vectors(made: clip.Embedding) -> tuple[str, tuple[list[bytes], str]]:
     return made.key, (list(made.vectors), made.problem)
 
 
-def _spread(
-    item: tuple[str, dict[str, Iterable[Any]]], side: int
+def _spread_images(
+    item: tuple[str, dict[str, Iterable[Any]]],
 ) -> Iterator[tuple[str, tuple[int, int, str, list[bytes], str]]]:
-    """What became of an image or a text, to every document and pair that uses it."""
-    key, found = item
-    vectors, problem = next(iter(found["made"]), ([], "not fetched"))
-    for owner, position in found["uses"]:
-        yield owner, (side, position, key if side == _IMAGE else "", list(vectors), problem)
+    """What became of a picture, to every document and pair that uses it."""
+    for vectors, problem in item[1]["made"]:
+        for address, owner, position in item[1]["uses"]:
+            if owner:
+                yield owner, (_IMAGE, position, address, list(vectors), problem)
+
+
+def _by_address(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[clip.Embedding]:
+    """What became of a picture, for each of its addresses."""
+    for vectors, problem in item[1]["made"]:
+        for address, owner, _ in item[1]["uses"]:
+            if not owner:
+                yield clip.Embedding(address, list(vectors), problem)
+
+
+def _spread_texts(
+    item: tuple[str, dict[str, Iterable[Any]]],
+) -> Iterator[tuple[str, tuple[int, int, str, list[bytes], str]]]:
+    """What became of a text, to every document and pair in which it stands."""
+    for vectors, problem in item[1]["made"]:
+        for owner, position in item[1]["uses"]:
+            yield owner, (_TEXT, position, "", list(vectors), problem)
 
 
 def _sides(values: Iterable[Any]) -> tuple[list[_Side], list[_Side]]:
@@ -280,10 +323,9 @@ def _pair_vectors(item: tuple[str, Iterable[Any]]) -> Iterator[tuple[str, tuple[
                 yield name, (image.key, image.vectors[0], text.vectors[0])
 
 
-def _image_fates(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Fate]:
-    for _, problem in item[1]["made"]:
-        reason = "" if not problem else problem if problem == clip.NOT_FINITE else "unreadable"
-        yield Fate(STAGE, "image", item[0], DROPPED if problem else KEPT, reason, problem)
+def _image_fate(made: clip.Embedding) -> Fate:
+    reason = "" if not made.problem else made.problem if made.problem == clip.NOT_FINITE else "unreadable"
+    return Fate(STAGE, "image", made.key, DROPPED if made.problem else KEPT, reason, made.problem)
 
 
 def _pair_fates(item: tuple[str, Iterable[Any]]) -> Iterator[Fate]:

@@ -1,5 +1,6 @@
 """The whole stage on planted tables and pictures: what is compared with what, and what becomes of each."""
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from pipeline import books, score, stages
 from pipeline.cli import mendable
@@ -55,8 +57,11 @@ PAIR_ROWS: list[Row] = [
     {"doc_id": "again", "pair_id": "p4", "image_url": f"{SITE}/never-asked.jpg", "text": told("d")},
     {"doc_id": "silent", "pair_id": "p5", "image_url": f"{SITE}/c.jpg", "text": told("d")},
     {"doc_id": "dropped", "pair_id": "p5", "image_url": f"{SITE}/c.jpg", "text": told("d")},
+    {"doc_id": "plain", "pair_id": "p6", "image_url": f"{SITE}/copy-of-a.jpg", "text": told("a", 2)},
+    {"doc_id": "plain", "pair_id": "p7", "image_url": f"{SITE}/a.jpg", "text": " \n"},
+    {"doc_id": "plain", "pair_id": "p8", "image_url": f"{SITE}/b.jpg", "text": LONG + " word" * 10_000},
 ]
-KEPT_PAIRS = ["two:p1", "two:p2", "broken:p3", "again:p4", "silent:p5"]
+KEPT_PAIRS = ["two:p1", "two:p2", "broken:p3", "again:p4", "silent:p5", "plain:p6", "plain:p7", "plain:p8"]
 STORED = {"a.jpg": "a", "b.jpg": "b", "c.jpg": "c", "unused.jpg": "d"}
 
 
@@ -72,8 +77,12 @@ def plant(home: Path, order: int = 1, files: int = 1) -> Path:
         for name, scene in STORED.items():
             start = blob.tell()
             pictures.draw(SCENES[scene], 180, 140).save(blob, "JPEG", quality=90)
-            index.append({"image_url": f"{SITE}/{name}", "offset": start, "length": blob.tell() - start})
-        index.append({"image_url": f"{SITE}/broken.jpg", "offset": blob.tell(), "length": 9})
+            index.append(
+                {"image_url": f"{SITE}/{name}", "image_id": scene, "offset": start, "length": blob.tell() - start}
+            )
+        index.append({"image_url": f"{SITE}/broken.jpg", "image_id": "x", "offset": blob.tell(), "length": 9})
+        # Equal bytes, kept elsewhere: read from one place, and this one would not decode.
+        index.append({"image_url": f"{SITE}/copy-of-a.jpg", "image_id": "a", "offset": blob.tell(), "length": 9})
         blob.write(b"no image.")
     index = [{"status": "ok", "blob": "images/blobs/one.bin", **row} for row in index]
     kept = [
@@ -149,13 +158,17 @@ def test_each_text_meets_each_picture_of_its_document_and_each_pair_its_own(
         ("document", "again", 1, 0): ("a.jpg", told("a")),
         ("pair", "p1", 0, 0): ("a.jpg", told("a", 2)),
         ("pair", "p5", 0, 0): ("c.jpg", told("d")),
+        ("pair", "p6", 0, 0): ("copy-of-a.jpg", told("a", 2)),
+        ("pair", "p8", 0, 0): ("b.jpg", LONG),
     }
     assert {key: value[0] for key, value in found.items()} == {
         key: f"{SITE}/{value[0]}" for key, value in expected.items()
     }
     assert len(rows(home, "scores")) == len(expected)
     for key, (image, text) in expected.items():
+        image = image.removeprefix("copy-of-")
         assert found[key][1] == pytest.approx(cosine(home, model, image, text), abs=2e-5), key
+    assert found["pair", "p6", 0, 0][1] == found["pair", "p1", 0, 0][1], "one picture, embedded once"
 
 
 def test_lines_that_dedup_cut_are_not_compared(model: Clip, tmp_path: Path) -> None:
@@ -187,18 +200,21 @@ def test_what_fits_scores_above_what_does_not(done: tuple[Path, dict[str, int]])
 
 def test_everything_has_one_fate_and_the_books_balance(done: tuple[Path, dict[str, int]]) -> None:
     home, entered = done
-    assert entered == {"image": 5, "pair": 5, "document": 5}
+    assert entered == {"image": 6, "pair": 8, "document": 5}
     account = books.audit(str(home), "score", entered)
     assert account["document"] == {"entered": 5, "kept": 5, "dropped": {}}
-    assert account["image"] == {"entered": 5, "kept": 4, "dropped": {"unreadable": 1}}
-    assert account["pair"] == {"entered": 5, "kept": 2, "dropped": {"image_missing": 3}}
+    assert account["image"] == {"entered": 6, "kept": 5, "dropped": {"unreadable": 1}}
+    assert account["pair"] == {"entered": 8, "kept": 4, "dropped": {"image_missing": 3, "no_text": 1}}
     fates = {(row["kind"], row["key"]): row for row in rows(home, "fates/score")}
     assert {key for kind, key in fates if kind == "document"} == set(KEPT_DOCUMENTS)
     assert fates["image", f"{SITE}/broken.jpg"]["detail"] == "UnidentifiedImageError: cannot identify image file"
     assert {key for (kind, key), row in fates.items() if kind == "pair" and row["fate"] == "kept"} == {
         "two:p1",
         "silent:p5",
+        "plain:p6",
+        "plain:p8",
     }
+    assert fates["pair", "plain:p7"]["reason"] == "no_text"
     assert fates["pair", "broken:p3"]["detail"] == f"{SITE}/broken.jpg"
 
 
@@ -206,6 +222,33 @@ def test_order_and_files_decide_nothing(done: tuple[Path, dict[str, int]], tmp_p
     home = plant(tmp_path / "other", order=-1, files=3)
     assert score.run(context(home)) == done[1]
     assert sums(home) == sums(done[0])
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("mode", ["multi_processing", "multi_threading"])
+def test_parallelism_decides_nothing(mode: str, done: tuple[Path, dict[str, int]], tmp_path: Path) -> None:
+    home = plant(tmp_path / "other", order=-1, files=2)
+    flags = ("--direct_num_workers=2", f"--direct_running_mode={mode}")
+    assert score.run(Context(str(home), (), Config(score=CONFIG), "f", flags)) == done[1]
+    assert sums(home) == sums(done[0])
+
+
+def test_memory_that_does_not_suffice_is_reported_with_what_does(
+    tmp_path: Path, model: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = model.model.encode_image
+
+    def poor(batch: Any, normalize: bool) -> Any:
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return real(batch, normalize=normalize)
+
+    monkeypatch.setattr(model.model, "encode_image", poor)
+    home = plant(tmp_path)
+    said: list[str] = []
+    assert score.run(dataclasses.replace(context(home), say=said.append))["image"] == 6
+    assert len(rows(home, "scores")) == 11
+    assert said == ["memory did not suffice for score.batch_size = 4: halved 1 times"]
 
 
 def test_parts_have_the_configured_number_and_rows_in_order(done: tuple[Path, dict[str, int]]) -> None:

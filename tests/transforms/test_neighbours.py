@@ -105,4 +105,3 @@ def test_files_that_are_none_are_refused(tmp_path):
     for name in ("x.npy", "absent.npy", "x.npz"):
         with pytest.raises(ConfigError, match="evaluation_embeddings"):
             neighbours.load((str(tmp_path / name),), 4)
-
