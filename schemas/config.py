@@ -44,6 +44,9 @@ class Table(dict[str, Any]):
 class Extract:
     """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
 
+    common_crawl: str = (
+        "https://data.commoncrawl.org/"  # where cc: inputs and path lists lie; a mirror, or s3://commoncrawl/
+    )
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
     main_content: bool = True  # False keeps boilerplate blocks too
     honour_opt_out: bool = True  # X-Robots-Tag, meta robots, TDMRep; recorded in fates either way

@@ -1,32 +1,41 @@
 """Whole files, local or remote: open, list, and write so that nobody ever sees half a file.
 
-Paths are local or of any scheme Beam's FileSystems knows (gs://, s3://, hdfs://); http(s):// can be read.
+Paths are local or of any scheme Beam's FileSystems knows (gs://, s3://, hdfs://); http(s):// can be read
+(transforms/web_files.py). A remote file that cannot be had now raises Unavailable, whatever the store.
 Locally a file is written under a temporary name and renamed; on an object store an upload becomes visible when
 it is closed, which is the same promise.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import urllib.parse
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-import fsspec
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
-HTTP_TIMEOUT_S = 60
-HTTP_BLOCK_BYTES = 8 << 20  # asked for at a time, by Range
+from transforms.object_files import ObjectFile, file_system
+from transforms.web_files import Unavailable, WebFile
+from transforms.web_files import size as web_size
+
+SIZES_AT_ONCE = 16
+_BUFFER = 64 << 10
 
 
 def is_local(path: str) -> bool:
     """Whether a path is of this machine's own file system."""
     return "://" not in path
+
+
+def is_web(path: str) -> bool:
+    """Whether a path is a web server's."""
+    return path.startswith(("http://", "https://"))
 
 
 def join(base: str, *parts: str) -> str:
@@ -38,14 +47,14 @@ def open_read(path: str) -> BinaryIO:
     """A binary stream of the file as it is, undecompressed.
 
     Raises:
-        OSError: missing or unreadable.
+        OSError: missing, or unreadable on this machine.
+        Unavailable: remote, and cannot be had now. Reading may raise it too.
     """
-    if path.startswith(("http://", "https://")):
-        web = fsspec.filesystem("http", client_kwargs={"trust_env": True})
-        return cast(BinaryIO, web.open(path, "rb", block_size=HTTP_BLOCK_BYTES))
+    if is_web(path):
+        return io.BufferedReader(WebFile(path), _BUFFER)
     if is_local(path):
         return open(path, "rb")
-    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+    return cast(BinaryIO, io.BufferedReader(ObjectFile(path), _BUFFER))
 
 
 def read_bytes(path: str) -> bytes:
@@ -70,7 +79,7 @@ def atomic(path: str) -> Iterator[BinaryIO]:
     """
     if not is_local(path):
         # Closing is what publishes an upload, so a failed block must not reach it.
-        stream = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        stream = file_system(path).create(path, compression_type=CompressionTypes.UNCOMPRESSED)
         yield cast(BinaryIO, stream)
         stream.close()
         return
@@ -101,17 +110,34 @@ def write_atomic(path: str, write: bytes | str | Callable[[BinaryIO], None]) -> 
 
 def exists(path: str) -> bool:
     """Whether there is a file (or, locally, a directory)."""
-    return os.path.exists(path) if is_local(path) else bool(FileSystems.exists(path))
+    if is_web(path):
+        try:
+            return web_size(path) >= 0
+        except FileNotFoundError:
+            return False
+    return os.path.exists(path) if is_local(path) else bool(file_system(path).exists(path))
 
 
 def listing(pattern: str) -> list[tuple[str, int]]:
     """(path, bytes) of every file that matches the glob, sorted by path; temporary files are left out."""
-    if pattern.startswith(("http://", "https://")):
-        request = urllib.request.Request(pattern, method="HEAD")
-        with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as response:
-            return [(pattern, int(response.headers.get("Content-Length") or 0))]
-    found = FileSystems.match([pattern])[0].metadata_list
+    if is_web(pattern):
+        return [(pattern, web_size(pattern))]
+    found = file_system(pattern).match([pattern])[0].metadata_list
     return sorted((m.path, int(m.size_in_bytes)) for m in found if ".tmp-" not in m.path)
+
+
+def sizes(paths: Iterable[str]) -> list[int | None]:
+    """Bytes of each of these files, many asked for at once; None where that cannot be said."""
+
+    def one(path: str) -> int | None:
+        try:
+            found = listing(path)
+        except (OSError, Unavailable):
+            return None
+        return found[0][1] if found else None
+
+    with ThreadPoolExecutor(SIZES_AT_ONCE) as pool:
+        return list(pool.map(one, paths))
 
 
 def remove_tree(path: str) -> None:
@@ -122,11 +148,11 @@ def remove_tree(path: str) -> None:
         elif os.path.exists(path):
             os.unlink(path)
         return
-    found = [m.path for m in FileSystems.match([join(path, "**")])[0].metadata_list]
+    found = [m.path for m in file_system(path).match([join(path, "**")])[0].metadata_list]
     if not found and exists(path):  # a file
         found = [path]
     if found:
-        FileSystems.delete(found)
+        file_system(path).delete(found)
 
 
 def stem(path: str) -> str:

@@ -1,0 +1,165 @@
+"""A loopback server of a folder, as data.commoncrawl.org serves its own: ranges, ETag, If-Range; and as it is on bad days.
+
+`moods` are gone through request by request, over and over:
+
+    ok      as it should be
+    slow    a pause in the middle of the body
+    break   the connection is cut in the middle of the body
+    reset   no answer at all
+    N       that status, without a body
+    N+      that status with Retry-After: 1; who comes back earlier is written down in `too_early`
+
+Also the layout: `lay_out` puts archives where a snapshot has them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import shutil
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+SEGMENTS = 3
+
+
+def lay_out(root: Path, snapshot: str, archives: Sequence[Path]) -> list[str]:
+    """Archives in segments, and their list; returns their paths below `root`."""
+    paths = []
+    for number, archive in enumerate(archives):
+        path = f"crawl-data/{snapshot}/segments/170794{number % SEGMENTS:07d}.{number % SEGMENTS}/warc/{archive.name}"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(archive, root / path)
+        paths.append(path)
+    listed = "".join(path + "\n" for path in paths).encode()
+    (root / f"crawl-data/{snapshot}/warc.paths.gz").write_bytes(gzip.compress(listed, mtime=0))
+    return paths
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: CrawlServer
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        mood = self.server.enter(self.command, self.path, self.headers.get("Range", ""))
+        with suppress(OSError):
+            if mood == "reset":
+                self._cut()
+            elif mood[0].isdigit():
+                self.send_response(int(mood.rstrip("+")))
+                if mood.endswith("+"):
+                    self.send_header("Retry-After", "1")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self._file(mood)
+
+    def _file(self, mood: str) -> None:
+        path = self.server.root / self.path.lstrip("/")
+        if not path.is_file():
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data = path.read_bytes()
+        etag = f'"{hashlib.md5(data).hexdigest()}"'
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not self.server.ranges or self.headers.get("If-Range", etag) != etag:
+            asked = None
+        first, last = (int(asked[1]), int(asked[2] or len(data))) if asked else (0, len(data))
+        part = data[first : last + 1]
+        if asked and not part:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            part = b""
+        else:
+            self.send_response(206 if asked else 200)
+            if asked:
+                self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(data)}")
+        self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        half = len(part) // 2
+        self.wfile.write(part[:half])
+        self.wfile.flush()
+        if mood == "break":
+            self._cut()
+            return
+        if mood == "slow":
+            time.sleep(0.2)
+        self.wfile.write(part[half:])
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+class CrawlServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, root: Path, moods: Sequence[str], ranges: bool, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.root, self.moods, self.ranges = root, list(moods), ranges
+        self.lock = threading.Lock()
+        self.seen: list[tuple[str, str, str]] = []  # method, path, Range
+        self.had: Counter[str] = Counter()  # mood → how often
+        self.not_before: dict[str, float] = {}
+        self.too_early: list[str] = []
+        self.fails_after: int | None = None  # requests, of which all that come later get 503
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+    def enter(self, method: str, path: str, asked: str) -> str:
+        """Write a request down; the mood in which it is answered."""
+        with self.lock:
+            if time.monotonic() < self.not_before.pop(path, 0.0):
+                self.too_early.append(path)
+            mood = self.moods[len(self.seen) % len(self.moods)]
+            if self.fails_after is not None and len(self.seen) >= self.fails_after:
+                mood = "503"
+            self.seen.append((method, path, asked))
+            self.had[mood] += 1
+            if mood.endswith("+"):
+                self.not_before[path] = time.monotonic() + 1.0
+            return mood
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Quiet: clients may leave."""
+
+
+@contextmanager
+def crawl_server(
+    root: Path, moods: Sequence[str] = ("ok",), ranges: bool = True, port: int = 0
+) -> Iterator[CrawlServer]:
+    server = CrawlServer(root, moods, ranges, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
