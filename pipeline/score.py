@@ -57,7 +57,7 @@ def run(ctx: Context) -> dict[str, int]:
         stored = (
             p
             | "Index"
-            >> ReadTable(ctx.parts("images/index"), ("image_url", "image_id", "status", "blob", "offset", "length"))
+            >> ReadTable(ctx.table("images/index"), ("image_url", "image_id", "status", "blob", "offset", "length"))
             | "Stored" >> beam.Filter(lambda row: row["status"] == "ok")
         )
         image_refs = (
@@ -171,20 +171,20 @@ def _kept(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Unit], beam
     unit = tuple[str, str, list[str], list[str]]
     most, dedup = ctx.config.score.max_text_chars, ctx.config.dedup
     cuts = dedup.lines_once or dedup.lines_per_host
-    kept = p | "Kept" >> ReadTable(ctx.parts("kept"))
+    kept = p | "Kept" >> ReadTable(ctx.table("kept"))
     documents = {
         "rows": p
-        | "Documents" >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "texts", "images"))
+        | "Documents" >> ReadTable(ctx.table("documents"), ("doc_id", "warc_file", "warc_offset", "texts", "images"))
         # what a document loses is counted in lines of the whole texts: they are cut to size after that
         | "DocumentKey" >> beam.Map(_document, None if cuts else most),
         "kept": kept
         | "KeptDocuments" >> beam.Filter(lambda row: row["kind"] == "document")
         | "KeptDocumentKey" >> beam.Map(lambda row: (row["doc_id"], (row["warc_file"], row["warc_offset"]))),
-        "cuts": p | "Cuts" >> Cuts(ctx.parts("cuts")),
+        "cuts": p | "Cuts" >> Cuts(ctx.table("cuts")),
     }
     pairs = {
         "rows": p
-        | "Pairs" >> ReadTable(ctx.parts("pairs"), ("doc_id", "pair_id", "image_url", "text"))
+        | "Pairs" >> ReadTable(ctx.table("pairs"), ("doc_id", "pair_id", "image_url", "text"))
         | "PairKey" >> beam.Map(lambda row: (f"{row['doc_id']}:{row['pair_id']}", (row["text"], row["image_url"]))),
         "kept": kept
         | "KeptPairs" >> beam.Filter(lambda row: row["kind"] == "pair")
