@@ -5,8 +5,8 @@ peer is what one would write first: for each batch decode the JPEG files, prepro
 `encode_text`. weft's handlers do the same from references into a blob, keep going at broken files, and read, decode and
 tokenize the next batches while the model computes one. On a CPU rates are by the process' CPU time, all threads
 counted: so it is where each core has a worker. On a GPU they are by the clock. Counts are whole batches: padding costs
-a run at most one batch in each bucket. Public architectures have random weights here: speed does not depend on them, and
-no network is needed. The three in turn, best of REPEATS, loading apart; the vectors of all are compared.
+a run at most one batch in each bucket. Public architectures have random weights here: speed does not depend on them,
+and no network is needed. The three in turn, best of REPEATS, loading apart; the vectors of all are compared.
 
 The stage's row is `score.run` itself, tables in and tables out, on pairs that differ in picture and text; what a pair
 costs is the difference of two runs, so that starting and loading do not count. What weft saves by embedding a repeated
