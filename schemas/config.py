@@ -45,7 +45,7 @@ class Extract:
     """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
 
     common_crawl: str = (
-        "https://data.commoncrawl.org/"  # where cc: inputs and path lists lie; a mirror, or s3://commoncrawl/
+        "https://data.commoncrawl.org/"  # where cc: and path lists lie; also s3://commoncrawl/, a mirror
     )
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
     main_content: bool = True  # False keeps boilerplate blocks too

@@ -1,4 +1,4 @@
-"""Archives → records: WARC and ARC, plain or compressed, read in one pass and never trusted.
+"""Archives → records: WARC and ARC, plain or compressed, alone or in a WACZ, read in one pass and never trusted.
 
 fastwarc frames WARC records (gzip members, zstd, plain); ARC, which it does not read, is framed here. HTTP is parsed
 here for both, because archives hold what servers really sent: chunks that are not, encodings that lie, bodies cut off.
@@ -15,13 +15,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import brotli
+from fastwarc.stream_io import ZstdReader
 from fastwarc.warc import ArchiveIterator
 
-from transforms import files
+from transforms import files, wacz
 
 MAX_RECORD_BYTES = 64 << 20  # a record is read into memory; larger ones are named and passed over
 MAX_LINE_BYTES = 1 << 16  # of an ARC record's header
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_DICTIONARY = b"\x5d\x2a\x4d\x18"  # begins a .warc.zst whose records share a dictionary (Archive Team's convention)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _ARC_LINE = re.compile(rb"^(\S.*) (\S+) (\d{4,20}) (\S+) (\d+)\s*$")
 _CHUNK_SIZE = re.compile(rb"^[ \t]*([0-9a-fA-F]{1,8})[^\r\n]*\r?\n")
@@ -62,11 +65,16 @@ def read_archive(path: str) -> Iterator[Record | Broken]:
             if not head:
                 yield Broken(0, "empty_file", "0 bytes")
                 return
-            stream.seek(0)
-            if is_arc(head):
-                yield from _read_arc(stream)
-            else:
-                yield from _read_warc(stream)
+            if not head.startswith(wacz.MAGIC):
+                stream.seek(0)
+                yield from _read_arc(stream) if is_arc(head) else _read_warc(stream)
+                return
+            none = True
+            for member in wacz.members(stream):
+                none = False
+                yield from _read_member(stream, member)
+            if none:
+                yield Broken(0, "unreadable", "a zip without archive/*.warc.gz")
     except (OSError, EOFError, zlib.error) as error:
         yield Broken(0, "unreadable", f"{type(error).__name__}: {error}")
 
@@ -74,15 +82,22 @@ def read_archive(path: str) -> Iterator[Record | Broken]:
 def read_captures(path: str, offsets: Iterable[int]) -> Iterator[tuple[int, Record | None]]:
     """The response records at the given offsets, in that order; None where there is none (any more)."""
     with files.open_read(path) as stream:
-        head = stream.read(1 << 16)
-        arc = is_arc(head)
+        parts = [(0, stream, *_kind(stream))]
+        if stream.seek(0) == 0 and stream.read(len(wacz.MAGIC)) == wacz.MAGIC:
+            inside = [one for one in wacz.members(stream) if not one.problem]
+            windows = [(one.start, io.BufferedReader(wacz.Window(stream, one.start, one.length))) for one in inside]
+            parts += [(start, window, *_kind(window)) for start, window in windows]
         for offset in offsets:
-            stream.seek(offset)
+            start, part, arc, dictionary = max((one for one in parts if one[0] <= offset), key=lambda one: one[0])
             try:
-                found = next(iter(_read_arc(stream, offset) if arc else _read_warc(stream, offset, 1)), None)
+                part.seek(offset - start)
+                if arc:
+                    found = next(_read_arc(part, offset - start), None)
+                else:
+                    found = next(_read_warc(part, offset - start, 1, dictionary), None)
             except (OSError, EOFError, zlib.error):
                 found = None
-            yield offset, found if isinstance(found, Record) else None
+            yield offset, found._replace(offset=offset) if isinstance(found, Record) else None
 
 
 def is_arc(head: bytes) -> bool:
@@ -196,10 +211,38 @@ def _unbrotli(body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _read_warc(stream: BinaryIO, base: int = 0, most: int | None = None) -> Iterator[Record | Broken]:
+def _read_member(stream: BinaryIO, member: wacz.Member) -> Iterator[Record | Broken]:
+    """Records of an archive in a zip; their offsets are those in the zip."""
+    if member.problem:
+        yield Broken(member.start, member.problem, member.name)
+        return
+    inner = io.BufferedReader(wacz.Window(stream, member.start, member.length))
+    arc, _ = _kind(inner)
+    inner.seek(0)
+    for found in _read_arc(inner) if arc else _read_warc(inner):
+        yield found._replace(offset=member.start + found.offset)
+
+
+def _kind(stream: BinaryIO) -> tuple[bool, bytes | None]:
+    """Whether this is an ARC file, and the dictionary that its records are compressed with."""
+    stream.seek(0)
+    head = stream.read(1 << 16)
+    if not head.startswith(_DICTIONARY):
+        return is_arc(head), None
+    stream.seek(8)
+    dictionary = stream.read(int.from_bytes(head[4:8], "little"))
+    if dictionary.startswith(_ZSTD):
+        dictionary = ZstdReader(io.BytesIO(dictionary)).read(MAX_RECORD_BYTES)
+    return False, dictionary
+
+
+def _read_warc(
+    stream: BinaryIO, base: int = 0, most: int | None = None, dictionary: bytes | None = None
+) -> Iterator[Record | Broken]:
     at, seen = base, 0
+    source = stream if dictionary is None else ZstdReader(stream, dictionary=dictionary)
     try:
-        for record in ArchiveIterator(stream, parse_http=False, quirks_mode=True):
+        for record in ArchiveIterator(source, parse_http=False, quirks_mode=True):
             at, seen = base + record.stream_pos if base and record.stream_pos < base else record.stream_pos, seen + 1
             yield _warc_record(record, base if most else at)
             if most and seen >= most:

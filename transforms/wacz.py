@@ -1,0 +1,139 @@
+"""WACZ: the archives inside a zip file, found without unpacking it.
+
+stream → where each `archive/*.warc.gz` stands. The format wants archives stored, not compressed again (WACZ 1.1.1, "Zip
+Compression"), so a member is a stretch of the file and its records keep their offsets in it. Where the zip's directory
+is cut off, the headers before the members say where they stand, as far as they go.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+MAGIC = b"PK\x03\x04"
+_ARCHIVE = re.compile(r"(^|/)archive/.*\.w?arc(\.gz|\.zst)?$", re.IGNORECASE)
+_HEADER = struct.Struct("<4s5H3I2H")  # of a member: APPNOTE 4.3.7
+_STREAMED, _ENCRYPTED = 1 << 3, 1 << 0  # APPNOTE 4.4.4; streamed: the length stands behind the bytes
+_DESCRIPTOR = b"PK\x07\x08"  # APPNOTE 4.3.9
+_ZIP64 = 0xFFFFFFFF
+_PIECE = 1 << 20
+
+
+class Member(NamedTuple):
+    """An archive in a zip, or why there is none here."""
+
+    name: str
+    start: int  # of its bytes in the file
+    length: int
+    problem: str  # "", "unreadable", "truncated"
+
+
+def members(stream: BinaryIO) -> Iterator[Member]:
+    """The archives of a WACZ in the order in which they stand; one that is no whole zip ends with a problem."""
+    try:
+        with zipfile.ZipFile(stream) as directory:
+            found = sorted(directory.infolist(), key=lambda one: one.header_offset)
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError):
+        yield from _walk(stream)
+        return
+    for one in found:
+        if _ARCHIVE.search(one.filename):
+            yield _member(stream, one.header_offset, one.filename, one.compress_size)
+
+
+class Window(io.RawIOBase):
+    """A stretch of a stream as a stream of its own."""
+
+    def __init__(self, stream: BinaryIO, start: int, length: int) -> None:
+        self._stream, self._start, self._length, self._at = stream, start, length, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._stream.seek(self._start + self._at)
+        data = self._stream.read(max(0, min(len(buffer), self._length - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _member(stream: BinaryIO, at: int, name: str, length: int) -> Member:
+    """The member whose header stands at `at`, as the directory knows it."""
+    stream.seek(at)
+    head = stream.read(_HEADER.size)
+    if len(head) < _HEADER.size or not head.startswith(MAGIC):
+        return Member(f"{name}: no header where the zip's directory says", at, 0, "unreadable")
+    _, _, flags, method, *_, named, extra = _HEADER.unpack(head)
+    start = at + _HEADER.size + named + extra
+    if method or flags & _ENCRYPTED:
+        return Member(f"{name} is compressed or encrypted inside the zip", start, 0, "unreadable")
+    return Member(name, start, length, "")
+
+
+def _walk(stream: BinaryIO) -> Iterator[Member]:
+    """Archives of a zip without directory, header by header."""
+    end, at = stream.seek(0, io.SEEK_END), 0
+    while True:
+        stream.seek(at)
+        head = stream.read(_HEADER.size)
+        if len(head) < _HEADER.size or not head.startswith(MAGIC):
+            break
+        _, _, flags, _, _, _, _, length, _, named, extra = _HEADER.unpack(head)
+        name = stream.read(named).decode("utf-8", "replace")
+        length = _long(stream.read(extra), length)
+        start = at + _HEADER.size + named + extra
+        streamed = bool(flags & _STREAMED) and not length
+        at = _described_end(stream, start, end) if streamed else start + length
+        body = at - start
+        if streamed and at < end:  # past the descriptor, whose sizes have four bytes or eight
+            stream.seek(at + len(_DESCRIPTOR) + 12)
+            at += 16 if stream.read(4)[:2] == MAGIC[:2] else 24
+        if _ARCHIVE.search(name) and start < end:
+            yield _member(stream, start - _HEADER.size - named - extra, name, min(body, end - start))
+        if at >= end:
+            break
+    yield Member("the zip's directory is cut off", end, 0, "truncated")
+
+
+def _described_end(stream: BinaryIO, start: int, end: int) -> int:
+    """Where a member ends whose length stands behind it: at the descriptor that says how far from its start it is."""
+    at, kept = start, b""
+    while True:
+        stream.seek(at)
+        piece = stream.read(_PIECE)
+        seen = kept + piece
+        place = seen.find(_DESCRIPTOR)
+        while 0 <= place <= len(seen) - 16:
+            where = at - len(kept) + place
+            if where - start == int.from_bytes(seen[place + 8 : place + 12], "little"):
+                return where
+            place = seen.find(_DESCRIPTOR, place + 1)
+        if not piece:
+            return end
+        at, kept = at + len(piece), seen[-15:]
+
+
+def _long(extra: bytes, length: int) -> int:
+    """The length of a member, which is in the zip64 field where it is too long for the header (APPNOTE 4.5.3)."""
+    while length == _ZIP64 and len(extra) >= 4:
+        kind, size = struct.unpack_from("<2H", extra)
+        if kind == 1 and size >= 16:
+            return int(struct.unpack_from("<Q", extra, 12)[0])
+        extra = extra[4 + size :]
+    return length
