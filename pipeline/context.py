@@ -24,6 +24,7 @@ class Context:
         flags: Beam's own flags, as the user gave them.
         expect: call with the number of work units, so that progress can be shown.
         say: call with a line that the user should see.
+        name: of the stage's jobs, where a runner shows them; "" lets Beam choose one.
     """
 
     output: str
@@ -33,14 +34,19 @@ class Context:
     flags: tuple[str, ...] = ()
     expect: Callable[[int], None] = lambda units: None
     say: Callable[[str], None] = lambda line: None
+    name: str = ""
 
     def path(self, *parts: str) -> str:
         return files.join(self.output, *parts)
 
+    def table(self, name: str) -> str:
+        """Pattern of the Parquet files of a table of this run; what a worker lists need not stand in the graph."""
+        return self.path(name, "*.parquet")
+
     def parts(self, table: str) -> Sequence[str]:
         """Parquet files of a table of this run, sorted."""
-        return [path for path, _ in files.listing(self.path(table, "*.parquet"))]
+        return [path for path, _ in files.listing(self.table(table))]
 
     def pipeline(self, units: int = 1) -> beam.Pipeline:
         """A pipeline on the user's runner; `units` (pieces of independent work) decides local parallelism."""
-        return runners.pipeline(self.flags, units)
+        return runners.pipeline(self.flags, units, self.name)

@@ -38,9 +38,9 @@ def is_dataflow(flags: Sequence[str]) -> bool:
     return _runner(flags).lower() == "dataflowrunner"
 
 
-def pipeline(flags: Sequence[str], units: int) -> beam.Pipeline:
+def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     """A pipeline on the runner that `flags` name; see `options`."""
-    made = options(flags, units)
+    made = options(flags, units, name)
     direct = made.view_as(DirectOptions)
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
         return beam.Pipeline(options=made)
@@ -51,8 +51,11 @@ def pipeline(flags: Sequence[str], units: int) -> beam.Pipeline:
     return beam.Pipeline(runner=FnApiRunner(default_environment=workers), options=made)
 
 
-def options(flags: Sequence[str], units: int) -> PipelineOptions:
+def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions:
     """Pipeline options for `flags`; a direct run gets worker processes when `units` make them worth starting.
+
+    Args:
+        name: of the job, where the flags give none and the runner shows one.
 
     Raises:
         FlagError: a flag that no Beam option takes.
@@ -60,6 +63,8 @@ def options(flags: Sequence[str], units: int) -> PipelineOptions:
     check(flags)
     if not is_direct(flags):
         more = spark.defaults(flags) if _runner(flags).lower() in _SPARK else []
+        if name and not any(flag.split("=")[0] == "--job_name" for flag in flags):
+            more.append(f"--job_name={name}")
         return PipelineOptions([*flags, *more], pickle_library="cloudpickle", save_main_session=False)
     kept = [f for f in flags if not f.startswith("--runner")]
     made = PipelineOptions([*kept, "--runner=FnApiRunner"])

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import schemas.config as configuration
-from pipeline import books, local_workers, manifest
+from pipeline import books, local_workers, manifest, orphans, runners
 from pipeline.context import Context
 from pipeline.progress import Progress
 from schemas.config import Config, ConfigError
@@ -135,7 +135,11 @@ class Run:
                 self.say(f"{stage.name:8} {line}")
 
         inputs = tuple(path for path, _ in self.inputs)
-        context = Context(self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell)
+        names = {one.name: orphans.job_name(self.output, one.name) for one in STAGES}
+        if not runners.is_direct(self.flags) and (ended := orphans.cancel(self.flags, names.values())):
+            self.say(f"{stage.name:8} cancelled {ended} job(s) of a run of this directory that was killed")
+        name = names[stage.name]
+        context = Context(self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, name)
         # Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it.
         hushed = contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
         with progress.shown(), hushed:

@@ -54,8 +54,9 @@ class Cluster:
         return found
 
     def python_workers(self) -> list[int]:
-        """Process ids of the Python workers that the pool runs at this moment."""
-        return [pid for pid in _children(self.processes["pool"].pid) if "sdk_worker" in _command(pid)]
+        """Process ids of the Python workers that executors have started with boot at this moment."""
+        below = [pid for executor in self.executors() for pid in _descendants(executor)]
+        return [pid for pid in below if "sdk_worker_main" in _command(pid)]
 
 
 @contextlib.contextmanager
