@@ -50,7 +50,7 @@ def run(ctx: Context) -> dict[str, int]:
     if config.near:
         _write_curve(ctx, config)
     work = Work(ctx)
-    ctx.expect(len(work.documents) + 2 + config.near)
+    ctx.expect(len(ctx.parts("documents")) + 2 + config.near)
     work.job("sketch", lambda: sketch(work))
     work.job("find", lambda: find(work))
     stars = ""

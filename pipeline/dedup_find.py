@@ -25,8 +25,7 @@ def sketch(work: Work) -> units.Counts:
     with work.ctx.pipeline(work.workers) as p:
         _ = (
             p
-            | "Files" >> beam.Create(work.documents).with_output_types(str)
-            | "Spread" >> beam.Reshuffle()
+            | "Files" >> sinks.Files(work.ctx.table("documents"))
             | "Sketch" >> beam.Map(_sketch_file, work.ctx.output, work.ctx.fingerprint, work.config)
         )
     return {}

@@ -22,9 +22,9 @@ def link(work: Work) -> str:
     source, number = "edges", 0
     while True:
         number += 1
-        target, edges = f"stars-{number}", work.parts(source)
+        target, edges = f"stars-{number}", work.table(source)
 
-        def rounds(edges: list[str] = edges, target: str = target, number: int = number) -> units.Counts:
+        def rounds(edges: str = edges, target: str = target, number: int = number) -> units.Counts:
             left = work.path(f"{target}.json")
             with work.ctx.pipeline() as p:
                 rows = (
@@ -55,7 +55,7 @@ def seat(work: Work) -> None:
             with work.ctx.pipeline() as p:
                 rows = (
                     p
-                    | "Seats" >> sinks.ReadTable(work.parts(f"seats-{number - 1}"))
+                    | "Seats" >> sinks.ReadTable(work.table(f"seats-{number - 1}"))
                     | "Seat" >> beam.Map(lambda row: (row["doc_id"], row["other"])).with_output_types(tuple[str, str])
                 )
                 narrow = work.sketches(p)[0] | "Narrow" >> beam.Map(

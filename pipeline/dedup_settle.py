@@ -30,7 +30,7 @@ def settle(work: Work, stars: str) -> None:
         settled = (unique, drops) | "Documents" >> SettleDocuments()
         wanted = (
             p
-            | "Pairs" >> sinks.ReadTable(list(ctx.parts("pairs")), ["doc_id", "pair_id"])
+            | "Pairs" >> sinks.ReadTable(ctx.table("pairs"), ["doc_id", "pair_id"])
             | "PairKeys" >> beam.Map(lambda row: (row["doc_id"], row["pair_id"])).with_output_types(tuple[str, str])
         )
         pair_fates, pairs_kept = (wanted, settled.verdicts) | "PairVerdicts" >> SettlePairs(across=config.exact)
@@ -61,21 +61,20 @@ def _final_drops(work: Work, p: beam.Pipeline, unique: Any, stars: str) -> Any:
     """Every dropped document of this run once, pointing at a document that is kept."""
     equal = (
         p
-        | "Drops" >> sinks.ReadTable(work.parts("drops"))
+        | "Drops" >> sinks.ReadTable(work.table("drops"))
         | "Drop" >> beam.Map(lambda row: (row["doc_id"], (row["kept_id"], row["how"]))).with_output_types(Drop)
     )
     final = None
     if work.config.cluster == "bucket":
-        near = [path for path, _ in files.listing(work.path("near-*", "*.parquet"))]
         final = (
             p
-            | "NearDrops" >> sinks.ReadTable(near)
+            | "NearDrops" >> sinks.ReadTable(work.table("near-*"))
             | "NearDrop" >> beam.Map(lambda row: (row["doc_id"], (row["kept_id"], row["how"]))).with_output_types(Drop)
         )
     if stars:
         labels = (
             p
-            | "Stars" >> sinks.ReadTable(work.parts(stars))
+            | "Stars" >> sinks.ReadTable(work.table(stars))
             | "Label"
             >> beam.FlatMap(
                 lambda row: [(row["doc_id"], row["other"]), (row["other"], row["other"])]
@@ -106,7 +105,7 @@ def _cuts(work: Work, p: beam.Pipeline, kept: Any) -> Any:
     columns = ("doc_id", "url", "warc_file", "warc_offset", "texts")
     said = (
         p
-        | "Texts" >> sinks.ReadTable(work.documents, columns)
+        | "Texts" >> sinks.ReadTable(work.ctx.table("documents"), columns)
         | "LineKeys"
         >> beam.Map(
             lambda row, unit: (

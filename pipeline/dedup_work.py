@@ -7,9 +7,10 @@ from typing import Any
 
 import apache_beam as beam
 
+from pipeline import runners
 from pipeline.context import Context
 from schemas.records import Sketch
-from transforms import files, index, sinks, units
+from transforms import index, sinks, units
 from transforms.duplicates import RULES, STAGE, Drop, OneCopy
 
 ROWS_PER_UNIT = 5_000  # documents that are worth a worker process
@@ -19,7 +20,6 @@ class Work:
     """One run of the stage.
 
     Attributes:
-        documents: files of the documents table.
         workers: how many processes it is worth to sketch them. What shuffles runs in one where Beam is in-process:
             between processes of one machine a record costs more than what is done with it.
         equal: the rules by equal keys that are on, in their order.
@@ -28,9 +28,10 @@ class Work:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx, self.config = ctx, ctx.config.dedup
-        self.documents = list(ctx.parts("documents"))
-        rows = sinks.count_rows(ctx.path("documents", "*.parquet"))
-        self.workers = min(len(self.documents), rows // ROWS_PER_UNIT)
+        self.workers = 1
+        if runners.is_direct(ctx.flags):
+            rows = sinks.count_rows(ctx.table("documents"))
+            self.workers = min(len(ctx.parts("documents")), rows // ROWS_PER_UNIT)
         switches = {"url": self.config.url, "exact": self.config.exact, "images": self.config.image_sets}
         self.equal = [rule for rule in RULES if switches.get(rule)]  # the rules by equal keys, in their order
         self.own = index.run_name(ctx.inputs)
@@ -49,15 +50,15 @@ class Work:
         """A place in the stage's own directory."""
         return self.ctx.path(STAGE, *names)
 
-    def parts(self, table: str) -> list[str]:
-        """Files of one of the stage's own tables; `*` in its name means several tables."""
-        return [path for path, _ in files.listing(self.path(table, "*.parquet"))]
+    def table(self, name: str) -> str:
+        """Pattern of the files of one of the stage's own tables; `*` in its name means several tables."""
+        return self.path(name, "*.parquet")
 
     def all_sketches(self, p: beam.Pipeline) -> Any:
         """Sketches of this run and the earlier ones, with all copies of a record."""
         found = (
             p
-            | "Sketches" >> sinks.ReadTable(self.parts("sketches"))
+            | "Sketches" >> sinks.ReadTable(self.table("sketches"))
             | "Sketch" >> beam.Map(lambda row: Sketch(**row)).with_output_types(Sketch)
         )
         if self.earlier:

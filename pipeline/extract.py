@@ -6,7 +6,9 @@ A file is read once, record by record; its texts never cross a shuffle.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterable
 
 import apache_beam as beam
 
@@ -27,17 +29,26 @@ _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*
 def run(ctx: Context) -> dict[str, int]:
     """Extract every input file; returns how many records, pages, images and pairs there were."""
     ctx.expect(len(ctx.inputs))
+    listed, counted = ctx.path(pages.STAGE, "inputs.json"), ctx.path(pages.STAGE, "entered.json")
+    files.write_atomic(listed, json.dumps(sorted(ctx.inputs)))  # a hundred thousand paths are data, not part of a job's graph
     with ctx.pipeline(len(ctx.inputs)) as p:
         _ = (
             p
-            | "Files" >> beam.Create(list(ctx.inputs)).with_output_types(str)
+            | "List" >> beam.Create([listed])
+            | "Inputs" >> beam.FlatMap(lambda path: json.loads(files.read_bytes(path))).with_output_types(str)
             | "Spread" >> beam.Reshuffle()
             | "Extract" >> beam.Map(extract_file, ctx.output, ctx.fingerprint, ctx.config.extract)
+            | "Total" >> beam.CombineGlobally(_total)
+            | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
         )
-    entered: Counter[str] = Counter(record=0, page=0, image=0, pair=0)
-    for path in ctx.inputs:
-        entered.update(extract_file(path, ctx.output, ctx.fingerprint, ctx.config.extract))
-    return dict(entered)
+    return dict(json.loads(files.read_bytes(counted)))
+
+
+def _total(counts: Iterable[Counts]) -> Counts:
+    total: Counter[str] = Counter(record=0, page=0, image=0, pair=0)
+    for each in counts:
+        total.update(each)
+    return dict(total)
 
 
 def unit_name(path: str) -> str:

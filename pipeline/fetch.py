@@ -51,7 +51,7 @@ def run(ctx: Context) -> dict[str, int]:
         )
         captured = (
             p
-            | "Captures" >> ReadTable(captures)
+            | "Captures" >> ReadTable(ctx.table("captures"))
             | "CaptureKey" >> beam.Map(_capture).with_output_types(tuple[str, tuple[int, str, int]])
         )
         addresses = pictures | "Addresses" >> beam.FlatMap(_addresses, not fetch.http).with_output_types(
@@ -103,11 +103,11 @@ _Picture = tuple[str, list[str]]  # URL, other addresses of the same picture
 def _wanted(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Picture], beam.PCollection[tuple[str, str]]]:
     """Every picture of a kept document or pair, and (image key, URL to ask for), once each."""
     picture = tuple[str, list[str]]
-    kept = p | "Kept" >> ReadTable(ctx.parts("kept"))
+    kept = p | "Kept" >> ReadTable(ctx.table("kept"))
     documents = (
         p
         | "Documents"
-        >> ReadTable(ctx.parts("documents"), ("doc_id", "warc_file", "warc_offset", "images", "alternates"))
+        >> ReadTable(ctx.table("documents"), ("doc_id", "warc_file", "warc_offset", "images", "alternates"))
         | "DocumentKey" >> beam.Map(_pictures).with_output_types(tuple[str, tuple[str, int, list[picture]]])
     )
     kept_documents = (
@@ -125,7 +125,7 @@ def _wanted(p: beam.Pipeline, ctx: Context) -> tuple[beam.PCollection[_Picture],
     )
     pairs = (
         p
-        | "Pairs" >> ReadTable(ctx.parts("pairs"), ("doc_id", "pair_id", "image_url"))
+        | "Pairs" >> ReadTable(ctx.table("pairs"), ("doc_id", "pair_id", "image_url"))
         | "PairKey"
         >> beam.Map(lambda row: (f"{row['doc_id']}:{row['pair_id']}", row["image_url"])).with_output_types(
             tuple[str, str]

@@ -68,19 +68,19 @@ def run(ctx: Context) -> dict[str, int]:
     names = shard_names(config)
     ctx.expect(len(names))
     with ctx.pipeline(len(names)) as p:
-        kept = p | "Kept" >> ReadTable(ctx.parts("kept"))
+        kept = p | "Kept" >> ReadTable(ctx.table("kept"))
         index = (
             p
-            | "Index" >> ReadTable(ctx.parts("images/index"), _INDEX)
+            | "Index" >> ReadTable(ctx.table("images/index"), _INDEX)
             | "IndexKey" >> beam.Map(_stored).with_output_types(tuple[str, tuple[str, ...]])
         )
         if ctx.parts("images/repeated"):
-            repeated = p | "Repeated" >> ReadTable(ctx.parts("images/repeated"), ("image_url", "urls"))
+            repeated = p | "Repeated" >> ReadTable(ctx.table("images/repeated"), ("image_url", "urls"))
             index = {"stored": index, "repeated": repeated} | "Mark" >> Mark()
         if ctx.parts("image_scores"):
-            looked = p | "ImageScores" >> ReadTable(ctx.parts("image_scores"))
+            looked = p | "ImageScores" >> ReadTable(ctx.table("image_scores"))
             index = {"stored": index, "rows": looked} | "Looked" >> scored.Looked()
-        scores = p | "Scores" >> ReadTable(ctx.parts("scores"))
+        scores = p | "Scores" >> ReadTable(ctx.table("scores"))
         made = Maker(ctx.config, tokenizer, top)
         rows = _kept_documents(p, ctx, kept)
         of_documents = _documents(rows, index, scores) | "Document" >> beam.FlatMap(made.document)
@@ -121,7 +121,7 @@ def _kept_documents(p: Any, ctx: Context, kept: Any) -> Any:
     )  # fmt: skip
     rows = (
         p
-        | "Documents" >> ReadTable(ctx.parts("documents"), columns)
+        | "Documents" >> ReadTable(ctx.table("documents"), columns)
         | "DocumentKey" >> beam.Map(lambda row: (row["doc_id"], json.dumps(row))).with_output_types(tuple[str, str])
     )
     places = (
@@ -133,7 +133,7 @@ def _kept_documents(p: Any, ctx: Context, kept: Any) -> Any:
         )
     )
     return (
-        {"rows": rows, "kept": places, "cuts": p | "Cuts" >> Cuts(ctx.parts("cuts"))}
+        {"rows": rows, "kept": places, "cuts": p | "Cuts" >> Cuts(ctx.table("cuts"))}
         | "JoinKept" >> beam.CoGroupByKey()
         | "One" >> beam.FlatMap(_one_document, ctx.config.dedup.line_unit).with_output_types(tuple[str, str])
     )
@@ -165,13 +165,13 @@ def _pairs(p: Any, ctx: Context, documents: Any, index: Any, scores: Any, made: 
     records = documents | "PageRecord" >> beam.Map(_record).with_output_types(tuple[str, str])
     entering = (
         p
-        | "ScoreFates" >> ReadTable(ctx.parts("fates/score"), ("kind", "key", "fate"))
+        | "ScoreFates" >> ReadTable(ctx.table("fates/score"), ("kind", "key", "fate"))
         | "EnteringPairs" >> beam.Filter(lambda row: row["kind"] == "pair" and row["fate"] == KEPT)
         | "EnteringKey" >> beam.Map(lambda row: (row["key"], True)).with_output_types(tuple[str, bool])
     )
     rows = (
         p
-        | "Pairs" >> ReadTable(ctx.parts("pairs"))
+        | "Pairs" >> ReadTable(ctx.table("pairs"))
         | "PairKey"
         >> beam.Map(
             lambda row: (f"{row['doc_id']}:{row['pair_id']}", json.dumps(row, sort_keys=True))
@@ -292,13 +292,13 @@ def _sample(ctx: Context) -> list[str]:
     with ctx.pipeline(1) as p:
         kept = (
             p
-            | "Kept" >> ReadTable(ctx.parts("kept"), ("doc_id",))
+            | "Kept" >> ReadTable(ctx.table("kept"), ("doc_id",))
             | "KeptId" >> beam.Map(lambda row: (row["doc_id"], True)).with_output_types(tuple[str, bool])
             | "KeptOnce" >> beam.Distinct()
         )
         rows = (
-            p | "Documents" >> ReadTable(ctx.parts("documents"), ("doc_id", "texts")),
-            p | "Pairs" >> ReadTable(ctx.parts("pairs"), ("doc_id", "text")),
+            p | "Documents" >> ReadTable(ctx.table("documents"), ("doc_id", "texts")),
+            p | "Pairs" >> ReadTable(ctx.table("pairs"), ("doc_id", "text")),
         ) | "Rows" >> beam.Flatten()
         said = rows | "Texts" >> beam.FlatMap(
             lambda row: [(row["doc_id"], text) for text in texts(row)]

@@ -103,7 +103,7 @@ def _look(p: beam.Pipeline, ctx: Context, vectors: Any, texts: Any, of_pairs: An
     if config.near_images:
         sizes = (
             p
-            | "Sizes" >> ReadTable(ctx.parts("images/index"), ("image_url", "status", "width", "height"))
+            | "Sizes" >> ReadTable(ctx.table("images/index"), ("image_url", "status", "width", "height"))
             | "SizeOfStored" >> beam.Filter(lambda row: row["status"] == "ok")
             | "Pixels"
             >> beam.Map(lambda row: (row["image_url"], row["width"] * row["height"])).with_output_types(tuple[str, int])

@@ -29,7 +29,7 @@ def top(ctx: Context) -> float:
     with ctx.pipeline(1) as p:
         _ = (
             p
-            | "Scores" >> ReadTable(ctx.parts("scores"), ("kind", "similarity"))
+            | "Scores" >> ReadTable(ctx.table("scores"), ("kind", "similarity"))
             | "OfPairs" >> beam.Filter(lambda row: row["kind"] == "pair")
             | "Similarity" >> beam.Map(lambda row: row["similarity"]).with_output_types(float)
             | "Top" >> TopShare(share)

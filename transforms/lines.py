@@ -82,7 +82,7 @@ def cut(texts: Iterable[str | None], dropped: Collection[int], unit: Unit) -> li
 class Cuts(beam.PTransform):
     """PBegin → (doc_id, numbers of the lines it loses), from files of the cuts table."""
 
-    paths: Sequence[str]
+    paths: Sequence[str] | str
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[str, list[int]]]:
         return (

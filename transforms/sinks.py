@@ -135,16 +135,36 @@ class WriteTable(beam.PTransform):
 
 
 @dataclasses.dataclass
-class ReadTable(beam.PTransform):
-    """PBegin → rows (dicts) of every file in a list: one element per file, spread out, then read."""
+class Files(beam.PTransform):
+    """PBegin → paths, spread over the workers.
 
-    paths: Sequence[str]
+    Args:
+        paths: a list, or better a pattern that a worker expands: the graph of a large crawl must not hold the names of
+            a hundred thousand files (Dataflow takes 10 MB of graph).
+    """
+
+    paths: Sequence[str] | str
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[str]:
+        if isinstance(self.paths, str):
+            pattern = begin | "Pattern" >> beam.Create([self.paths])
+            found = pattern | "List" >> beam.FlatMap(_matches).with_output_types(str)
+        else:
+            found = begin | "Paths" >> beam.Create(list(self.paths)).with_output_types(str)
+        return found | "Spread" >> beam.Reshuffle()
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    for path, _ in files.listing(pattern):
+        yield path
+
+
+@dataclasses.dataclass
+class ReadTable(beam.PTransform):
+    """PBegin → rows (dicts) of every file of a list or pattern, one element a file."""
+
+    paths: Sequence[str] | str
     columns: Sequence[str] | None = None
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[dict[str, Any]]:
-        return (
-            begin
-            | "Files" >> beam.Create(list(self.paths)).with_output_types(str)
-            | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.FlatMap(read_rows, self.columns)
-        )
+        return begin | "Files" >> Files(self.paths) | "Read" >> beam.FlatMap(read_rows, self.columns)
