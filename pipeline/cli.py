@@ -163,15 +163,17 @@ def _say(line: str) -> None:
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from pipeline import retry, runners, stages
+    from transforms import object_files
 
     runners.check(flags)
+    object_files.configure(flags)
     names = [s.name for s in stages.STAGES] if options.command == "run" else [options.command]
     with _locked(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         if getattr(options, "retry_failed", False):
             retry.failed(run)
         run.go(names)
-        if options.command == "run":
+        if options.command == "run" and not runners.submit_only(flags):
             from pipeline import report
 
             _say(f"report   {report.write(options.output, run.config)}")

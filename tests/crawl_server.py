@@ -92,6 +92,8 @@ class Handler(BaseHTTPRequestHandler):
             if asked:
                 self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(data)}")
         self.send_header("ETag", etag)
+        self.send_header("Last-Modified", "Tue, 05 Mar 2024 10:00:00 GMT")
+        self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         if self.command == "HEAD":

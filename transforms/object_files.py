@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
@@ -40,6 +41,11 @@ def file_system(path: str) -> type[FileSystems]:
         extra = _EXTRAS[scheme]
         raise ConfigError(f"{path}: {scheme}:// needs the extra [{extra}]: pip install 'apache-beam[{extra}]'")
     raise ConfigError(f"{path}: there is no file system for {scheme}://")
+
+
+def configure(flags: Sequence[str]) -> None:
+    """Give the file systems Beam's own flags (`--s3_endpoint_url`, …); a pipeline does so itself when it is made."""
+    FileSystems.set_options(PipelineOptions(list(flags)))
 
 
 class ObjectFile(io.RawIOBase):
