@@ -195,7 +195,9 @@ def ask(
             method, url, headers=headers, stream=True, timeout=(CONNECT_S, SILENCE_S), allow_redirects=True
         )
     except (requests.RequestException, HTTPError) as error:
-        raise Unavailable(f"no answer from {urlsplit(url).netloc} for {url}: {_cause(error)}") from None
+        raise Unavailable(
+            f"no answer from {urlsplit(url).netloc} for {url}: {_cause(error)}; the same command goes on later"
+        ) from None
     if answer.status_code in (200, 206, 416, *also):
         return answer
     status = f"{answer.status_code} {answer.reason or ''}".strip()
