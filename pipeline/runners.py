@@ -24,6 +24,9 @@ _SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often
 MIN_UNITS_FOR_PROCESSES = 4  # below this, starting worker processes costs more than they save
 
 
+_SUBMIT_ONLY = ("--output_executable_path", "--template_location", "--no_wait_until_finish")
+
+
 class FlagError(ValueError):
     """A Beam flag the user can mend."""
 
@@ -36,6 +39,11 @@ def is_direct(flags: Sequence[str]) -> bool:
 def is_dataflow(flags: Sequence[str]) -> bool:
     """Whether these flags mean Dataflow."""
     return _runner(flags).lower() == "dataflowrunner"
+
+
+def submit_only(flags: Sequence[str]) -> str:
+    """The flag that says that a job is to be written down or submitted and not waited for, or ""."""
+    return next((name for name in _SUBMIT_ONLY if any(flag.split("=")[0] == name for flag in flags)), "")
 
 
 def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:

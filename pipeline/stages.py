@@ -24,6 +24,10 @@ from schemas.config import Config, ConfigError
 from transforms import files, index, looks
 
 
+class Submitted(Exception):
+    """A stage's job was handed over and nobody waits for it: the run ends here, well."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """One stage: `module`.`function`(Context) → how many of each kind entered."""
@@ -54,6 +58,7 @@ STAGES = (
     Stage("train", "pipeline.training", "train", ("model",), ("pack",), "shards → a small Kosmos-1"),
     Stage("eval", "pipeline.training", "evaluate", (), ("train",), "validation loss, grounding gap"),
 )
+ONE_JOB = ("extract", "fetch")
 RESTARTS = 2  # of a stage whose worker process was killed
 BY_NAME = {stage.name: stage for stage in STAGES}
 _NEVER_DECIDES = {
@@ -110,7 +115,10 @@ class Run:
                     raise ConfigError(
                         f"{stage.name} needs {need} with this configuration: run `weft {need}` or `weft run` first"
                     )
-            self._run(stage, prints[stage.name])
+            try:
+                self._run(stage, prints[stage.name])
+            except Submitted:
+                return
 
     def _run(self, stage: Stage, fingerprint: str) -> None:
         done = manifest.read(self.output, stage.name)
@@ -142,6 +150,13 @@ class Run:
         context = Context(self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, name)
         # Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it.
         hushed = contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
+        if flag := runners.submit_only(self.flags):
+            if stage.name not in ONE_JOB:
+                raise ConfigError(f"{stage.name} looks at what one job found before the next: {flag} does not suit it")
+            with hushed, contextlib.suppress(FileNotFoundError):  # of what the job would have written
+                importlib.import_module(stage.module).run(context)
+            self.say(f"{stage.name:8} submitted; once it has ended, the same command without {flag} closes its books")
+            raise Submitted
         with progress.shown(), hushed:
             entered = _persist(getattr(importlib.import_module(stage.module), stage.function), context)
         account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
