@@ -65,6 +65,8 @@ bench: $(STAMP)
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --extra clip --extra train --extra dev pyproject.toml -o requirements/lock.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --extra gcp --extra aws -c requirements/lock.txt pyproject.toml -o requirements/worker.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output

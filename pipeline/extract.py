@@ -30,7 +30,7 @@ def run(ctx: Context) -> dict[str, int]:
     """Extract every input file; returns how many records, pages, images and pairs there were."""
     ctx.expect(len(ctx.inputs))
     listed, counted = ctx.path(pages.STAGE, "inputs.json"), ctx.path(pages.STAGE, "entered.json")
-    files.write_atomic(listed, json.dumps(sorted(ctx.inputs)))  # a hundred thousand paths are data, not part of a job's graph
+    files.write_atomic(listed, json.dumps(sorted(ctx.inputs)))  # a hundred thousand paths do not fit into a job's graph
     with ctx.pipeline(len(ctx.inputs)) as p:
         _ = (
             p

@@ -11,6 +11,7 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
@@ -90,8 +91,8 @@ def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions
 
 
 def check(flags: Sequence[str]) -> None:
-    """Raise FlagError for a flag that no Beam option takes, naming the nearest."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    """Raise FlagError for a flag that no Beam option takes, naming the nearest, or for a value that it does not."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
     for cls in PipelineOptions.__subclasses__():
         cls._add_argparse_args(parser)
     known = {name for action in parser._actions for name in action.option_strings} | {"--runner"} | spark.OPTIONS
@@ -100,6 +101,13 @@ def check(flags: Sequence[str]) -> None:
         if flag.startswith("--") and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             raise FlagError(f"no Beam option {name}{f' (did you mean {close[0]}?)' if close else ''}")
+
+    parser.parse_known_args(list(flags))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise FlagError(f"Beam: {message}")
 
 
 def _runner(flags: Sequence[str]) -> str:

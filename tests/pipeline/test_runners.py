@@ -29,6 +29,12 @@ def test_other_runners_keep_their_flags():
     assert made.view_as(StandardOptions).runner == "SparkRunner"
 
 
+@pytest.mark.parametrize("flag", ["--direct_num_workers=many", "--no_auth=true", "--direct_running_mode=fast"])
+def test_a_value_that_beam_does_not_take_is_one_line(flag):
+    with pytest.raises(runners.FlagError, match=rf"Beam: .*{flag.split('=')[0]}"):
+        runners.check([flag])
+
+
 def test_spark_gets_what_weft_needs_where_the_user_is_silent():
     def level(*flags: str) -> list[str]:
         made = runners.options(flags, 1).get_all_options(retain_unknown_options=True)
@@ -40,7 +46,9 @@ def test_spark_gets_what_weft_needs_where_the_user_is_silent():
     assert "storage_level" not in runners.options((), 1).get_all_options(retain_unknown_options=True)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # Beam's own threads, losing a worker
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)  # Beam's own threads, losing a worker
 def test_a_killed_worker_process_ends_the_wait_for_it():
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
     with pytest.raises(RuntimeError, match=local_workers.LOST), runners.pipeline(flags, 4) as p:
