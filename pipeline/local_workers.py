@@ -19,12 +19,13 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 )
 
 LOST = "a worker process ended before its work did"
+_CUT = "Channel closed prematurely"  # what Beam says where it was reading the worker's results
 _POLL_S = 0.2
 
 
 def is_lost(error: BaseException) -> bool:
     """Whether a run failed because one of its worker processes was killed."""
-    return LOST in str(error)
+    return any(sign in str(error) for sign in (LOST, _CUT))
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
