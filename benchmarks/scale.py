@@ -2,8 +2,8 @@
 
 Pages are small (some 4 KB of HTML, 1.5 KB of text, two images), a tenth of them near copies of an earlier one, in WARC
 files of FILE_PAGES. Each stage is a command of its own, start-up and imports counted; CPU and memory (PSS) are over all
-its processes. Shuffle is what `weft plan` counts for dedup on a sample; extract moves file names alone. The ratio is CPU
-per page of the smallest size over that of the largest: below 0.9, a page costs more than a tenth more in a large crawl.
+its processes. Shuffle is what `weft plan` counts for dedup on a sample; extract moves file names alone. The ratio is
+CPU per page of the smallest size over that of the largest: under .9, a page costs a tenth more in a large crawl.
 
 The row of one worker is the middle size again: what two workers gain by the clock.
 
