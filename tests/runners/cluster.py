@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".spark"
 START_S = 60
 # Beam's own SparkRunner gives its server the first four; Spark on Java 17 asks for the others.
-OPENED = ("sun.nio.ch", "java.nio", "java.util", "java.lang.invoke", "java.lang", "java.net", "java.util.concurrent")
+_PACKAGES = ("sun.nio.ch", "java.nio", "java.util", "java.lang.invoke", "java.lang", "java.net", "java.util.concurrent")
+_OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _PACKAGES]
 
 
 @dataclasses.dataclass
@@ -35,6 +36,7 @@ class Cluster:
     job: str
     pool: str
     processes: dict[str, subprocess.Popen[bytes]]
+    environment: dict[str, str]
 
     def flags(self, environment: str) -> tuple[str, ...]:
         """Beam's flags for a job on this cluster; Python workers by LOOPBACK, EXTERNAL or PROCESS."""
@@ -44,6 +46,14 @@ class Cluster:
             "PROCESS": (f"--environment_option=process_command={self.work / 'boot.sh'}",),
         }[environment]
         return ("--runner=PortableRunner", f"--job_endpoint={self.job}", f"--environment_type={environment}", *where)
+
+    def submit(self, jar: Path) -> None:
+        """spark-submit a jar that weft wrote; its class path names it as well, because Beam's classes are Spark's here."""
+        command = ["java", "-Xmx1g", *_OPENED, "-cp", f"{HOME / 'jars'}/*:{jar}", "org.apache.spark.deploy.SparkSubmit"]
+        command += ["--master", self.master, "--conf", "spark.executor.memory=1g", "--conf", "spark.ui.enabled=false"]
+        command += ["--class", "org.apache.beam.runners.spark.SparkPipelineRunner", str(jar)]
+        with (self.work / "submit.log").open("wb") as log:
+            subprocess.run(command, env=self.environment, stdout=log, stderr=log, check=True, timeout=600)
 
     def executors(self) -> list[int]:
         """Process ids of the executors that the workers run at this moment."""
@@ -71,9 +81,7 @@ def cluster(work: Path, workers: int = 2, executor_memory: str = "1g") -> Iterat
         RuntimeError: something did not start; the message holds the end of its log.
     """
     ports = _free_ports(5)
-    made = Cluster(work, f"spark://127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}", f"127.0.0.1:{ports[4]}", {})
     jars = f"{HOME / 'jars'}/*"
-    opened = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in OPENED]
     environment = {
         **os.environ,
         "SPARK_HOME": str(HOME),  # executors take their classes from its jars/
@@ -84,6 +92,9 @@ def cluster(work: Path, workers: int = 2, executor_memory: str = "1g") -> Iterat
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
+    made = Cluster(
+        work, f"spark://127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}", f"127.0.0.1:{ports[4]}", {}, environment
+    )
     boot = work / "boot.sh"
     boot.write_text(f'#!/bin/sh\nexport PATH="{environment["PATH"]}" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n')
     with boot.open("a") as script:
@@ -98,7 +109,7 @@ def cluster(work: Path, workers: int = 2, executor_memory: str = "1g") -> Iterat
         _wait(name, port, made)
 
     try:
-        java = ("java", "-Xmx512m", *opened, "-cp", jars)
+        java = ("java", "-Xmx512m", *_OPENED, "-cp", jars)
         start(
             "master", ports[0], *java, "org.apache.spark.deploy.master.Master",
             "--host", "127.0.0.1", "--port", str(ports[0]), "--webui-port", "0",
@@ -111,7 +122,7 @@ def cluster(work: Path, workers: int = 2, executor_memory: str = "1g") -> Iterat
                 "--cores", "1", "--memory", "2g", "-d", str(work / f"worker{number}"), made.master,
             )  # fmt: skip
         start(
-            "server", ports[1], "java", "-Xmx1g", *opened,
+            "server", ports[1], "java", "-Xmx1g", *_OPENED,
             f"-Dspark.executor.memory={executor_memory}", "-Dspark.speculation=false",
             f"-Dspark.default.parallelism={2 * workers}", "-Dspark.ui.enabled=false",
             "-jar", str(HOME / "server.jar"), f"--spark-master-url={made.master}",

@@ -45,7 +45,7 @@ def test_all_stages_on_a_cluster_with_a_pool_of_workers(world, cluster, tmp_path
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("stage", ["extract", "score", "pack"])
+@pytest.mark.parametrize("stage", ["extract", "score"])
 def test_workers_that_executors_start_with_boot(world, cluster, tmp_path, stage):
     faults.before(world.reference, tmp_path / "output", stage)
     run(world, stage, tmp_path / "output", cluster.flags("PROCESS"), STAGED)
@@ -57,6 +57,20 @@ def test_the_job_server_that_weft_starts_itself(world, tmp_path):
     flags = ("--runner=SparkRunner", f"--spark_job_server_jar={JAR}", "--spark_master_url=local[2]")
     run(world, "extract", tmp_path / "output", flags)
     assert faults.differences(world.reference, tmp_path / "output", "extract") == []
+
+
+@pytest.mark.timeout(900)
+def test_a_jar_for_spark_submit(world, cluster, tmp_path):
+    output, jar = tmp_path / "output", tmp_path / "extract.jar"
+    starter = cluster.flags("PROCESS")[-1]
+    flags = ("--runner=SparkRunner", f"--spark_job_server_jar={JAR}", "--spark_master_url=local[1]")
+    run(world, "extract", output, flags, "--environment_type=PROCESS", starter, f"--output_executable_path={jar}")
+    assert not (output / "documents").exists()
+    cluster.submit(jar)
+    assert len(list((output / "documents").iterdir())) == 5
+    # The same command without a runner sees that all is done, and closes the books.
+    run(world, "extract", output, ("--direct_num_workers=1",))
+    assert faults.differences(world.reference, output, "extract") == []
 
 
 KILLS = (  # what is killed, in which stage
