@@ -124,9 +124,10 @@ def _parser() -> argparse.ArgumentParser:
         _science(one)
     report = add("report", "write report/index.html", _report)
     report.add_argument("--output", required=True, metavar="DIR")
-    plan = add("plan", "how large an input is, or what dedup of extracted documents will cost", _plan)
+    plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample", _plan)
     plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
-    plan.add_argument("--output", metavar="DIR", help="a run that has been extracted")
+    plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
+    plan.add_argument("--archives", type=int, default=0, metavar="N", help="plan for so many archives like these")
     plan.add_argument("--documents", type=int, default=0, metavar="N", help="plan for so many documents like these")
     _science(plan)
     html = add("html", "one page → its document and pairs as JSON on stdout", _html)
@@ -203,7 +204,7 @@ def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import inputs, manifest, plan
+    from pipeline import estimate, inputs, manifest, plan
 
     if options.input:
         print(f"input: {inputs.describe(inputs.expand(options.input, _config(options).extract.common_crawl))}")
@@ -216,7 +217,11 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         raise ConfigError(f"{options.output} holds no weft run")
     given = options.config or options.recipe
     config = _config(options) if given else configuration.from_dict(known["config"], options.set)
-    print("\n".join(plan.make(options.output, config, options.documents).lines()))
+    if options.input or options.archives:
+        found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
+        print("\n".join(estimate.make(options.output, config, options.archives or len(found)).lines()))
+    else:
+        print("\n".join(plan.make(options.output, config, options.documents).lines()))
 
 
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:

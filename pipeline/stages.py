@@ -134,7 +134,7 @@ class Run:
             for name in (stage.name, *stage.outputs, f"fates/{stage.name}"):
                 files.remove_tree(files.join(self.output, name))
         manifest.start(self.output, stage.name, fingerprint)
-        begun = time.monotonic()
+        begun, spent = time.monotonic(), _cpu_seconds()
         progress = Progress(self.output, stage.name, self.quiet)
         heard = sys.stderr  # the stage's own is hushed below
 
@@ -173,6 +173,7 @@ class Run:
                 "entered": entered,
                 "books": account,
                 "seconds": round(seconds, 1),
+                "cpu_seconds": round(_cpu_seconds() - spent, 1) if runners.is_direct(self.flags) else None,
                 "versions": manifest.versions(),
             },
         )
@@ -212,6 +213,11 @@ def _sweep(output: str, stage: Stage) -> None:
             for left in names:
                 if ".tmp-" in left:
                     os.unlink(os.path.join(folder, left))
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of those that it started and that have ended, as local workers do."""
+    return sum(os.times()[:4])
 
 
 def _summary(account: books.Books) -> str:
