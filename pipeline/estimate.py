@@ -1,7 +1,7 @@
 """What a large input will cost, from a run on a sample of it: core-hours, GPU-hours, bytes kept, shuffled and fetched.
 
 A run of ten archives of a snapshot says what an archive costs in each stage: CPU seconds of all its processes, bytes
-that it wrote, images that it asked for. Everything but dedup grows with the number of archives. Dedup is planned from the
+that it wrote, images that it asked for. All but dedup grows with the number of archives; dedup is planned from the
 sample's documents (plan.py), because what it compares grows faster. Start-up counts as work, which overstates small
 samples; retries, idle machines and a cluster's network are not in it.
 """
