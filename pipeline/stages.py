@@ -13,11 +13,12 @@ import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import schemas.config as configuration
-from pipeline import books, local_workers, manifest, orphans, runners
+from pipeline import books, local_workers, manifest, orphans, runner_errors, runners
 from pipeline.context import Context
 from pipeline.progress import Progress
 from schemas.config import Config, ConfigError
@@ -158,7 +159,14 @@ class Run:
             self.say(f"{stage.name:8} submitted; once it has ended, the same command without {flag} closes its books")
             raise Submitted
         with progress.shown(), hushed:
-            entered = _persist(getattr(importlib.import_module(stage.module), stage.function), context)
+            try:
+                entered = _persist(getattr(importlib.import_module(stage.module), stage.function), context)
+            except (RuntimeError, ValueError) as error:
+                if isinstance(error, ConfigError) or runners.is_direct(self.flags):
+                    raise
+                said = files.join(self.output, stage.name, "error.txt")
+                files.write_atomic(said, "".join(traceback.format_exception(error)))
+                raise ConfigError(f"{runner_errors.line(error)} (all that was said: {said})") from error
         account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
         self._check_chain(stage, account)
         seconds = time.monotonic() - begun
