@@ -269,7 +269,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
         config = configuration.from_dict(known["config"], options.set)
     if getattr(options, "input", None):
         found = inputs.expand(options.input, config.extract.common_crawl)
-        if not getattr(options, "quiet", False):
+        if needs_input and not getattr(options, "quiet", False):  # other stages do not read it
             _say(f"input    {inputs.describe(found)}")
     elif known is not None:
         found = [(path, size) for path, size in known["inputs"]]

@@ -101,7 +101,10 @@ class Maker:
             (image, text, value) for image in usable for text, value in similarities.get(image, {}).items()
         )
         matched = assignment.share_above(matches.values(), pack.matched_similarity)
-        corpus, reason = recipe.judge_document(doc_id, has_text, len(usable), pack, self._config.salt, matched)
+        best = [max(similarities[image].values()) for image in usable if similarities.get(image)]
+        mean = sum(best) / len(best) if best else -1.0
+        judged = (doc_id, has_text, len(usable), pack, self._config.salt, matched, mean)
+        corpus, reason = recipe.judge_document(*judged)
         if corpus != "interleaved":
             reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
         samples = self._document_samples(row, corpus, usable, known, similarities, matches) if corpus else []

@@ -187,6 +187,7 @@ class Pack:
     min_document_similarity: float = -1.0  # drop images whose best text similarity is lower (mmc4: 0.15)
     matched_similarity: float = 0.25  # an image above it fits the text that it is matched with (mmc4-core) ...
     min_matched_share: float = 0.0  # ... and so must this share of a document's kept images (mmc4-core: 0.75); 0 is off
+    min_mean_similarity: float = -1.0  # of a document's kept images, each with the text most like it; -1 is off
     pair_min_side: int = 200  # Kosmos' loader: web pairs need both sides >= 200 px
     pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
     pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models

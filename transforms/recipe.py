@@ -79,13 +79,14 @@ def judge_images(pictures: Sequence[Picture | None], config: Pack) -> list[str]:
 
 
 def judge_document(
-    doc_id: str, has_text: bool, images: int, config: Pack, salt: str, matched: float = 1.0
+    doc_id: str, has_text: bool, images: int, config: Pack, salt: str, matched: float = 1.0, mean: float = 1.0
 ) -> tuple[str, str]:
     """(corpus, "") for a document to keep, ("", reason) for another.
 
     Args:
         images: how many of its images are kept.
         matched: share of these whose similarity to the text that they are matched with is high enough.
+        mean: of the similarities of these to the text that each is most like.
     """
     if not images:
         if not has_text:
@@ -101,6 +102,8 @@ def judge_document(
         return "", "many_images"
     if matched < config.min_matched_share:
         return "", "unmatched"
+    if mean < config.min_mean_similarity:
+        return "", "dissimilar"
     return "interleaved", ""
 
 

@@ -131,6 +131,13 @@ def test_a_pair_by_language_and_by_the_top_of_all(language, similarity, top, rea
     assert recipe.judge_pair(GOOD, similarity, config, language, top) == reason
 
 
+def test_a_document_whose_images_are_like_its_texts_on_average():
+    config = dataclasses.replace(PACK, min_mean_similarity=0.2)
+    assert recipe.judge_document("d", True, 4, config, "s", 1.0, 0.2) == ("interleaved", "")
+    assert recipe.judge_document("d", True, 4, config, "s", 1.0, 0.19) == ("", "dissimilar")
+    assert recipe.judge_document("d", True, 4, PACK, "s", 1.0, -1.0) == ("interleaved", "")
+
+
 @pytest.mark.parametrize(("matched", "decision"), [(0.75, ("interleaved", "")), (0.74, ("", "unmatched"))])
 def test_a_document_whose_images_fit_their_texts(matched, decision):
     config = dataclasses.replace(PACK, min_matched_share=0.75)
