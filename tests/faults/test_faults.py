@@ -8,7 +8,13 @@ from faults import harness
 
 @pytest.mark.parametrize(
     ("fault", "stage"),
-    [("worker", "extract"), ("worker", "fetch"), ("truncate", "extract"), ("flap", "fetch"), ("driver", "dedup")],
+    [
+        *(("driver", stage) for stage in harness.BEAM_STAGES),
+        ("worker", "extract"),
+        ("worker", "fetch"),
+        ("truncate", "extract"),
+        ("flap", "fetch"),
+    ],
 )
 def test_a_fault_changes_no_byte(
     fault: str, stage: str, small_web: Path, served_web: int, finished: Path, tmp_path: Path
