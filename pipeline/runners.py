@@ -53,7 +53,7 @@ def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     direct = made.view_as(DirectOptions)
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
         return beam.Pipeline(options=made)
-    command = f"{sys.executable} -m pipeline.worker"
+    command = f"exec {sys.executable} -m pipeline.worker"  # Beam calls a shell, which shall not stand between
     workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
     assert local_workers.WatchedWorkerHandler  # registered with Beam by its import
     direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here

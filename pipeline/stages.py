@@ -167,6 +167,7 @@ class Run:
                 said = files.join(self.output, stage.name, "error.txt")
                 files.write_atomic(said, "".join(traceback.format_exception(error)))
                 raise ConfigError(f"{runner_errors.line(error)} (all that was said: {said})") from error
+        _sweep(self.output, stage)  # of workers that were killed and whose work others did
         account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
         self._check_chain(stage, account)
         seconds = time.monotonic() - begun
