@@ -3,35 +3,50 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+DEV := $(VENV)/.dev-ready
+LINKS := $(VENV)/links
 BEAM = $(shell $(BIN)/python -c 'import importlib.metadata as m; print(m.version("apache-beam"))')
 BEAM_GO := github.com/apache/beam/sdks/v2
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
 
-.PHONY: setup demo test spark-setup spark-test faults lint format bench lock clean
+.PHONY: setup demo test check types imports spark-setup spark-test faults lint format bench lock clean
 
 setup: $(STAMP)
 
+# What weft runs with. pip shows its progress: PyTorch with its CUDA libraries is most of what it fetches.
 $(STAMP): requirements/lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 		{ echo "weft needs Python 3.11 or 3.12: make setup PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "setting up $(VENV): PyTorch with its CUDA libraries is most of a 3 GB download (7 GB on disk)"
+	@echo "setting up $(VENV): about 3 GB to fetch, 7 GB on disk"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt
+	$(BIN)/python -m pip install --no-deps --require-hashes -r requirements/lock.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What tests and checks need besides. The links show static tools the packages under their import names.
+$(DEV): requirements/dev.txt $(STAMP)
+	$(BIN)/python -m pip install --no-deps --require-hashes -r requirements/dev.txt
+	@mkdir -p $(LINKS)/weft
+	@for name in configs schemas transforms pipeline model_smoketest; do ln -sfn $(CURDIR)/$$name $(LINKS)/weft/$$name; done
+	@for name in weft/*; do ln -sfn $(CURDIR)/$$name $(LINKS)/$$name; done
 	@touch $@
 
 demo: $(STAMP)
 	$(BIN)/weft demo --output demo-output
 
-test: $(STAMP)
+test: $(DEV)
 	$(BIN)/python -m pytest
+
+# What to run before a commit: style, types, directions of imports, and the tests that take no stage.
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
 
 # Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), Beam's starter of Python workers, and Prism.
 spark-setup: $(SPARK)/.ready
 
-$(SPARK)/.ready: deploy/spark/pom.xml deploy/spark/server_jar.py | $(STAMP)
+$(SPARK)/.ready: deploy/spark/pom.xml deploy/spark/server_jar.py | $(DEV)
 	@for tool in java mvn go; do command -v $$tool >/dev/null || { echo "weft's Spark tests need $$tool"; exit 1; }; done
 	mvn -q -B -f deploy/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
 		-DoutputDirectory=$(CURDIR)/$(SPARK)/jars
@@ -50,25 +65,32 @@ faults: $(SPARK)/.ready
 	$(BIN)/python tests/faults/harness.py --rounds 100
 	$(BIN)/python -m pytest tests/runners -k kills
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy schemas transforms
-	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory types imports
 
-format: $(STAMP)
+types: $(DEV)
+	cd $(LINKS) && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p weft
+
+imports: $(DEV)
+	cd $(LINKS) && ../bin/lint-imports --config $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.import_linter_cache
+
+format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)
+bench: $(DEV)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 # Needs uv. Hashes and no addresses: the lock says what, never from where.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --extra clip --extra train --extra dev pyproject.toml -o requirements/lock.txt
+		--no-header --extra clip --extra train --extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --extra gcp --extra aws -c requirements/lock.txt pyproject.toml -o requirements/worker.txt
+		--no-header --extra clip --extra train -c requirements/dev.txt pyproject.toml -o requirements/lock.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --extra gcp --extra aws -c requirements/dev.txt pyproject.toml -o requirements/worker.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output

@@ -36,15 +36,16 @@ import open_clip
 import torch
 from PIL import Image
 
-from pipeline import score
-from pipeline.context import Context
-from pipeline.demo import pictures
-from schemas.config import Config, Score
-from schemas.tables import DOCUMENTS, IMAGES, KEPT, PAIRS
-from transforms import clip_models, files
-from transforms.clip import TOGETHER, ImageHandler, ImageRef, TextHandler, TextRef
-from transforms.clip_models import Clip
-from transforms.sinks import write_table
+from weft.pipeline.demo import pictures
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages import score
+from weft.schemas.config import Config, Score
+from weft.schemas.tables import DOCUMENTS, IMAGES, KEPT, PAIRS
+from weft.transforms.io import files
+from weft.transforms.io.parquet import write_table
+from weft.transforms.score import clip_models
+from weft.transforms.score.clip import TOGETHER, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip_models import Clip
 
 T = TypeVar("T")
 
@@ -126,7 +127,7 @@ def handled(handler: ImageHandler | TextHandler, model: Clip, refs: Sequence[Ima
 
 
 def in_runs(refs: Sequence[T]) -> list[list[T]]:
-    """As `transforms.clip.batches` hands them over."""
+    """As `weft.transforms.score.clip.batches` hands them over."""
     size = BATCH * TOGETHER
     return [list(refs[start : start + size]) for start in range(0, len(refs), size)]
 

@@ -48,11 +48,11 @@ import xxhash
 from datasketch import MinHash
 from dedup_peers import NGRAM, PERMUTATIONS, Spent, rate, watch
 
-from schemas.records import Document, hash_bucket, hash_unit
-from schemas.tables import DOCUMENTS, PAIRS
-from transforms import minhash
-from transforms.shingles import Scheme
-from transforms.sinks import write_table
+from weft.schemas.records import Document, hash_bucket, hash_unit
+from weft.schemas.tables import DOCUMENTS, PAIRS
+from weft.transforms.dedup import minhash
+from weft.transforms.dedup.shingles import Scheme
+from weft.transforms.io.parquet import write_table
 
 PAIRS_COMPARED, FILES, WORKERS, COPY_EVERY = 400, 8, 2, 5
 SIZES = {"4.7 KB": (4_700, 200), "1 KB": (1_000, 800)}  # characters, documents
@@ -198,12 +198,12 @@ def write(corpus: Corpus, count: int, home: Path, for_peers: bool) -> None:
 
 def stage(home: str) -> None:
     """weft's side of `whole` and `growth`, in a process of its own."""
-    from pipeline import dedup
-    from pipeline.context import Context
-    from schemas.config import Config, Dedup
+    from weft.pipeline.run.context import Context
+    from weft.pipeline.stages.dedup import stage
+    from weft.schemas.config import Config, Dedup
 
     config = dataclasses.replace(Config(), dedup=Dedup(url=False))
-    dedup.run(Context(output=home, inputs=(), config=config, fingerprint="x"))
+    stage.run(Context(output=home, inputs=(), config=config, fingerprint="x"))
 
 
 def run_weft(home: Path) -> Spent:

@@ -4,8 +4,9 @@
 
 Without arguments it reads the demo's web, made into a temporary directory, and gives rates alone. Gold texts are lines
 of {"url", "gold_text", "page_type"}; the scorer is a file with a function score(documents, gold, images), documents
-being {url: [(text or None, image or None), …]}. With --folds, the weights that `python -m transforms.html.training fit
---folds DIR` wrote, each page is extracted by the model that has not seen its site.
+being {url: [(text or None, image or None), …]}. With --folds, the weights that
+`python -m weft.transforms.extract.html.training fit --folds DIR` wrote, each page is extracted
+by the model that has not seen its site.
 
 Peers: trafilatura with images, resiliparse with a mark in every alt text, and rs-trafilatura where it is installed
 (texts alone: it does not place images). All get the same decoded characters in one process; CPU time.
@@ -35,15 +36,15 @@ import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.demo import web
-from pipeline.extract import classify
-from transforms.html import extract, model, page, to_text
-from transforms.html.choose import choose
-from transforms.html.features import features
-from transforms.html.model import Model
-from transforms.html.scan import IMAGE, Scan, Scanner, without_raw
-from transforms.urls import resolve
-from transforms.warc import Record, read_archive
+from weft.pipeline.demo import web
+from weft.pipeline.stages.extract import classify
+from weft.transforms.archives.warc import Record, read_archive
+from weft.transforms.extract.html import extract, model, page, to_text
+from weft.transforms.extract.html.choose import choose
+from weft.transforms.extract.html.features import features
+from weft.transforms.extract.html.model import Model
+from weft.transforms.extract.html.scan import IMAGE, Scan, Scanner, without_raw
+from weft.transforms.urls import resolve
 
 Document = list[tuple[str | None, str | None]]
 _MARK = re.compile("\ue000(\\d+)\ue001")
@@ -100,8 +101,8 @@ def _cut(text: str, pattern: re.Pattern[str], address: Callable[[re.Match[str]],
 
 def by_folds(folder: Path, corpus: list[tuple[str, str]]) -> dict[str, Document]:
     """Documents of pages, each by weights that have not seen its site."""
-    from transforms.html.training.fit import FOLDS, fold_of
-    from transforms.html.training.table import domain
+    from weft.transforms.extract.html.training.fit import FOLDS, fold_of
+    from weft.transforms.extract.html.training.table import domain
 
     made = {}
     for fold in range(FOLDS):

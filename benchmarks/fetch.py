@@ -37,7 +37,7 @@ def photograph(number: int) -> bytes:
     import numpy as np
     from PIL import Image
 
-    from schemas.records import hash_unit
+    from weft.schemas.records import hash_unit
 
     pixels = 1e5 * 20 ** hash_unit(str(number), "size")
     width = int((pixels * 4 / 3) ** 0.5)
@@ -87,12 +87,12 @@ def serve(pool: str, port_file: str) -> None:
 
 
 def weft(home: str, count: int, port: int) -> None:
-    from pipeline import fetch
-    from pipeline.context import Context
-    from schemas.config import Config, Fetch
-    from schemas.records import KeptRow, Pair
-    from schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
-    from transforms.sinks import write_table
+    from weft.pipeline.run.context import Context
+    from weft.pipeline.stages import fetch
+    from weft.schemas.config import Config, Fetch
+    from weft.schemas.records import KeptRow, Pair
+    from weft.schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
+    from weft.transforms.io.parquet import write_table
 
     pairs = [
         Pair(f"p{n}", "d", "http://bench.test/", f"http://bench.test/{n}.jpg", "words", "alt", "en", 0.9)

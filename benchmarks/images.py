@@ -23,10 +23,10 @@ import numpy as np
 from img2dataset.resizer import Resizer
 from PIL import Image
 
-from schemas.config import Fetch
-from schemas.records import hash_unit
-from transforms.image_form import target
-from transforms.images import Prepared, prepare, shrink
+from weft.schemas.config import Fetch
+from weft.schemas.records import hash_unit
+from weft.transforms.fetch.decode import Prepared, prepare, shrink
+from weft.transforms.fetch.resize import target
 
 CONFIG = Fetch()
 REPEATS = 5

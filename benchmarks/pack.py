@@ -19,10 +19,10 @@ import numpy as np
 import webdataset
 from tokenizers import Tokenizer
 
-from schemas import shards
-from schemas.records import hash_unit, stable_id
-from transforms import sequences, tokens
-from transforms.tars import write_tar
+from weft.schemas import shards
+from weft.schemas.records import hash_unit, stable_id
+from weft.transforms.io.tar import write_tar
+from weft.transforms.pack import sequences, tokenizer
 
 DOCUMENTS, WORDS, REPEATS = 400, 200, 5
 JPEG = bytes(range(256)) * 60  # a stored picture's size; no packer looks inside
@@ -37,7 +37,7 @@ def make_text(name: str) -> str:
     return " ".join(f"{rank:b}".translate({48: "ae", 49: "n"})[: 3 + rank % 7] for rank in ranks)
 
 
-def weft(documents: Texts, encoder: tokens.Encoder, home: Path) -> int:
+def weft(documents: Texts, encoder: tokenizer.Encoder, home: Path) -> int:
     """The packer's own steps on one shard; returns ids written."""
     words, count = encoder.vocabulary, 0
 
@@ -59,13 +59,13 @@ def weft(documents: Texts, encoder: tokens.Encoder, home: Path) -> int:
     return count
 
 
-def plain(documents: Texts, encoder: tokens.Encoder, home: Path) -> int:
+def plain(documents: Texts, encoder: tokenizer.Encoder, home: Path) -> int:
     """The loop that one would write by hand; returns ids written."""
-    tokenizer, words, count = Tokenizer.from_str(encoder.data.decode()), encoder.vocabulary, 0
+    bare, words, count = Tokenizer.from_str(encoder.data.decode()), encoder.vocabulary, 0
     span = [words.image] * (words.image_tokens + 1) + [words.image_end]
     with webdataset.TarWriter(str(home / "plain.tar")) as tar:
         for number, (before, after) in enumerate(documents):
-            texts = [tokenizer.encode(text, add_special_tokens=False).ids for text in (before, after)]
+            texts = [bare.encode(text, add_special_tokens=False).ids for text in (before, after)]
             ids = np.asarray([words.bos, *texts[0], *span, *texts[1], words.eos], words.dtype)
             mask = (~np.isin(ids, [words.bos, words.image, words.image_end])).astype(np.uint8)
             count += len(ids)
@@ -75,7 +75,7 @@ def plain(documents: Texts, encoder: tokens.Encoder, home: Path) -> int:
     return count
 
 
-def rate(work: Callable[[Texts, tokens.Encoder, Path], int], documents: Texts, encoder: tokens.Encoder) -> float:
+def rate(work: Callable[[Texts, tokenizer.Encoder, Path], int], documents: Texts, encoder: tokenizer.Encoder) -> float:
     """Ids per second of CPU time, best of REPEATS."""
     best = 0.0
     with tempfile.TemporaryDirectory() as home:
@@ -91,8 +91,8 @@ def main() -> None:
     documents = [(make_text(stable_id(f"{n}", "a")), make_text(stable_id(f"{n}", "b"))) for n in range(DOCUMENTS)]
     with tempfile.TemporaryDirectory() as home:
         path = Path(home, shards.TOKENIZER)
-        path.write_bytes(tokens.train([text for pair in documents for text in pair], 4096))
-        encoder = tokens.Encoder(str(path), IMAGE_TOKENS, CONTEXT)
+        path.write_bytes(tokenizer.train([text for pair in documents for text in pair], 4096))
+        encoder = tokenizer.Encoder(str(path), IMAGE_TOKENS, CONTEXT)
     print(f"{'packing, one core':36}{'tokens/s':>14}")
     rows = {"tokenizers + webdataset.TarWriter": plain, "weft": weft}
     speeds = {name: rate(work, documents, encoder) for name, work in rows.items()}

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from dedup_peers import Spent, watch
 
-from pipeline.demo import archive, vocabulary
-from pipeline.demo.prose import Dice, sentences
+from weft.pipeline.demo import archive, vocabulary
+from weft.pipeline.demo.prose import Dice, sentences
 
 FILE_PAGES = 1_000
 PAGE = """<!doctype html><html lang="en"><head><title>{title}</title><style>{style}</style></head><body>
@@ -84,7 +84,7 @@ def main() -> None:
                 _print(pages, stage, 2, spent)
             for stage in each if times == middle else ():
                 _print(pages, stage, 1, _run(stage, home, home / "alone", "1"))
-            plan = [sys.executable, "-m", "pipeline.cli", "plan", "--output", str(home / "out")]
+            plan = [sys.executable, "-m", "weft.pipeline.cli", "plan", "--output", str(home / "out")]
             watch(plan, home / "plan.log")
             total = next(line for line in (home / "plan.log").read_text().splitlines() if line.startswith("all "))
             print(f"{pages:9,} shuffle of dedup, by weft plan: {' '.join(total.split()[1:])}", flush=True)
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _run(stage: str, home: Path, output: Path, workers: str) -> Spent:
-    command = [sys.executable, "-m", "pipeline.cli", stage, "--quiet", "--input", str(home / "warcs")]
+    command = [sys.executable, "-m", "weft.pipeline.cli", stage, "--quiet", "--input", str(home / "warcs")]
     return watch([*command, "--output", str(output), "--", f"--direct_num_workers={workers}"], home / "log")
 
 

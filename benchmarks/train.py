@@ -23,12 +23,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from model_smoketest import data
-from model_smoketest.model import Kosmos
-from model_smoketest.train import forward, make_optimizer
-from model_smoketest.vision import StemCache, Tower
-from schemas import shards as contract
-from schemas.config import Train
+from weft.model_smoketest import data
+from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.train import forward, make_optimizer
+from weft.model_smoketest.vision import StemCache, Tower
+from weft.schemas import shards as contract
+from weft.schemas.config import Train
 
 VOCABULARY = contract.Vocabulary(2048, 0, 1, 2, 4, 5, 16, 512, "tokenizer.json")  # the demo's sizes
 CLIP = {

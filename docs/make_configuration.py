@@ -16,7 +16,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-import schemas.config as configuration
+import weft.schemas.config as configuration
 
 PAGE = Path(__file__).with_name("configuration.md")
 _HEAD = """# Configuration

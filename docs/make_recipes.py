@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import schemas.config as configuration
+import weft.schemas.config as configuration
 
 PAGE = Path(__file__).with_name("recipes.md")
 _HEAD = """# Recipes

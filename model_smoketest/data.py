@@ -25,10 +25,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from schemas import shards as contract
-from schemas.config import ConfigError, Train
-from schemas.records import hash_unit
-from schemas.shards import Vocabulary
+from weft.schemas import shards as contract
+from weft.schemas.config import ConfigError, Train
+from weft.schemas.records import hash_unit
+from weft.schemas.shards import Vocabulary
 
 Log = Callable[[str], None]
 

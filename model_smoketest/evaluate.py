@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from model_smoketest import data
-from model_smoketest.model import Kosmos
-from model_smoketest.train import CONFIG, WEIGHTS, build, forward, whole
-from model_smoketest.vision import StemCache
-from schemas.config import ConfigError, Train, digest
-from schemas.shards import CORPORA, Vocabulary
+from weft.model_smoketest import data
+from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.train import CONFIG, WEIGHTS, build, forward, whole
+from weft.model_smoketest.vision import StemCache
+from weft.schemas.config import ConfigError, Train, digest
+from weft.schemas.shards import CORPORA, Vocabulary
 
 RESULT = "eval.json"
 ROTATIONS = 3  # wrong assignments that the gap is averaged over

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_smoketest.vision import Tower
-from schemas.config import ConfigError, Train
-from schemas.shards import Vocabulary
+from weft.model_smoketest.vision import Tower
+from weft.schemas.config import ConfigError, Train
+from weft.schemas.shards import Vocabulary
 
 ROTARY_BASE = 10_000.0
 XPOS_SCALE_BASE = 512.0  # tokens after which the decay has done one full step

@@ -26,11 +26,11 @@ import torch
 from safetensors.torch import save as safetensors
 from torch import Tensor
 
-from model_smoketest import data
-from model_smoketest.model import Kosmos
-from model_smoketest.vision import StemCache, load_tower
-from schemas.config import Train, digest, to_dict
-from schemas.shards import Vocabulary
+from weft.model_smoketest import data
+from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.vision import StemCache, load_tower
+from weft.schemas.config import Train, digest, to_dict
+from weft.schemas.shards import Vocabulary
 
 CHECKPOINT, LOG, WEIGHTS, CONFIG = "checkpoint.pt", "train_log.jsonl", "model.safetensors", "config.json"
 LOG_EVERY = 10  # steps

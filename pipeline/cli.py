@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import schemas.config as configuration
-from schemas.config import Config, ConfigError
+import weft.schemas.config as configuration
+from weft.schemas.config import Config, ConfigError
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 USER_ERROR = 2
@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
-    from pipeline.runners import FlagError
-    from transforms.files import Unavailable
+    from weft.pipeline.runners.beam_options import FlagError
+    from weft.transforms.io.files import Unavailable
 
     text = str(error)
     if "Errno 28" in text or "No space left" in text:
@@ -163,19 +163,20 @@ def _say(line: str) -> None:
 
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import retry, runners, stages
-    from transforms import object_files
+    from weft.pipeline.run import registry, retry
+    from weft.pipeline.runners import beam_options
+    from weft.transforms.io import object_files
 
-    runners.check(flags)
+    beam_options.check(flags)
     object_files.configure(flags)
-    names = [s.name for s in stages.STAGES] if options.command == "run" else [options.command]
+    names = [s.name for s in registry.STAGES] if options.command == "run" else [options.command]
     with _locked(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         if getattr(options, "retry_failed", False):
             retry.failed(run)
         run.go(names)
-        if options.command == "run" and not runners.submit_only(flags):
-            from pipeline import report
+        if options.command == "run" and not beam_options.submit_only(flags):
+            from weft.pipeline.report import report
 
             _say(f"report   {report.write(options.output, run.config)}")
 
@@ -186,7 +187,8 @@ def _model(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import manifest, report
+    from weft.pipeline.report import report
+    from weft.pipeline.run import manifest
 
     known = manifest.read_run(options.output)
     if known is None:
@@ -195,16 +197,17 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import runners
-    from pipeline.demo import run
+    from weft.pipeline.demo import run
+    from weft.pipeline.runners import beam_options
 
-    runners.check(flags)
+    beam_options.check(flags)
     with _locked(options.output):
         run.demo(options, flags)
 
 
 def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import estimate, inputs, manifest, plan
+    from weft.pipeline.planning import dedup_plan, estimate
+    from weft.pipeline.run import inputs, manifest
 
     if options.input:
         print(f"input: {inputs.describe(inputs.expand(options.input, _config(options).extract.common_crawl))}")
@@ -221,17 +224,17 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
         print("\n".join(estimate.make(options.output, config, options.archives or len(found)).lines()))
     else:
-        print("\n".join(plan.make(options.output, config, options.documents).lines()))
+        print("\n".join(dedup_plan.make(options.output, config, options.documents).lines()))
 
 
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from pipeline import page
+    from weft.pipeline import one_page
 
     data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
     if options.blocks:
-        print("\n".join(page.blocks(data, options.url)))
+        print("\n".join(one_page.blocks(data, options.url)))
         return
-    found = page.describe(data, options.url, _config(options))
+    found = one_page.describe(data, options.url, _config(options))
     json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
     print()
 
@@ -258,7 +261,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from pipeline import inputs, manifest, stages
+    from weft.pipeline.run import inputs, manifest, registry
 
     known = manifest.read_run(options.output)
     if known is None and _occupied(options.output):
@@ -289,11 +292,13 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
             )
     manifest.write_run(options.output, config, found)
     quiet = getattr(options, "quiet", False)
-    return stages.Run(options.output, tuple(found), config, tuple(flags), quiet, (lambda line: None) if quiet else _say)
+    return registry.Run(
+        options.output, tuple(found), config, tuple(flags), quiet, (lambda line: None) if quiet else _say
+    )
 
 
 def _occupied(output: str) -> bool:
-    from transforms import files
+    from weft.transforms.io import files
 
     if not files.is_local(output):
         return bool(files.listing(files.join(output, "*")))

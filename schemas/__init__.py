@@ -7,3 +7,6 @@ config.py   the strict TOML configuration and the built-in recipes
 
 A leaf: standard library, numpy and pyarrow only; no Beam, no torch.
 """
+
+if __name__ != "weft.schemas":  # the folder stands at the top of the repository, its import name does not
+    raise ImportError("import weft.schemas")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import schemas.config as configuration
-from pipeline import inputs, manifest, stages
-from pipeline.demo import run as demo_run
-from pipeline.demo import server, web
+import weft.schemas.config as configuration
+from weft.pipeline.demo import run as demo_run
+from weft.pipeline.demo import server, web
+from weft.pipeline.run import inputs, manifest, registry
 
 PAGES = 200
 
@@ -48,7 +48,7 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
         found = inputs.expand([str(small_web / "warcs")])
         found = list(reversed(found)) if reverse else found
         manifest.write_run(str(output), config, found)
-        stages.Run(str(output), tuple(found), config, flags, quiet=True).go(names)
+        registry.Run(str(output), tuple(found), config, flags, quiet=True).go(names)
         return output
 
     return go

@@ -8,12 +8,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import books, dedup
-from pipeline.context import Context
-from schemas.config import Config, Dedup
-from schemas.records import Document, Pair, hash_bucket, hash_unit
-from schemas.tables import DOCUMENTS, PAIRS
-from transforms.sinks import write_table
+from weft.pipeline.run import books
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages.dedup import stage
+from weft.schemas.config import Config, Dedup
+from weft.schemas.records import Document, Pair, hash_bucket, hash_unit
+from weft.schemas.tables import DOCUMENTS, PAIRS
+from weft.transforms.io.parquet import write_table
 
 
 def text(name: str, count: int = 200, changed: Sequence[int] = ()) -> str:
@@ -65,7 +66,7 @@ def again(
     output: Path, flags: tuple[str, ...] = (), inputs: tuple[str, ...] = (), **section: Any
 ) -> dict[str, list[dict[str, Any]]]:
     config = dataclasses.replace(Config(), dedup=Dedup(**section))
-    entered = dedup.run(Context(output=str(output), inputs=inputs, config=config, fingerprint="x", flags=flags))
+    entered = stage.run(Context(output=str(output), inputs=inputs, config=config, fingerprint="x", flags=flags))
     books.audit(str(output), "dedup", entered)
     return {
         table: [row for part in sorted((output / table).glob("*.parquet")) for row in pq.read_table(part).to_pylist()]

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import webdataset as wds
 from PIL import Image
 
-import schemas.config as configuration
-from pipeline import pack
-from pipeline.context import Context
-from schemas.records import Document, Fate, ImageMeta, ImageRow, KeptRow, Pair, Score
-from schemas.tables import DOCUMENTS, FATES, IMAGE_SCORES, IMAGES, KEPT, PAIRS, SCORES
-from transforms.sinks import write_table
+import weft.schemas.config as configuration
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages import pack
+from weft.schemas.records import Document, Fate, ImageMeta, ImageRow, KeptRow, Pair, Score
+from weft.schemas.tables import DOCUMENTS, FATES, IMAGE_SCORES, IMAGES, KEPT, PAIRS, SCORES
+from weft.transforms.io.parquet import write_table
 
 LOCAL = ("--direct_num_workers=1",)
 META = ImageMeta("an alt", "a caption", "", None, None)

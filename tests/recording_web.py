@@ -25,9 +25,9 @@ from typing import Any
 
 from PIL import Image
 
-from schemas.records import KeptRow, Pair
-from schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
-from transforms.sinks import write_table
+from weft.schemas.records import KeptRow, Pair
+from weft.schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
+from weft.transforms.io.parquet import write_table
 
 RETRY_AFTER_S = 1
 

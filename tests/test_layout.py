@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 def test_a_cpu_worker_needs_no_torch():
     code = (
         "import sys; sys.modules['torch'] = sys.modules['open_clip'] = sys.modules['torchvision'] = None\n"
-        "import pipeline.cli, pipeline.stages, pipeline.extract, pipeline.dedup, pipeline.fetch, pipeline.score\n"
-        "import pipeline.pack, pipeline.report, pipeline.demo.web, transforms.clip, transforms.html\n"
+        "import weft.pipeline.cli, weft.pipeline.run.registry, weft.pipeline.stages.extract, weft.pipeline.stages.dedup.stage, weft.pipeline.stages.fetch, weft.pipeline.stages.score\n"
+        "import weft.pipeline.stages.pack, weft.pipeline.report.report, weft.pipeline.demo.web, weft.transforms.score.clip, weft.transforms.extract.html\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

@@ -1,5 +1,17 @@
 """What happens to one element or one group: pure functions, and one thin PTransform over them per file.
 
-Imports schemas only. Nothing here knows a runner, an option or the order of the stages; directories come in as
-arguments. `files.py` reads and writes whole files atomically, `sinks.py` does the same for tables.
+io/        whole files, tables and tars, local or remote
+beam/      coders, hot keys, units of work: what every stage's graph needs
+archives/  WARC, ARC, WACZ → records
+extract/   a page → its document and caption pairs
+dedup/     documents and pairs → which of them are kept
+fetch/     addresses → stored images
+score/     images and texts → CLIP similarities and what heads say
+pack/      all of it → samples, tokens, shards
+
+Nothing here knows a runner, an option or the order of the stages; directories come in as arguments. A room imports io/,
+beam/ and the rooms of stages before it; the layers in pyproject.toml say so.
 """
+
+if __name__ != "weft.transforms":  # the folder stands at the top of the repository, its import name does not
+    raise ImportError("import weft.transforms")

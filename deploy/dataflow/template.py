@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from pipeline import cli
+from weft.pipeline import cli
 
 OWN = ("stage", "input", "output", "recipe", "set")
 LISTS = ("input", "set")  # several values, with a bar between

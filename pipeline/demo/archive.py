@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.demo.prose import Dice
-from schemas.records import stable_id
-from transforms import files
+from weft.pipeline.demo.prose import Dice
+from weft.schemas.records import stable_id
+from weft.transforms.io import files
 
 WARCS = ("crawl-0.warc.gz", "crawl-1.warc.gz", "crawl-2.warc", "crawl-3.arc.gz", "crawl-4.warc.gz")
 _SHARES = (0.3, 0.28, 0.14, 0.08, 0.2)  # of the records; the last file is cut off in its last record

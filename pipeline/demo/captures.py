@@ -11,9 +11,9 @@ import dataclasses
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from pipeline.demo.pages import HOSTS, Author, Made, own_text
-from pipeline.demo.prose import Dice
-from pipeline.demo.templates import Block, Page
+from weft.pipeline.demo.pages import HOSTS, Author, Made, own_text
+from weft.pipeline.demo.prose import Dice
+from weft.pipeline.demo.templates import Block, Page
 
 # Of 600 page captures, how many are of each kind; other totals are in proportion, with at least one of each.
 ORIGINALS = {"news": 124, "gallery": 50, "forum": 45, "product": 65, "docs": 35, "blog": 50, "text": 60}

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from pipeline.demo import pictures
-from pipeline.demo.prose import Dice
+from weft.pipeline.demo import pictures
+from weft.pipeline.demo.prose import Dice
 
 CDNS = tuple(f"cdn{i}.weft.test" for i in range(1, 5))
 

@@ -10,10 +10,10 @@ import dataclasses
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pipeline.demo import pictures, prose, templates, vocabulary
-from pipeline.demo.media import WHEEL, Picture, picture
-from pipeline.demo.prose import Dice
-from pipeline.demo.templates import Block, Page, Shown
+from weft.pipeline.demo import pictures, prose, templates, vocabulary
+from weft.pipeline.demo.media import WHEEL, Picture, picture
+from weft.pipeline.demo.prose import Dice
+from weft.pipeline.demo.templates import Block, Page, Shown
 
 HOSTS = {
     "news": tuple(f"news{i}.weft.test" for i in range(1, 8)),

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from schemas.records import hash_bucket, stable_id
+from weft.schemas.records import hash_bucket, stable_id
 
 COLOURS = {
     "red": (214, 40, 40),

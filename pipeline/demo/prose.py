@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
-from pipeline.demo import vocabulary as v
-from schemas.records import hash_unit
+from weft.pipeline.demo import vocabulary as v
+from weft.schemas.records import hash_unit
 
 _T = TypeVar("_T")
 _SLOT = re.compile(r"\{(\w+)\}")

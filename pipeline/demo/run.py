@@ -13,11 +13,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import schemas.config as configuration
-from pipeline import inputs, manifest, report, stages
-from pipeline.demo import server, truth, web
-from schemas.config import Config, ConfigError
-from transforms import files
+import weft.schemas.config as configuration
+from weft.pipeline.demo import server, truth, web
+from weft.pipeline.report import report
+from weft.pipeline.run import inputs, manifest, registry
+from weft.schemas.config import Config, ConfigError
+from weft.transforms.io import files
 
 # What a minute on two cores needs: short sequences, few slots per image, a small vocabulary. All else is the recipe's.
 SMALL = (
@@ -38,7 +39,7 @@ def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     config = configuration.load(options.config, [*SMALL, *options.set], options.recipe)
     home = files.join(options.output, "web")
     known = manifest.read_run(options.output)
-    if known is None and any(files.exists(files.join(options.output, stage.name)) for stage in stages.STAGES):
+    if known is None and any(files.exists(files.join(options.output, stage.name)) for stage in registry.STAGES):
         raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
     web.make_web(home, pages=options.pages, salt=config.salt)
     say = (lambda line: None) if options.quiet else _say
@@ -47,13 +48,13 @@ def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     manifest.write_run(options.output, config, found)
     with server.serve(home) as port:
         served = _connect(config, port)
-        run = stages.Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
-        run.go([stage.name for stage in stages.STAGES])
+        run = registry.Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
+        run.go([stage.name for stage in registry.STAGES])
     verdict = truth.judge(options.output, home)
     files.write_atomic(files.join(options.output, "truth.json"), json.dumps(verdict, indent=1, sort_keys=True) + "\n")
-    page = report.write(options.output, config)
+    written = report.write(options.output, config)
     print(summary(options.output, verdict))
-    print(f"\nin {time.monotonic() - begun:.0f} s; the report: {page}")
+    print(f"\nin {time.monotonic() - begun:.0f} s; the report: {written}")
 
 
 def _connect(config: Config, port: int) -> Config:
@@ -66,7 +67,7 @@ def _connect(config: Config, port: int) -> Config:
 def summary(output: str, verdict: dict[str, Any]) -> str:
     """The table that the demo prints: what came out, how the model did, how right the filters were."""
     lines = ["", "stage     kind       entered     kept  dropped for"]
-    for stage in stages.STAGES:
+    for stage in registry.STAGES:
         for kind, account in sorted((manifest.read(output, stage.name) or {}).get("books", {}).items()):
             reasons = sorted(account["dropped"].items(), key=lambda item: (-item[1], item[0]))
             told = ", ".join(f"{reason} {n}" for reason, n in reasons[:4]) + (", …" if len(reasons) > 4 else "")

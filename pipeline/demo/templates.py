@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import urlsplit
 
-from pipeline.demo.prose import Dice
+from weft.pipeline.demo.prose import Dice
 
 BLANK_GIF = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 FRAMES = {  # the body element's inside

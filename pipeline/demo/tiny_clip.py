@@ -1,4 +1,4 @@
-"""Trains the CLIP that weft ships: `python -m pipeline.demo.tiny_clip --output configs/tiny_clip`.
+"""Trains the CLIP that weft ships: `python -m weft.pipeline.demo.tiny_clip --output configs/tiny_clip`.
 
 A real open_clip model, small enough to ship and to run anywhere, trained on generated pictures and their captions with
 the usual contrastive loss (Radford et al., 2021). Every scene of a batch comes with a near miss of itself (one colour,
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.demo import pictures
-from pipeline.demo.pictures import COLOURS, RELATIONS, SHAPES, Scene
-from schemas.records import hash_bucket
+from weft.pipeline.demo import pictures
+from weft.pipeline.demo.pictures import COLOURS, RELATIONS, SHAPES, Scene
+from weft.schemas.records import hash_bucket
 
 SIDE, PATCH = 72, 12
 CONTEXT = 32

@@ -17,10 +17,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from schemas.records import KEPT, document_id
-from transforms import files
-from transforms.sinks import read_rows
-from transforms.urls import image_key
+from weft.schemas.records import KEPT, document_id
+from weft.transforms.io import files
+from weft.transforms.io.parquet import read_rows
+from weft.transforms.urls import image_key
 
 Figures = dict[str, Any]
 

@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.demo import media
-from pipeline.demo.archive import REASONS, WARCS, Shelf
-from pipeline.demo.captures import Capture, as_captured, moment, newest_of, plan, shift
-from pipeline.demo.media import Answer, Picture
-from pipeline.demo.pages import HOSTS, own_text
-from pipeline.demo.prose import Dice
-from pipeline.demo.server import BEHAVIOUR, file_of
-from pipeline.demo.templates import Furniture, Shown, render
-from transforms import files
+from weft.pipeline.demo import media
+from weft.pipeline.demo.archive import REASONS, WARCS, Shelf
+from weft.pipeline.demo.captures import Capture, as_captured, moment, newest_of, plan, shift
+from weft.pipeline.demo.media import Answer, Picture
+from weft.pipeline.demo.pages import HOSTS, own_text
+from weft.pipeline.demo.prose import Dice
+from weft.pipeline.demo.server import BEHAVIOUR, file_of
+from weft.pipeline.demo.templates import Furniture, Shown, render
+from weft.transforms.io import files
 
 VERSION = 1  # of what is made: a change here makes a directory of an older version be made again
 TRUTH = "truth.jsonl"

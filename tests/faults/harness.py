@@ -30,9 +30,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline import stages
-from pipeline.demo import run as demo_run
-from pipeline.demo import server, web
+from weft.pipeline.demo import run as demo_run
+from weft.pipeline.demo import server, web
+from weft.pipeline.run import registry
 
 ROOT = Path(__file__).parents[2]
 BEAM_STAGES = ("extract", "dedup", "fetch", "score", "pack")
@@ -55,7 +55,7 @@ class World:
         """The command line that runs a stage (or all: "run") into `output`."""
         connect = f'fetch.connect_to=["weft.test=127.0.0.1:{self.port}"]'
         sets = [part for value in (*demo_run.SMALL, connect) for part in ("--set", value)]
-        start = [sys.executable, "-m", "pipeline.cli", stage, "--input", str(self.home / "warcs")]
+        start = [sys.executable, "-m", "weft.pipeline.cli", stage, "--input", str(self.home / "warcs")]
         return [*start, "--output", str(output), "--quiet", *sets, *more, "--", *flags]
 
 
@@ -152,7 +152,7 @@ def before(reference: Path, output: Path, stage: str) -> None:
     """A copy of `reference` as it was before `stage`, in hard links where the disk is the same (nothing is written in place)."""
     output.mkdir(parents=True)
     shutil.copy(reference / "run.json", output)
-    for earlier in stages.STAGES:
+    for earlier in registry.STAGES:
         if earlier.name == stage:
             return
         for name in (earlier.name, *earlier.outputs, f"fates/{earlier.name}"):
@@ -163,7 +163,7 @@ def before(reference: Path, output: Path, stage: str) -> None:
 def differences(reference: Path, output: Path, stage: str) -> list[str]:
     """Names of the tables and shards of `stage` that are not byte for byte those of `reference`, and what is left over."""
     found = []
-    one = stages.BY_NAME[stage]
+    one = registry.BY_NAME[stage]
     for name in (*one.outputs, f"fates/{stage}"):
         if _sums(reference / name) != _sums(output / name):
             found.append(name)
@@ -187,7 +187,9 @@ def workers_of(driver: int) -> list[int]:
                 return True
         return False
 
-    return [int(row[0]) for row in rows if len(row) > 2 and "pipeline.worker" in row[2] and below(int(row[0]))]
+    return [
+        int(row[0]) for row in rows if len(row) > 2 and "weft.pipeline.runners.worker" in row[2] and below(int(row[0]))
+    ]
 
 
 def _sums(folder: Path) -> dict[str, str]:
@@ -260,7 +262,7 @@ def _small_disk(work: Path, made: World, stage: str, chance: random.Random, this
     before(made.reference, earlier, stage)
     there = sum(path.stat().st_blocks * 512 for path in earlier.rglob("*"))
     shutil.rmtree(earlier)
-    for name in (stage, *stages.BY_NAME[stage].outputs, f"fates/{stage}"):
+    for name in (stage, *registry.BY_NAME[stage].outputs, f"fates/{stage}"):
         own += sum(path.stat().st_blocks * 512 for path in (made.reference / name).rglob("*"))
     room = int(own * chance.uniform(0.1, 0.9)) // 4096 * 4096
     work.mkdir(parents=True)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from schemas import shards as contract
-from schemas.config import Train
-from schemas.records import hash_bucket, hash_unit, stable_id
+from weft.schemas import shards as contract
+from weft.schemas.config import Train
+from weft.schemas.records import hash_bucket, hash_unit, stable_id
 
 VOCABULARY = contract.Vocabulary(
     size=64, bos=0, pad=1, eos=2, image=4, image_end=5, image_tokens=4, context_length=64, file="tokenizer.json"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from model_smoketest import data
-from schemas import shards as contract
-from schemas.config import ConfigError
+from weft.model_smoketest import data
+from weft.schemas import shards as contract
+from weft.schemas.config import ConfigError
 
 
 def mixture(kit, shards=None, log=lambda line: None, **changes):

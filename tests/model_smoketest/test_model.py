@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from model_smoketest import model as kosmos
-from model_smoketest import vision
-from model_smoketest.data import Sample, collate
-from model_smoketest.train import build
-from schemas import shards as contract
-from schemas.config import TINY_CLIP, ConfigError
+from weft.model_smoketest import model as kosmos
+from weft.model_smoketest import vision
+from weft.model_smoketest.data import Sample, collate
+from weft.model_smoketest.train import build
+from weft.schemas import shards as contract
+from weft.schemas.config import TINY_CLIP, ConfigError
 
 
 @pytest.fixture(scope="module")

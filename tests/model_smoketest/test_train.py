@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model_smoketest import data, evaluate
-from model_smoketest import train as training
-from schemas.config import ConfigError
+from weft.model_smoketest import data, evaluate
+from weft.model_smoketest import train as training
+from weft.schemas.config import ConfigError
 
 
 class Killed(BaseException):

@@ -10,14 +10,14 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import cli
+from weft.pipeline import cli
 
 PAGE = b"<html><body><article><p>" + b"Some words that make a page. " * 20 + b"</p></article></body></html>"
 
 
 def weft(*arguments, env=None):
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
+        [sys.executable, "-m", "weft.pipeline.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -132,7 +132,7 @@ def test_two_runs_cannot_share_an_output(tmp_path):
 
 def test_a_limit_on_file_size_leaves_no_half_file_and_goes_on_when_lifted(tmp_path):
     source, output = warc(tmp_path / "a.warc.gz"), tmp_path / "out"
-    command = [sys.executable, "-m", "pipeline.cli", "extract", "--input", str(source), "--output", str(output)]
+    command = [sys.executable, "-m", "weft.pipeline.cli", "extract", "--input", str(source), "--output", str(output)]
     limit = 2500  # bytes: enough for run.json, too little for a Parquet file
     found = subprocess.run(
         command,

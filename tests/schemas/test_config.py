@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-import schemas.config as configuration
-from schemas.config import ConfigError
+import weft.schemas.config as configuration
+from weft.schemas.config import ConfigError
 
 
 def test_layers_defaults_recipe_file_overrides(tmp_path):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import schemas.config as configuration
+import weft.schemas.config as configuration
 
 DOCS = Path(__file__).parents[2] / "docs"
 

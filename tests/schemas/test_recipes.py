@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import schemas.config as configuration
-from schemas.config import RECIPES, Config
-from transforms import looks
-from transforms.clip_models import validate
-from transforms.duplicates import bands
+import weft.schemas.config as configuration
+from weft.schemas.config import RECIPES, Config
+from weft.transforms.dedup.rules import bands
+from weft.transforms.score import image_scores
+from weft.transforms.score.clip_models import validate
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
@@ -28,7 +28,7 @@ def test_those_that_are_promised_are_there():
 @pytest.mark.parametrize("name", NAMES)
 def test_each_loads_into_something_that_can_be_run(name):
     config = configuration.load(recipe=name)
-    looks.check(config.score, config.pack)
+    image_scores.check(config.score, config.pack)
     validate(config.score)  # a model and a tag that open_clip knows; loads nothing
     assert bands(config.dedup)
     assert configuration.load(recipe=name, overrides=["score.model=weft-tiny", "score.pretrained="]).recipe == name

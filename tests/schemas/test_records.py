@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from schemas import records
+from weft.schemas import records
 
 
 def test_parts_do_not_run_together():
@@ -17,7 +17,9 @@ def test_a_record_without_id_is_named_by_url_date_and_offset():
 
 
 def test_hashes_are_the_same_in_another_process():
-    code = "from schemas.records import *; print(stable_id('a', 'ü'), hash_unit('k', 's'), hash_bucket('k', 7, 's'))"
+    code = (
+        "from weft.schemas.records import *; print(stable_id('a', 'ü'), hash_unit('k', 's'), hash_bucket('k', 7, 's'))"
+    )
     here = f"{records.stable_id('a', 'ü')} {records.hash_unit('k', 's')} {records.hash_bucket('k', 7, 's')}"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert there == here

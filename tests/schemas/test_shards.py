@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from schemas import shards
+from weft.schemas import shards
 
 WORDS = shards.Vocabulary(100, 0, 1, 2, 4, 5, 3, 64, shards.TOKENIZER)
 

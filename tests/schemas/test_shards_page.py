@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schemas import shards
+from weft.schemas import shards
 
 PAGE = Path(__file__).parents[2] / "docs/shards.md"
 WORDS = shards.Vocabulary(100, 0, 1, 2, 4, 5, 3, 64, shards.TOKENIZER)

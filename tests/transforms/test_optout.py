@@ -2,7 +2,7 @@
 
 import pytest
 
-from transforms.optout import directives, read, read_image
+from weft.transforms.optout import directives, read, read_image
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from transforms.urls import image_key, page_key, resolve
+from weft.transforms.urls import image_key, page_key, resolve
 
 BASE = "https://site.test/dir/page.html?q=1#top"
 

@@ -1,0 +1,292 @@
+"""The report's numbers: books per stage, corpora, shards, distributions, training.
+
+An output directory → one plain dict, which is `report/metrics.json` and what the report's charts are drawn from. Reads
+what is there and says nothing of stages that have not run. A table is read up to MOST_ROWS rows: a report on a
+snapshot describes its beginning, and says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from weft.pipeline.report import mismatched_pairs
+from weft.pipeline.run import manifest
+from weft.pipeline.run.registry import STAGES
+from weft.schemas.records import DROPPED, KEPT
+from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, load_manifest
+from weft.transforms.io import files
+
+MOST_ROWS = 500_000
+MOST_SHARDS = 4  # per corpus, opened for sequence lengths
+LANGUAGES_SHOWN = 12
+_CORPUS = re.compile(f"({'|'.join(CORPORA)})/")  # pack's detail on a kept document is its shard
+_NOT_HONOURED = "not honoured: "  # so begins extract's detail on a page that opted out and was kept
+_WORDS = (0, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+_SIDES = (0, 32, 64, 100, 150, 200, 250, 300, 400, 500, 600, 800)
+_COUNTS = (0, 1, 2, 3, 4, 5, 6, 10, 20, 50, 100)
+_CLUSTERS = (2, 3, 4, 5, 10, 20, 50, 100, 1000)
+
+
+def gather(output: str) -> dict[str, Any]:
+    """Every figure of the report."""
+    stages = {stage.name: _stage(output, stage.name) for stage in STAGES}
+    shards = _shards(output)
+    corpus_of = corpora(output)
+    return {
+        "inputs": _inputs(output),
+        "stages": stages,
+        "corpora": _corpora(stages, corpus_of, shards),
+        "shards": [vars(shard) for shard in shards],
+        "distributions": _distributions(output, corpus_of, shards),
+        "strangers": _strangers(output),
+        "training": _training(output),
+        "opt_outs_not_honoured": _opt_outs_not_honoured(output),
+        "eval": manifest.read_json(files.join(output, "model", "eval.json")),
+        "truth": manifest.read_json(files.join(output, "truth.json")),
+    }
+
+
+def parts(output: str, table: str) -> list[str]:
+    """Parquet files of a table, sorted."""
+    return [path for path, _ in files.listing(files.join(output, table, "*.parquet"))]
+
+
+def tables(output: str, table: str, columns: Sequence[str], most: int = MOST_ROWS) -> Iterator[pa.Table]:
+    """Row groups of a table's columns, up to about `most` rows."""
+    for path in parts(output, table):
+        with files.open_read(path) as stream:
+            parquet = pq.ParquetFile(stream)
+            for group in range(parquet.num_row_groups):
+                if most <= 0:
+                    return
+                found = parquet.read_row_group(group, columns=list(columns))
+                most -= found.num_rows
+                yield found
+
+
+def corpora(output: str) -> dict[str, str]:
+    """doc_id → corpus of every document that came out at the end; "" where no pack has decided it."""
+    found: dict[str, str] = {}
+    if parts(output, "fates/pack"):
+        for table in tables(output, "fates/pack", ["kind", "key", "fate", "detail"]):
+            rows = table.filter((pc.field("kind") == "document") & (pc.field("fate") == KEPT))
+            for key, detail in zip(rows["key"].to_pylist(), rows["detail"].to_pylist(), strict=True):
+                named = _CORPUS.match(detail or "")
+                found[key] = named.group(1) if named else ""
+        return found
+    if parts(output, "kept"):
+        for table in tables(output, "kept", ["kind", "key"]):
+            found.update(dict.fromkeys(table.filter(pc.field("kind") == "document")["key"].to_pylist(), ""))
+        return found
+    for table in tables(output, "documents", ["doc_id"]):
+        found.update(dict.fromkeys(table["doc_id"].to_pylist(), ""))
+    return found
+
+
+def _inputs(output: str) -> dict[str, Any]:
+    found = (manifest.read_run(output) or {}).get("inputs", [])
+    return {"files": len(found), "bytes": sum(n for _, n in found), "names": [name for name, _ in found[:20]]}
+
+
+def _stage(output: str, name: str) -> dict[str, Any]:
+    done = manifest.read(output, name)
+    if done:
+        keys = ("books", "seconds", "versions", "fingerprint")
+        return {"state": "done", **{key: done[key] for key in keys if key in done}}
+    counted = count_fates(output, name)
+    return {"state": "unfinished" if counted else "not run", "books": counted}
+
+
+def count_fates(output: str, stage: str) -> dict[str, Any]:
+    """Books of a stage without a manifest, from its fates so far."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for table in tables(output, f"fates/{stage}", ["kind", "fate", "reason"]):
+        for row in table.group_by(["kind", "fate", "reason"]).aggregate([([], "count_all")]).to_pylist():
+            counts[row["kind"], row["fate"], row["reason"]] += row["count_all"]
+    books: dict[str, Any] = {}
+    for (kind, fate, reason), count in sorted(counts.items()):
+        account = books.setdefault(kind, {"entered": 0, "kept": 0, "dropped": {}})
+        account["entered"] += count
+        if fate == DROPPED:
+            account["dropped"][reason] = count
+        else:
+            account["kept"] += count
+    return books
+
+
+def _shards(output: str) -> list[Any]:
+    path = files.join(output, "shards", MANIFEST)
+    return list(load_manifest(files.read_bytes(path).decode())) if files.exists(path) else []
+
+
+def _corpora(stages: dict[str, Any], corpus_of: dict[str, str], shards: Sequence[Any]) -> dict[str, Any]:
+    documents = Counter(corpus_of.values())
+    packed = stages["pack"]["books"] if stages["pack"]["state"] == "done" else {}
+    found: dict[str, Any] = {}
+    for corpus in CORPORA:
+        mine = [shard for shard in shards if shard.name.split("/")[0] == corpus]
+        found[corpus] = {key: sum(getattr(s, key) for s in mine) for key in ("samples", "tokens", "images", "bytes")}
+        found[corpus]["shards"] = len(mine)
+        found[corpus]["documents"] = documents[corpus]
+        if corpus == "pairs":
+            found[corpus]["pairs"] = packed.get("pair", {}).get("kept", 0)
+    found["total_tokens"] = sum(found[corpus]["tokens"] for corpus in CORPORA)
+    return found
+
+
+def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]) -> dict[str, Any]:
+    languages: Counter[str] = Counter()
+    words: list[int] = []
+    images: list[int] = []
+    placed = _images_packed(output)
+    for table in tables(output, "documents", ["doc_id", "language", "texts", "images"]):
+        for row in table.to_pylist():
+            if row["doc_id"] not in corpus_of:
+                continue
+            languages[row["language"] or "undecided"] += 1
+            words.append(sum(len(text.split()) for text in row["texts"] if text))
+            shown = sum(1 for image in row["images"] if image)
+            images.append(placed[row["doc_id"]] if placed is not None else shown)
+    found: dict[str, Any] = {}
+    if languages:
+        common = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
+        other = sum(n for _, n in common[LANGUAGES_SHOWN:])
+        found["languages"] = dict(common[:LANGUAGES_SHOWN]) | ({"other": other} if other else {})
+        found["words per document"] = histogram({"documents": words}, _WORDS)
+        found["images per document"] = histogram({"documents": images}, _COUNTS)
+    sides = list(_sides(output))
+    if sides:
+        found["shorter side of images, px"] = histogram({"images": sides}, _SIDES)
+    similar, placed_well = _similarities(output)
+    if similar:
+        other = _column(output, "baseline", "baseline")
+        similar |= {"the same pictures, captions of others": other} if other else {}
+    for name, series in (("CLIP similarity of pairs", similar), ("CLIP similarity in documents", placed_well)):
+        if series:
+            low, high = min(map(min, series.values())), max(map(max, series.values()))
+            step = 0.1 if high - low > 0.6 else 0.05 if high - low > 0.3 else 0.02
+            first, last = int(np.floor(low / step)), int(np.floor(high / step))
+            found[name] = histogram(series, [round(step * i, 2) for i in range(first, last + 1)])
+    clusters = [
+        row for table in tables(output, "clusters", ["cluster_id", "cluster_size"]) for row in table.to_pylist()
+    ]
+    if clusters:
+        sizes = {row["cluster_id"]: row["cluster_size"] for row in clusters}
+        found["documents per duplicate cluster"] = histogram({"clusters": list(sizes.values())}, _CLUSTERS)
+    lengths = {corpus: list(_lengths(output, [s.name for s in shards], corpus)) for corpus in CORPORA}
+    longest = max((max(values) for values in lengths.values() if values), default=0)
+    if longest:
+        step = next(s for s in (16, 32, 64, 128, 256, 512, 1024, 4096, 1 << 20) if longest / s <= 9)
+        edges = list(range(0, longest + 1, step))
+        found["tokens per sequence"] = histogram({c: v for c, v in lengths.items() if v}, edges)
+    return found
+
+
+def histogram(series: dict[str, list[Any]], edges: Sequence[float]) -> dict[str, Any]:
+    """Counts of values from each edge up to the next; empty columns at both ends are left out."""
+    counts = {}
+    for name, values in series.items():
+        places = np.searchsorted(np.asarray(edges, dtype=float), np.asarray(values, dtype=float) + 1e-9, side="right")
+        counts[name] = np.bincount(np.maximum(places - 1, 0), minlength=len(edges)).tolist()
+    used = [i for i in range(len(edges)) if any(column[i] for column in counts.values())] or [0]
+    cut = slice(used[0], used[-1] + 1)
+    return {
+        "from": [edge for edge in edges[cut]],
+        "counts": {name: column[cut] for name, column in counts.items()},
+        "summary": {
+            name: {
+                "n": len(values),
+                "min": _round(min(values)),
+                "median": _round(float(np.median(values))),
+                "mean": _round(float(np.mean(values))),
+                "max": _round(max(values)),
+            }
+            for name, values in series.items()
+            if values
+        },
+    }
+
+
+def _round(value: float) -> float:
+    return round(float(value), 4)
+
+
+def _opt_outs_not_honoured(output: str) -> int:
+    """Pages that were kept although they opted out, because the configuration says so."""
+    count = 0
+    for table in tables(output, "fates/extract", ["kind", "fate", "detail"]):
+        rows = table.filter((pc.field("kind") == "page") & (pc.field("fate") == KEPT))
+        count += pc.sum(pc.starts_with(rows["detail"], _NOT_HONOURED)).as_py() or 0
+    return count
+
+
+def _images_packed(output: str) -> Counter[str] | None:
+    """doc_id → images that pack kept in it; None where pack has not run."""
+    if not parts(output, "fates/pack"):
+        return None
+    kept: Counter[str] = Counter()
+    for table in tables(output, "fates/pack", ["kind", "key", "fate"]):
+        rows = table.filter((pc.field("kind") == "image") & (pc.field("fate") == KEPT))
+        kept.update(key.rpartition(":")[0] for key in rows["key"].to_pylist())
+    return kept
+
+
+def _sides(output: str) -> Iterator[int]:
+    for table in tables(output, "images/index", ["status", "width", "height"]):
+        rows = table.filter(pc.field("status") == "ok")
+        yield from pc.min_element_wise(rows["width"], rows["height"]).to_pylist()
+
+
+def _similarities(output: str) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Similarities of pairs; and of a document's images with the texts beside them and with its other texts."""
+    pairs: dict[str, list[float]] = {"pairs": []}
+    inside: dict[str, list[float]] = {"text beside the image": [], "other texts of the document": []}
+    for table in tables(output, "scores", ["kind", "image_position", "text_position", "similarity"]):
+        pairs["pairs"] += table.filter(pc.field("kind") == "pair")["similarity"].to_pylist()
+        rows = table.filter(pc.field("kind") == "document")
+        beside = pc.less_equal(pc.abs(pc.subtract(rows["image_position"], rows["text_position"])), 1)
+        for name, mask in zip(inside, (beside, pc.invert(beside)), strict=True):
+            inside[name] += rows.filter(mask)["similarity"].to_pylist()
+    return tuple({name: values for name, values in one.items() if values} for one in (pairs, inside))  # type: ignore
+
+
+def _column(output: str, table: str, name: str) -> list[float]:
+    return [value for found in tables(output, table, [name]) for value in found[name].to_pylist()]
+
+
+def _strangers(output: str) -> dict[str, Any] | None:
+    """What similarities are worth, by pairs whose captions changed places."""
+    pack = ((manifest.read_run(output) or {}).get("config") or {}).get("pack") or {}
+    mine, theirs = (_column(output, "baseline", name) for name in ("similarity", "baseline"))
+    return mismatched_pairs.describe(mine, theirs, mismatched_pairs.threshold(output, pack))
+
+
+def _lengths(output: str, names: Iterable[str], corpus: str) -> Iterator[int]:
+    """Token counts of the sequences of a corpus' first shards."""
+    mine = [name for name in names if name.split("/")[0] == corpus]
+    for name in itertools.islice(mine, MOST_SHARDS):
+        with files.open_read(files.join(output, "shards", name)) as stream, tarfile.open(fileobj=stream) as tar:
+            for member in tar:
+                if member.name.endswith("." + INPUT_IDS):
+                    content: Any = tar.extractfile(member)
+                    np.lib.format.read_magic(content)
+                    yield np.lib.format.read_array_header_1_0(content)[0][0]
+
+
+def _training(output: str) -> list[dict[str, Any]]:
+    path = files.join(output, "model", "train_log.jsonl")
+    if not files.exists(path):
+        return []
+    lines = map(json.loads, files.read_bytes(path).decode().splitlines())
+    return [{"step": line["step"], "loss": line["loss"]} for line in lines]

@@ -1,0 +1,102 @@
+"""What came out, for the report: the shards, and how a model trained on them does.
+
+Figures → markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weft.pipeline.report import charts
+from weft.pipeline.report.charts import size, text
+from weft.schemas.shards import CORPORA
+
+NOT_RUN = '<p class="none">Not run.</p>'
+_SHARDS_SHOWN = 24
+
+
+def gaps(found: dict[str, Any]) -> dict[str, Any]:
+    """Corpus → its grounding, where it could be measured."""
+    return {name: gap for name, gap in ((found["eval"] or {}).get("grounding") or {}).items() if gap}
+
+
+def verdict(gap: dict[str, Any]) -> str:
+    """What a gap means, in words; two standard errors decide."""
+    if gap["gap"] > 2 * gap["standard_error"]:
+        return "the model looks at the pictures, and they belong to their texts"
+    return "no sign that the model uses the pictures"
+
+
+def shards(found: dict[str, Any]) -> str:
+    """Shards per corpus, and each."""
+    if not found["shards"]:
+        return NOT_RUN if found["stages"]["pack"]["state"] == "not run" else '<p class="none">No shard was written.</p>'
+    rows = [
+        [name, *(f"{mine[key]:,}" for key in ("shards", "samples", "tokens", "images")), size(mine["bytes"])]
+        for name, mine in ((name, found["corpora"][name]) for name in CORPORA)
+    ]
+    total = _table(("corpus", "shards", "samples", "tokens", "images", "size"), rows)
+    rows = [
+        [
+            f"<code>{text(s['name'])}</code>",
+            *(f"{s[key]:,}" for key in ("samples", "tokens", "images")),
+            size(s["bytes"]),
+            f'<code title="{text(s["sha256"])}">{text(s["sha256"][:16])}</code>',
+        ]
+        for s in found["shards"][:_SHARDS_SHOWN]
+    ]
+    each = _table(("shard", "samples", "tokens", "images", "size", "sha256 begins"), rows)
+    more = len(found["shards"]) - _SHARDS_SHOWN
+    left = f'<p class="soft">… and {more:,} more, in shards/manifest.jsonl</p>' if more > 0 else ""
+    return f"{total}<h3>Each shard</h3>{each}{left}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column is words and whose others are numbers, of cells that are markup already."""
+    top = "".join(f'<th scope="col"{" class=n" if i else ""}>{text(name)}</th>' for i, name in enumerate(head))
+    body = "".join(
+        "<tr>" + "".join(f"<td{' class=n' if i else ''}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def training(found: dict[str, Any]) -> str:
+    """Loss curve, validation losses and grounding gaps."""
+    log, evaluated = found["training"], found["eval"]
+    if not log and not evaluated:
+        return NOT_RUN
+    parts = [
+        '<p class="about">A small Kosmos-1 on the shards: proof that they train and that pictures kept their texts.</p>'
+    ]
+    names = [corpus for corpus in CORPORA if any(corpus in line["loss"] for line in log)]
+    if names:
+        curves = {n: [(line["step"], line["loss"][n]) for line in log if n in line["loss"]] for n in names}
+        drawn = charts.lines(curves, "Training loss", "step", "nats per target token")
+        parts.append(f'<figure class="chart wide"><h3>Training loss, nats per target token</h3>{drawn}</figure>')
+    if evaluated:
+        rows = [
+            [
+                name,
+                "–" if loss is None else f"{loss:.3f}",
+                f"{evaluated['samples'][name]:,}",
+                f"{evaluated['tokens'][name]:,}",
+            ]
+            for name, loss in sorted(evaluated["loss"].items())
+        ]
+        parts.append("<h3>Validation loss, held-out shards</h3>")
+        parts.append(_table(("corpus", "nats per target token", "samples", "target tokens"), rows))
+        parts.append(
+            '<h3>Grounding gap</h3><p class="about">Loss with the pictures of other samples minus loss with the right '
+            "ones, on what follows a picture. A model that ignores pictures has 0, and so has a corpus that mixed them "
+            "up.</p>"
+        )
+        for name, gap in sorted(gaps(found).items()):
+            parts.append(
+                f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f} nats a token: "
+                f"{gap['right']:.3f} with the right pictures, {gap['wrong']:.3f} with wrong ones, which are worse in "
+                f"{100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples. {verdict(gap).capitalize()}.</p>"
+            )
+        parts += [f'<p class="soft">{text(note)}</p>' for note in evaluated["notes"]]
+    return "".join(parts)

@@ -1,0 +1,277 @@
+"""The report: one self-contained page for a researcher who has five minutes, and the same figures for a program.
+
+Reads   manifests, fates and tables of every stage that has run
+Writes  report/index.html   no script, no request to anywhere; every string of a page escaped
+        report/images.html  the contact sheet
+        report/metrics.json
+
+A stage that has not run is said to have not run. The same output directory gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import weft.schemas.config as configuration
+from weft.pipeline.report import (
+    charts,
+    contact_sheet,
+    datacard,
+    exhibits,
+    figures,
+    image_figures,
+    mismatched_pairs,
+    outcome,
+    samples,
+)
+from weft.pipeline.report.charts import number, percent, size, text
+from weft.pipeline.report.samples import first_urls
+from weft.pipeline.run.registry import STAGES
+from weft.schemas.config import Config
+from weft.schemas.shards import CORPORA
+from weft.transforms.io import files
+from weft.transforms.urls import image_key
+
+_HOME = Path(__file__).parent
+_REASONS_SHOWN = 6
+_PAIRS_SHOWN = 5  # of each of best, median and worst
+
+_KINDS = {"record": "records", "page": "pages", "document": "documents", "image": "images", "pair": "pairs"}
+
+
+def write(output: str, config: Config) -> str:
+    """Write the report on `output`; returns where its page is."""
+    found = figures.gather(output)
+    found["images"] = image_figures.gather(output)
+    metrics = {"recipe": config.recipe, "config": configuration.to_dict(config), **found}
+    contact_sheet.write(output, config)
+    page = _page(output, config, found)
+    files.write_atomic(
+        files.join(output, "report", "metrics.json"), json.dumps(metrics, indent=1, sort_keys=True) + "\n"
+    )
+    path = files.join(output, "report", "index.html")
+    files.write_atomic(path, page)
+    return path
+
+
+def _page(output: str, config: Config, found: dict[str, Any]) -> str:
+    sections = (
+        ("funnel", "Funnel", _funnel(found)),
+        ("distributions", "Distributions", _distributions(found)),
+        ("documents", "Documents", _documents(output, config)),
+        ("pairs", "Pairs", _pairs(output, found)),
+        ("images", "Images", _images(found)),
+        ("dropped", "Dropped", _dropped(output, config)),
+        ("duplicates", "Duplicates", _duplicates(output, config, found)),
+        ("shards", "Shards", outcome.shards(found)),
+        ("training", "Training", outcome.training(found)),
+        ("card", "Data card", datacard.card(config, found)),
+    )
+    count = found["inputs"]["files"]
+    source = f"{count:,} input file{'s' if count != 1 else ''} ({size(found['inputs']['bytes'])})"
+    header = (
+        f"<h1>weft: recipe {text(config.recipe)}</h1><p class='soft'>{source}</p>"
+        f'<p class="lead">{_summary(found)}</p>{_tiles(found)}'
+    )
+    return Template((_HOME / "report.html").read_text("utf-8")).substitute(
+        title=f"weft: recipe {text(config.recipe)}",
+        css=(_HOME / "report.css").read_text("utf-8"),
+        header=header,
+        first="funnel",
+        nav="".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in sections),
+        main="\n".join(
+            f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{title}</h2>{body}</section>'
+            for name, title, body in sections
+        ),
+    )
+
+
+def _kept(found: dict[str, Any], stage: str, kind: str) -> dict[str, Any] | None:
+    return (found["stages"][stage].get("books") or {}).get(kind)
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """What came out, in sentences."""
+    told = []
+    pages, documents = _kept(found, "extract", "page"), _kept(found, "dedup", "document")
+    if pages:
+        told.append(f"Of {pages['entered']:,} pages, {pages['kept']:,} became documents")
+    if documents:
+        told[-1:] = [*told[-1:], f"{documents['entered'] - documents['kept']:,} of these were duplicates"]
+    lines = [", and ".join(told) + "."] if told else ["No stage has run yet."]
+    corpora = found["corpora"]
+    if found["shards"]:
+        lines.append(
+            f"What is left makes {corpora['interleaved']['documents']:,} interleaved documents with "
+            f"{corpora['interleaved']['images']:,} pictures, {corpora['pairs']['samples']:,} image–caption pairs and "
+            f"{corpora['text']['documents']:,} plain texts: {number(corpora['total_tokens'])} tokens "
+            f"({', '.join(name + ' ' + number(corpora[name]['tokens']) for name in CORPORA)})."
+        )
+    gap = outcome.gaps(found).get("pairs")
+    if gap:
+        lines.append(
+            f"The loss of a small Kosmos-1 trained on them changes by {gap['gap']:+.2f} nats a token when held-out "
+            f"captions are shown with wrong pictures: {outcome.verdict(gap)}."
+        )
+    return " ".join(lines)
+
+
+def _tiles(found: dict[str, Any]) -> str:
+    corpora = found["corpora"]
+    tiles = []
+    pages = _kept(found, "extract", "page")
+    if pages:
+        tiles.append(("pages read", f"{pages['entered']:,}", f"{percent(pages['kept'], pages['entered'])} kept"))
+    images = _kept(found, "fetch", "image")
+    if images:
+        tiles.append(("images fetched", f"{images['kept']:,}", f"of {images['entered']:,} wanted"))
+    if found["shards"]:
+        for name, unit in (("interleaved", "documents"), ("pairs", "samples"), ("text", "documents")):
+            tiles.append((name, f"{corpora[name][unit]:,}", f"{charts.short(corpora[name]['tokens'])} tokens"))
+    gap = outcome.gaps(found).get("pairs")
+    if gap:
+        tiles.append(("grounding gap", f"{gap['gap']:+.2f}", f"± {gap['standard_error']:.2f} nats a token"))
+    shown = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>" for name, value, more in tiles)
+    return f'<dl class="tiles">{shown}</dl>' if shown else ""
+
+
+def _funnel(found: dict[str, Any]) -> str:
+    parts = [
+        '<p class="about">Everything that enters a stage leaves it kept, or dropped for one named reason; '
+        "the run fails if these books do not balance.</p>"
+    ]
+    for stage in STAGES[:5]:
+        account = found["stages"][stage.name]
+        note = {"done": "", "not run": "not run", "unfinished": "unfinished: counted from what it has written so far"}
+        told = f"{account['seconds']:,.1f} s" if account.get("seconds") else note[account["state"]]
+        kinds = "".join(_account(kind, account["books"][kind]) for kind in _KINDS if kind in (account["books"] or {}))
+        parts.append(
+            f'<div class="stage"><h3>{text(stage.name)} <small>{text(stage.doc)} {told and "· "}{told}</small></h3>'
+            f'<div class="kinds">{kinds}</div></div>'
+        )
+    return "".join(parts)
+
+
+def _account(kind: str, account: dict[str, Any]) -> str:
+    kept, entered = account["kept"], account["entered"]
+    reasons = sorted(account["dropped"].items(), key=lambda item: (-item[1], item[0]))
+    shown = charts.bars(reasons[:_REASONS_SHOWN], entered, "drop") if reasons else ""
+    rest = reasons[_REASONS_SHOWN:]
+    more = (
+        f"<details><summary>{len(rest)} more reasons, {sum(n for _, n in rest):,} dropped</summary>"
+        f"{charts.bars(rest, entered, 'drop')}</details>"
+        if rest
+        else ""
+    )
+    none = '<p class="soft">nothing dropped</p>' if entered and not reasons else ""
+    return (
+        f'<div class="kind"><h4><span>{_KINDS[kind]}</span><b>{entered:,} → {kept:,} '
+        f"<small>{percent(kept, entered)}</small></b></h4>"
+        f"{charts.share_bar(kept, entered, kind)}{shown}{more}{none}</div>"
+    )
+
+
+def _distributions(found: dict[str, Any]) -> str:
+    parts = []
+    for name, value in found["distributions"].items():
+        if name == "languages":
+            whole = sum(value.values())
+            body = charts.bars(list(value.items()), whole) + f"<figcaption>{whole:,} documents</figcaption>"
+        else:
+            labels = [f"{edge:g}" if edge < 1000 else charts.short(edge) for edge in value["from"]]
+            body = charts.columns(labels, value["counts"], name) + f"<figcaption>{_described(value)}</figcaption>"
+        wide = " two" if len(value.get("counts", ())) > 1 else ""
+        parts.append(f'<figure class="chart{wide}"><h3>{text(name[0].upper() + name[1:])}</h3>{body}</figure>')
+    if not parts:
+        return outcome.NOT_RUN
+    about = (
+        "Of the documents that came out at the end. A column reaches from its label up to the next one; "
+        f"tables are read up to {figures.MOST_ROWS:,} rows."
+    )
+    return f'<p class="about">{about}</p><div class="charts">{"".join(parts)}</div>'
+
+
+def _described(value: dict[str, Any]) -> str:
+    return "<br>".join(
+        f"{text(name)}: n {s['n']:,}, median {number(s['median'])}, mean {number(s['mean'])}, "
+        f"{number(s['min'])} to {number(s['max'])}"
+        for name, s in value["summary"].items()
+    )
+
+
+def _documents(output: str, config: Config) -> str:
+    corpus_of = figures.corpora(output)
+    pool = [key for key, corpus in corpus_of.items() if corpus == "interleaved"] or list(corpus_of)
+    rows = samples.documents(output, samples.choose(pool, config.report.samples, config.salt))
+    if not rows:
+        return outcome.NOT_RUN if not corpus_of else '<p class="none">None came out.</p>'
+    thumbs = samples.pictures(output, (url for row in rows.values() for url in first_urls(row)))
+    gone = samples.lost_images(output, list(rows.values()))
+    shown = [exhibits.document(rows[key], corpus_of[key], thumbs, gone) for key in sorted(rows)]
+    about = f"{len(rows)} of {len(pool):,}, chosen by hash, in reading order. Read them: no figure says as much."
+    return f'<p class="about">{about}</p><div class="samples">{"".join(shown)}</div>'
+
+
+def _pairs(output: str, found: dict[str, Any]) -> str:
+    groups = samples.pairs(output, _PAIRS_SHOWN)
+    if not groups:
+        return (
+            outcome.NOT_RUN if found["stages"]["score"]["state"] == "not run" else '<p class="none">There are none.</p>'
+        )
+    thumbs = samples.pictures(output, [row["image_url"] for _, rows in groups for row in rows])
+    parts = [
+        mismatched_pairs.section(found["strangers"]),
+        '<p class="about">By CLIP similarity of picture and caption, over all pairs that were scored.</p>',
+    ]
+    for name, rows in groups:
+        if rows:
+            shown = "".join(exhibits.pair(row, thumbs.get(image_key(row["image_url"]))) for row in rows)
+            parts.append(f'<h3>{name.capitalize()} similarity</h3><div class="gallery">{shown}</div>')
+    return "".join(parts)
+
+
+def _images(found: dict[str, Any]) -> str:
+    images = found["images"]
+    if not images:
+        return outcome.NOT_RUN
+    rows = {
+        "wanted": images["wanted"],
+        "fetched": images["stored"],
+        "different files (sha256)": images["distinct_sha256"],
+        "files behind several addresses": images["shared_sha256"],
+        "different looks (perceptual hash)": images["distinct_looks"],
+        "looks of several addresses": images["shared_looks"],
+        **images["odd"],
+    }
+    shown = "".join(f'<tr><td>{text(name)}</td><td class="n">{count:,}</td></tr>' for name, count in rows.items())
+    sheet = '<p><a href="images.html">The contact sheet: look at them</a></p>' if images["stored"] else ""
+    return f"{sheet}<table>{shown}</table>"
+
+
+def _dropped(output: str, config: Config) -> str:
+    groups = samples.dropped(output, config.report.samples, config)
+    if not groups:
+        return '<p class="none">No page or document was dropped, or no stage has run.</p>'
+    what = {
+        "extract": "Pages dropped by extract, read again from their archives",
+        "dedup": "Documents dropped by dedup",
+        "pack": "Documents dropped by pack",
+    }
+    parts = ['<p class="about">As many different reasons as possible, the commonest first.</p>']
+    for stage, lost in groups.items():
+        shown = "".join(map(exhibits.lost, lost))
+        parts.append(f'<h3>{what[stage]}</h3><div class="samples lost">{shown}</div>')
+    return "".join(parts)
+
+
+def _duplicates(output: str, config: Config, found: dict[str, Any]) -> str:
+    if found["stages"]["dedup"]["state"] == "not run":
+        return outcome.NOT_RUN
+    shown = samples.duplicates(output, max(3, config.report.samples // 2), config.salt)
+    if not shown:
+        return '<p class="none">No duplicates were found.</p>'
+    about = "One pair of each of a few clusters. Words that only one of the two has are marked."
+    return f'<p class="about">{about}</p>' + "".join(exhibits.duplicate(*item) for item in shown)

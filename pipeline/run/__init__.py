@@ -1,0 +1,1 @@
+"""A run: its stages in their order, what is done already, and whether the books balance."""

@@ -1,0 +1,103 @@
+"""What `--input` may be: files, globs, directories, Common Crawl snapshots and path lists, local or remote."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from weft.pipeline.run import snapshots
+from weft.schemas.config import ConfigError, Extract
+from weft.schemas.records import hash_unit
+from weft.transforms.io import files
+
+SIZED = 64  # files at most that are asked for their size before a run
+_AT_ONCE = 16
+_LISTS = (".paths", ".paths.gz", ".txt")
+_ARCHIVES = ("*.warc*", "*.arc", "*.arc.gz", "*.wacz")
+
+
+def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tuple[str, int]]:
+    """(path, bytes) of every archive that the patterns name, sorted and distinct.
+
+    Bytes are 0 where they would have to be asked for file by file: of snapshots and path lists. They stay so, that a
+    run's identity does not depend on who could answer.
+
+    Args:
+        patterns: as the user gave them.
+        base: what snapshots and the relative lines of path lists stand below.
+
+    Raises:
+        ConfigError: a pattern that names nothing, or something unreadable.
+        Unavailable: a server that does not answer.
+    """
+    found: dict[str, int] = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for matched in pool.map(lambda pattern: _checked(pattern, base), patterns):
+            found.update(matched)
+    if not found:
+        raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
+    return sorted(found.items())
+
+
+def describe(found: Sequence[tuple[str, int]]) -> str:
+    """How many files and bytes, for a person; where sizes are not known, some files chosen by hash are asked."""
+    known = sum(size for _, size in found)
+    unknown = sorted((path for path, size in found if not size), key=lambda path: (hash_unit(path, "size"), path))
+    asked = files.sizes(unknown[:SIZED])
+    told = [size for size in asked if size is not None]
+    count = f"{len(found):,} file{'s' * (len(found) != 1)}"
+    if unknown and not told:
+        return f"{count} of unknown size"
+    total = known + (sum(told) * len(unknown) / len(told) if told else 0)
+    if len(told) == len(unknown):
+        return f"{count}, {human(total)}"
+    silent = f", {len(asked) - len(told)} of them in vain" if len(told) < len(asked) else ""
+    return f"{count}, about {human(total)} ({len(asked)} were asked for their size{silent})"
+
+
+def human(count: float) -> str:
+    """Bytes for a person."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1_000:
+            return f"{count:,.0f} B" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1_000
+    return f"{count:,.1f} TB"
+
+
+def _checked(pattern: str, base: str) -> list[tuple[str, int]]:
+    try:
+        matched = _expand(pattern, base)
+    except OSError as error:
+        raise ConfigError(f"cannot read input {pattern}: {_reason(error)}") from None
+    except files.Unavailable as error:
+        raise ConfigError(f"cannot read input {pattern}: {error}") from None
+    if not matched:
+        raise ConfigError(f"no file matches the input {pattern!r}")
+    return matched
+
+
+def _expand(pattern: str, base: str) -> list[tuple[str, int]]:
+    if pattern.startswith(snapshots.PREFIX):
+        return [(path, 0) for path in snapshots.expand(pattern, base)]
+    if pattern.endswith(_LISTS):
+        data = files.read_bytes(pattern)
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        return [(line if "://" in line or os.path.exists(line) else files.join(base, line), 0) for line in lines]
+    if files.is_local(pattern) and os.path.isdir(pattern):
+        return [
+            hit
+            for archive in _ARCHIVES
+            for hit in files.listing(files.join(pattern, "**", archive)) + files.listing(files.join(pattern, archive))
+        ]
+    matched = files.listing(pattern)
+    for path, _ in matched[:1]:
+        if not files.is_web(path):  # that its size was told is enough
+            files.open_read(path).close()
+    return matched
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

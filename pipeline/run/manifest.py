@@ -1,0 +1,80 @@
+"""What has been done, and from what: `<stage>/manifest.json`, written last.
+
+A stage whose manifest carries the fingerprint that today's configuration and input would give is done. While a
+stage runs, `<stage>/started.json` carries the fingerprint, so that a killed run can go on from its finished units
+and a run with another configuration cannot mistake them for its own.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from typing import Any
+
+import weft.schemas.config as configuration
+from weft.transforms.io import files
+
+VERSION = metadata.version("weft-corpus")
+_SPOKEN_FOR = (
+    "apache-beam",
+    "pyarrow",
+    "fastwarc",
+    "resiliparse",
+    "trafilatura",
+    "datasketch",
+    "pillow",
+    "torch",
+    "open_clip_torch",
+)
+
+
+def read(output: str, stage: str) -> dict[str, Any] | None:
+    """The manifest of a finished stage, None where it is not finished."""
+    return read_json(files.join(output, stage, "manifest.json"))
+
+
+def write(output: str, stage: str, manifest: dict[str, Any]) -> None:
+    """Say that a stage is done."""
+    files.write_atomic(files.join(output, stage, "manifest.json"), _dumps(manifest))
+
+
+def started(output: str, stage: str) -> str:
+    """Fingerprint of the run that began this stage and did not finish it, "" where there is none."""
+    return str((read_json(files.join(output, stage, "started.json")) or {}).get("fingerprint", ""))
+
+
+def start(output: str, stage: str, fingerprint: str) -> None:
+    """Say that a stage has begun."""
+    files.write_atomic(files.join(output, stage, "started.json"), _dumps({"fingerprint": fingerprint}))
+
+
+def read_json(path: str) -> Any:
+    """A JSON file's value, None where there is no file."""
+    return json.loads(files.read_bytes(path)) if files.exists(path) else None
+
+
+def write_run(output: str, config: configuration.Config, inputs: list[tuple[str, int]]) -> None:
+    """Say what run this output directory belongs to."""
+    value = {"config": configuration.to_dict(config), "inputs": inputs, "weft": VERSION}
+    files.write_atomic(files.join(output, "run.json"), _dumps(value))
+
+
+def read_run(output: str) -> dict[str, Any] | None:
+    """What `write_run` said, None where the directory is not a run's."""
+    return read_json(files.join(output, "run.json"))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides bytes."""
+    found = {"python": platform.python_version(), "weft": VERSION}
+    for name in _SPOKEN_FOR:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,113 @@
+"""Common Crawl snapshots as input: `cc:CC-MAIN-2024-10?files=10` → the WARC files that it means.
+
+A snapshot is a list of some 90,000 files in 100 segments, `crawl-data/ID/warc.paths.gz`. What is taken of it is chosen
+by hashes of paths and of segments' names, the same on every machine and on every day:
+
+    segments=N   the files of N segments
+    share=F      each file with the chance F, 0 < F <= 1
+    files=N      N files
+
+Given together, each chooses among what the one above it left. More of one contains less of it. No part means all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import re
+import zlib
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from weft.schemas.config import ConfigError
+from weft.schemas.records import hash_unit
+from weft.transforms.io import files
+
+PREFIX = "cc:"
+_ID = re.compile(r"CC-MAIN-\d{4}(-\d{2,4})?")  # 2024-10; of the first years 2008-2009, 2009-2010 and 2012
+_SEGMENT = re.compile(r"/segments/([^/]+)/")
+_SALT = "snapshot"  # not the run's: the choice of files is no part of a recipe
+_PARTS = ("segments", "share", "files")
+
+
+class Part(NamedTuple):
+    """What is asked for of a snapshot; 0 where nothing is said."""
+
+    snapshot: str
+    segments: int = 0
+    share: float = 0.0
+    files: int = 0
+
+
+def parse(text: str) -> Part:
+    """`cc:ID?key=value&…` → what it means.
+
+    Raises:
+        ConfigError: it means nothing.
+    """
+    name, _, query = text.removeprefix(PREFIX).partition("?")
+    if not _ID.fullmatch(name):
+        raise ConfigError(f"{text}: a snapshot is named like cc:CC-MAIN-2024-10, not {name!r}")
+    made = Part(name)
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in _PARTS:
+            close = difflib.get_close_matches(key, _PARTS, 1)
+            told = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ConfigError(f"{text}: takes segments=N, share=F and files=N, not {key!r}{told}")
+        made = made._replace(**{key: _number(text, key, value)})
+    return made
+
+
+def expand(text: str, base: str) -> list[str]:
+    """The files that `text` means, each where it lies below `base`, in the order of the snapshot's own list.
+
+    Raises:
+        ConfigError: no such snapshot there, or a part of it without any file.
+        Unavailable: nobody answers.
+    """
+    part = parse(text)
+    listed = files.join(base, "crawl-data", part.snapshot, "warc.paths.gz")
+    try:
+        paths = gzip.decompress(files.read_bytes(listed)).decode("utf-8").split()
+    except FileNotFoundError:
+        raise ConfigError(f"no snapshot {part.snapshot}: {listed} is not there") from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise ConfigError(f"{listed} is no path list: {error}") from None
+    chosen = choose(paths, part)
+    if not chosen:
+        raise ConfigError(f"{text} is none of the snapshot's {len(paths):,} files; ask for a larger share or files=1")
+    return [files.join(base, path) for path in chosen]
+
+
+def choose(paths: list[str], part: Part) -> list[str]:
+    """Those of a snapshot's files that a part of it has."""
+    chosen = paths
+    if part.segments:
+        names = _first({_segment(path) for path in chosen}, part.segments)
+        chosen = [path for path in chosen if _segment(path) in names]
+    if part.share:
+        chosen = [path for path in chosen if hash_unit(path, _SALT) < part.share]
+    if part.files:
+        names = _first(set(chosen), part.files)
+        chosen = [path for path in chosen if path in names]
+    return chosen
+
+
+def _first(names: set[str], count: int) -> set[str]:
+    return set(sorted(names, key=lambda name: (hash_unit(name, _SALT), name))[:count])
+
+
+def _segment(path: str) -> str:
+    found = _SEGMENT.search(path)
+    return found[1] if found else ""
+
+
+def _number(text: str, key: str, value: str) -> float:
+    try:
+        number = float(value) if key == "share" else int(value)
+    except ValueError:
+        number = 0
+    if not number > 0 or (key == "share" and number > 1):
+        what = "a number above 0 and up to 1" if key == "share" else "a whole number above 0"
+        raise ConfigError(f"{text}: {key} is {what}, not {value!r}")
+    return number

@@ -1,0 +1,120 @@
+"""Beam options per runner, from the user's own flags.
+
+"Direct" means FnApiRunner, in-process: Beam's bare DirectRunner tries to download a Go binary first. An unknown
+flag is an error, because Beam itself drops it silently.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from weft.pipeline.runners import local_workers, spark
+
+_DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
+_SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often than another's, which ignores the flags
+MIN_UNITS_FOR_PROCESSES = 4  # below this, starting worker processes costs more than they save
+
+
+_SUBMIT_ONLY = ("--output_executable_path", "--template_location", "--no_wait_until_finish")
+
+
+class FlagError(ValueError):
+    """A Beam flag the user can mend."""
+
+
+def is_direct(flags: Sequence[str]) -> bool:
+    """Whether these flags mean this machine, in-process or in worker processes."""
+    return _runner(flags).lower() in _DIRECT
+
+
+def is_dataflow(flags: Sequence[str]) -> bool:
+    """Whether these flags mean Dataflow."""
+    return _runner(flags).lower() == "dataflowrunner"
+
+
+def submit_only(flags: Sequence[str]) -> str:
+    """The flag that says that a job is to be written down or submitted and not waited for, or ""."""
+    return next((name for name in _SUBMIT_ONLY if any(flag.split("=")[0] == name for flag in flags)), "")
+
+
+def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
+    """A pipeline on the runner that `flags` name; see `options`."""
+    made = options(flags, units, name)
+    direct = made.view_as(DirectOptions)
+    if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
+        return beam.Pipeline(options=made)
+    # exec: the shell that Beam calls shall not stand between; -P: nothing of the directory that weft was called in.
+    command = f"exec {sys.executable} -P -m weft.pipeline.runners.worker"
+    workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
+    assert local_workers.WatchedWorkerHandler  # registered with Beam by its import
+    direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here
+    return beam.Pipeline(runner=FnApiRunner(default_environment=workers), options=made)
+
+
+def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions:
+    """Pipeline options for `flags`; a direct run gets worker processes when `units` make them worth starting.
+
+    Args:
+        name: of the job, where the flags give none and the runner shows one.
+
+    Raises:
+        FlagError: a flag that no Beam option takes.
+    """
+    check(flags)
+    if not is_direct(flags):
+        more = spark.defaults(flags) if _runner(flags).lower() in _SPARK else []
+        if name and not any(flag.split("=")[0] == "--job_name" for flag in flags):
+            more.append(f"--job_name={name}")
+        return PipelineOptions([*flags, *more], pickle_library="cloudpickle", save_main_session=False)
+    kept = [f for f in flags if not f.startswith("--runner")]
+    made = PipelineOptions([*kept, "--runner=FnApiRunner"])
+    made.view_as(SetupOptions).save_main_session = False
+    direct = made.view_as(DirectOptions)
+    names = {f.split("=")[0] for f in kept}
+    if "--direct_num_workers" not in names:
+        direct.direct_num_workers = min(os.cpu_count() or 1, units)
+    if "--direct_running_mode" not in names:
+        many = units >= MIN_UNITS_FOR_PROCESSES and direct.direct_num_workers != 1
+        direct.direct_running_mode = "multi_processing" if many else "in_memory"
+    if direct.direct_running_mode == "in_memory":
+        direct.direct_num_workers = 1
+    return made
+
+
+def check(flags: Sequence[str]) -> None:
+    """Raise FlagError for a flag that no Beam option takes, naming the nearest, or for a value that it does not."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for cls in PipelineOptions.__subclasses__():
+        cls._add_argparse_args(parser)
+    known = {name for action in parser._actions for name in action.option_strings} | {"--runner"} | spark.OPTIONS
+    for flag in flags:
+        name = flag.split("=")[0]
+        if flag.startswith("--") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise FlagError(f"no Beam option {name}{f' (did you mean {close[0]}?)' if close else ''}")
+
+    parser.parse_known_args(list(flags))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise FlagError(f"Beam: {message}")
+
+
+def _runner(flags: Sequence[str]) -> str:
+    for index, flag in enumerate(flags):
+        if flag.startswith("--runner="):
+            return flag.split("=", 1)[1]
+        if flag == "--runner" and index + 1 < len(flags):
+            return flags[index + 1]
+    return ""

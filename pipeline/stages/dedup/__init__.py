@@ -1,0 +1,1 @@
+"""The jobs of dedup: sketch, find, link (or seat), settle; stage.py has their order."""

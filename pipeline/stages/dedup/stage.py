@@ -1,0 +1,88 @@
+"""dedup: documents and pairs → clusters of duplicates, and the list of what is kept.
+
+Reads   documents/*.parquet, pairs/*.parquet; the index of earlier runs where one is configured
+Writes  clusters/   a row for each document in a cluster of two or more
+        kept/       the key of every kept document and pair, for the stages that follow
+        cuts/       lines that kept documents lose, where the rules on lines are on
+        fates/dedup/
+        dedup/sketches/    what the rules look at, one file per file of documents
+        dedup/drops/       equal URLs, texts, image lists
+        dedup/edges/       pairs of similar documents
+        dedup/stars-N/     the same as components, after N jobs; for cluster = "bucket" seats-N/ and near-N/ instead
+        dedup/curve.json   the chosen bands, rows and cut, and what they find
+
+Four kinds of job; an interrupted run goes on with the first that is not done:
+
+    sketch  each file of documents → sketches
+    find    one copy per record → URL → exact → images → bands → compared pairs
+    link    edges → stars; again on its own output until every component is one
+            (seat, for cluster = "bucket": buckets → drops, until every document is decided)
+    settle  sketches, drops, stars → verdicts on documents → verdicts on pairs → tables, index
+"""
+
+from __future__ import annotations
+
+import json
+
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages.dedup.find import find, sketch
+from weft.pipeline.stages.dedup.link import link, seat
+from weft.pipeline.stages.dedup.settle import settle
+from weft.pipeline.stages.dedup.work import Work
+from weft.schemas.config import ConfigError, Dedup
+from weft.transforms.dedup import contamination, minhash, rules
+from weft.transforms.dedup.rules import STAGE
+from weft.transforms.io import files, parquet
+
+OUTPUTS = ("clusters", "kept", "cuts")
+
+
+def run(ctx: Context) -> dict[str, int]:
+    """Run the stage.
+
+    Raises:
+        ConfigError: no bands reach the configured recall, a foreign index, evaluation texts that cannot be read.
+    """
+    config = ctx.config.dedup
+    if config.ngram < 1 or config.rounds < 1 or config.lines_per_host == 1:
+        raise ConfigError("dedup.ngram and dedup.rounds are 1 or more, dedup.lines_per_host is 0 or 2 or more")
+    if config.evaluation:
+        contamination.load(config.evaluation, config.evaluation_ngram)
+    if config.near:
+        _write_curve(ctx, config)
+    work = Work(ctx)
+    ctx.expect(len(ctx.parts("documents")) + 2 + config.near)
+    work.job("sketch", lambda: sketch(work))
+    work.job("find", lambda: find(work))
+    stars = ""
+    if config.near and config.cluster == "bucket":
+        seat(work)
+    elif config.near:
+        stars = link(work)
+    settle(work, stars)
+    return {
+        "document": parquet.count_rows(ctx.path("documents", "*.parquet")),
+        "pair": parquet.count_rows(ctx.path("pairs", "*.parquet")),
+    }
+
+
+def _write_curve(ctx: Context, config: Dedup) -> None:
+    how = rules.bands(config)
+    points = minhash.curve(how, config.permutations)
+    shown = ", ".join(
+        f"{100 * found:.0f} % at {similarity:.2f}" for similarity, found in points if 0.6 < similarity < 1
+    )
+    ctx.say(f"finds {shown} similarity ({how.bands} bands of {how.rows} rows, cut at {how.cut:.3f})")
+    chosen = {
+        "threshold": config.threshold,
+        "recall": config.recall,
+        "permutations": config.permutations,
+        "unit": config.unit,
+        "ngram": config.ngram,
+        "cluster": config.cluster,
+        "bands": how.bands,
+        "rows": how.rows,
+        "cut": how.cut,
+        "curve": points,
+    }
+    files.write_atomic(ctx.path(STAGE, "curve.json"), json.dumps(chosen, sort_keys=True) + "\n")

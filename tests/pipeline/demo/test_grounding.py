@@ -1,0 +1,55 @@
+"""The end-to-end proof: a model trained on the shards uses the pictures, and stops to when they are the wrong ones."""
+
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+import weft.schemas.config as configuration
+from weft.pipeline.run import manifest
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages import pack
+from weft.schemas.records import hash_unit
+from weft.schemas.tables import IMAGES
+from weft.transforms.io import files
+from weft.transforms.io.parquet import write_table
+
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def wrong(finished, tmp_path_factory):
+    """The finished run packed again with every image's bytes exchanged for another's."""
+    output = tmp_path_factory.mktemp("wrong")
+    for table in ("documents", "pairs", "kept", "scores", "images", "fates"):
+        shutil.copytree(finished / table, output / table)
+    stored = ("image_id", "phash", "stored_width", "stored_height", "blob", "offset", "length")
+    for path, _ in files.listing(str(output / "images/index/*.parquet")):
+        rows = pq.read_table(path).to_pylist()
+        good = [row for row in rows if row["status"] == "ok"]
+        shuffled = sorted(good, key=lambda row: hash_unit(row["image_url"], "wrong"))
+        places = [{name: row[name] for name in stored} for row in shuffled]
+        for row, place in zip(shuffled, places[1:] + places[:1], strict=True):
+            row.update(place)
+        assert len(rows) and set(rows[0]) == set(IMAGES.names)
+        write_table(path, [tuple(row.values()) for row in rows], IMAGES)
+    config = configuration.from_dict(manifest.read_run(str(finished))["config"])
+    pack.run(Context(str(output), (), config, "wrong", ("--direct_num_workers=1",)))
+    return output
+
+
+def gap(output, model_dir):
+    from weft.model_smoketest.evaluate import evaluate
+    from weft.model_smoketest.train import train
+
+    config = configuration.load(overrides=[f"train.steps={STEPS}", "train.seed=1"]).train
+    train(str(output / "shards"), str(model_dir), config, lambda line: None)
+    return evaluate(str(output / "shards"), str(model_dir), config)
+
+
+@pytest.mark.timeout(900)
+def test_the_grounding_gap_is_there_and_vanishes_with_wrong_images(finished, wrong, tmp_path):
+    right = gap(finished, tmp_path / "right")
+    astray = gap(wrong, tmp_path / "astray")
+    assert right["grounding"]["pairs"]["gap"] > 0.1, right
+    assert abs(astray["grounding"]["pairs"]["gap"]) < 0.25 * right["grounding"]["pairs"]["gap"], (right, astray)

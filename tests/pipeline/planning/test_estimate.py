@@ -1,0 +1,59 @@
+"""What a sample says of a large input."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+import weft.schemas.config as configuration
+from weft.pipeline import cli
+from weft.pipeline.planning import estimate
+from weft.pipeline.run import manifest
+from weft.schemas.config import ConfigError
+
+
+@pytest.fixture(scope="module")
+def config(finished):
+    return configuration.from_dict(manifest.read_run(str(finished))["config"])
+
+
+def test_all_but_dedup_grows_with_the_archives(finished, config):
+    once, ten = (estimate.make(str(finished), config, archives) for archives in (5, 50))
+    assert once.sampled == 5 and set(once.core_hours) == set(estimate.STAGES)
+    for stage in ("extract", "fetch", "score", "pack"):
+        spent = manifest.read(str(finished), stage)["cpu_seconds"]
+        assert once.core_hours[stage] == pytest.approx(spent / 3600) and spent > 0
+        assert ten.core_hours[stage] == pytest.approx(10 * once.core_hours[stage])
+    assert once.documents == manifest.read(str(finished), "extract")["books"]["page"]["kept"]
+    on_disk = sum(path.stat().st_size for path in (finished / "shards").rglob("*") if path.is_file())
+    assert ten.kept["shards"] == 10 * on_disk
+    assert ten.shuffled["dedup"] > 10 * once.shuffled["dedup"]
+    assert 0 < once.images < 2_000 and once.asked > 0
+
+
+def test_what_was_not_run_is_said(finished, config, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "pack")
+    told = "\n".join(estimate.make(str(tmp_path), config, 50).lines())
+    assert "not in the sample, so not in the sum: pack" in told
+
+
+def test_a_run_elsewhere_has_no_measure(finished, config, tmp_path):
+    shutil.copytree(finished / "extract", tmp_path / "extract")
+    shutil.copy(finished / "run.json", tmp_path)
+    done = json.loads((tmp_path / "extract/manifest.json").read_text())
+    (tmp_path / "extract/manifest.json").write_text(json.dumps({**done, "cpu_seconds": None}))
+    with pytest.raises(ConfigError, match="extract cost is not known"):
+        estimate.make(str(tmp_path), config, 50)
+
+
+def test_the_command_scales_to_an_input(finished, small_web, capsys):
+    assert cli.main(["plan", "--output", str(finished), "--input", str(small_web / "warcs")]) == 0
+    told = capsys.readouterr().out
+    assert "5 archives, from a run of 5" in told and "core-hours" in told and "GPU-hours" in told
+
+
+def test_no_gpu_hours_without_images(finished, config):
+    made = dataclasses.replace(estimate.make(str(finished), config, 5), images=0.0)
+    assert "GPU" not in "\n".join(made.lines())

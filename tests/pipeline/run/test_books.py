@@ -1,0 +1,42 @@
+"""The books must catch what is lost, doubled or unexplained."""
+
+import pytest
+
+from weft.pipeline.run import books
+from weft.schemas.records import Fate
+from weft.transforms.beam.work_units import write_fates
+
+
+def fates(output, rows):
+    write_fates(str(output), "extract", "unit", [Fate("extract", *row) for row in rows])
+
+
+def test_balanced(tmp_path):
+    fates(
+        tmp_path,
+        [("page", "a", "kept", "", ""), ("page", "b", "dropped", "language", "de"), ("pair", "a", "kept", "", "")],
+    )
+    account = books.audit(str(tmp_path), "extract", {"page": 2, "pair": 1})
+    assert account["page"] == {"entered": 2, "kept": 1, "dropped": {"language": 1}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "entered", "told"),
+    [
+        ([("page", "a", "kept", "", "")], {"page": 2}, "2 of kind page entered"),
+        ([("page", "a", "kept", "", ""), ("page", "a", "dropped", "x", "")], {"page": 2}, "second fates"),
+        ([("page", "a", "dropped", "", "")], {"page": 1}, "without a reason"),
+        ([("page", "a", "kept", "", ""), ("pair", "p", "kept", "", "")], {"page": 1}, "0 of kind pair entered"),
+    ],
+)
+def test_what_does_not_balance_fails(tmp_path, rows, entered, told):
+    fates(tmp_path, rows)
+    with pytest.raises(books.BooksError, match=told):
+        books.audit(str(tmp_path), "extract", entered)
+
+
+def test_what_one_stage_kept_must_enter_the_next():
+    one = {"pair": {"entered": 3, "kept": 2, "dropped": {"x": 1}}}
+    books.carry_on(one, {"pair": {"entered": 2, "kept": 2, "dropped": {}}}, "pair", ("a", "b"))
+    with pytest.raises(books.BooksError, match="a kept 2 of kind pair, but 3 entered b"):
+        books.carry_on(one, one, "pair", ("a", "b"))

@@ -1,0 +1,35 @@
+"""What --input may be."""
+
+import gzip
+
+import pytest
+
+from weft.pipeline.run import inputs
+from weft.schemas.config import ConfigError
+
+
+def test_files_globs_directories_are_one_sorted_list(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("b.warc.gz", "a.warc", "deep/c.arc.gz", "notes.md"):
+        (tmp_path / name).write_bytes(b"x")
+    whole = [path for path, _ in inputs.expand([str(tmp_path)])]
+    assert whole == [str(tmp_path / n) for n in ("a.warc", "b.warc.gz", "deep/c.arc.gz")]
+    assert inputs.expand([str(tmp_path / "b.warc.gz"), str(tmp_path / "*.warc"), str(tmp_path / "a.warc")]) == [
+        (str(tmp_path / "a.warc"), 1),
+        (str(tmp_path / "b.warc.gz"), 1),
+    ]
+
+
+def test_a_common_crawl_path_list(tmp_path):
+    listed = tmp_path / "warc.paths.gz"
+    listed.write_bytes(gzip.compress(b"crawl-data/CC-MAIN-2024-10/x.warc.gz\n\n# note\ns3://bucket/y.warc.gz\n"))
+    assert [path for path, _ in inputs.expand([str(listed)])] == [
+        "https://data.commoncrawl.org/crawl-data/CC-MAIN-2024-10/x.warc.gz",
+        "s3://bucket/y.warc.gz",
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["none/*.warc.gz", "none.paths"])
+def test_nothing_there_is_an_error(tmp_path, pattern):
+    with pytest.raises(ConfigError, match=pattern.replace("*", ".")):
+        inputs.expand([str(tmp_path / pattern)])

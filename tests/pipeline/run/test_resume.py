@@ -1,0 +1,146 @@
+"""What is asked for again: nothing after a kill but what had not come; with --retry-failed what failed and may pass.
+
+Either way the stage ends with the bytes that it would have had, had nothing happened.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from recording_web import RecordingWeb, plant, recording_web
+
+from weft.pipeline.run import books, manifest, registry, retry
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages import fetch
+from weft.schemas.config import Config, ConfigError, Fetch
+from weft.transforms.fetch.spool import Spool
+
+HOSTS, EACH, BUCKETS = 8, 30, 3
+ALONE = ("--direct_num_workers=1",)
+KINDS = ("ok", "gone", "fail/500", "to/cdn.web.test", "ok")
+CHILD = """
+    import json, sys
+    from weft.pipeline.stages import fetch
+    from weft.pipeline.run.context import Context
+    from weft.schemas.config import from_dict
+    from weft.transforms.fetch import spool
+
+    spool.MOST_IMAGES = 7  # small files, so that little has to come before there is something to go on with
+    output, config = sys.argv[1], from_dict(json.loads(sys.argv[2]))
+    fetch.run(Context(output, (), config, "x", ("--direct_num_workers=1",)))
+"""
+
+
+def addresses() -> list[str]:
+    return [f"http://h{host}.web.test/{KINDS[n % len(KINDS)]}/{host}/{n}" for host in range(HOSTS) for n in range(EACH)]
+
+
+@pytest.fixture
+def web() -> Iterator[RecordingWeb]:
+    with recording_web(takes=0.01) as made:
+        yield made
+
+
+def config(web: RecordingWeb) -> Config:
+    part = Fetch(connect_to=(web.route,), buckets=BUCKETS, tdm_file=False, concurrency=4)
+    return dataclasses.replace(Config(), fetch=part)
+
+
+def finish(output: Path, web: RecordingWeb) -> None:
+    books.audit(str(output), "fetch", fetch.run(Context(str(output), (), config(web), "x", ALONE)))
+
+
+def contents(output: Path) -> dict[str, Any]:
+    """Everything that the stage leaves but for times: bytes of blobs, rows of tables."""
+    made: dict[str, Any] = {}
+    for path in sorted([*(output / "images").rglob("*"), *(output / "fates/fetch").rglob("*")]):
+        if path.suffix == ".parquet":
+            rows = pq.read_table(path).to_pylist()
+            made[str(path.relative_to(output))] = [{**row, "fetched_at": None} for row in rows]
+        elif path.is_file():
+            made[str(path.relative_to(output))] = path.read_bytes()
+    return made
+
+
+def had(output: Path) -> set[str]:
+    """Image keys whose answers are in finished units, or in what is laid aside of others."""
+    found: set[str] = set()
+    for mark in (output / "fetch/units").glob("*.json"):
+        found |= set(pq.read_table(output / f"images/index/{mark.stem}.parquet")["image_url"].to_pylist())
+        moved = output / f"fetch/moved/{mark.stem}.json"
+        found |= {key for key, _ in json.loads(moved.read_bytes())}
+    for folder in (output / "fetch/spool").glob("*"):
+        unit, _, print_ = folder.name.rpartition("-")
+        found |= {got.key for got in Spool(str(output), unit, print_).earlier()}
+    return found
+
+
+@pytest.mark.parametrize("share", [0.25, 0.8])
+def test_a_killed_run_asks_for_nothing_twice(tmp_path: Path, web: RecordingWeb, share: float) -> None:
+    urls = addresses()
+    output, calm = tmp_path / "killed", tmp_path / "calm"
+    plant(str(output), urls)
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(output), json.dumps(dataclasses.asdict(config(web)))]
+    child = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while len(web.seen) < share * len(urls) and child.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert child.poll() is None, "it was still at work"
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    before = had(output)
+    assert len(before) > share * len(urls) / 4
+    assert len(before) < len(urls)
+    asked = len(web.seen)
+
+    finish(output, web)
+    counts = web.counts()
+    again = {url: counts[url] for url in urls if url in before and counts[url] != (2 if "/fail/" in url else 1)}
+    assert not again, "each of these had its answer"
+    assert len(web.seen) - asked < len(urls) * (1 - share / 2) + len(urls) / 2
+
+    plant(str(calm), urls)
+    finish(calm, web)
+    assert contents(output) == contents(calm)
+    assert not list((output / "fetch").glob("spool/*"))
+
+
+def test_what_failed_and_may_pass_is_asked_for_again_and_nothing_else(tmp_path: Path, web: RecordingWeb) -> None:
+    urls, output, calm = addresses(), tmp_path / "failed", tmp_path / "calm"
+    plant(str(output), urls)
+    once = dataclasses.replace(config(web), fetch=dataclasses.replace(config(web).fetch, retries=0))
+    run = registry.Run(str(output), (), once, ALONE, quiet=True)
+    with pytest.raises(ConfigError, match="there is none"):
+        retry.failed(run)
+    prints = registry.fingerprints(once, ())
+    for stage in ("extract", "dedup", "score", "pack"):
+        manifest.write(str(output), stage, {"fingerprint": prints[stage]})
+    run.go(["fetch"])
+    failed = {url for url in urls if "/fail/" in url}
+    assert web.counts() == {**dict.fromkeys(web.counts(), 1)} and len(failed) == HOSTS * EACH // len(KINDS)
+
+    asked = len(web.seen)
+    assert retry.failed(run) == len(failed)
+    assert [manifest.read(str(output), stage) is None for stage in ("dedup", "fetch", "score", "pack")] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    run.go(["fetch"])
+    again = [f"http://{one.host}{one.path}" for one in web.seen[asked:] if one.path != "/robots.txt"]
+    assert sorted(again) == sorted(failed)
+    assert retry.failed(run) == 0
+    assert manifest.read(str(output), "fetch"), "a fetch that lacks nothing is left as it is"
+
+    plant(str(calm), urls)
+    context = Context(str(calm), (), once, "x", ALONE)
+    books.audit(str(calm), "fetch", fetch.run(context))  # the server fails at the first request alone
+    assert contents(output) == contents(calm)

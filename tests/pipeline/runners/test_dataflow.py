@@ -1,0 +1,203 @@
+"""Jobs as Dataflow gets them: submitted by Beam's own code over HTTP, to a server on loopback that keeps what is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fake_cloud
+import pytest
+from apache_beam.portability.api import beam_runner_api_pb2 as proto
+
+from weft.pipeline.demo import run as demo_run
+from weft.pipeline.run import registry
+
+ROOT = Path(__file__).parents[3]
+BEAM_STAGES = ("extract", "dedup", "fetch", "score", "pack")
+IMAGE = "region-docker.example/project/weft:1"
+LIMIT = 10_000_000  # bytes of a job that Dataflow takes
+
+
+@pytest.fixture
+def cloud() -> Iterator[fake_cloud.Cloud]:
+    with fake_cloud.serve() as made:
+        yield made
+
+
+def submit(
+    cloud: fake_cloud.Cloud, output: Path, stage: str, *more: str, inputs: str = "", sets: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """`weft STAGE -- --runner=DataflowRunner …`, as a user calls it; only the addresses of Google's services differ."""
+    command = [sys.executable, "-m", "weft.pipeline.cli", stage, "--output", str(output), "--quiet"]
+    command += ["--input", inputs] if inputs else []
+    for value in (*demo_run.SMALL, *sets):
+        command += ["--set", value]
+    flags = (
+        "--runner=DataflowRunner",
+        "--project=project",
+        "--region=us-central1",
+        "--temp_location=gs://bucket/temp",
+        "--staging_location=gs://bucket/staging",
+        f"--sdk_container_image={IMAGE}",
+        "--sdk_location=container",
+        f"--dataflow_endpoint={cloud.address}",
+        "--no_auth",
+    )
+    told = {**os.environ, "STORAGE_EMULATOR_HOST": cloud.address}
+    return subprocess.run(
+        [*command, "--", *flags, *more], cwd=ROOT, env=told, capture_output=True, text=True, timeout=300
+    )
+
+
+def staged(cloud: fake_cloud.Cloud) -> list[tuple[dict[str, Any], proto.Pipeline]]:
+    """The jobs that were submitted, and their graphs."""
+    graphs = [proto.Pipeline.FromString(body) for name, body in cloud.objects.items() if name.endswith("pipeline.pb")]
+    return list(zip(cloud.jobs, graphs, strict=True))
+
+
+@pytest.fixture
+def before(finished: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """A function that copies what a stage needs from a finished run."""
+
+    def copy(stage: str) -> Path:
+        shutil.copytree(finished, tmp_path / "out", dirs_exist_ok=True)
+        for name in (stage, *registry.BY_NAME[stage].outputs, f"fates/{stage}"):
+            shutil.rmtree(tmp_path / "out" / name, ignore_errors=True)
+        return tmp_path / "out"
+
+    return copy
+
+
+def environments(graph: proto.Pipeline) -> Mapping[str, proto.Environment]:
+    return graph.components.environments
+
+
+def used(graph: proto.Pipeline) -> set[str]:
+    """Names of the environments that steps run in."""
+    return {step.environment_id for step in graph.components.transforms.values() if step.environment_id}
+
+
+def accelerated(graph: proto.Pipeline) -> dict[str, dict[str, bytes]]:
+    """Step → resource hints, of the steps that ask for an accelerator."""
+    found = {}
+    for step in graph.components.transforms.values():
+        given = environments(graph)[step.environment_id].resource_hints if step.environment_id else {}
+        hints = {urn.split(":")[-2]: value for urn, value in given.items()}
+        if "accelerator" in hints:
+            found[step.unique_name] = hints
+    return found
+
+
+@pytest.mark.parametrize("stage", BEAM_STAGES)
+def test_every_stage_is_submitted(
+    stage: str, cloud: fake_cloud.Cloud, before: Callable[[str], Path], small_web: Path, served_web: int
+) -> None:
+    connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
+    done = submit(cloud, before(stage), stage, inputs=str(small_web / "warcs"), sets=(connect,))
+    assert done.returncode > 0, "the job is said to be done, and has written nothing"
+    sent = staged(cloud)
+    assert len(sent) == 1 or stage == "dedup"
+    assert not any("pickled_main_session" in name for name in cloud.objects)
+    for job, graph in sent:
+        assert job["name"].startswith(f"weft-{stage}-")
+        assert not job["environment"]["sdkPipelineOptions"]["options"].get("save_main_session")
+        assert b"__main__" not in graph.SerializeToString(), "nothing of the command's own module is pickled"
+        pool = job["environment"]["workerPools"][0]
+        images = [one["containerImage"] for one in pool["sdkHarnessContainerImages"]]
+        images += [
+            proto.DockerPayload.FromString(environments(graph)[name].payload).container_image for name in used(graph)
+        ]
+        assert set(images) == {IMAGE}
+        if stage != "score":
+            assert len(used(graph)) == 1 and not accelerated(graph)
+
+
+def test_clip_alone_gets_accelerators(
+    cloud: fake_cloud.Cloud, before: Callable[[str], Path], small_web: Path, served_web: int
+) -> None:
+    connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
+    submit(cloud, before("score"), "score", inputs=str(small_web / "warcs"), sets=(connect,))
+    ((_, graph),) = staged(cloud)
+    found = accelerated(graph)
+    assert all(name.startswith(("EmbedImages", "EmbedTexts")) for name in found)
+    inference = {one.unique_name for one in graph.components.transforms.values() if "RunInference" in one.unique_name}
+    assert {name for name in inference if name.endswith("BeamML_RunInference")} <= found.keys()
+    assert {tuple(sorted(given.items())) for given in found.values()} == {
+        (("accelerator", b"type:nvidia-l4;count:1;install-nvidia-driver"), ("min_ram_bytes", b"16000000000"))
+    }
+    assert len(used(graph)) == 2
+
+
+def test_a_hundred_thousand_archives_fit_into_a_job(cloud: fake_cloud.Cloud, tmp_path: Path) -> None:
+    listed = tmp_path / "warc.paths"
+    segment = (
+        "gs://mirror/crawl-data/CC-MAIN-2024-10/segments/1707947473347.0/warc/CC-MAIN-20240220211055-{:05}.warc.gz"
+    )
+    listed.write_text("".join(segment.format(number) + "\n" for number in range(100_000)))
+    done = submit(cloud, tmp_path / "out", "extract", inputs=str(listed))
+    assert done.returncode == 2, done.stderr[-2000:]
+    ((job, graph),) = staged(cloud)
+    assert len(json.dumps(job)) < LIMIT / 100
+    assert len(graph.SerializeToString()) < LIMIT / 100
+    assert len(json.loads((tmp_path / "out/extract/inputs.json").read_text())) == 100_000
+
+
+def test_a_hundred_thousand_parts_of_a_table_fit_into_a_job(
+    cloud: fake_cloud.Cloud, before: Callable[[str], Path], small_web: Path, served_web: int
+) -> None:
+    output = before("score")
+    for number in range(2_000):  # each name would be there three times
+        os.link(next((output / "documents").iterdir()), output / "documents" / f"{'x' * 150}-{number}.parquet")
+    connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
+    submit(cloud, output, "score", inputs=str(small_web / "warcs"), sets=(connect,))
+    ((_, graph),) = staged(cloud)
+    assert b"xxxxxxxx" not in graph.SerializeToString()
+
+
+def test_a_job_that_nobody_waits_for_closes_its_books_later(
+    cloud: fake_cloud.Cloud, small_web: Path, tmp_path: Path, finished: Path, sums: Callable[[Path], dict[str, str]]
+) -> None:
+    out, archives = tmp_path / "out", str(small_web / "warcs")
+    done = submit(cloud, out, "extract", "--no_wait_until_finish", inputs=archives)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(cloud.jobs) == 1 and not (out / "extract/manifest.json").exists()
+    command = [
+        sys.executable,
+        "-m",
+        "weft.pipeline.cli",
+        "extract",
+        "--input",
+        archives,
+        "--output",
+        str(out),
+        "--quiet",
+    ]
+    for value in demo_run.SMALL:
+        command += ["--set", value]
+    subprocess.run([*command, "--", "--direct_num_workers=1"], cwd=ROOT, check=True, timeout=300)
+    assert sums(out / "documents") == sums(finished / "documents")
+
+
+def test_a_stage_of_several_jobs_cannot_be_handed_over(
+    cloud: fake_cloud.Cloud, before: Callable[[str], Path], small_web: Path
+) -> None:
+    done = submit(cloud, before("dedup"), "dedup", "--no_wait_until_finish", inputs=str(small_web / "warcs"))
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "weft: dedup looks at what one job found before the next: --no_wait_until_finish does not suit it"
+    )
+
+
+def test_a_template_is_the_job_on_its_way(cloud: fake_cloud.Cloud, small_web: Path, tmp_path: Path) -> None:
+    template = "--template_location=gs://bucket/templates/extract"
+    done = submit(cloud, tmp_path / "out", "extract", template, inputs=str(small_web / "warcs"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert cloud.jobs == []
+    job = json.loads(cloud.objects["templates/extract"])
+    assert job["environment"]["workerPools"][0]["workerHarnessContainerImage"] == IMAGE

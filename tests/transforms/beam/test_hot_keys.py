@@ -1,0 +1,86 @@
+"""Hot keys: all of them and no others are found, whatever the order; splitting a key changes no join."""
+
+import pickle
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that
+
+from weft.pipeline.runners import beam_options
+from weft.schemas.records import hash_bucket, hash_unit
+from weft.transforms.beam import hot_keys
+from weft.transforms.beam.hot_keys import Attach, HotKeys
+
+
+def collected(folder: Path, rows: list[Any], transform: beam.PTransform) -> list[Any]:
+    def save(found: Any) -> None:
+        (folder / "rows").write_bytes(pickle.dumps(list(found)))
+
+    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+        assert_that(p | beam.Create(rows) | transform, save)
+    return pickle.loads((folder / "rows").read_bytes())
+
+
+def crowd(key: Any, size: int) -> list[tuple[Any, str]]:
+    return [(key, f"member{i}") for i in range(size)]
+
+
+def shuffled(rows: list[Any], salt: str) -> list[Any]:
+    return sorted(rows, key=lambda row: hash_unit(repr(row), salt))
+
+
+def test_exactly_the_hot_keys_are_found_where_all_is_counted(tmp_path: Path) -> None:
+    sizes = {f"key{size}": size for size in (1, 2, 7, 8, 9, 16, 17, 80)}
+    rows = shuffled([row for key, size in sizes.items() for row in crowd(key, size)], "a")
+    found = collected(tmp_path, rows, HotKeys(most=8, sample=1))
+    assert sorted(found) == [("key16", 2), ("key17", 3), ("key80", 10), ("key9", 2)]
+
+
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_a_sample_finds_the_hot_keys_and_no_cold_ones(tmp_path: Path, kind: type) -> None:
+    def key(name: str) -> Any:
+        return name if kind is str else name.encode()
+
+    hot_sizes = {key(f"hot{i}"): 1_024 + 350 * i for i in range(5)}
+    cold_sizes = {key(f"cold{i}"): 1 + hash_bucket(str(i), 64) for i in range(100)}
+    rows = [row for name, size in {**hot_sizes, **cold_sizes}.items() for row in crowd(name, size)]
+    found = collected(tmp_path, rows, HotKeys(most=256, sample=16))
+    assert {name for name, _ in found} == hot_sizes.keys() and len(found) == len(hot_sizes)
+    for name, parts in found:
+        assert 0.6 * hot_sizes[name] < 256 * parts < 1.5 * hot_sizes[name] + 256
+    assert sorted(collected(tmp_path, shuffled(rows, "again"), HotKeys(most=256, sample=16))) == sorted(found)
+
+
+def test_members_of_the_default_sample_are_about_one_in_sixty_four() -> None:
+    counted = Counter(key for row in crowd("key", 64_000) for key, _ in hot_keys._sampled(row, hot_keys.SAMPLE))
+    assert 900 < counted["key"] < 1_100
+
+
+def test_parts_are_even_and_know_their_whole() -> None:
+    sizes = Counter(hot_keys.place("key", f"member{i}", 10) for i in range(10_000))
+    assert len(sizes) == 10 and min(sizes.values()) > 850
+    assert {hot_keys.whole(part) for part in sizes} == {"key"}
+    assert hot_keys.place("key", "member", None) == hot_keys.whole("key") == "key"
+    assert hot_keys.place(b"key", "m", 1) == hot_keys.split(b"key", 0) != b"key"
+
+
+@pytest.mark.parametrize("parts", [{}, {"large": 7}, {"large": 7, "small": 3, "lonely": 2, "nobody's": 4, "absent": 5}])
+def test_attach_is_a_join_for_hot_and_cold_keys(tmp_path: Path, parts: dict[str, int]) -> None:
+    rows = [*crowd("large", 500), *crowd("small", 5), *crowd("lonely", 3), ("small", "member0")]
+    ones = [("large", ("x", 1)), ("small", ("y", 2)), ("nobody's", ("z", 3))]
+    values = dict(ones)
+    expected = sorted((member, values[key]) for key, member in rows if key in values)
+
+    class Joined(beam.PTransform):
+        def expand(self, everything: Any) -> Any:
+            p = everything.pipeline
+            sides = p | "Parts" >> beam.Create(list(parts.items()))
+            one = p | "One" >> beam.Create(ones).with_output_types(tuple[str, tuple[str, int]])
+            rows = everything | "Rows" >> beam.Map(tuple).with_output_types(tuple[str, str])
+            return {"rows": rows, "one": one} | Attach(sides)
+
+    for salt in ("a", "b"):
+        assert sorted(collected(tmp_path, shuffled(rows, salt), Joined())) == expected

@@ -1,0 +1,58 @@
+"""fastText's verdict on plain sentences, and the rule on top of it."""
+
+import pytest
+
+from weft.transforms.extract import language
+
+SENTENCES = {
+    "en": "The committee agreed that the old bridge should be repaired before the winter comes.",
+    "de": "Der Ausschuss war sich einig, dass die alte Brücke vor dem Winter repariert werden soll.",
+    "fr": "Le comité a convenu que le vieux pont devait être réparé avant l'arrivée de l'hiver.",
+    "es": "El comité acordó que el viejo puente debía repararse antes de que llegara el invierno.",
+    "ru": "Комитет согласился, что старый мост следует отремонтировать до наступления зимы.",
+    "ja": "委員会は、冬が来る前に古い橋を修理することに同意しました。",
+    "ar": "وافقت اللجنة على ضرورة إصلاح الجسر القديم قبل حلول فصل الشتاء.",
+}
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_sentences_are_recognised(code):
+    found, score = language.identify(SENTENCES[code])
+    assert found == code and 0.5 < score <= 1.0
+
+
+def test_line_breaks_and_spaces_change_nothing():
+    spread = SENTENCES["en"].replace(" ", "\r\n\t ")
+    assert language.identify(spread) == language.identify(SENTENCES["en"])
+
+
+@pytest.mark.parametrize("text", ["", " \n\t "])
+def test_nothing_has_no_language(text):
+    assert language.identify(text) == ("", 0.0)
+
+
+@pytest.mark.parametrize("text", ["\x00\x01", "12345 67890", "\U0001f600" * 50, "a" * 100_000, "x\ufffd" * 500])
+def test_what_is_no_language_still_gets_a_verdict(text):
+    code, score = language.identify(text)
+    assert code == code.lower() and 0.0 <= score <= 1.0
+
+
+def test_only_the_beginning_of_a_long_text_is_looked_at():
+    long = SENTENCES["en"] * (language.MAX_CHARS // len(SENTENCES["en"]) + 1)
+    assert language.identify(long + SENTENCES["ru"] * 1_000) == language.identify(long)
+
+
+@pytest.mark.parametrize(
+    ("code", "score", "languages", "kept"),
+    [
+        ("en", 0.9, ("en",), True),
+        ("en", 0.65, ("en",), True),
+        ("en", 0.64, ("en",), False),
+        ("de", 0.9, ("en",), False),
+        ("de", 0.9, ("en", "de"), True),
+        ("", 0.0, ("en",), False),
+        ("", 0.0, (), True),
+    ],
+)
+def test_which_languages_are_wanted(code, score, languages, kept):
+    assert language.wanted(code, score, languages, 0.65) is kept

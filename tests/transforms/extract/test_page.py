@@ -1,0 +1,88 @@
+"""Rules on a page's text, as a page meets them: what a line loses is nowhere, and each rule is a fate of its own."""
+
+import pytest
+
+from weft.schemas.config import Extract
+from weft.transforms.archives.warc import Record
+from weft.transforms.extract import page
+
+PROSE = [
+    f"The {n}th bridge of the town was built by people who had come down the river to live there in peace."
+    for n in range(4, 30)
+]
+OFF = {"min_words": 0, "gibberish": False, "languages": ()}
+
+
+def process(lines, **options):
+    shown = "".join(
+        f'<img src="/{line[4:]}.jpg" alt="a picture of {line[4:]}" width=300 height=200>'
+        if line.startswith("img:")
+        else f"<p>{line}</p>"
+        for line in lines
+    )
+    body = f"<html><body><article>{shown}</article></body></html>".encode()
+    headers = (("content-type", "text/html; charset=utf-8"),)
+    record = Record("response", "http://w.test/", "", 0, "urn:x", 0, 200, headers, body, "")
+    return page.process(record, "w.warc.gz", Extract(main_content=False, **{**OFF, **options}))
+
+
+def reason(lines, **options):
+    return process(lines, **options).fates[0].reason
+
+
+def test_lines_go_and_images_and_their_pairs_stay_where_they_are():
+    found = process([*PROSE[:5], "img:one", "Menu", "img:two", *PROSE[5:]], c4="code")
+    document = found.document
+    images = [image for image in document.images if image]
+    assert images == ["http://w.test/one.jpg", "http://w.test/two.jpg"]
+    assert "Menu" not in str(document.texts) and len(document.texts) == len(document.images) == 4
+    assert [a is None for a in document.texts] == [b is not None for b in document.images]
+    assert len(document.image_meta) == len(document.alternates) == 4
+    assert [(pair.image_url, pair.text) for pair in found.pairs] == [
+        (url, f"a picture of {url[14:17]}") for url in images
+    ]
+    kept = [fate.key for fate in found.fates if fate.kind == "image" and fate.fate == "kept"]
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "lines", "expected"),
+    [
+        ({"c4": "code"}, [*PROSE, "All of this is lorem ipsum text."], "c4_lorem_ipsum"),
+        ({"c4": "paper"}, PROSE[:4], "c4_too_few_sentences"),
+        ({"refinedweb_lines": True}, [*PROSE[:3], *["3 likes"] * 9], "refinedweb_lines"),
+        ({"gopher_repetition": True}, [*PROSE[:3], *PROSE[:3]], "repetition_lines"),
+        ({"gopher_quality": True}, [f"{n} 1 2 3 4 5 6" for n in range(900, 990)], "gopher_word_length"),
+        ({"fineweb_quality": True}, [line[:-1] for line in PROSE], "fineweb_punctuation"),
+    ],
+)
+def test_each_rule_is_off_until_it_is_asked_for(options, lines, expected):
+    assert reason(lines, **options) == expected
+    assert reason(lines) == ""
+
+
+def test_prose_passes_all_of_them_but_the_one_that_knows_templates():
+    everything = {"c4": "code", "refinedweb_lines": True, "gopher_quality": True, "fineweb_quality": True}
+    assert reason(PROSE, **everything) == ""
+    assert reason(PROSE, gopher_repetition=True) in ("repetition_top_ngram", "repetition_ngrams")
+
+
+def test_a_caption_may_have_too_many_words():
+    lines = [*PROSE, "img:one", PROSE[0]]
+    assert len(process(lines, max_pair_words=4).pairs) == 1
+    assert process(lines, max_pair_words=3).pairs == []
+
+
+def test_images_with_forbidden_words_in_their_address_have_no_place_and_no_pair():
+    lines = [*PROSE[:5], "img:one", "img:site-LOGO", *PROSE[5:9], "img:two", *PROSE[9:]]
+    found = process(lines, image_url_forbidden=("logo", "icon"))
+    images = [image for image in found.document.images if image]
+    assert images == ["http://w.test/one.jpg", "http://w.test/two.jpg"]
+    assert [(pair.image_url, pair.text) for pair in found.pairs] == [
+        (images[0], "a picture of one"),
+        (images[1], "a picture of two"),
+    ]
+    assert [fate.reason for fate in found.fates if fate.kind == "image"] == ["", "forbidden_url", ""]
+    parallel = {len(getattr(found.document, name)) for name in ("texts", "images", "image_meta", "alternates")}
+    assert len(parallel) == 1
+    assert len([image for image in process(lines).document.images if image]) == 3

@@ -1,0 +1,88 @@
+"""A file is there whole or not at all, and listings tell the same story every time."""
+
+from pathlib import Path
+
+import pytest
+
+from weft.transforms.io import files
+
+
+def test_a_file_appears_only_when_its_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "down" / "a.bin"
+    with files.atomic(str(path)) as stream:
+        stream.write(b"half")
+        assert not path.exists()
+        stream.write(b" and half")
+    assert path.read_bytes() == b"half and half"
+    assert [p.name for p in path.parent.iterdir()] == ["a.bin"]
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"before")
+    with pytest.raises(RuntimeError, match="broke off"), files.atomic(str(path)) as stream:
+        stream.write(b"new")
+        raise RuntimeError("broke off")
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_bytes_text_and_functions_can_be_written(tmp_path: Path) -> None:
+    path = str(tmp_path / "a")
+    files.write_atomic(path, b"\x00\xff")
+    assert files.read_bytes(path) == b"\x00\xff"
+    files.write_atomic(path, "né")
+    assert files.read_bytes(path) == b"n\xc3\xa9"
+    files.write_atomic(path, lambda stream: (stream.write(b"0123"), stream.write(b"456"), None)[-1])
+    assert files.read_range(path, 2, 3) == b"234"
+    assert files.read_range(path, 5, 100) == b"56"
+
+
+def test_a_listing_is_sorted_and_leaves_half_files_out(tmp_path: Path) -> None:
+    for name, size in (("b.x", 2), ("a.x", 1), ("c.x.tmp-12-ab", 9), ("d.y", 4)):
+        (tmp_path / name).write_bytes(b"." * size)
+    assert files.listing(str(tmp_path / "*.x*")) == [(str(tmp_path / "a.x"), 1), (str(tmp_path / "b.x"), 2)]
+    assert files.listing(str(tmp_path / "none" / "*.x")) == []
+
+
+def test_remove_tree_takes_files_folders_and_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_text("c")
+    (tmp_path / "d").write_text("d")
+    (tmp_path / "stays").write_text("s")
+    for name in ("a", "d", "nothing"):
+        files.remove_tree(str(tmp_path / name))
+        assert not files.exists(str(tmp_path / name))
+    assert [p.name for p in tmp_path.iterdir()] == ["stays"]
+
+
+def test_missing_files_are_os_errors(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        files.read_bytes(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("base", "parts", "joined"),
+    [
+        ("out", ("a", "b"), "out/a/b"),
+        ("out/", ("a",), "out/a"),
+        ("gs://b/out/", ("a",), "gs://b/out/a"),
+        ("out", (), "out"),
+    ],
+)
+def test_join(base: str, parts: tuple[str, ...], joined: str) -> None:
+    assert files.join(base, *parts) == joined
+
+
+@pytest.mark.parametrize(
+    ("path", "stem"),
+    [
+        ("/a/b.warc.gz", "b"),
+        ("https://a.test/x/c%20d.warc?y=1", "c_20d"),
+        ("s3://bucket/dir/", "dir"),
+        ("/", "file"),
+        ("/" + "n" * 99, "n" * 60),
+    ],
+)
+def test_stem_is_safe_in_a_file_name(path: str, stem: str) -> None:
+    assert files.stem(path) == stem

@@ -1,0 +1,1 @@
+"""Web archives → records: WARC and ARC, alone or in a WACZ."""

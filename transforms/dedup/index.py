@@ -1,0 +1,114 @@
+"""The dedup index: what earlier runs have seen, so that a later snapshot is compared with it and not with itself alone.
+
+    INDEX/header.json          what signatures are made by; an index of another kind is refused
+    INDEX/RUN/part-*.parquet   sketches of every document of a run, what replaced it and how
+    INDEX/RUN/run.json         written last: the run's parts, and the runs that it was compared with itself
+
+A run adds a directory and rewrites nothing. It is named after its input; run again, it is compared with what it was
+compared with the first time, whatever has been added since, and takes its own place. Two runs that are added at the
+same time do not see each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from weft.schemas.config import ConfigError, Dedup
+from weft.schemas.records import Sketch, stable_id
+from weft.transforms.dedup import minhash, shingles
+from weft.transforms.dedup.rules import Drop
+from weft.transforms.io import files, parquet
+
+_DROPPED, _KEPT = 1, 2  # Sketch.age
+
+
+def run_name(inputs: Sequence[str]) -> str:
+    """Name of the run over these input files."""
+    return stable_id("run", *sorted(inputs))
+
+
+def header(config: Dedup) -> dict[str, Any]:
+    """What two runs must have in common."""
+    return {
+        "what": "weft dedup index",
+        "normalisation": shingles.NORMALISATION,
+        "unit": config.unit,
+        "ngram": config.ngram,
+        "hasher": config.hasher,
+        "permutations": config.permutations,
+        "seed": minhash.SEED,
+        "shingles": config.cluster == "verified" and config.verify == "exact",
+    }
+
+
+def check(config: Dedup) -> None:
+    """Raise ConfigError where the configured index was made by other means than the configured ones."""
+    path = files.join(config.index, "header.json")
+    if not files.exists(path):
+        return
+    try:
+        found = json.loads(files.read_bytes(path))
+    except ValueError:
+        found = None
+    wanted = header(config)
+    if not isinstance(found, dict) or found.get("what") != wanted["what"]:
+        raise ConfigError(f"{config.index} is not a dedup index: its header.json says something else")
+    other = [f"{key} = {found.get(key)!r}, not {value!r}" for key, value in wanted.items() if found.get(key) != value]
+    if other:
+        raise ConfigError(f"the index {config.index} was made with {'; '.join(other)}: use another dedup.index")
+
+
+def against(config: Dedup, own: str) -> list[str]:
+    """Names of the runs in the index that run `own` is compared with, sorted."""
+    mine = _run(config.index, own)
+    if mine:
+        return list(mine["against"])
+    found = {path.split("/")[-2] for path, _ in files.listing(files.join(config.index, "*", "run.json"))}
+    return sorted(found - {own})
+
+
+def parts(config: Dedup, runs: Sequence[str]) -> list[str]:
+    """Files of the named runs.
+
+    Raises:
+        ConfigError: a run is gone.
+    """
+    found: list[str] = []
+    for name in runs:
+        run = _run(config.index, name)
+        if run is None:
+            raise ConfigError(f"the index {config.index} has lost run {name}, which this one was compared with")
+        found += [files.join(config.index, name, part) for part in run["parts"]]
+    return found
+
+
+def read(path: str) -> Iterator[Sketch]:
+    """Sketches of one file of the index."""
+    for row in parquet.read_rows(path):
+        row["age"] = _DROPPED if row["how"] else _KEPT
+        row.pop("kept_id")
+        yield Sketch(**row)
+
+
+def drops(path: str) -> Iterator[Drop]:
+    """What the runs before dropped: an earlier run's document is not always what is kept."""
+    for row in parquet.read_rows(path, ("doc_id", "kept_id", "how")):
+        if row["how"]:
+            yield row["doc_id"], (row["kept_id"], row["how"])
+
+
+def finish(config: Dedup, own: str, runs: Sequence[str], buckets: int) -> None:
+    """Say that run `own` has written its parts."""
+    head = files.join(config.index, "header.json")
+    if not files.exists(head):
+        files.write_atomic(head, json.dumps(header(config), sort_keys=True) + "\n")
+    names = [parquet.part_name(bucket, buckets) for bucket in range(buckets)]
+    value = json.dumps({"parts": names, "against": list(runs)}, sort_keys=True)
+    files.write_atomic(files.join(config.index, own, "run.json"), value + "\n")
+
+
+def _run(index: str, name: str) -> dict[str, Any] | None:
+    path = files.join(index, name, "run.json")
+    return json.loads(files.read_bytes(path)) if files.exists(path) else None

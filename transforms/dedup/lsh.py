@@ -1,0 +1,161 @@
+"""Which documents are near-duplicates of each other: signatures → buckets → candidate pairs → compared pairs.
+
+Documents that agree in a band of their signatures share a bucket. Where clusters are "verified", the members of
+a bucket are compared: each with its neighbours in an order that puts those together that agree in the next band too,
+and with the first of all. "union" takes every bucket for a cluster, as datatrove and NeMo Curator do; "bucket" is in
+transforms/dedup/one_per_bucket.py.
+
+Across shuffles go band keys with ids, then each candidate with what it is compared by. A bucket of more than
+about `hot_keys.MOST` members is split; the parts meet through their first members, so it is one cluster all the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from weft.transforms.beam import coders, hot_keys
+from weft.transforms.dedup import minhash
+from weft.transforms.dedup.minhash import Bands
+
+WINDOW = 8  # neighbours that a member of a bucket is compared with, beside the first of all
+WINDOW_IN_LARGE = 4  # in a bucket of more than LARGE_BUCKET members, which is often a page template and no cluster
+LARGE_BUCKET = 32
+_SEPARATOR = "\x1f"  # between two ids in one key
+
+Edge = tuple[str, str]  # (smaller id, larger id)
+
+
+class Signed(NamedTuple):
+    """A document as this step sees it."""
+
+    doc_id: str
+    old: bool  # an earlier run's: never compared with its like
+    signature: bytes
+    shingles: bytes  # distinct shingle hashes where pairs are compared by them, else b""
+
+
+coders.register(Signed)
+
+Member = tuple[bytes, str, bool]  # hash of the next band, id, old
+
+
+def bucket_pairs(members: Iterable[Member], star: bool = False) -> Iterator[Edge]:
+    """Pairs (smaller, larger) inside a bucket: all where it is small, a bounded number each where it is not.
+
+    A star around one member would be enough to connect a true cluster, but its centre may be the odd one out and
+    fail every comparison; so each member also meets its next neighbours, fewer in a large bucket, which would
+    otherwise cost its square.
+
+    Args:
+        star: pairs with the first member alone, for buckets that are clusters as they are.
+    """
+    ordered = sorted(set(members))
+    reach = 0 if star else WINDOW if len(ordered) <= LARGE_BUCKET else WINDOW_IN_LARGE
+    for index, one in enumerate(ordered):
+        for other in ordered[index + 1 : index + 1 + reach]:
+            if not (one[2] and other[2]):
+                yield _edge(one[1], other[1])
+        if index > reach and not (one[2] and ordered[0][2]):
+            yield _edge(ordered[0][1], one[1])
+
+
+@dataclasses.dataclass
+class SimilarPairs(beam.PTransform):
+    """Signed, unique by id → edges between documents that are similar enough, distinct.
+
+    Args:
+        how: bands, rows and cut; without a cut every bucket is a star of edges.
+        most: members of a bucket before it is split.
+    """
+
+    how: Bands
+    most: int = hot_keys.MOST
+
+    def expand(self, documents: beam.PCollection[Signed]) -> beam.PCollection[Edge]:
+        star = self.how.cut <= 0
+        records = documents | "Bands" >> beam.FlatMap(band_records, self.how).with_output_types(
+            tuple[bytes, tuple[bytes, str, bool]]
+        )
+        crowded_bands = (
+            records
+            | "Key" >> beam.Map(lambda row: (row[0], row[1][1])).with_output_types(tuple[bytes, str])
+            | "Hot" >> hot_keys.HotKeys(self.most)
+        )
+        buckets = (
+            records
+            | "Place"
+            >> beam.Map(place_member, beam.pvalue.AsDict(crowded_bands)).with_output_types(
+                tuple[bytes, tuple[bytes, str, bool]]
+            )
+            | "Buckets" >> beam.GroupByKey()
+        )
+        between = (
+            buckets
+            | "Firsts" >> beam.FlatMap(_first_of_part).with_output_types(tuple[bytes, tuple[bytes, str, bool]])
+            | "Parts" >> beam.GroupByKey()
+        )
+        pairs = (
+            buckets | "Inside" >> beam.FlatMap(_pairs, star).with_output_types(Edge),
+            between | "Between" >> beam.FlatMap(_pairs, star).with_output_types(Edge),
+        ) | "Pairs" >> beam.Flatten()
+        if star:
+            return pairs | "Distinct" >> beam.Distinct()
+        exact = self.how.exact
+        compared_by = documents | "ComparedBy" >> beam.Map(
+            lambda s: (s.doc_id, s.shingles if exact else s.signature)
+        ).with_output_types(tuple[str, bytes])
+        others = pairs | "BothWays" >> beam.FlatMap(lambda e: (e, (e[1], e[0]))).with_output_types(Edge)
+        return (
+            {"own": compared_by, "others": others}
+            | "Join" >> beam.CoGroupByKey()
+            | "Ends" >> beam.FlatMap(_ends).with_output_types(tuple[str, bytes])
+            | "Meet" >> beam.GroupByKey()
+            | "Compare" >> beam.FlatMap(_compare, self.how).with_output_types(Edge)
+        )
+
+
+def _edge(one: str, other: str) -> Edge:
+    return (one, other) if one < other else (other, one)
+
+
+def band_records(document: Signed, how: Bands) -> Iterator[tuple[bytes, Member]]:
+    """A record for each band of a document, under the band's key."""
+    keys = list(minhash.band_keys(document.signature, how.bands, how.rows))
+    for key, following in zip(keys, keys[1:] + keys[:1], strict=True):
+        yield key, (following[2:], document.doc_id, document.old)
+
+
+def place_member(row: tuple[bytes, Member], parts: dict[bytes, int]) -> tuple[bytes, Member]:
+    """The record under its bucket, or under a part of it where that is hot."""
+    return hot_keys.place(row[0], row[1][1], parts.get(row[0])), row[1]
+
+
+def _first_of_part(bucket: tuple[bytes, Iterable[Member]]) -> Iterator[tuple[bytes, Member]]:
+    key, members = bucket
+    if len(key) > minhash.KEY_BYTES:
+        yield key[: minhash.KEY_BYTES], min(members)
+
+
+def _pairs(bucket: tuple[bytes, Iterable[Member]], star: bool) -> Iterator[Edge]:
+    yield from bucket_pairs(bucket[1], star)
+
+
+def _ends(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, bytes]]:
+    name, groups = item
+    for compared_by in groups["own"]:
+        for other in set(groups["others"]):
+            yield _SEPARATOR.join(_edge(name, other)), compared_by
+
+
+def _compare(item: tuple[str, Iterable[bytes]], how: Bands) -> Iterator[Edge]:
+    first, second = item[1]
+    Metrics.counter("dedup", "pairs_compared").inc()
+    if (minhash.jaccard if how.exact else minhash.estimate)(first, second) >= how.cut:
+        Metrics.counter("dedup", "pairs_similar").inc()
+        smaller, larger = item[0].split(_SEPARATOR)
+        yield smaller, larger

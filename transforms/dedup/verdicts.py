@@ -1,0 +1,289 @@
+"""What becomes of every document and pair once the duplicates are known: fates, kept rows, clusters.
+
+A pair goes with its page, and of pairs with the same id (same picture, same words) on several kept pages one stays.
+Similarities are to the document that is kept in the end: estimated from signatures, or exact where the sketches hold
+whole shingle sets. No worker holds all members of a cluster: each is compared with the kept one by itself, and
+a combiner gathers what the rows of a cluster have in common.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, KeptRow, Sketch
+from weft.transforms.beam import coders, hot_keys
+from weft.transforms.dedup.minhash import estimate, jaccard
+from weft.transforms.dedup.rules import STAGE, Drop
+
+_HOWS = ("exact", "images", "url", "near")  # which name the kept document gets where duplicates are equally close
+
+
+class Member(NamedTuple):
+    """A document of a cluster, and what it is compared by."""
+
+    doc_id: str
+    how: str  # "" for the kept one
+    text_key: str
+    signature: bytes
+    shingles: bytes
+
+
+coders.register(Member)
+_Row = tuple[str, str, float]  # doc_id, how, similarity to the kept one
+_Total = tuple[int, str, float, int, str]  # size, smallest id, then of the closest: -similarity, how, id
+
+
+class Settled(NamedTuple):
+    """Outputs of `SettleDocuments`."""
+
+    fates: beam.PCollection[Fate]
+    kept: beam.PCollection[KeptRow]
+    clusters: beam.PCollection[Cluster]
+    verdicts: beam.PCollection[tuple[str, str]]  # doc_id, id of the document kept in its place or "" where it is kept
+
+
+def similarity(one: Member, other: Member) -> float:
+    """Jaccard similarity; 1 for equal texts (or equal pictures, where there is no text)."""
+    if one.text_key and one.text_key == other.text_key:
+        return 1.0
+    if one.shingles and other.shingles:
+        return jaccard(one.shingles, other.shingles)
+    return estimate(one.signature, other.signature)
+
+
+@dataclasses.dataclass
+class SettleDocuments(beam.PTransform):
+    """(sketches unique by doc_id, this run's and earlier ones', final drops) → Settled, on this run's.
+
+    Args:
+        most: members of a cluster before it is split.
+    """
+
+    most: int = hot_keys.MOST
+
+    def expand(self, inputs: tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]) -> Settled:
+        sketches, drops = inputs
+        keyed = sketches | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch])
+        heads = (
+            drops
+            | "Heads" >> beam.Map(lambda drop: drop[1][0]).with_output_types(str)
+            | "DistinctHeads" >> beam.Distinct()
+            | "KeyHeads" >> beam.Map(lambda doc_id: (doc_id, True)).with_output_types(tuple[str, bool])
+        )
+        joined = {"sketch": keyed, "drop": drops, "head": heads} | "Join" >> beam.CoGroupByKey()
+        members = joined | "Members" >> beam.FlatMapTuple(_members).with_output_types(tuple[str, Member])
+        return Settled(
+            joined | "Fates" >> beam.FlatMapTuple(_fate).with_output_types(Fate),
+            joined | "Kept" >> beam.FlatMapTuple(_kept).with_output_types(KeptRow),
+            members | "Clusters" >> _Clusters(self.most),
+            joined | "Verdicts" >> beam.FlatMapTuple(_verdict).with_output_types(tuple[str, str]),
+        )
+
+
+@dataclasses.dataclass
+class _Clusters(beam.PTransform):
+    """(kept id, member), the kept one among them → rows of clusters."""
+
+    most: int
+
+    def expand(self, members: beam.PCollection[tuple[str, Member]]) -> beam.PCollection[Cluster]:
+        most = self.most
+        sizes = (
+            members
+            | "Ones" >> beam.MapTuple(lambda kept, _: (kept, 1)).with_output_types(tuple[str, int])
+            | "Sizes" >> beam.CombinePerKey(sum)
+        )
+        crowded = beam.pvalue.AsDict(
+            sizes | "Crowded" >> beam.FlatMapTuple(lambda kept, n: [(kept, -(-n // most))] if n > most else [])
+        )
+        compared = (
+            members
+            | "Spread" >> beam.FlatMap(_spread, crowded).with_output_types(tuple[str, Member])
+            | "SameKept" >> beam.GroupByKey()
+            | "Compare" >> beam.FlatMapTuple(_compare).with_output_types(tuple[str, tuple[str, str, float]])
+        )
+        totals = (
+            compared
+            | "Each" >> beam.MapTuple(_one).with_output_types(tuple[str, tuple[int, str, float, int, str]])
+            | "Totals" >> beam.CombinePerKey(_sum)
+        )
+        placed = compared | "Place" >> beam.Map(
+            lambda row, parts: (hot_keys.place(row[0], row[1][0], parts.get(row[0])), row[1]), crowded
+        ).with_output_types(tuple[str, tuple[str, str, float]])
+        copies = totals | "Copies" >> beam.FlatMap(_copies, crowded).with_output_types(
+            tuple[str, tuple[int, str, float, int, str]]
+        )
+        return (
+            {"rows": placed, "total": copies}
+            | "JoinTotal" >> beam.CoGroupByKey()
+            | "Rows" >> beam.FlatMapTuple(_cluster_rows).with_output_types(Cluster)
+        )
+
+
+@dataclasses.dataclass
+class SettlePairs(beam.PTransform):
+    """((doc_id, pair_id) of every pair, verdicts on documents) → (fates, kept rows).
+
+    Args:
+        across: drop a pair that an earlier doc_id has too.
+    """
+
+    across: bool
+
+    def expand(
+        self, inputs: tuple[beam.PCollection[tuple[str, str]], beam.PCollection[tuple[str, str]]]
+    ) -> tuple[beam.PCollection[Fate], beam.PCollection[KeptRow]]:
+        pairs, verdicts = inputs
+        joined = {"pair": pairs, "verdict": verdicts} | "OnPage" >> beam.CoGroupByKey()
+        lost = joined | "Lost" >> beam.FlatMapTuple(_lost_pairs).with_output_types(Fate)
+        alive = joined | "Alive" >> beam.FlatMapTuple(_live_pairs).with_output_types(tuple[str, str])
+        if self.across:
+            first = alive | "FirstPage" >> beam.CombinePerKey(_first)
+            crowded = first | "Crowded" >> beam.FlatMapTuple(
+                lambda pair, found: [(pair, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
+            )
+            rows = alive | "Rows" >> beam.MapTuple(lambda pair, doc: (pair, f"{doc}:{pair}")).with_output_types(
+                tuple[str, str]
+            )
+            settled = (
+                {"rows": rows, "one": first}
+                | "SamePair" >> hot_keys.Attach(crowded)
+                | "Settle" >> beam.MapTuple(_in_first).with_output_types(tuple[str, str, str])
+            )
+        else:
+            settled = alive | "AllPages" >> beam.MapTuple(lambda pair, doc: (pair, doc, doc)).with_output_types(
+                tuple[str, str, str]
+            )
+        fates = settled | "Fates" >> beam.MapTuple(_pair_fate).with_output_types(Fate)
+        kept = (
+            settled
+            | "OnlyKept" >> beam.Filter(lambda row: row[1] == row[2]).with_output_types(tuple[str, str, str])
+            | "KeptRows" >> beam.MapTuple(lambda pair, doc, _: KeptRow("pair", f"{doc}:{pair}", doc, "", 0))
+        )
+        return (lost, fates) | "AllFates" >> beam.Flatten(), kept
+
+
+def _fate(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Fate]:
+    for document in groups["sketch"]:
+        if document.age:
+            return
+        if document.contaminated:
+            yield Fate(STAGE, "document", doc_id, DROPPED, "contaminated", document.contaminated)
+            return
+    for kept_id, how in groups["drop"]:
+        yield Fate(STAGE, "document", doc_id, DROPPED, f"duplicate_{how}", kept_id)
+        return
+    yield Fate(STAGE, "document", doc_id, KEPT, "", "")
+
+
+def _kept(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[KeptRow]:
+    if not any(True for _ in groups["drop"]):
+        for document in groups["sketch"]:
+            if not document.age and not document.contaminated:
+                yield KeptRow("document", doc_id, doc_id, document.warc_file, document.warc_offset)
+
+
+def _verdict(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, str]]:
+    for document in groups["sketch"]:
+        verdict = next((kept_id for kept_id, _ in groups["drop"]), "")
+        if document.age:  # an earlier run has this very record, and its pairs with it
+            verdict = doc_id
+        yield doc_id, "contaminated" if document.contaminated else verdict
+
+
+def _members(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Member]]:
+    for document in groups["sketch"]:
+        compared_by = document.text_key, document.signature, document.shingles
+        for kept_id, how in groups["drop"]:
+            yield kept_id, Member(doc_id, how, *compared_by)
+        for _ in groups["head"]:
+            yield doc_id, Member(doc_id, "", *compared_by)
+
+
+def _spread(item: tuple[str, Member], crowded: dict[str, int]) -> Iterator[tuple[str, Member]]:
+    """Members to the parts of their cluster, the kept one to all of them."""
+    kept_id, member = item
+    parts = crowded.get(kept_id)
+    if member.doc_id != kept_id or not parts:
+        yield hot_keys.place(kept_id, member.doc_id, parts), member
+    else:
+        for part in range(parts):
+            yield hot_keys.split(kept_id, part), member
+
+
+def _compare(key: str, members: Iterable[Member]) -> Iterator[tuple[str, _Row]]:
+    kept_id = hot_keys.whole(key)
+    kept = next(member for member in members if member.doc_id == kept_id)
+    for member in members:  # a second pass and no list: runners may page a large group from disk
+        if member.doc_id != kept_id:
+            yield kept_id, (member.doc_id, member.how, similarity(member, kept))
+    if key == kept_id or key.endswith(hot_keys.split("", 0)):  # once, in the first part of a split one
+        yield kept_id, (kept_id, "", 1.0)
+
+
+def _one(kept_id: str, row: _Row) -> tuple[str, _Total]:
+    doc_id, how, near = row
+    return kept_id, (1, doc_id, -near if how else 1.0, _HOWS.index(how) if how else len(_HOWS), doc_id)
+
+
+def _sum(totals: Iterable[_Total]) -> _Total:
+    """How many there are, the smallest id, and the closest duplicate: by similarity, kind, id."""
+    seen = [total for total in totals if total[0]]
+    closest = min((total[2:] for total in seen), default=(1.0, len(_HOWS), ""))
+    return sum(total[0] for total in seen), min((total[1] for total in seen), default=""), *closest
+
+
+def _copies(item: tuple[str, _Total], crowded: dict[str, int]) -> Iterator[tuple[str, _Total]]:
+    kept_id, total = item
+    for part in range(crowded.get(kept_id, 0)):
+        yield hot_keys.split(kept_id, part), total
+    if kept_id not in crowded:
+        yield item
+
+
+def _cluster_rows(key: str, groups: dict[str, Iterable[Any]]) -> Iterator[Cluster]:
+    """The kept document takes its `how` from its closest duplicate."""
+    kept_id = hot_keys.whole(key)
+    for size, smallest, _, closest, _ in groups["total"]:
+        for doc_id, how, near in groups["rows"]:
+            yield Cluster(doc_id, smallest, size, kept_id, near, how or _HOWS[closest])
+
+
+def _lost_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[Fate]:
+    """Pairs that go with their page, and repeats: a record read twice brings its pairs twice, all alike."""
+    verdict = next(iter(groups["verdict"]), None)
+    for pair_id, copies in Counter(groups["pair"]).items():
+        key = f"{doc_id}:{pair_id}"
+        for copy in range(2, copies + 1):
+            yield Fate(STAGE, "pair", f"{key}@{copy}", DROPPED, "duplicate_record", key)
+        if verdict is None:
+            yield Fate(STAGE, "pair", key, DROPPED, "document_missing", "")
+        elif verdict:
+            yield Fate(STAGE, "pair", key, DROPPED, "document_dropped", verdict)
+
+
+def _live_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    if next(iter(groups["verdict"]), None) == "":
+        for pair_id in set(groups["pair"]):
+            yield pair_id, doc_id
+
+
+def _first(found: Iterable[Any]) -> tuple[int, str]:
+    """Documents that a pair stands in, as ids or as what this made of others → (how many, the smallest id)."""
+    counted = [(1, item) if isinstance(item, str) else item for item in found]
+    return sum(n for n, _ in counted), min((doc for n, doc in counted if n), default="")
+
+
+def _in_first(row: str, first: tuple[int, str]) -> tuple[str, str, str]:
+    doc_id, _, pair_id = row.partition(":")
+    return pair_id, doc_id, first[1]
+
+
+def _pair_fate(pair_id: str, doc_id: str, kept_in: str) -> Fate:
+    key = f"{doc_id}:{pair_id}"
+    return Fate(STAGE, "pair", key, *((KEPT, "", "") if doc_id == kept_in else (DROPPED, "duplicate", kept_in)))

@@ -1,0 +1,65 @@
+"""Is a text worth keeping? Length and gibberish rules; each failing rule is a reason.
+
+Kosmos-1 (B.1.3) removes text that is not meaningful with "heuristics to identify and remove gibberish text
+containing emoji symbols, hashtags, and URL links" and gives no thresholds: those here are weft's, set in the
+configuration. Word bounds are Gopher's (arXiv 2112.11446, A1.1).
+"""
+
+from __future__ import annotations
+
+import re
+
+from weft.schemas.config import Extract
+
+_EMOJI = re.compile("[\U0001f300-\U0001faff\U0001f000-\U0001f2ff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\u23e9-\u23fa]")
+_HASHTAG = re.compile(r"(?:^|\s)#\w{2,}")
+_URL = re.compile(
+    r"(?:https?://|www\.)\S+|(?<![\w.-])(?:[\w-]{1,63}\.){1,4}(?:com|net|org|info|biz|ru|cn|xyz)/\S*", re.IGNORECASE
+)
+_RUN = re.compile(r"(\S)\1{4,}")
+_LETTER = re.compile(r"[^\W\d_]")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+
+
+def words(text: str) -> int:
+    """Number of words; in scripts written without spaces, two characters count as one."""
+    unspaced = len(_UNSPACED.findall(text))
+    return len(text.split()) + unspaced // 2
+
+
+def judge(text: str, config: Extract) -> tuple[str, str]:
+    """("", "") for a text to keep, else (reason, detail)."""
+    count = words(text)
+    if count < config.min_words:
+        return "too_short", f"{count} words"
+    if config.max_words and count > config.max_words:
+        return "too_long", f"{count} words"
+    if config.gibberish:
+        return gibberish(text, count, config)
+    return "", ""
+
+
+def gibberish(text: str, count: int, config: Extract) -> tuple[str, str]:
+    """(reason, detail) of the first gibberish rule that fails, ("", "") where none does.
+
+    Args:
+        count: the text's number of words.
+    """
+    total = max(count, 1)
+    for reason, pattern, most in (
+        ("gibberish_emoji", _EMOJI, config.max_emoji_ratio),
+        ("gibberish_hashtags", _HASHTAG, config.max_hashtag_ratio),
+        ("gibberish_links", _URL, config.max_url_ratio),
+    ):
+        share = sum(1 for _ in pattern.finditer(text)) / total
+        if share > most:
+            return reason, f"{share:.3f} a word"
+    longest = max((len(found.group(0)) for found in _RUN.finditer(text)), default=0)
+    if longest > config.max_symbol_run:
+        return "gibberish_run", f"{longest} times one character"
+    if count:
+        split = text.split()
+        share = sum(1 for word in split if _LETTER.search(word)) / len(split)
+        if share < config.min_alpha_words:
+            return "gibberish_symbols", f"{share:.2f} of the words have a letter"
+    return "", ""

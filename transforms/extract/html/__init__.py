@@ -1,0 +1,6 @@
+"""HTML → an interleaved document: one parse, one pass, and a small model that says which blocks are content."""
+
+from weft.transforms.extract.html.charset import to_text
+from weft.transforms.extract.html.page import Occurrence, Page, TooComplex, explain, extract
+
+__all__ = ["Occurrence", "Page", "TooComplex", "explain", "extract", "to_text"]

@@ -1,0 +1,106 @@
+"""Logits of a page's items → which of them are its document.
+
+Texts: those whose keeping gives the greatest expected F1 (of words, against the main content that nobody has marked),
+which is a threshold that depends on the page: where nothing is sure the best guesses are kept rather than nothing. For
+independent items the best set is a prefix of their order by probability (Lewis 1995; Ye et al. 2012, arXiv 1206.4625).
+Items are not independent, though: comments are all content or none is. So a text must also be as likely as a share of
+the page's surest texts, which takes the doubtful away from pages that have enough without.
+
+Images: by their own logit, and by whether the texts around them were kept.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.transforms.extract.html.features import GRID, Floats, Ints
+
+_MOST = 12.0  # a logit beyond is a certainty
+SUREST, SHARE_OF_SUREST = 0.1, 0.65  # of a page's words; chosen on WCXB's pages held out and older news alike
+LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share, that make it a document without holes
+FILLED = -4.0  # logit under which an item is not even then a part of it
+SPEAKING = 8  # words; a text of fewer says nothing of what is around it
+SURE, UNSURE = 1.0, -1.0  # an image's logit that needs no kept text around it, and the least that such texts save
+# Logistic function by logit, in steps of 1 / GRID: a table, because exp() differs in last bits between machines.
+_PROBABILITY = np.array(
+    [round(2**20 / (1 + math.exp(-step / GRID))) / 2**20 for step in range(-int(_MOST * GRID), int(_MOST * GRID) + 1)]
+)
+
+
+def choose(
+    texts: Floats,
+    images: Floats,
+    words: Floats,
+    is_image: NDArray[np.bool_],
+    furniture: NDArray[np.bool_] | None = None,
+    article: NDArray[np.bool_] | None = None,
+    around: tuple[Ints, Ints] | None = None,
+) -> NDArray[np.bool_]:
+    """(N,) which items to keep.
+
+    Args:
+        texts: (N,) logits of items as texts.
+        images: (N,) logits of items as images.
+        words: (N,) number of words, 0 for images.
+        is_image: (N,) which items are images.
+        furniture: (N,) which items stand in a nav, aside or footer: images there need kept texts around them.
+        article: (N,) which items stand in a figure, article or main: an image there needs one kept text beside it.
+        around: (LEVELS, N) first items of the containers around each item, and their ends.
+    """
+    kept = _texts(texts, words) & ~is_image
+    whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
+    if furniture is not None:
+        whole &= ~furniture
+    kept |= whole & ~is_image & (texts > FILLED)
+    speaking = words >= SPEAKING
+    order = np.arange(len(words))
+    before = np.maximum.accumulate(np.where(speaking, order, -1))
+    after = np.minimum.accumulate(np.where(speaking, order, len(words))[::-1])[::-1]
+    said = np.append(kept, False)  # none before the first or after the last
+    between = said[before] & said[after]
+    beside = np.zeros(len(words), bool) if article is None else article & (said[before] | said[after])
+    alone = images > SURE if furniture is None else (images > SURE) & ~furniture
+    return kept | (is_image & (alone | whole | ((between | beside) & (images > UNSURE))))
+
+
+def _whole(kept: NDArray[np.bool_], words: Floats, low: Ints, high: Ints) -> NDArray[np.bool_]:
+    """(N,) which items stand among the kept texts of a long document, in a container most of whose words are kept.
+
+    The model was fitted on pages of some thousand words; in the midst of a chapter or a book it has its doubts.
+    """
+    found = np.flatnonzero(kept)
+    if not len(found):
+        return kept
+    own, every = (np.concatenate([[0.0], np.cumsum(values)]) for values in (kept * words, words))
+    first, last = int(found[0]), int(found[-1])  # all between the two is looked at like a container
+    low, high = np.vstack([low, np.full_like(low[0], first)]), np.vstack([high, np.full_like(high[0], last + 1)])
+    inside = own[high] - own[low]
+    long = ((inside >= LONG) & (inside >= MOSTLY * (every[high] - every[low]))).any(0)
+    order = np.arange(len(words))
+    return np.asarray(long & (order > first) & (order < last))
+
+
+def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:
+    steps = np.rint(np.clip(logits, -_MOST, _MOST) * GRID).astype(np.int64) + int(_MOST * GRID)
+    probability = _PROBABILITY[steps]
+    order = np.argsort(-probability, kind="stable")
+    least, surest = thresholds(probability[order], words[order])
+    return np.asarray(probability >= max(least, SHARE_OF_SUREST * surest))
+
+
+def thresholds(probability: Floats, words: Floats) -> tuple[float, float]:
+    """The least probability of the set with the greatest expected F1, and that of the surest tenth of the words.
+
+    Args:
+        probability: (N,) of texts to be content, the greatest first.
+        words: (N,) their numbers of words.
+    """
+    sizes = np.cumsum(words)
+    if not len(words) or not sizes[-1]:
+        return 1.0, 1.0
+    found = np.cumsum(probability * words)
+    best = int(np.argmax(found / (sizes + found[-1])))
+    return float(probability[best]), float(probability[int(np.searchsorted(sizes, SUREST * sizes[-1]))])

@@ -1,0 +1,139 @@
+"""The model that says which items of a page are its content: a small network over items and what is around them.
+
+Features of an item → hidden → a message that its neighbours, the containers around it, what is built like it and the
+whole page read → two logits an item: of a text to belong to the main content, of an image to.
+
+Every weight is a multiple of 1 / WEIGHTS and every activation of 1 / GRID, so that float64 sums of their products are
+exact: the order in which a machine's linear algebra adds them up cannot change a bit of what comes out.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from weft.transforms.extract.html.features import GRID, LEVELS, Features, Floats, Ints, levels_of
+
+WEIGHTS = 4096.0
+BOUND = 6.0  # of a normalised feature
+WINDOW = 6  # items to each side
+MAX_WEIGHT, MIN_WEIGHT = 150.0, 0.1  # words that an item weighs in the mean of a page
+SHIPPED = Path(__file__).resolve().parent / "weights.npz"
+
+
+class Model:
+    """Weights and the two vocabularies they are for."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.names = {str(name): number for number, name in enumerate(arrays["names"])}
+        self.words = {str(word): number for number, word in enumerate(arrays["words"])}
+        self._w = {key: value.astype(np.float64) for key, value in arrays.items() if value.dtype.kind in "fi"}
+        for table in (
+            "context",
+            "own",
+            "about",
+            "heads",
+            "around",
+            "inside",
+        ):  # -1, what is not in a vocabulary, finds a row of zeros
+            self._w[table] = np.vstack([self._w[table], np.zeros((1, self._w[table].shape[1]))])
+
+    def __call__(self, page: Features) -> tuple[Floats, Floats]:
+        """(N,) logits of the items as texts and (N,) as images."""
+        w = self._w
+        total = len(page.kinds)
+        heads = _summed(w["heads"], page.heads, page.head_ends)
+        about = np.concatenate([
+            _normal(page.page, w["page_mean"], w["page_scale"]),
+            w["about"][page.about].sum(0) if len(page.about) else np.zeros(w["about"].shape[1]),
+        ])  # fmt: skip
+        inputs = np.concatenate([
+            _normal(page.dense, w["mean"], w["scale"]),
+            _context(_tagged(w["context"], w["around"], page), page)[page.container],
+            _tagged(w["own"], w["inside"], page)[page.container] + _summed(w["own"], page.inline, page.inline_ends),
+            heads,
+            np.vstack([heads, np.zeros((1, heads.shape[1]))])[page.heading],
+            w["kind"][page.kinds],
+        ], 1)  # fmt: skip
+        wide = inputs.shape[1]
+        hidden = _active(inputs @ w["w1"][:wide] + (about @ w["w1"][wide:] + w["b1"]))
+        message = _active(hidden @ w["wm"] + w["bm"])
+        weight = np.minimum(page.words, MAX_WEIGHT) + np.rint(MIN_WEIGHT * GRID) / GRID
+        mean = _on_grid(message.sum(0) / total)
+        weighted = _on_grid(weight @ message / weight.sum())
+        kind = _active(np.concatenate([mean, weighted, about]) @ w["wp"] + w["bp"])
+        around = _around(message, page, total)
+        base = kind @ w["w2_page"] + mean @ w["w2_mean"] + w["b2"]
+        out = _active(hidden @ w["w2_hidden"] + around @ w["w2_around"] + base) @ w["w3"] + w["b3"]
+        return out[:, 0], out[:, 1]
+
+
+@functools.cache
+def shipped() -> Model:
+    """The model that comes with the project."""
+    with np.load(SHIPPED) as arrays:
+        return Model(dict(arrays))
+
+
+def _tagged(names: Floats, kinds: Floats, page: Features) -> Floats:
+    """(C + 1, D) what the tag of each container says, zeros for none."""
+    said = _summed(names, page.names, page.name_ends)[page.tags] if len(page.tags) else names[:0]
+    return np.vstack([said + kinds[page.container_kinds], np.zeros((1, names.shape[1]))])
+
+
+def _context(own: Floats, page: Features) -> Floats:
+    """(C + 1, D) sums of what containers say, each with all that are around it."""
+    for level in levels_of(page.depths):
+        own[level] += own[page.parents[level]]
+    return own
+
+
+def _around(message: Floats, page: Features, total: int) -> Floats:
+    """(N, (5 + LEVELS + 1) * M): messages before and after each item, and means over what is around it."""
+    wide = message.shape[1]
+    running = np.zeros((total + 1, wide))
+    np.cumsum(message, axis=0, out=running[1:])
+    found = np.zeros((total, (6 + LEVELS) * wide))
+    for slot, step in enumerate((-1, 1, -2, 2)):
+        there = found[:, slot * wide : (slot + 1) * wide]
+        if step < 0:
+            there[-step:] = message[:step]
+        else:
+            there[:-step] = message[step:]
+    order = np.arange(total)
+    low = np.vstack([np.maximum(order - WINDOW, 0), page.low])
+    high = np.vstack([np.minimum(order + WINDOW + 1, total), page.high])
+    means = (running[high] - running[low]) / (high - low)[:, :, None]
+    found[:, 4 * wide : (5 + LEVELS) * wide] = means.transpose(1, 0, 2).reshape(total, -1)
+    by_kind = np.argsort(page.alike, kind="stable")
+    ends = np.cumsum(np.bincount(page.alike))
+    running[1:] = np.cumsum(message[by_kind], axis=0)
+    sizes = np.diff(ends, prepend=0)
+    groups = (running[ends] - running[ends - sizes]) / np.maximum(sizes, 1)[:, None]
+    found[:, (5 + LEVELS) * wide :] = groups[page.alike]
+    return _on_grid(found)
+
+
+def _on_grid(values: Floats) -> Floats:
+    return np.rint(values * GRID) / GRID
+
+
+def _normal(values: Floats, mean: Floats, scale: Floats) -> Floats:
+    return _on_grid(np.clip((values - mean) * scale, -BOUND, BOUND))
+
+
+def _active(values: Floats) -> Floats:
+    return _on_grid(np.maximum(values, 0.0))
+
+
+def _running(table: Floats, numbers: Ints) -> Floats:
+    sums = np.zeros((len(numbers) + 1, table.shape[1]))
+    np.cumsum(table[numbers], axis=0, out=sums[1:])
+    return sums
+
+
+def _summed(table: Floats, numbers: Ints, ends: Ints) -> Floats:
+    """(N, D) sums of the rows of each item, whose numbers end at `ends`."""
+    return np.diff(_running(table, numbers)[ends], axis=0, prepend=0)

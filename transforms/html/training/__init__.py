@@ -1,7 +1,0 @@
-"""How the weights of the extraction model are made: labels from gold texts, a table of features, a network, a fit.
-
-    python -m transforms.html.training table --pages WARC … --gold GOLD.jsonl.gz --images IMAGES.jsonl.gz
-    python -m transforms.html.training fit [--folds DIR]
-
-The table is in the repository, so that `fit` alone makes the shipped weights again. Needs the `train` extra.
-"""

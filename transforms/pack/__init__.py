@@ -1,0 +1,1 @@
+"""Documents, pairs, images and similarities → samples, tokens and shards."""

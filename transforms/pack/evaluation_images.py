@@ -1,0 +1,128 @@
+"""Images of evaluations, which must not be trained on: found again by their bytes or by what they look like.
+
+files, directories, lists of hashes → which of the corpus' images is one of them.
+
+Bytes are compared by sha256. What they look like is compared by the 64-bit perceptual hash that `fetch` gives every
+image: a resized or recompressed copy differs in a few bits. A picture without structure (one colour, a gradient, a
+symmetric icon) looks like every other such picture, so it is compared by its bytes alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+import re
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.schemas.config import ConfigError, Fetch
+from weft.transforms.fetch.decode import Refused, prepare
+from weft.transforms.io import files
+
+_HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{16}")
+_LISTS = (".txt", ".list", ".csv")
+_HALF, _UNEVEN = 32, 8  # bits of a perceptual hash that are set, and how far from it a picture with structure may be
+
+
+def dull(phash: str) -> bool:
+    """Whether a perceptual hash tells too little for pictures to be called the same by it.
+
+    A bit is set where a frequency is above the median of all 64: half of them, unless many are exactly the median
+    because the picture does not have them. Of 300 drawn pictures each, 45% of pairs of gradients and 27% of pairs of
+    symmetric icons are within 4 bits of each other, and none of either has 24 bits set.
+    """
+    return not phash or abs(int(phash, 16).bit_count() - _HALF) > _UNEVEN
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Evaluation images: name of each sha256, and perceptual hashes with their names."""
+
+    exact: dict[str, str]
+    hashes: npt.NDArray[np.uint64]
+    names: list[str]
+
+    def find(self, image_id: str, phash: str, single_colour: bool, distance: int) -> str:
+        """Name of an evaluation image that this one is a copy of, "" for none.
+
+        Args:
+            distance: bits that the perceptual hashes may differ in.
+        """
+        if image_id in self.exact:
+            return self.exact[image_id]
+        if single_colour or not len(self.hashes) or dull(phash):
+            return ""
+        bits = np.bitwise_count(self.hashes ^ np.uint64(int(phash, 16)))
+        nearest = int(bits.argmin())
+        return self.names[nearest] if bits[nearest] <= distance else ""
+
+
+@lru_cache(maxsize=2)
+def load(paths: tuple[str, ...], max_side: int) -> Known:
+    """Evaluation images of files, directories and globs; text files hold a hash a line, sha256 or perceptual.
+
+    Args:
+        max_side: fetch's; a perceptual hash is that of the picture as stored.
+
+    Raises:
+        ConfigError: a path that is not there, a file that is no image, a line that is no hash.
+    """
+    # Fetch's limits keep a worker safe from the web; these files are the user's own.
+    fetch = Fetch(min_bytes=0, max_bytes=1 << 40, max_side=max_side)
+    exact: dict[str, str] = {}
+    looks: dict[str, str] = {}
+    for path in paths:
+        for name in _find(path):
+            data = _read(name)
+            if name.lower().endswith(_LISTS):
+                for number, value in _hashes(name, data):
+                    (exact if len(value) == 64 else looks).setdefault(value, f"{name}:{number}")
+                continue
+            made = prepare(data, fetch)
+            if isinstance(made, Refused):
+                raise ConfigError(f"evaluation image {name}: {made.reason} ({made.detail})")
+            exact.setdefault(made.image_id, name)
+            if not made.single_colour:
+                looks.setdefault(made.phash, name)
+    looks = {value: name for value, name in looks.items() if not dull(value)}
+    return Known(exact, np.array([int(value, 16) for value in looks], np.uint64), list(looks.values()))
+
+
+def _find(path: str) -> list[str]:
+    """Files under a path, sorted."""
+    if not files.is_local(path):
+        try:
+            found = [name for name, _ in files.listing(path)]
+        except (OSError, ValueError) as error:  # the latter for a scheme that Beam does not know
+            raise ConfigError(f"cannot find evaluation images {path}: {' '.join(str(error).split())}") from None
+    elif os.path.isfile(path):  # before globs: a file's name may hold brackets
+        found = [path]
+    else:
+        pattern = os.path.join(glob.escape(path), "**") if os.path.isdir(path) else path
+        found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+    if not found:
+        raise ConfigError(f"no evaluation images at {path}")
+    return found
+
+
+def _read(path: str) -> bytes:
+    try:
+        return files.read_bytes(path)
+    except OSError as error:
+        raise ConfigError(f"cannot read evaluation image {path}: {error.strerror or error}") from None
+
+
+def _hashes(path: str, data: bytes) -> list[tuple[int, str]]:
+    found = []
+    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
+        value = line.strip().lower()
+        if value and not _HASH.fullmatch(value):
+            raise ConfigError(f"{path}:{number} is neither a sha256 (64 hex digits) nor a perceptual hash (16)")
+        if value:
+            found.append((number, value))
+    if not found:
+        raise ConfigError(f"{path} holds no hash of an evaluation image")
+    return found

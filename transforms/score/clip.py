@@ -1,0 +1,306 @@
+"""CLIP through RunInference: references to images, and texts, become unit vectors.
+
+References, not bytes, are what flows: an image is read from its blob, decoded and embedded in one step. Batches are
+formed before inference out of a hash bucket's sorted members, and the last one is padded, so that what a vector is
+computed beside (which decides its last bits) never depends on the runner. While the model computes one batch, threads
+read, decode and tokenize the next ones: several batches travel to the handler together for that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import logging
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, NamedTuple, TypeVar
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+from PIL import Image
+
+from weft.schemas.config import Score as ScoreConfig
+from weft.schemas.records import hash_bucket
+from weft.transforms.io import files
+from weft.transforms.score.clip_models import Clip, load
+
+TOGETHER = 16  # batches that the handler is given at once: only between these does the model wait for a first batch
+AHEAD = 2  # batches that are made ready while one is computed
+_DECODERS = 4  # threads that decode; two keep a core's model busy, a GPU needs those of all cores
+NAMESPACE, HALVED = "weft_clip", "batches_halved"
+NOT_FINITE = "not_finite"  # the problem of what a model makes no numbers of
+_ADDRESS = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object it read: another one in each process
+
+_log = logging.getLogger(__name__)
+_Ready = tuple[
+    list[str], list[Any]
+]  # of a batch: a problem or "" for each, and for each model a padded tensor of the rest
+T = TypeVar("T")
+
+
+class ImageRef(NamedTuple):
+    """Where an image's stored bytes are."""
+
+    key: str
+    path: str
+    offset: int
+    length: int
+
+
+class TextRef(NamedTuple):
+    """A text and the id of its words."""
+
+    key: str
+    text: str
+
+
+class Embedding(NamedTuple):
+    """A unit vector of each model (float32 bytes), or the reason there is none."""
+
+    key: str
+    vectors: list[bytes]  # of score.model, then of each of score.also
+    problem: str
+
+    @property
+    def vector(self) -> bytes:
+        """That of score.model, empty where there is none."""
+        return self.vectors[0] if self.vectors else b""
+
+
+class _Handler(ModelHandler[Any, Embedding, Clip]):
+    """What image and text handlers share: loading, what is done ahead, padding, memory that does not suffice."""
+
+    def __init__(self, config: ScoreConfig) -> None:
+        super().__init__()
+        self._config = config
+        self._most = config.batch_size  # that the device has memory for, as far as is known
+
+    def load_model(self) -> Clip:
+        return load(self._config)
+
+    def get_num_bytes(self, batch: Sequence[Any]) -> int:
+        return len(batch)  # Beam's own pickles every batch to find out
+
+    def get_metrics_namespace(self) -> str:
+        return NAMESPACE
+
+    def _run(self, batch: Sequence[Any], model: Clip, begin: Callable[[Sequence[Any]], Future[_Ready]]) -> Any:
+        """An Embedding of each of `batch`. What `begin` makes ready is ahead of the model, what is yielded one behind.
+
+        Being behind costs nothing on a CPU; a GPU has the next batch to compute while this one's vectors are fetched.
+        """
+        size, models = self._config.batch_size, (model, *model.others)
+        parts = (batch[start : start + size] for start in range(0, len(batch), size))
+        before: tuple[Sequence[Any], list[str], list[Any]] | None = None
+        for refs, waiting in _ahead(parts, begin):
+            problems, inputs = waiting.result()
+            count = problems.count("")
+            found = [self._forward(one, inputs[n], count) for n, one in enumerate(models)] if count else []
+            if before:
+                yield from _embeddings(*before)
+            before = refs, problems, found
+        if before:
+            yield from _embeddings(*before)
+
+    def _padded(self, rows: Sequence[npt.NDArray[Any]], model: Clip) -> Any:
+        """A tensor of the batch's rows and as many of zeros as make it the configured size."""
+        import torch
+
+        shape, dtype = (self._config.batch_size, *rows[0].shape), torch.from_numpy(np.empty(0, rows[0].dtype)).dtype
+        made = torch.zeros(shape, dtype=dtype, pin_memory=model.device == "cuda")  # pinned: copied while others compute
+        np.stack(rows, out=made.numpy()[: len(rows)])
+        return made
+
+    def _encode(self, model: Clip, rows: Any) -> Any:
+        raise NotImplementedError
+
+    def _forward(self, model: Clip, padded: Any, count: int) -> Any:
+        """(count, D) unit vectors, on the device, of a batch padded to the configured size.
+
+        Where memory does not suffice, half of the batch is tried, and from then on no more than what went well. That
+        may change the last bits of a vector.
+        """
+        import torch
+
+        threads, on_cpu = torch.get_num_threads(), model.device == "cpu"
+        if on_cpu:
+            torch.set_num_threads(1)  # how a sum is split over threads decides its last bits
+        try:
+            rows, start = [], 0
+            with torch.inference_mode():
+                while start < count:
+                    try:
+                        rows.append(self._encode(model, padded[start : start + self._most]).float())
+                        start += self._most
+                    except RuntimeError as error:  # torch.OutOfMemoryError is one
+                        if "memory" not in str(error) or self._most == 1:
+                            raise
+                        self._most = (self._most + 1) // 2
+                        Metrics.counter(NAMESPACE, HALVED).inc()
+                        _log.warning("out of memory: from now on %d at once", self._most)
+                        if not on_cpu:
+                            torch.cuda.empty_cache()
+                return torch.cat(rows)[:count]
+        finally:
+            torch.set_num_threads(threads)
+
+
+class ImageHandler(_Handler):
+    """A batch of ImageRef → an Embedding each; an image that does not decode has a problem instead of vectors.
+
+    One thread reads, as blobs lie; several decode and resize; one lays batches together.
+    """
+
+    def run_inference(
+        self, batch: Sequence[ImageRef], model: Clip, inference_args: dict[str, Any] | None = None
+    ) -> Iterator[Embedding]:
+        models = (model, *model.others)
+        cores = _DECODERS if model.device == "cpu" else max(_DECODERS, os.cpu_count() or 1)
+        with (
+            _Blob() as blob,
+            ThreadPoolExecutor(1, "read") as reader,
+            ThreadPoolExecutor(cores, "decode") as decoders,
+            ThreadPoolExecutor(1, "lay") as layer,
+        ):
+
+            def read(refs: Sequence[ImageRef]) -> list[Future[tuple[list[Any], str]]]:
+                return [decoders.submit(_opened, blob.read(ref), models) for ref in refs]
+
+            def lay(waiting: Future[list[Future[tuple[list[Any], str]]]]) -> _Ready:
+                opened = [one.result() for one in waiting.result()]
+                good = [arrays for arrays, problem in opened if not problem]
+                seen = (
+                    [self._padded([arrays[n] for arrays in good], one) for n, one in enumerate(models)] if good else []
+                )
+                return [problem for _, problem in opened], seen
+
+            yield from self._run(batch, model, lambda refs: layer.submit(lay, reader.submit(read, refs)))
+
+    def _encode(self, model: Clip, rows: Any) -> Any:
+        return model.model.encode_image(model.normalised(rows), normalize=True)
+
+
+class _Blob:
+    """Reads images; the file of the last one stays open, so that sorted by place each is opened once."""
+
+    def __init__(self) -> None:
+        self._path, self._open = "", ExitStack()
+
+    def __enter__(self) -> _Blob:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def read(self, ref: ImageRef) -> bytes:
+        """Raises OSError where storage fails: that is retried, and not taken for bad data."""
+        if ref.path != self._path:
+            self._open.close()
+            self._path, self._stream = "", self._open.enter_context(files.open_read(ref.path))
+            self._path = ref.path
+        self._stream.seek(ref.offset)
+        return self._stream.read(ref.length)
+
+
+def _opened(data: bytes, models: Sequence[Clip]) -> tuple[list[Any], str]:
+    """What each model is given of an image, or why there is none."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return [one.pixels(image) for one in models], ""
+    except Exception as error:  # Pillow's decoders raise whatever their format's parser does
+        said = " ".join(_ADDRESS.sub("", str(error)).split())
+        return [], f"{type(error).__name__}: {said}"[:100]
+
+
+class TextHandler(_Handler):
+    """A batch of TextRef → an Embedding each."""
+
+    def run_inference(
+        self, batch: Sequence[TextRef], model: Clip, inference_args: dict[str, Any] | None = None
+    ) -> Iterator[Embedding]:
+        models = (model, *model.others)
+
+        def ready(refs: Sequence[TextRef]) -> _Ready:
+            told = [ref.text for ref in refs]
+            return [""] * len(refs), [self._padded(one.tokenizer(told).numpy(), one) for one in models]
+
+        with ThreadPoolExecutor(1, "tokenize") as pool:
+            yield from self._run(batch, model, lambda refs: pool.submit(ready, refs))
+
+    def _encode(self, model: Clip, rows: Any) -> Any:
+        return model.model.encode_text(rows.to(model.device, non_blocking=True), normalize=True)
+
+
+def _ahead(
+    batches: Iterable[Sequence[T]], begin: Callable[[Sequence[T]], Future[_Ready]]
+) -> Iterator[tuple[Sequence[T], Future[_Ready]]]:
+    """Each batch with what `begin` began for it, AHEAD further ones begun before it is handed out."""
+    begun: deque[tuple[Sequence[T], Future[_Ready]]] = deque()
+    for batch in batches:
+        begun.append((batch, begin(batch)))
+        if len(begun) > AHEAD:
+            yield begun.popleft()
+    yield from begun
+
+
+def _embeddings(refs: Sequence[Any], problems: Sequence[str], found: Sequence[Any]) -> Iterator[Embedding]:
+    """An Embedding for each of `refs`; `found` has, for each model, a tensor of rows for those without a problem."""
+    rows, arrays = itertools.count(), [np.asarray(vectors.cpu().numpy(), np.float32) for vectors in found]
+    for ref, problem in zip(refs, problems, strict=True):
+        if problem:
+            yield Embedding(ref.key, [], problem)
+            continue
+        row = next(rows)
+        if all(np.isfinite(vectors[row]).all() for vectors in arrays):
+            yield Embedding(ref.key, [vectors[row].tobytes() for vectors in arrays], "")
+        else:
+            yield Embedding(ref.key, [], NOT_FINITE)
+
+
+def batches(item: tuple[str, Iterable[Any]], size: int) -> Iterator[list[Any]]:
+    """A bucket's members, sorted and distinct, several batches together: their make-up depends on the members alone.
+
+    Images are sorted by where they lie: reading is sequential, and a blob is opened once for all of them.
+    """
+    members = sorted(set(item[1]), key=lambda member: (member[1:], member[0]))
+    for start in range(0, len(members), size * TOGETHER):
+        yield members[start : start + size * TOGETHER]
+
+
+@dataclasses.dataclass
+class Embed(beam.PTransform):
+    """ImageRef or TextRef → Embedding, each distinct one once."""
+
+    config: ScoreConfig
+    kind: str  # "image" or "text"
+
+    def expand(self, refs: beam.PCollection[Any]) -> beam.PCollection[Embedding]:
+        buckets, size = self.config.buckets, self.config.batch_size
+        handler = (ImageHandler if self.kind == "image" else TextHandler)(self.config)
+        row = tuple[str, tuple[str, str, int, int]] if self.kind == "image" else tuple[str, tuple[str, str]]
+        made = ImageRef if self.kind == "image" else TextRef
+        return (
+            refs
+            | "Bucket"
+            >> beam.Map(lambda ref: (str(hash_bucket(ref.key, buckets, "clip")), tuple(ref))).with_output_types(row)
+            | "Gather" >> beam.GroupByKey()
+            | "Batch" >> beam.FlatMap(batches, size)
+            | "Refs" >> beam.Map(lambda batch: [made(*member) for member in batch])
+            | "Infer" >> RunInference(handler.with_no_batching())
+            | "Plain" >> beam.Map(lambda found: found).with_output_types(Embedding)
+        )
+
+
+def similarity(image: bytes, text: bytes) -> float:
+    """Cosine of two unit vectors, rounded so that the last bits of a sum are not kept."""
+    a, b = np.frombuffer(image, np.float32), np.frombuffer(text, np.float32)
+    return round(float(np.dot(a.astype(np.float64), b.astype(np.float64))), 5)

@@ -1,0 +1,202 @@
+"""Which CLIP, and is it the right one: a name or a directory → a loaded model with its own preprocessing.
+
+Everything open_clip loads: an architecture and one of its pretrained tags, `hf-hub:` names, a `local-dir:`. What goes
+silently wrong elsewhere is an error in one line here: an unknown name (with the nearest), a tag that was trained with
+QuickGELU under a name without it, a tokenizer that does not belong to the model, weights in a pickle. torch and
+open_clip are imported where a model is loaded or its name looked up, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from weft.schemas.config import ConfigError, clip_name
+from weft.schemas.config import Score as ScoreConfig
+from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, convert, weights
+
+LOCAL, HUB = "local-dir:", "hf-hub:"
+BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer
+
+_SAFE = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # what open_clip takes before others
+
+_Pixels = Callable[[Image.Image], npt.NDArray[Any]]
+
+
+@dataclasses.dataclass
+class Clip:
+    """A loaded model with what belongs to it (no tuple: RunInference holds models by weak reference)."""
+
+    model: Any
+    preprocess: Any  # open_clip's own: PIL image → normalised float tensor
+    tokenizer: Any
+    device: str
+    precision: str = "fp32"
+    others: tuple[Clip, ...] = ()  # of `score.also`
+
+    @functools.cached_property
+    def pixels(self) -> _Pixels:
+        """PIL image → what `normalised` takes: (H, W, 3) bytes; where that is no part of preprocess, its own floats."""
+        steps = self._steps()
+        if steps is None:
+            return lambda image: np.asarray(self.preprocess(image))
+
+        def made(image: Image.Image) -> npt.NDArray[np.uint8]:
+            for step in steps[0]:
+                image = step(image)
+            return np.asarray(image)
+
+        return made
+
+    def normalised(self, pixels: Any) -> Any:
+        """A tensor (N, ...) of `pixels` → (N, 3, H, W) on the device, in what the model computes in.
+
+        What crosses to a GPU are bytes, a quarter of the floats; the arithmetic is preprocess' own, in its order.
+        """
+        import torch
+
+        tensor = pixels.to(self.device, non_blocking=True)
+        if self._steps() is not None:
+            mean, std = self._scale
+            tensor = tensor.permute(0, 3, 1, 2).contiguous().to(torch.float32).div(255).sub(mean).div(std)
+        dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.precision.removeprefix("pure_"))
+        return tensor.to(dtype) if dtype else tensor
+
+    @functools.cached_property
+    def _scale(self) -> list[Any]:
+        """Mean and deviation of each channel; made once, because the copy to a GPU waits for what it computes."""
+        import torch
+
+        _, last = self._steps() or (None, None)
+        return [torch.tensor(v, device=self.device).view(-1, 1, 1) for v in (last.mean, last.std)] if last else []
+
+    def _steps(self) -> tuple[list[Any], Any] | None:
+        """(steps on PIL images, normalisation) of open_clip's usual preprocessing; None for another."""
+        from torchvision.transforms import Compose, Normalize
+
+        steps = self.preprocess.transforms if isinstance(self.preprocess, Compose) else []
+        if len(steps) < 2 or not isinstance(steps[-1], Normalize) or "ToTensor" not in type(steps[-2]).__name__:
+            return None
+        return list(steps[:-2]), steps[-1]
+
+
+def wanted(config: ScoreConfig) -> Iterator[tuple[str, str, str]]:
+    """(setting, model, pretrained) of each model that the configuration names, the one that decides first."""
+    yield "score.model", clip_name(config.model), config.pretrained
+    for entry in config.also:
+        name, _, tag = entry.partition("@")
+        yield "score.also", clip_name(name), tag
+
+
+def validate(config: ScoreConfig) -> None:
+    """Raise ConfigError, in one line, for a model that cannot be loaded; loads nothing."""
+    try:
+        import open_clip  # noqa: F401
+    except (ImportError, RuntimeError) as error:  # torch and torchvision of different builds raise the latter
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"scoring needs PyTorch and open_clip: pip install 'weft-corpus[clip]' ({reason})") from None
+    for setting, name, pretrained in wanted(config):
+        if name.startswith(LOCAL):
+            _check_folder(setting, Path(name.removeprefix(LOCAL)))
+        elif not name.startswith(HUB):
+            _architecture(setting, name, pretrained)
+
+
+def load(config: ScoreConfig) -> Clip:
+    """The configured models in evaluation mode, each loaded once in a process however often it is asked for.
+
+    Raises:
+        ConfigError: as `validate`, and for weights that do not load.
+    """
+    validate(config)
+    import torch
+
+    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
+    made = []
+    for setting, name, pretrained in wanted(config):
+        whole = name.startswith((LOCAL, HUB))
+        of = Weights("", "", ()) if whole else _architecture(setting, name, pretrained)
+        try:
+            with _loading:  # threads of one worker ask at the same time
+                made.append(_load(name, of, config.precision, device, config.compile))
+        except _Unfit as error:
+            raise ConfigError(f"{setting} = {name!r} {error}") from None
+    return dataclasses.replace(made[0], others=tuple(made[1:]))
+
+
+class _Unfit(Exception):
+    """Why a model cannot be loaded."""
+
+
+_loading = threading.Lock()
+
+
+@functools.lru_cache(maxsize=8)
+def _load(name: str, of: Weights, precision: str, device: str, compiled: bool) -> Clip:
+    import open_clip
+    import torch
+
+    logger, level = logging.getLogger(), logging.getLogger().level
+    logger.setLevel(logging.ERROR)  # open_clip tells its steps to the root logger
+    try:
+        model, _, preprocess = open_clip.create_model_and_transforms(
+            name,
+            pretrained=of.file or of.tag or None,
+            precision=precision,
+            device=device,
+            require_pretrained=True,  # else a model without weights is a random one
+            **{f"image_{key}": value for key, value in of.preprocess},
+        )
+        own = Path(name.removeprefix(LOCAL)) / BPE
+        more = {"bpe_path": str(own)} if name.startswith(LOCAL) and own.is_file() else {}
+        tokenizer = open_clip.get_tokenizer(name, **more)
+    except MemoryError:
+        raise
+    except Exception as error:  # a model's files are the user's, and each library has errors of its own for them
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _Unfit(f"does not load: {reason}") from None
+    finally:
+        logger.setLevel(level)
+    rows = getattr(model, "vocab_size", 0)
+    if rows and getattr(tokenizer, "vocab_size", 0) > rows:
+        raise _Unfit(
+            f"knows {rows:,} tokens and its tokenizer {tokenizer.vocab_size:,}: is {BPE} missing in the directory?"
+        )
+    model = model.eval()
+    if compiled:  # shapes never change here: batches are padded
+        model.encode_image = torch.compile(model.encode_image, dynamic=False)
+        model.encode_text = torch.compile(model.encode_text, dynamic=False)
+    return Clip(model, preprocess, tokenizer, device, precision)
+
+
+def _check_folder(setting: str, folder: Path) -> None:
+    if not (folder / "open_clip_config.json").is_file():
+        raise ConfigError(f"{setting} = '{LOCAL}{folder}': no open_clip_config.json in {folder}")
+    names = [path.name for path in sorted(folder.iterdir())]
+    pickled = next((name for name in names if name.endswith(PICKLED)), "")
+    # beside other names open_clip may take the pickle
+    if any(name in _SAFE or (name.endswith(SUFFIX) and not pickled) for name in names):
+        return
+    what = f"{pickled} is a pickle: {convert(pickled)}" if pickled else f"no weights (*{SUFFIX}) in {folder}"
+    raise ConfigError(f"{setting} = '{LOCAL}{folder}': {what}")
+
+
+def _architecture(setting: str, name: str, pretrained: str) -> Weights:
+    import open_clip
+
+    check_name(name, open_clip.list_models(), setting)
+    tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
+    quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
+    settings = (setting, "score.pretrained" if setting == "score.model" else "its tag (after @)")
+    return weights(name, pretrained, quick_gelu, tags, settings)

@@ -1,0 +1,101 @@
+"""Which CLIP weights a setting means, and how they were trained: "TAG", "FILE" or "TAG=FILE" → tag and file.
+
+open_clip knows of each of its tags what preprocessing it was trained with, and whether with QuickGELU; of a file it
+knows neither, takes the usual ones, and every similarity is a little wrong. So a file goes by the tag that it is, or
+was trained like: said before it where an architecture's tags differ. Weights in a pickle, which can run anything, are
+refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weft.schemas.config import ConfigError
+
+SUFFIX = ".safetensors"
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
+_PREPROCESS = ("mean", "std", "interpolation", "resize_mode")
+
+
+class Weights(NamedTuple):
+    """What to load."""
+
+    file: str  # "" where open_clip fetches those of the tag
+    tag: str  # "" where open_clip has no tag of the architecture
+    preprocess: tuple[tuple[str, Any], ...]  # of the tag, for a file
+
+
+def weights(
+    name: str,
+    pretrained: str,
+    quick_gelu: bool,
+    tags: Mapping[str, Mapping[str, Any]],
+    settings: tuple[str, str],
+) -> Weights:
+    """What `pretrained` means for the architecture `name`.
+
+    Args:
+        quick_gelu: whether the architecture has it.
+        tags: what open_clip tells of each tag of the architecture.
+        settings: how the configuration calls the architecture and the weights.
+
+    Raises:
+        ConfigError: neither a tag nor a file, a pickle, or trained in another way than the architecture computes.
+    """
+    architecture, setting = settings
+    known = ", ".join(tags)
+    if not pretrained:
+        raise ConfigError(f"{architecture} = {name!r} needs {setting}: a weights file or one of {known}")
+    tag, _, file = pretrained.partition("=")
+    if tag not in tags:
+        tag, file = "", pretrained
+    if file:
+        if not Path(file).is_file():
+            close = difflib.get_close_matches(file.partition("=")[0], tags, n=1)
+            raise ConfigError(
+                f"{setting} = {pretrained!r} is neither a file nor one of {known}"
+                + (f"; {close[0]!r}?" if close else "")
+            )
+        if is_pickle(file):
+            raise ConfigError(f"{setting} = {pretrained!r} is a pickle, which can run anything: {convert(file)}")
+        if not tag and len({_way(cfg) for cfg in tags.values()}) > 1:
+            raise ConfigError(
+                f"{setting} = {pretrained!r}: tags of {name!r} differ in preprocessing or QuickGELU, and a file does "
+                f"not tell: 'TAG=FILE', with the tag that it is or was trained like, of {known}"
+            )
+        tag = tag or next(iter(tags), "")
+    cfg = tags.get(tag, {})
+    if cfg.get("quick_gelu") and not quick_gelu:  # open_clip only warns
+        raise ConfigError(f"{setting} = {pretrained!r} was trained with QuickGELU: {architecture} = '{name}-quickgelu'")
+    return Weights(file, tag, tuple((key, cfg[key]) for key in _PREPROCESS if file and cfg.get(key)))
+
+
+def check_name(name: str, known: Sequence[str], setting: str) -> None:
+    """Raise ConfigError, naming the nearest, for an architecture that open_clip does not know."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        raise ConfigError(f"{setting} = {name!r} is no open_clip model" + (f"; {close[0]!r}?" if close else ""))
+
+
+def is_pickle(file: str) -> bool:
+    """Whether a file of weights is, by its first bytes or its name."""
+    with open(file, "rb") as stream:
+        start = stream.read(9)
+    # A safetensors file begins with the length of its JSON, which may look like a pickle's first bytes.
+    return start[8:] != b"{" and (start.startswith(_PICKLES) or file.endswith(PICKLED))
+
+
+def convert(file: str) -> str:
+    """How to make a safetensors file of a pickle."""
+    return (
+        f"convert it where you trust it, with safetensors.torch.save_file(torch.load({Path(file).name!r}, "
+        "weights_only=True), 'open_clip_model.safetensors')"
+    )
+
+
+def _way(cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(cfg.get(key)) for key in (*_PREPROCESS, "quick_gelu"))

@@ -1,0 +1,1 @@
+"""From Common Crawl to a multimodal corpus you can train on."""
