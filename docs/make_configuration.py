@@ -1,4 +1,4 @@
-"""Write docs/configuration.md from schemas/config.py: every section and key, its default, and the comment beside it.
+"""Write docs/configuration.md from schemas/: every section and key, its default, and the comment beside it.
 
 python docs/make_configuration.py          write the page
 python docs/make_configuration.py --check  say with the exit status whether the committed page is current
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import weft.schemas.config as configuration
+from weft.schemas import parameters
 
 PAGE = Path(__file__).with_name("configuration.md")
 _HEAD = """# Configuration
 
-<!-- Made by docs/make_configuration.py from schemas/config.py: change it there. -->
+<!-- Made by docs/make_configuration.py from schemas/config.py and schemas/parameters.py: change it there. -->
 
 One strict TOML file holds everything scientific. It is layered: the defaults below, then the recipe, then your file,
 then `--set section.key=value`. A key that does not exist is an error that names the nearest one. Machines are not
@@ -62,7 +63,9 @@ def meanings(source: str) -> dict[str, dict[str, str]]:
 
 def render() -> str:
     """The page."""
-    told = meanings(Path(configuration.__file__).read_text("utf-8"))
+    told = {}
+    for module in (configuration, parameters):
+        told.update(meanings(Path(module.__file__).read_text("utf-8")))
     raw = configuration.to_dict(configuration.load(recipe="raw"))
     hints = typing.get_type_hints(configuration.Config)
     parts = [_HEAD]
@@ -80,11 +83,16 @@ def render() -> str:
                 f"`{key}`",
                 kind(types[key]),
                 f"`{shown(value)}`",
-                told[section.__name__][key].replace("|", "\\|").replace("<", "&lt;"),
+                meaning(told, section, key).replace("|", "\\|").replace("<", "&lt;"),
                 f"`{shown(there)}`" if there != value else "",
             )
             parts.append("| " + " | ".join(cells) + " |\n")
     return "".join(parts)
+
+
+def meaning(told: dict[str, dict[str, str]], section: type, key: str) -> str:
+    """What is said beside a key in its section, or in the parameters that the section is made of."""
+    return next(told[one.__name__][key] for one in section.__mro__ if key in told.get(one.__name__, {}))
 
 
 def kind(hint: Any) -> str:

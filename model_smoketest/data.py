@@ -26,7 +26,8 @@ import torch
 from torch import Tensor
 
 from weft.schemas import shards as contract
-from weft.schemas.config import ConfigError, Train
+from weft.schemas.config import Train
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 from weft.schemas.shards import Vocabulary
 

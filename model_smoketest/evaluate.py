@@ -25,7 +25,9 @@ from weft.model_smoketest import data
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.train import CONFIG, WEIGHTS, build, forward, whole
 from weft.model_smoketest.vision import StemCache
-from weft.schemas.config import ConfigError, Train, digest
+from weft.schemas.config import Train
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import digest
 from weft.schemas.shards import CORPORA, Vocabulary
 
 RESULT = "eval.json"

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weft.model_smoketest.vision import Tower
-from weft.schemas.config import ConfigError, Train
+from weft.schemas.config import Train
+from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import Vocabulary
 
 ROTARY_BASE = 10_000.0

@@ -29,7 +29,8 @@ from torch import Tensor
 from weft.model_smoketest import data
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.vision import StemCache, load_tower
-from weft.schemas.config import Train, digest, to_dict
+from weft.schemas.config import Train, to_dict
+from weft.schemas.records import digest
 from weft.schemas.shards import Vocabulary
 
 CHECKPOINT, LOG, WEIGHTS, CONFIG = "checkpoint.pt", "train_log.jsonl", "model.safetensors", "config.json"

@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from weft.schemas.config import ConfigError, clip_name
-from weft.transforms.score.clip_weights import Weights, check_name, weights
+from weft.schemas.parameters import ConfigError
+from weft.transforms.score.clip_weights import Weights, check_name, clip_name, weights
 
 CACHE_BYTES = 512 << 20  # of stem activations kept in memory
 LOCAL, HUB = "local-dir:", "hf-hub:"

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 USER_ERROR = 2

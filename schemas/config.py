@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import json
 import tomllib
 import types
@@ -19,198 +18,69 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
+from weft.schemas.parameters import (
+    ClipChoice,
+    ConfigError,
+    DuplicateRules,
+    FetchRules,
+    ImageQuestions,
+    PageRules,
+    Recipe,
+    Sequencing,
+    Table,
+)
+
 _SHIPPED = Path(__file__).resolve().parent.parent / "configs"
 RECIPES = _SHIPPED / "recipes"
-TINY_CLIP = _SHIPPED / "tiny_clip"  # the offline default: what "weft-tiny" means
-
-
-def clip_name(model: str) -> str:
-    """The open_clip model name for a configured one: "weft-tiny" becomes the shipped `local-dir:`."""
-    return f"local-dir:{TINY_CLIP}" if model == "weft-tiny" else model
-
-
-class ConfigError(ValueError):
-    """A configuration the user can mend; the message is one line that says how."""
-
-
-class Table(dict[str, Any]):
-    """Names with values, in TOML a table of its own. Never written to, so it can be hashed as a section is."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(json.dumps(self, sort_keys=True))
 
 
 @dataclasses.dataclass(frozen=True)
-class Extract:
+class Extract(PageRules):
     """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
 
     common_crawl: str = (
         "https://data.commoncrawl.org/"  # where cc: and path lists lie; also s3://commoncrawl/, a mirror
     )
-    extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
-    main_content: bool = True  # False keeps boilerplate blocks too
-    honour_opt_out: bool = True  # X-Robots-Tag, meta robots, TDMRep; recorded in fates either way
-    max_page_bytes: int = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
-    languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
-    min_language_score: float = 0.65  # RefinedWeb, FineWeb
-    min_words: int = 50  # Gopher's lower bound; 0 is off
-    max_words: int = 100_000  # Gopher's upper bound; 0 is off
-    gibberish: bool = True  # Kosmos-1 B.1.3 (3): emoji, hashtags, links; thresholds below are weft's
-    max_emoji_ratio: float = 0.02  # emoji per word, over the document
-    max_hashtag_ratio: float = 0.05  # words that start with '#'
-    max_url_ratio: float = 0.05  # words that are URLs written out
-    max_symbol_run: int = 40  # longest run of one repeated character
-    min_alpha_words: float = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
-    c4: Literal["off", "code", "paper", "fineweb"] = "off"  # C4's line rules: as in its code, its paper or FineWeb
-    refinedweb_lines: bool = False  # RefinedWeb's line rules; a page that loses more than 5 % of its words goes
-    gopher_quality: bool = False  # Gopher's quality rules (MassiveText, A1.1)
-    gopher_repetition: bool = False  # Gopher's repetition rules (MassiveText, table A1)
-    fineweb_quality: bool = False  # FineWeb's own rules
-    image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
-    pairs: bool = True  # look for caption pairs at all
-    min_pair_chars: int = 5  # LAION: drop alt texts under 5 characters
-    min_pair_words: int = 1  # DataComp-basic has 3
-    max_pair_chars: int = 2_000  # LAION
-    max_pair_words: int = 0  # 0 is off (COYO: 256)
-    pair_forbidden: tuple[str, ...] = ("<PERSON>",)  # Kosmos-1 B.1.2: captions with special tags
 
 
 @dataclasses.dataclass(frozen=True)
-class Dedup:
+class Dedup(DuplicateRules):
     """Duplicates among documents (URL, exact text, near, lines) and among pairs (same image and text)."""
 
-    url: bool = True  # same normalised URL: newest wins
-    exact: bool = True  # same text after normalisation; for pairs, same image and text
-    image_sets: bool = False  # the same two or more images in the same order, whatever the text
-    near: bool = True  # MinHash over shingles
-    cluster: Literal["verified", "union", "bucket"] = "verified"  # docs/dedup.md: what makes a cluster of candidates
-    verify: Literal["signature", "exact"] = "signature"  # what candidates are compared by, where cluster = "verified"
-    unit: Literal["word", "char"] = "word"  # a shingle is a run of these
-    ngram: int = 5  # of so many; NeMo Curator: 24 characters
-    hasher: Literal["weft", "datasketch"] = "weft"  # "datasketch": signatures bit for bit its own, ten times slower
-    permutations: int = 128  # MinHash values of a document
-    threshold: float = 0.8  # Jaccard similarity that should be found ...
-    recall: float = 0.9  # ... with this probability: bands, rows and cut are chosen for it
-    keep: Literal["newest", "oldest", "longest", "quality", "most_images"] = "newest"  # which of a cluster stays
     rounds: int = 3  # of large-star/small-star in one job; a graph that needs more goes on in another
-    lines_once: bool = False  # C4: a line stays in one document of the corpus
-    lines_per_host: int = 0  # lines in so many documents of a host go from all of them; 0 is off (OBELICS: 3)
-    line_unit: Literal["line", "paragraph"] = "line"  # what the two rules above compare
-    evaluation: tuple[str, ...] = ()  # texts (.txt, .jsonl) that must not be in the corpus
-    evaluation_ngram: int = 13  # words in a row that tell a contaminated document (GPT-3: 13)
-    evaluation_hits: int = 1  # distinct ones that it takes ...
-    evaluation_window: int = 0  # ... within so many words; 0 is anywhere in the document
     index: str = ""  # directory of what earlier runs have seen: their documents win, and this run's are added
     buckets: int = 8  # output files
 
 
 @dataclasses.dataclass(frozen=True)
-class Fetch:
+class Fetch(FetchRules):
     """Image URLs → validated, resized bytes in blobs, and the index."""
 
-    http: bool = True  # False: only images the WARC files hold, in whatever size they hold them
-    timeout_s: float = 10.0  # for one whole request
-    stall_s: float = 5.0  # without a byte; 0 is off
-    retries: int = 2  # after the first attempt
-    max_bytes: int = 20_000_000  # of an image as fetched
-    max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
-    min_bytes: int = 0  # 0 is off (LAION-400M: 5,000)
-    max_side: int = 512  # as stored; never enlarged (LAION dataset-spec)
-    resize: Literal[  # img2dataset's modes, and never larger
-        "keep_ratio_largest", "keep_ratio", "center_crop", "border", "no"
-    ] = "keep_ratio_largest"  # max_side is of the longest side; the shortest; a square cut out; one with a border; none
-    format: Literal["jpeg", "webp", "png"] = "jpeg"  # as stored, in shards too
-    quality: int = 90  # of JPEG and WebP
     placeholder_urls: int = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
-    user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
-    honour_opt_out: bool = True  # X-Robots-Tag and TDM reservations of the image itself
-    opt_out: tuple[str, ...] = (  # directives that count where opt-outs are honoured; img2dataset's, and five more
-        "noai", "noimageai", "noml", "noindex", "noimageindex", "none", "unavailable_after", "tdm",
-    )  # fmt: skip
-    tdm_file: bool = True  # ask for /.well-known/tdmrep.json too, once per site, where "tdm" counts
-    robots: bool = True  # ask for robots.txt, once per site, and keep to it
-    interval_s: float = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
-    connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
-    allow_networks: tuple[str, ...] = ()  # such as "10.1.0.0/16": private networks that may be asked all the same
-    concurrency: int = 64  # connections per worker; as many images are held in memory
-    per_host: int = 2  # connections to one host
     earlier: tuple[str, ...] = ()  # outputs of earlier runs: what they have is not asked for again
     buckets: int = 8  # work units for HTTP; hosts are never split
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
+class Score(ClipChoice, ImageQuestions):
     """CLIP similarities."""
 
-    model: str = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
-    pretrained: str = (
-        ""  # of an architecture name: an open_clip tag, or "TAG=FILE": weights that are or were made like it
-    )
-    also: tuple[str, ...] = ()  # more models, "name" or "name@tag": column `others` of scores/; none of them decides
-    precision: Literal["fp32", "bf16", "fp16", "pure_bf16", "pure_fp16"] = "fp32"  # the halves are for a GPU
-    compile: bool = False  # torch.compile, for a GPU and much to do: compiling takes minutes
-    device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: a GPU where there is one
-    batch_size: int = 32  # images or texts at once
     max_text_chars: int = 500  # of a document's text that is compared with its images
-    unsafe_head: str = ""  # .safetensors of LAION's NSFW detector, or of another of its form, for this model's vectors
-    aesthetic_head: str = ""  # .safetensors of LAION's aesthetic predictor, version 1 or 2
-    watermark_head: str = ""  # .safetensors of a detector of your own, of the form of the NSFW detector
-    prompts: dict[str, tuple[str, ...]] = dataclasses.field(
-        default_factory=Table
-    )  # name = list of prompts: what images are asked for without a trained head (CLIP, 3.1.4)
-    evaluation_embeddings: tuple[str, ...] = ()  # .npy files of this model's vectors of evaluation images
     embeddings: bool = False  # True: keep the vectors of images and pairs, as files that clip-retrieval and faiss read
-    near_images: float = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
     buckets: int = 8  # batches are formed inside hash buckets, so their make-up never depends on the runner
     accelerator: str = "type:nvidia-l4;count:1;install-nvidia-driver"  # of Dataflow's workers for CLIP; "" is none
     min_ram: str = "16GB"  # likewise
 
 
 @dataclasses.dataclass(frozen=True)
-class Pack:
+class Pack(Recipe, Sequencing):
     """The recipe's decisions on images, then tokens and shards."""
 
     tokenizer: str = "train"  # "train", or a path to tokenizer.json or a sentencepiece .model
     vocab_size: int = 4096  # of a trained tokenizer, specials included
-    context_length: int = 2048  # Kosmos-1 Table 17
-    image_tokens: int = 64  # slots per image (Kosmos-2 paper, Table 7)
-    min_side: int = 64  # Kosmos-1 B.1.3: images under 64x64 px are discarded
-    max_aspect: float = 0.0  # longest over shortest side; 0 is off
-    max_side: int = 0  # of the image as fetched; 0 is off (OBELICS: 20,000)
-    drop_single_colour: bool = True  # Kosmos-1 B.1.3
-    max_images: int = 5  # Kosmos-1 3.1: the first so many of a document stay; 0 is off
-    min_document_images: int = 0  # documents with kept images, but fewer, are dropped (mmc4-core: 2)
-    max_document_images: int = 0  # documents with more kept images are dropped whole (OBELICS: 30); 0 is off
-    one_image_drop: float = 0.5  # Kosmos-1 3.1: share of one-image documents discarded, by hash
-    require_interspersed: bool = True  # Kosmos-1 B.1.3: an image with text before or after it
-    max_repeats: int = 10  # an image in more documents than this is furniture (OBELICS: 10); 0 is off
-    min_document_similarity: float = -1.0  # drop images whose best text similarity is lower (mmc4: 0.15)
-    matched_similarity: float = 0.25  # an image above it fits the text that it is matched with (mmc4-core) ...
-    min_matched_share: float = 0.0  # ... and so must this share of a document's kept images (mmc4-core: 0.75); 0 is off
-    min_mean_similarity: float = -1.0  # of a document's kept images, each with the text most like it; -1 is off
-    pair_min_side: int = 200  # Kosmos' loader: web pairs need both sides >= 200 px
-    pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
-    pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
     similarity_model: str = (
         ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
     )
-    pair_min_similarity_by_language: dict[str, float] = dataclasses.field(
-        default_factory=Table
-    )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)
-    pair_top_share: float = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
-    max_unsafe: float = 1.0  # drop images above it (LAION: 0.5, mmc4: 0.1); needs score.unsafe_head
-    min_aesthetic: float = 0.0  # drop images below it (LAION-Aesthetics: 4.5, OmniCorpus: 3.7); 0 is off
-    max_watermark: float = 1.0  # drop images above it (LAION-Aesthetics: 0.8); needs score.watermark_head
-    max_prompt: dict[str, float] = dataclasses.field(
-        default_factory=Table
-    )  # name = share: drop images that are this name of score.prompts with a larger probability
-    max_evaluation_similarity: float = 0.0  # cosine (DataComp: 0.604169 between ISC21's vectors); 0 is off
-    drop_near_images: bool = False  # True: of pairs with the same picture by score.near_images the largest stays
-    pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
-    evaluation_images: tuple[str, ...] = ()  # pictures and lists of their hashes (.txt) that must not be in the corpus
-    evaluation_distance: int = 4  # bits of the 64 of a perceptual hash that a copy of one may differ in
-    imageless: Literal["text", "drop"] = "text"  # documents left without images join the text corpus
-    max_document_chunks: int = 0  # sequences from one long document; 0 keeps all
     val_fraction: float = 0.05  # of documents, by hash; a pair goes where its page goes
     shards: int = 4  # per corpus, train; val has one
 
@@ -322,12 +192,6 @@ def changes(recipe: str) -> dict[str, dict[str, Any]]:
 def to_dict(config: Any) -> dict[str, Any]:
     """A config or section as plain values, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def digest(*sections: Any) -> str:
-    """Hash of sections (dataclasses or plain values): equal exactly when they decide the same."""
-    plain = [dataclasses.asdict(s) if dataclasses.is_dataclass(s) and not isinstance(s, type) else s for s in sections]
-    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@ deterministic, language-neutral row coder (half the time and a third of the byte
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from typing import NamedTuple
+import json
+from typing import Any, NamedTuple
 
 KEPT = "kept"
 DROPPED = "dropped"
@@ -31,6 +33,12 @@ def hash_unit(key: str, salt: str) -> float:
 def hash_bucket(key: str, buckets: int, salt: str = "") -> int:
     """Bucket of `key` in [0, buckets), the same on every machine (Python's own hash() is not)."""
     return min(int(hash_unit(key, salt) * buckets), buckets - 1)
+
+
+def digest(*sections: Any) -> str:
+    """Hash of sections (dataclasses or plain values): equal exactly when they decide the same."""
+    plain = [dataclasses.asdict(s) if dataclasses.is_dataclass(s) and not isinstance(s, type) else s for s in sections]
+    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 class Fate(NamedTuple):
@@ -212,3 +220,20 @@ def document_id(record_id: str, url: str, date: str, offset: int) -> str:
 def pair_id(image_url: str, text: str) -> str:
     """Id of a caption pair: the same picture with the same words is the same pair wherever it stands."""
     return stable_id("pair", image_url, text)
+
+
+class PairKey(NamedTuple):
+    """A caption pair on one page: the pair's id says which picture and words, the document's id says where."""
+
+    doc_id: str
+    pair_id: str
+
+    def __str__(self) -> str:
+        """As fates, kept/ and joins write it; ids are hex, so that the colon is none of theirs."""
+        return f"{self.doc_id}:{self.pair_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> PairKey:
+        """The key that `str` wrote."""
+        doc_id, _, pair = text.partition(":")
+        return cls(doc_id, pair)

@@ -1,7 +1,7 @@
 """What happens to one element or one group: pure functions, and one thin PTransform over them per file.
 
-io/        whole files, tables and tars, local or remote
-beam/      coders, hot keys, units of work: what every stage's graph needs
+io/        whole files, tables and tars, local or remote; units of work that write them
+beam/      coders and hot keys: what every graph needs
 archives/  WARC, ARC, WACZ → records
 extract/   a page → its document and caption pairs
 dedup/     documents and pairs → which of them are kept

@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 _PAGE = frozenset(("noai", "noml"))
 _IMAGES = frozenset(("noimageai", "noimageindex"))

@@ -17,7 +17,8 @@ import weft.schemas.config as configuration
 from weft.pipeline.demo import server, truth, web
 from weft.pipeline.report import report
 from weft.pipeline.run import inputs, manifest, registry
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
 # What a minute on two cores needs: short sequences, few slots per image, a small vocabulary. All else is the recipe's.

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from weft.pipeline.run.context import Context
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Sketch, hash_unit
 from weft.schemas.tables import DOCUMENTS, PAIRS
 from weft.transforms.dedup import minhash, rules

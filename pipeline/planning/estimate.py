@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from weft.pipeline.planning import dedup_plan
 from weft.pipeline.run import manifest
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
 STAGES = ("extract", "dedup", "fetch", "score", "pack")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from weft.pipeline.run import snapshots
-from weft.schemas.config import ConfigError, Extract
+from weft.schemas.config import Extract
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 from weft.transforms.io import files
 

@@ -22,7 +22,9 @@ from weft.pipeline.run import books, manifest
 from weft.pipeline.run.context import Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.runners import beam_options, errors, local_workers, orphans
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import digest
 from weft.transforms.dedup import index
 from weft.transforms.io import files
 from weft.transforms.score import image_scores
@@ -100,7 +102,7 @@ def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str,
         if stage.name == "score":
             values["files"] = image_scores.contents(config.score)
         source = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
-        made[stage.name] = configuration.digest(stage.name, manifest.VERSION, config.salt, values, source)
+        made[stage.name] = digest(stage.name, manifest.VERSION, config.salt, values, source)
     return made
 
 

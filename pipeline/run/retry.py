@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from weft.pipeline.run import manifest, registry
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch import previous_runs, unit
 from weft.transforms.fetch.blobs import Got
 from weft.transforms.fetch.client import MOVED

@@ -19,7 +19,7 @@ import zlib
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 from weft.transforms.io import files
 

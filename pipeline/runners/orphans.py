@@ -13,7 +13,7 @@ import grpc
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import stable_id
 
 _RUNNING = {api.JobState.STARTING, api.JobState.RUNNING, api.JobState.UPDATING, api.JobState.CANCELLING}

@@ -17,10 +17,10 @@ from weft.schemas import tables
 from weft.schemas.config import Extract
 from weft.schemas.records import DROPPED, KEPT, Capture, Fate, document_id
 from weft.transforms.archives.warc import Broken, Record, read_archive
-from weft.transforms.beam.work_units import Counts, run_unit, unit_name
 from weft.transforms.extract import page
 from weft.transforms.io import files
 from weft.transforms.io.parquet import TableWriter
+from weft.transforms.io.work_units import Counts, run_unit, unit_name
 
 OUTPUTS = ("documents", "pairs", "captures")
 _HTML = ("text/html", "application/xhtml+xml")

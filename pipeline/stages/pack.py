@@ -21,7 +21,8 @@ import apache_beam as beam
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import scored
 from weft.schemas import shards
-from weft.schemas.config import ConfigError, Pack
+from weft.schemas.config import Pack
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import KEPT, Fate, hash_unit
 from weft.schemas.shards import ShardInfo
 from weft.schemas.tables import FATES

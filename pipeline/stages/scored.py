@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 
 from weft.pipeline.run.context import Context
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 from weft.transforms.io.parquet import ReadTable
 from weft.transforms.pack.top_share import TopShare

@@ -6,7 +6,7 @@ import sys
 import time
 
 from weft.pipeline.run.context import Context
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 
 class _Watch:

@@ -6,7 +6,7 @@ import torch
 
 from weft.model_smoketest import data
 from weft.schemas import shards as contract
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 
 def mixture(kit, shards=None, log=lambda line: None, **changes):

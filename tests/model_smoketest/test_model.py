@@ -12,7 +12,8 @@ from weft.model_smoketest import vision
 from weft.model_smoketest.data import Sample, collate
 from weft.model_smoketest.train import build
 from weft.schemas import shards as contract
-from weft.schemas.config import TINY_CLIP, ConfigError
+from weft.schemas.parameters import ConfigError
+from weft.transforms.score.clip_weights import TINY_CLIP
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from weft.model_smoketest import data, evaluate
 from weft.model_smoketest import train as training
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 
 class Killed(BaseException):

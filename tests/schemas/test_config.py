@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 import weft.schemas.config as configuration
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import digest
 
 
 def test_layers_defaults_recipe_file_overrides(tmp_path):
@@ -64,7 +65,7 @@ def test_a_table_has_whatever_names_the_user_gives(tmp_path):
         configuration.to_dict(config), ["pack.pair_min_similarity_by_language.fr=0.2", "pack.shards=2"]
     )
     assert again.pack.pair_min_similarity_by_language == {"en": 0.28, "de": 0.26, "fr": 0.2}
-    assert configuration.digest(config.pack) != configuration.digest(again.pack)
+    assert digest(config.pack) != digest(again.pack)
     assert hash(config) == hash(configuration.load(str(file), ["pack.pair_min_similarity_by_language.de=0.26"]))
 
 
@@ -78,5 +79,5 @@ def test_kosmos1_holds_the_papers_rules():
 
 def test_digest_changes_exactly_when_a_value_does():
     config = configuration.load()
-    assert configuration.digest(config.pack) == configuration.digest(configuration.load().pack)
-    assert configuration.digest(config.pack) != configuration.digest(dataclasses.replace(config.pack, shards=5))
+    assert digest(config.pack) == digest(configuration.load().pack)
+    assert digest(config.pack) != digest(dataclasses.replace(config.pack, shards=5))

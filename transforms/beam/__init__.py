@@ -1,1 +1,1 @@
-"""What every stage's graph needs: coders for records, keys with too many values, units of work."""
+"""What every graph needs: coders for records, and keys with too many values."""

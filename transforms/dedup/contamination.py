@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup.shingles import words
 from weft.transforms.io import files
 

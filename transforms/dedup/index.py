@@ -15,7 +15,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from weft.schemas.config import ConfigError, Dedup
+from weft.schemas.config import Dedup
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Sketch, stable_id
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.rules import Drop

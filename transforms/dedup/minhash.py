@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup import shingles
 from weft.transforms.dedup.shingles import Hashes, Scheme, words
 

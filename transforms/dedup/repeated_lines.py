@@ -34,7 +34,7 @@ from typing import Any, Literal
 import apache_beam as beam
 import xxhash
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup.shingles import words
 from weft.transforms.io.parquet import ReadTable

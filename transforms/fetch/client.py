@@ -23,7 +23,8 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from weft.schemas.config import ConfigError, Fetch
+from weft.schemas.config import Fetch
+from weft.schemas.parameters import ConfigError
 from weft.transforms import optout
 from weft.transforms.fetch.guard import Guard
 from weft.transforms.fetch.rate_limit import FIRST_WAIT_S, MAX_WAIT_S, THROTTLED, Gate

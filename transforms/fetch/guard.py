@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 ADDRESSES_TRIED = 3  # of a host with several
 _LIFE_S = 300.0  # how long an answer is used before its name is asked for again

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from weft.schemas.config import ConfigError, Fetch
+from weft.schemas.config import Fetch
+from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch.blobs import Got
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused

@@ -11,13 +11,11 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 
-import weft.schemas.config as configuration
 from weft.schemas.config import Fetch
-from weft.schemas.records import DROPPED, KEPT, Fate, ImageRow
+from weft.schemas.records import DROPPED, KEPT, Fate, ImageRow, digest
 from weft.schemas.tables import IMAGES
 from weft.transforms import optout
 from weft.transforms.archives.warc import Record, read_archive, read_captures
-from weft.transforms.beam.work_units import Counts, run_unit, unit_name, write_fates
 from weft.transforms.fetch import decode, previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Got, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
@@ -26,6 +24,7 @@ from weft.transforms.fetch.scheduler import fetch_all
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
+from weft.transforms.io.work_units import Counts, run_unit, unit_name, write_fates
 from weft.transforms.urls import image_key
 
 STAGE = "fetch"
@@ -49,7 +48,7 @@ def fetch_unit(
     source, values = item
     wanted = sorted(set(values))
     name = source if wanted[0][2] < 0 else f"warc-{unit_name(source)}"
-    print_ = configuration.digest(fingerprint, [list(value) for value in wanted])
+    print_ = digest(fingerprint, [list(value) for value in wanted])
 
     spool = Spool(output, name, print_)
     index = files.join(output, "images", "index", f"{name}.parquet")

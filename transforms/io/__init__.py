@@ -1,1 +1,1 @@
-"""Whole files, local or remote; Parquet tables; tars. Each is written so that nobody ever sees half of it."""
+"""Whole files, local or remote; Parquet tables; tars; units of work that write them. Nobody ever sees half of one."""

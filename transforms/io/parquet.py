@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import apache_beam as beam
 import pyarrow as pa
@@ -18,9 +19,11 @@ import pyarrow.parquet as pq
 
 from weft.schemas.records import hash_bucket
 from weft.schemas.tables import to_table
+from weft.transforms.beam import coders
 from weft.transforms.io import files
 
 ROW_GROUP_ROWS = 2_000  # documents hold long texts: small groups keep a reader's memory small
+Row = TypeVar("Row")  # a NamedTuple whose fields are columns of the table: what is read is what is asked for
 _END = "\x00end"  # makes every bucket exist, so that an empty table is a table all the same
 
 
@@ -62,6 +65,55 @@ class TableWriter:
         if len(self._rows) > above:
             self._writer.write_table(to_table(self._rows, self._schema))
             self._rows = []
+
+
+def read(path: str, record: type[Row]) -> Iterator[Row]:
+    """Rows of one Parquet file as `record`s, a row group at a time.
+
+    Args:
+        record: a NamedTuple; its fields name the columns that are read, and a field of structs the NamedTuple that
+            these become. Timestamps are integers of microseconds. A column that the file lacks takes its default.
+
+    Raises:
+        KeyError: the file lacks a column that has no default.
+    """
+    names, makers = _fields(record)
+    defaults: dict[str, Any] = getattr(record, "_field_defaults", {})
+    with files.open_read(path) as stream:
+        parquet = pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
+        there = [name for name in names if name in parquet.schema_arrow.names]
+        for group in range(parquet.num_row_groups):
+            table = parquet.read_row_group(group, columns=there)
+            columns = []
+            for name, make in zip(names, makers, strict=True):
+                if name not in there:
+                    columns.append([defaults[name]] * table.num_rows)
+                    continue
+                column = table.column(name)
+                if pa.types.is_timestamp(column.type):
+                    column = column.cast(pa.int64())
+                values = column.to_pylist()
+                columns.append([make(value) for value in values] if make else values)
+            yield from map(record._make, zip(*columns, strict=True))  # type: ignore[attr-defined]
+
+
+@cache
+def _fields(record: Any) -> tuple[tuple[str, ...], tuple[Callable[[Any], Any] | None, ...]]:
+    """Names of a record's fields, and what makes each field's value of what Parquet gives (None: it is right)."""
+    hints = get_type_hints(record)
+    return tuple(hints), tuple(_maker(hint) for hint in hints.values())
+
+
+def _maker(hint: Any) -> Callable[[Any], Any] | None:
+    if hasattr(hint, "_make"):
+        return lambda value: None if value is None else hint(**value)
+    origin = getattr(hint, "__origin__", None)
+    inner = next((made for made in map(_maker, get_args(hint)) if made), None)
+    if origin is tuple:  # Parquet gives lists, and tuples for the entries of maps
+        return lambda value: None if value is None else tuple(map(inner, value) if inner else value)
+    if origin is list and inner:
+        return lambda value: None if value is None else [inner(one) for one in value]
+    return inner
 
 
 def read_rows(path: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -157,6 +209,22 @@ class Files(beam.PTransform):
 def _matches(pattern: str) -> Iterator[str]:
     for path, _ in files.listing(pattern):
         yield path
+
+
+@dataclasses.dataclass
+class Read(beam.PTransform):
+    """PBegin → rows of every file of a list or pattern as `record`s (see `read`), one element a file."""
+
+    paths: Sequence[str] | str
+    record: type
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Any]:
+        coders.register(self.record)
+        return (
+            begin
+            | "Files" >> Files(self.paths)
+            | "Read" >> beam.FlatMap(read, self.record).with_output_types(self.record)
+        )
 
 
 @dataclasses.dataclass

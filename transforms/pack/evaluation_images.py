@@ -18,7 +18,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from weft.schemas.config import ConfigError, Fetch
+from weft.schemas.config import Fetch
+from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch.decode import Refused, prepare
 from weft.transforms.io import files
 

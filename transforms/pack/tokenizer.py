@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import BOS, EOS, IMAGE_END, IMAGE_START, PAD, SPECIALS, TOKENIZER_INFO, UNK, Vocabulary
 from weft.transforms.io import files
 

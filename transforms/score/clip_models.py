@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from weft.schemas.config import ConfigError, clip_name
 from weft.schemas.config import Score as ScoreConfig
-from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, convert, weights
+from weft.schemas.parameters import ConfigError
+from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, clip_name, convert, weights
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer

@@ -13,12 +13,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.schemas.config import ConfigError
+from weft import configs
+from weft.schemas.parameters import ConfigError
 
+TINY_CLIP = Path(configs.__file__).resolve().parent / "tiny_clip"  # the offline default: what "weft-tiny" means
 SUFFIX = ".safetensors"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save's zip, and bare pickles
 _PREPROCESS = ("mean", "std", "interpolation", "resize_mode")
+
+
+def clip_name(model: str) -> str:
+    """The open_clip model name for a configured one: "weft-tiny" becomes the shipped `local-dir:`."""
+    return f"local-dir:{TINY_CLIP}" if model == "weft-tiny" else model
 
 
 class Weights(NamedTuple):

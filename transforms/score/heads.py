@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 KINDS = ("unsafe", "aesthetic", "watermark")
 _PROBABILITY = ("unsafe", "watermark")  # with ReLU between layers and a sigmoid at the end

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import apache_beam as beam
 import numpy as np
 
-from weft.schemas.config import ConfigError, Pack, Score
+from weft.schemas.config import Pack, Score
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
 from weft.transforms.beam import hot_keys
 from weft.transforms.io import files

@@ -14,12 +14,11 @@ from weft.pipeline.stages.dedup.work import ReadDrops, Work
 from weft.schemas.config import Dedup
 from weft.schemas.records import Sketch
 from weft.schemas.tables import DROPS, EDGES, SKETCHES
-from weft.transforms.beam import work_units
 from weft.transforms.dedup import rules
 from weft.transforms.dedup.lsh import Edge, Signed, SimilarPairs
 from weft.transforms.dedup.one_per_bucket import Seats
 from weft.transforms.dedup.rules import COLUMNS, STAGE, Drop, EqualKeys, OneCopy, sketches, takes_part
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, work_units
 
 
 def sketch(work: Work) -> work_units.Counts:

@@ -9,11 +9,10 @@ import apache_beam as beam
 from weft.pipeline.stages.dedup.work import Work, by_component
 from weft.schemas.records import Sketch
 from weft.schemas.tables import DROPS, EDGES
-from weft.transforms.beam import work_units
 from weft.transforms.dedup.components import Stars
 from weft.transforms.dedup.lsh import Edge
 from weft.transforms.dedup.one_per_bucket import OnePerBucket
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, work_units
 
 _LOG = logging.getLogger(__name__)
 

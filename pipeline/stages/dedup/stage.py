@@ -29,7 +29,8 @@ from weft.pipeline.stages.dedup.find import find, sketch
 from weft.pipeline.stages.dedup.link import link, seat
 from weft.pipeline.stages.dedup.settle import settle
 from weft.pipeline.stages.dedup.work import Work
-from weft.schemas.config import ConfigError, Dedup
+from weft.schemas.config import Dedup
+from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup import contamination, minhash, rules
 from weft.transforms.dedup.rules import STAGE
 from weft.transforms.io import files, parquet

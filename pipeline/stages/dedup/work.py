@@ -10,10 +10,9 @@ import apache_beam as beam
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.schemas.records import Sketch
-from weft.transforms.beam import work_units
 from weft.transforms.dedup import index
 from weft.transforms.dedup.rules import RULES, STAGE, Drop, OneCopy
-from weft.transforms.io import parquet
+from weft.transforms.io import parquet, work_units
 
 ROWS_PER_UNIT = 5_000  # documents that are worth a worker process
 

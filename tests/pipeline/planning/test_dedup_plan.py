@@ -9,7 +9,8 @@ from dedup_stage import document, run, text
 
 from weft.pipeline import cli
 from weft.pipeline.planning import dedup_plan
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Sketch
 from weft.schemas.tables import DOCUMENTS
 from weft.transforms.dedup import rules

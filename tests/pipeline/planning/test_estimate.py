@@ -10,7 +10,7 @@ import weft.schemas.config as configuration
 from weft.pipeline import cli
 from weft.pipeline.planning import estimate
 from weft.pipeline.run import manifest
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 from weft.pipeline.run import books
 from weft.schemas.records import Fate
-from weft.transforms.beam.work_units import write_fates
+from weft.transforms.io.work_units import write_fates
 
 
 def fates(output, rows):

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from weft.pipeline.run import inputs
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 
 
 def test_files_globs_directories_are_one_sorted_list(tmp_path):

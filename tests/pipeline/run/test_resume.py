@@ -22,7 +22,8 @@ from recording_web import RecordingWeb, plant, recording_web
 from weft.pipeline.run import books, manifest, registry, retry
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import fetch
-from weft.schemas.config import Config, ConfigError, Fetch
+from weft.schemas.config import Config, Fetch
+from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch.spool import Spool
 
 HOSTS, EACH, BUCKETS = 8, 30, 3

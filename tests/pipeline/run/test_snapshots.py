@@ -9,7 +9,7 @@ from crawl_server import crawl_server, lay_out
 
 from weft.pipeline import cli
 from weft.pipeline.run import inputs, snapshots
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import web_files
 
 ID = "CC-MAIN-2024-10"

@@ -11,7 +11,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from weft.pipeline.run import registry
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options, local_workers
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 
 
 @pytest.mark.parametrize("flags", [(), ("--runner=DirectRunner",), ("--runner", "direct"), ("--runner=FnApiRunner",)])

@@ -21,7 +21,8 @@ from weft.pipeline.run import books, manifest
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import fetch
 from weft.pipeline.stages.extract import extract_file
-from weft.schemas.config import Config, ConfigError, Extract, Fetch
+from weft.schemas.config import Config, Extract, Fetch
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Document, KeptRow, Pair
 from weft.schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
 from weft.transforms.archives.warc import parse_date

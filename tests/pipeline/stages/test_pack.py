@@ -11,7 +11,8 @@ from pack_world import LOCAL, OVERRIDES, World, array, fates, jpeg, run, samples
 
 import weft.schemas.config as configuration
 from weft.schemas import shards
-from weft.schemas.config import Config, ConfigError
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Score, hash_unit
 from weft.schemas.tables import CUTS
 from weft.transforms.io.parquet import write_table

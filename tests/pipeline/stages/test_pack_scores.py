@@ -9,7 +9,7 @@ from pack_world import LOCAL, OVERRIDES, World, fates, run, samples, url
 import weft.schemas.config as configuration
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import pack
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageScore, Score
 
 OFF = ("pack.pair_min_similarity=-1.0", "pack.min_document_similarity=-1.0", "pack.val_fraction=0.0", "pack.shards=1")

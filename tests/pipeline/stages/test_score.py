@@ -17,11 +17,13 @@ from weft.pipeline.demo import pictures
 from weft.pipeline.run import books, registry
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import score
-from weft.schemas.config import TINY_CLIP, Config, ConfigError, Dedup, Score
+from weft.schemas.config import Config, Dedup, Score
+from weft.schemas.parameters import ConfigError
 from weft.schemas.tables import CUTS, DOCUMENTS, IMAGES, KEPT, PAIRS
 from weft.transforms.io.parquet import write_table
 from weft.transforms.score import clip
 from weft.transforms.score.clip import Clip, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip_weights import TINY_CLIP
 
 Row = dict[str, Any]
 SCENES = {name: pictures.sample_scene(f"score-{name}") for name in "abcd"}

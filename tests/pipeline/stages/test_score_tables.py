@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 from weft.pipeline.demo import pictures
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import score
-from weft.schemas.config import Config, ConfigError, Pack, Score
+from weft.schemas.config import Config, Pack, Score
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageRow, KeptRow
 from weft.transforms.score import clip, heads
 from weft.transforms.score.clip import ImageHandler, ImageRef, TextHandler, TextRef

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup.contamination import Evaluation, Hit, load, ngram_hashes
 from weft.transforms.dedup.minhash import words
 from weft.transforms.io import files

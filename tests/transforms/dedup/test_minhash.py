@@ -6,7 +6,7 @@ import pytest
 from datasketch import MinHash
 from scipy.stats import binom
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_bucket
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.minhash import Bands, choose, found

@@ -9,7 +9,7 @@ import xxhash
 from apache_beam.testing.util import assert_that, equal_to
 
 from weft.pipeline.runners import beam_options
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup.repeated_lines import (
     Keyed,

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from weft.schemas.config import ConfigError, Fetch
+from weft.schemas.config import Fetch
+from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch.client import Client, Response
 from weft.transforms.fetch.guard import Guard, is_public
 

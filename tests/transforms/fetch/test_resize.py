@@ -13,7 +13,8 @@ from PIL import Image
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 from img2dataset.resizer import Resizer
 
-from weft.schemas.config import ConfigError, Fetch
+from weft.schemas.config import Fetch
+from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import image_suffix
 from weft.transforms.fetch import previous_runs
 from weft.transforms.fetch.decode import Prepared, Refused, prepare

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -9,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from weft.pipeline.runners import beam_options
-from weft.schemas.records import Capture, Fate, hash_bucket
-from weft.schemas.tables import CAPTURES, FATES
+from weft.schemas.records import Capture, Document, Fate, ImageMeta, hash_bucket
+from weft.schemas.tables import CAPTURES, DOCUMENTS, FATES
 from weft.transforms.io import parquet
 from weft.transforms.io.parquet import (
     ReadTable,
@@ -99,3 +100,25 @@ def test_read_table_reads_every_file_once(tmp_path: Path) -> None:
         keys = p | ReadTable(paths, ("key",)) | beam.Map(lambda row: row["key"])
         _ = keys | beam.combiners.ToList() | "Keep" >> beam.Map(keep)
     assert out.read_text().split("\n") == [row.key for row in ROWS]
+
+
+def test_rows_are_read_as_what_is_asked_for(tmp_path: Path) -> None:
+    """Nested records, lists with gaps and times come back as they were; fewer columns are a narrower record."""
+    meta = ImageMeta("alt", "caption", "", 3, None, "", "figcaption")
+    whole = Document(
+        "id", "u", 7, "w", 1, "r", "en", 0.5, "t", ["a", None], [None, "i"], [None, meta], [None, ["j"]], "by", "", ""
+    )
+    write_table(str(tmp_path / "d"), [whole], DOCUMENTS)
+    assert list(parquet.read(str(tmp_path / "d"), Document)) == [whole]
+
+    class Narrow(NamedTuple):
+        url: str
+        newer: str = "default"  # a column that older tables lack
+
+    assert list(parquet.read(str(tmp_path / "d"), Narrow)) == [Narrow("u")]
+
+    class Missing(NamedTuple):
+        nothere: str
+
+    with pytest.raises(KeyError):
+        list(parquet.read(str(tmp_path / "d"), Missing))

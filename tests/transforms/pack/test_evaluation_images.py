@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weft.schemas.config import ConfigError, Fetch
+from weft.schemas.config import Fetch
+from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch.decode import Prepared, prepare
 from weft.transforms.io import files
 from weft.transforms.pack.evaluation_images import Known, dull, load

@@ -8,7 +8,7 @@ import sys
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import SPECIALS, Vocabulary
 from weft.transforms.pack import tokenizer
 

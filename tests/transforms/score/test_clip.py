@@ -17,9 +17,11 @@ from PIL import Image
 
 from weft.pipeline.demo import pictures, tiny_clip
 from weft.pipeline.runners import beam_options
-from weft.schemas.config import TINY_CLIP, ConfigError, Score
+from weft.schemas.config import Score
+from weft.schemas.parameters import ConfigError
 from weft.transforms.score import clip, clip_models
 from weft.transforms.score.clip import Clip, Embedding, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip_weights import TINY_CLIP
 
 CONFIG = Score(device="cpu", batch_size=16, buckets=3)
 SCENES = [pictures.sample_scene(f"clip-test-{n}") for n in range(150)]

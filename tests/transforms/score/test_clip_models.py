@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from weft.schemas.config import TINY_CLIP, ConfigError, Score
+from weft.schemas.config import Score
+from weft.schemas.parameters import ConfigError
 from weft.transforms.score import clip, clip_models
 from weft.transforms.score.clip import Embedding, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip_weights import TINY_CLIP
 
 TEXTS = [TextRef(str(n), f"a photo of {n} {word}") for n, word in enumerate(["dogs", "a café", "nothing"] * 6)]
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.score import heads
 
 RNG = np.random.default_rng(7)

@@ -7,7 +7,8 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from safetensors.numpy import save_file
 
-from weft.schemas.config import ConfigError, Pack, Score
+from weft.schemas.config import Pack, Score
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageScore
 from weft.schemas.tables import IMAGE_SCORES, to_table
 from weft.transforms.score import heads, image_scores, neighbours

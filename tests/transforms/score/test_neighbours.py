@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weft.schemas.config import ConfigError
+from weft.schemas.parameters import ConfigError
 from weft.transforms.score import neighbours
 
 

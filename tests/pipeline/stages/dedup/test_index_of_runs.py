@@ -10,7 +10,8 @@ import pytest
 from dedup_stage import checksums, document, pair, run, text, verdicts
 
 from weft.pipeline.run import registry
-from weft.schemas.config import Config, ConfigError, Dedup
+from weft.schemas.config import Config, Dedup
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Document
 from weft.transforms.dedup import index
 

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from dedup_stage import again, checksums, document, pair, run, text, verdicts
 
-from weft.schemas.config import ConfigError, Dedup
+from weft.schemas.config import Dedup
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Document, Pair, hash_unit
 from weft.schemas.tables import DOCUMENTS
 from weft.transforms.io.parquet import write_table

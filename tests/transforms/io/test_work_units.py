@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from weft.schemas.records import DROPPED, KEPT, Fate
-from weft.transforms.beam.work_units import run_unit, unit_name, write_fates
+from weft.transforms.io.work_units import run_unit, unit_name, write_fates
 
 
 def test_a_unit_is_done_once_for_each_fingerprint(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What dedup kept is read once, from its own archive's file, without the lines that it loses."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+
+import weft.schemas.config as configuration
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
+from weft.schemas.records import Document, KeptRow, Pair, PairKey
+from weft.schemas.tables import CUTS, DOCUMENTS, KEPT, PAIRS
+from weft.transforms.io.parquet import write_table
+
+
+class Texts(NamedTuple):
+    doc_id: str
+    warc_file: str
+    warc_offset: int
+    texts: list[str | None]
+
+
+def document(doc_id: str, warc_file: str, offset: int, *texts: str | None) -> Document:
+    meta = [None] * len(texts)
+    return Document(doc_id, "", 0, warc_file, offset, "", "en", 1.0, "", list(texts), [None] * len(texts), meta)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    one = [document("a", "1.warc", 0, "first\nsecond\nthird", None), document("b", "1.warc", 9, "of b")]
+    two = [document("a", "2.warc", 0, "another copy"), document("c", "2.warc", 5, "of c")]
+    for name, rows in {"x": one, "y": two}.items():
+        write_table(str(tmp_path / f"documents/{name}.parquet"), rows, DOCUMENTS)
+    pairs = [
+        Pair(p, d, "", f"http://h/{p}", "words", "alt", "en", 1.0) for p, d in (("p", "a"), ("q", "a"), ("p", "c"))
+    ]
+    for name in ("x", "y"):  # the same record in two archives: its pairs stand in both files
+        write_table(str(tmp_path / f"pairs/{name}.parquet"), pairs, PAIRS)
+    kept = [KeptRow("document", "a", "a", "1.warc", 0), KeptRow("document", "c", "c", "2.warc", 5)]
+    kept += [KeptRow("pair", str(PairKey(d, p)), d, "", 0) for p, d in (("p", "a"), ("p", "c"))]
+    write_table(str(tmp_path / "kept/k.parquet"), kept, KEPT)
+    write_table(str(tmp_path / "cuts/k.parquet"), [("a", [1])], CUTS)
+    return tmp_path
+
+
+def context(output: Path, *overrides: str) -> Context:
+    return Context(str(output), (), configuration.load(overrides=overrides), "x", ("--direct_num_workers=1",))
+
+
+@pytest.mark.parametrize(("rule", "of_a"), [("false", "first\nsecond\nthird"), ("true", "first\nthird")])
+def test_each_kept_document_is_read_once_from_its_own_archive(output: Path, rule: str, of_a: str) -> None:
+    ctx = context(output, f"dedup.lines_once={rule}")
+    with ctx.pipeline() as p:
+        wanted = [Texts("a", "1.warc", 0, [of_a, None]), Texts("c", "2.warc", 5, ["of c"])]
+        assert_that(p | KeptDocuments(ctx, Texts), equal_to(wanted))
+
+
+def test_each_kept_pair_is_read_once(output: Path) -> None:
+    ctx = context(output)
+    with ctx.pipeline() as p:
+        keys = p | KeptPairs(ctx, Pair) | beam.Map(lambda pair: PairKey(pair.doc_id, pair.pair_id))
+        assert_that(keys, equal_to([PairKey("a", "p"), PairKey("c", "p")]))
