@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import apache_beam as beam
 import pyarrow as pa
@@ -77,7 +77,7 @@ def read(path: str, record: type[Row]) -> Iterator[Row]:
     Raises:
         KeyError: the file lacks a column that has no default.
     """
-    names, makers = _fields(record)
+    names, makers = _fields(cast(Any, record))
     defaults: dict[str, Any] = getattr(record, "_field_defaults", {})
     with files.open_read(path) as stream:
         parquet = pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
