@@ -85,6 +85,11 @@ class Tar:
         """Keys in an order that `salt` decides."""
         return sorted(self.samples, key=lambda key: (hash_unit(key, salt), key))
 
+    def part(self, key: str, suffix: str) -> bytes:
+        """One part of a sample, as it is."""
+        with open(self.path, "rb") as file:
+            return _bytes(file, self.samples[key][suffix])
+
     def read(self, corpus: str, key: str, vocabulary: Vocabulary) -> Sample:
         """A whole sample.
 

@@ -262,7 +262,8 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, manifest, registry
+    from weft.pipeline.run import inputs, manifest
+    from weft.pipeline.run.run import Run
 
     known = manifest.read_run(options.output)
     if known is None and _occupied(options.output):
@@ -293,9 +294,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
             )
     manifest.write_run(options.output, config, found)
     quiet = getattr(options, "quiet", False)
-    return registry.Run(
-        options.output, tuple(found), config, tuple(flags), quiet, (lambda line: None) if quiet else _say
-    )
+    return Run(options.output, tuple(found), config, tuple(flags), quiet, (lambda line: None) if quiet else _say)
 
 
 def _occupied(output: str) -> bool:

@@ -11,7 +11,8 @@ import pytest
 import weft.schemas.config as configuration
 from weft.pipeline.demo import run as demo_run
 from weft.pipeline.demo import server, web
-from weft.pipeline.run import inputs, manifest, registry
+from weft.pipeline.run import inputs, manifest
+from weft.pipeline.run.run import Run
 
 PAGES = 200
 
@@ -48,7 +49,7 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
         found = inputs.expand([str(small_web / "warcs")])
         found = list(reversed(found)) if reverse else found
         manifest.write_run(str(output), config, found)
-        registry.Run(str(output), tuple(found), config, flags, quiet=True).go(names)
+        Run(str(output), tuple(found), config, flags, quiet=True).go(names)
         return output
 
     return go

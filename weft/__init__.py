@@ -1,1 +1,61 @@
-"""From Common Crawl to a multimodal corpus you can train on."""
+"""From Common Crawl to a multimodal corpus you can train on: `weft` as a library.
+
+One page          extract_html
+Beam transforms   ReadArchives, ExtractPages, Deduplicate, FetchImages, EmbedImages, PackShards
+Their parameters  PageRules, DuplicateRules, FetchRules, ClipChoice, Sequencing
+Finished runs     load_config, read_table, ShardDataset
+Rows              Document, Pair, ImageMeta, ImageRow, Fate
+
+A transform takes rows and gives rows, knows no path but those that it is given, and runs on any Beam runner. What a
+name needs is imported when it is first used: `import weft` alone imports neither Beam nor torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weft.model_smoketest.dataset import ShardDataset as ShardDataset
+    from weft.schemas.config import load as load_config  # noqa: F401 - a public name
+    from weft.schemas.parameters import ClipChoice as ClipChoice
+    from weft.schemas.parameters import ConfigError as ConfigError
+    from weft.schemas.parameters import DuplicateRules as DuplicateRules
+    from weft.schemas.parameters import FetchRules as FetchRules
+    from weft.schemas.parameters import PageRules as PageRules
+    from weft.schemas.parameters import Sequencing as Sequencing
+    from weft.schemas.records import Document as Document
+    from weft.schemas.records import Fate as Fate
+    from weft.schemas.records import ImageMeta as ImageMeta
+    from weft.schemas.records import ImageRow as ImageRow
+    from weft.schemas.records import Pair as Pair
+    from weft.transforms.io.parquet import read_table as read_table
+
+_HOME = {
+    "ShardDataset": "weft.model_smoketest.dataset:ShardDataset",
+    "load_config": "weft.schemas.config:load",
+    "ConfigError": "weft.schemas.parameters:ConfigError",
+    "PageRules": "weft.schemas.parameters:PageRules",
+    "DuplicateRules": "weft.schemas.parameters:DuplicateRules",
+    "FetchRules": "weft.schemas.parameters:FetchRules",
+    "ClipChoice": "weft.schemas.parameters:ClipChoice",
+    "Sequencing": "weft.schemas.parameters:Sequencing",
+    "Document": "weft.schemas.records:Document",
+    "Fate": "weft.schemas.records:Fate",
+    "ImageMeta": "weft.schemas.records:ImageMeta",
+    "ImageRow": "weft.schemas.records:ImageRow",
+    "Pair": "weft.schemas.records:Pair",
+    "read_table": "weft.transforms.io.parquet:read_table",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'weft' has no attribute {name!r}")
+    module, _, attribute = _HOME[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

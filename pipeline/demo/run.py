@@ -17,6 +17,7 @@ import weft.schemas.config as configuration
 from weft.pipeline.demo import server, truth, web
 from weft.pipeline.report import report
 from weft.pipeline.run import inputs, manifest, registry
+from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
@@ -49,7 +50,7 @@ def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     manifest.write_run(options.output, config, found)
     with server.serve(home) as port:
         served = _connect(config, port)
-        run = registry.Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
+        run = Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
         run.go([stage.name for stage in registry.STAGES])
     verdict = truth.judge(options.output, home)
     files.write_atomic(files.join(options.output, "truth.json"), json.dumps(verdict, indent=1, sort_keys=True) + "\n")

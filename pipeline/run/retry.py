@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from weft.pipeline.run import manifest, registry
+from weft.pipeline.run.run import Run
 from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch import previous_runs, unit
 from weft.transforms.fetch.blobs import Got
@@ -22,7 +23,7 @@ from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files, parquet
 
 
-def failed(run: registry.Run) -> int:
+def failed(run: Run) -> int:
     """Open a run's fetch again for what failed and may pass; how many images that is.
 
     Raises:

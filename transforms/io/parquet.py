@@ -128,6 +128,25 @@ def read_rows(path: str, columns: Sequence[str] | None = None) -> Iterator[dict[
             yield from table.to_pylist()
 
 
+def read_table(directory: str, record: type[Row]) -> Iterator[Row]:
+    """Rows of a table of a finished run, file after file in the order of their names.
+
+        for document in weft.read_table("out/documents", weft.Document): …
+
+    Args:
+        directory: of the table, local or remote.
+        record: a NamedTuple of the columns that are wanted, as in `read`.
+
+    Raises:
+        FileNotFoundError: there is no table.
+    """
+    found = files.listing(files.join(directory, "*.parquet"))
+    if not found:
+        raise FileNotFoundError(f"no table at {directory}")
+    for path, _ in found:
+        yield from read(path, record)
+
+
 def count_rows(pattern: str) -> int:
     """Rows of all files that match, from their footers alone."""
     total = 0

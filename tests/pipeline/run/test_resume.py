@@ -21,6 +21,7 @@ from recording_web import RecordingWeb, plant, recording_web
 
 from weft.pipeline.run import books, manifest, registry, retry
 from weft.pipeline.run.context import Context
+from weft.pipeline.run.run import Run
 from weft.pipeline.stages import fetch
 from weft.schemas.config import Config, Fetch
 from weft.schemas.parameters import ConfigError
@@ -120,7 +121,7 @@ def test_what_failed_and_may_pass_is_asked_for_again_and_nothing_else(tmp_path: 
     urls, output, calm = addresses(), tmp_path / "failed", tmp_path / "calm"
     plant(str(output), urls)
     once = dataclasses.replace(config(web), fetch=dataclasses.replace(config(web).fetch, retries=0))
-    run = registry.Run(str(output), (), once, ALONE, quiet=True)
+    run = Run(str(output), (), once, ALONE, quiet=True)
     with pytest.raises(ConfigError, match="there is none"):
         retry.failed(run)
     prints = registry.fingerprints(once, ())

@@ -8,7 +8,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from weft.pipeline.run import registry
+from weft.pipeline.run import run
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options, local_workers
 from weft.schemas.config import Config
@@ -67,7 +67,7 @@ def test_a_stage_goes_on_when_its_worker_was_killed():
             raise end
         return end
 
-    assert registry._persist(stage, Context("o", (), Config(), "f", say=told.append)) == {"page": 3}
+    assert run._persist(stage, Context("o", (), Config(), "f", say=told.append)) == {"page": 3}
     assert told == ["a worker process was killed: going on with what is left"] * 2
 
 
@@ -76,7 +76,7 @@ def test_a_stage_whose_workers_die_again_and_again_says_what_to_do():
         raise RuntimeError(local_workers.LOST)
 
     with pytest.raises(ConfigError, match="direct_num_workers"):
-        registry._persist(stage, Context("o", (), Config(), "f"))
+        run._persist(stage, Context("o", (), Config(), "f"))
 
 
 def test_an_unknown_flag_names_the_nearest():

@@ -1,0 +1,91 @@
+"""Finished shards in a PyTorch loop of one's own: an IterableDataset, with nothing else of weft to know.
+
+    for sample in ShardDataset("out/shards", "interleaved"): …
+
+Samples come whole and undecoded, in an order that (seed, epoch) decides. Between processes of torch.distributed and
+workers of a DataLoader every sample goes to exactly one. For training that resumes in mid-epoch see data.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from weft.model_smoketest.data import Tar, read_vocabulary, tars_of
+from weft.schemas import shards as contract
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import hash_unit
+
+
+class ShardSample(TypedDict):
+    """One training sequence of `length` tokens with `images` pictures."""
+
+    key: str
+    input_ids: Tensor  # (length,) int64
+    loss_mask: Tensor  # (length,) uint8: 1 where the token is to be predicted
+    image_slots: Tensor  # (images, image_tokens) int64: the positions that each picture's embeddings take
+    images: list[bytes]  # JPEG, PNG or WebP, in the order of the slots
+    meta: dict[str, Any]  # KEY.json: where it comes from
+
+
+class ShardDataset(IterableDataset[ShardSample]):
+    """The samples of one corpus and split, once an epoch.
+
+    Args:
+        shards: a run's `shards/` directory.
+        corpus: "interleaved", "pairs" or "text".
+        split: "train" or "val".
+        seed: another one gives another order.
+
+    Attributes:
+        vocabulary: size and special ids of the tokenizer, and slots per image.
+        epoch: set it before each pass for another order.
+
+    Raises:
+        ConfigError: no shards there, or a damaged one; of a damaged sample when it is reached.
+    """
+
+    def __init__(self, shards: str, corpus: str, split: str = "train", seed: int = 0) -> None:
+        if corpus not in contract.CORPORA or split not in contract.SPLITS:
+            raise ConfigError(f"no {corpus}/{split} in shards: one of {contract.CORPORA}, one of {contract.SPLITS}")
+        self.vocabulary = read_vocabulary(shards)
+        self.corpus, self.seed, self.epoch = corpus, seed, 0
+        self._tars = [Tar(path) for path in tars_of(shards, corpus, split)]
+
+    def __len__(self) -> int:
+        """Samples of an epoch, over all processes and workers."""
+        return sum(len(tar.samples) for tar in self._tars)
+
+    def __iter__(self) -> Iterator[ShardSample]:
+        salt = f"dataset:{self.seed}:{self.epoch}"
+        mine, of = _place()
+        number = 0
+        for tar in sorted(self._tars, key=lambda tar: (hash_unit(tar.path.name, salt), tar.path.name)):
+            for key in tar.order(salt):
+                if number % of == mine:
+                    yield self._sample(tar, key)
+                number += 1
+
+    def _sample(self, tar: Tar, key: str) -> ShardSample:
+        sample = tar.read(self.corpus, key, self.vocabulary)
+        return ShardSample(
+            key=key,
+            input_ids=torch.from_numpy(sample.ids),
+            loss_mask=torch.from_numpy(sample.mask),
+            image_slots=torch.from_numpy(contract.image_slots(sample.ids, self.vocabulary)),
+            images=list(sample.images),
+            meta=json.loads(tar.part(key, contract.META)),
+        )
+
+
+def _place() -> tuple[int, int]:
+    """(this reader's number, how many there are) over processes and their loading workers."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if distributed else (0, 1)
+    worker = get_worker_info()
+    return (rank * worker.num_workers + worker.id, world * worker.num_workers) if worker else (rank, world)

@@ -1,0 +1,45 @@
+"""Shards in somebody else's loop: every sample once, whoever reads it, in an order that can be repeated."""
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from weft.model_smoketest.dataset import ShardDataset
+from weft.schemas import shards as contract
+from weft.schemas.parameters import ConfigError
+
+
+@pytest.mark.parametrize("corpus", contract.CORPORA)
+def test_samples_are_whole(kit, corpus):
+    dataset = ShardDataset(str(kit.shards), corpus)
+    samples = list(dataset)
+    assert len(samples) == len(dataset) == len({sample["key"] for sample in samples}) > 0
+    for sample in samples:
+        assert sample["input_ids"].shape == sample["loss_mask"].shape
+        assert sample["image_slots"].shape == (len(sample["images"]), kit.vocabulary.image_tokens)
+        assert torch.all(sample["input_ids"][sample["image_slots"]] == kit.vocabulary.image)
+        assert not sample["loss_mask"][sample["image_slots"]].any()
+
+
+def test_the_order_is_of_seed_and_epoch(kit):
+    dataset = ShardDataset(str(kit.shards), "pairs", seed=1)
+    first = [sample["key"] for sample in dataset]
+    assert [sample["key"] for sample in dataset] == first
+    dataset.epoch = 1
+    second = [sample["key"] for sample in dataset]
+    assert second != first and sorted(second) == sorted(first)
+    assert [s["key"] for s in ShardDataset(str(kit.shards), "pairs", seed=2)] != first
+
+
+def test_loading_workers_share_the_samples(kit):
+    dataset = ShardDataset(str(kit.shards), "interleaved")
+    one = sorted(sample["key"] for sample in dataset)
+    loader = DataLoader(dataset, batch_size=None, num_workers=2)
+    assert sorted(sample["key"] for sample in loader) == one
+
+
+def test_what_is_not_there_is_one_line(kit, tmp_path):
+    with pytest.raises(ConfigError, match="no video/train in shards"):
+        ShardDataset(str(kit.shards), "video")
+    with pytest.raises(ConfigError, match="run `weft pack` first"):
+        ShardDataset(str(tmp_path), "pairs")
