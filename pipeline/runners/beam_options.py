@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -54,7 +56,9 @@ def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
         return beam.Pipeline(options=made)
     # exec: the shell that Beam calls shall not stand between; -P: nothing of the directory that weft was called in.
-    command = f"exec {sys.executable} -P -m weft.pipeline.runners.worker"
+    # Beam gives such workers none of the options, and the file systems need theirs (--s3_endpoint_url, …).
+    told = shlex.quote(json.dumps(made.get_all_options(drop_default=True), default=str))
+    command = f"exec env PIPELINE_OPTIONS={told} {shlex.quote(sys.executable)} -P -m weft.pipeline.runners.worker"
     workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
     assert local_workers.WatchedWorkerHandler  # registered with Beam by its import
     direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here

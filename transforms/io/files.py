@@ -2,8 +2,9 @@
 
 Paths are local or of any scheme Beam's FileSystems knows (gs://, s3://, hdfs://); http(s):// can be read
 (transforms/io/web_files.py). A remote file that cannot be had now raises Unavailable, whatever the store.
-Locally a file is written under a temporary name and renamed; on an object store an upload becomes visible when
-it is closed, which is the same promise.
+Locally a file is written under a temporary name and renamed; for an object store it is kept here (in memory, or in a
+temporary file where it is large) and uploaded when it is whole. So a block that raises, a writer that is dropped and an
+attempt that comes late publish nothing of their own but whole files.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import tempfile
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +20,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
 
-from weft.transforms.io.object_files import ObjectFile, file_system
+from weft.transforms.io import object_files
 from weft.transforms.io.web_files import Unavailable, WebFile
 from weft.transforms.io.web_files import size as web_size
 
 SIZES_AT_ONCE = 16
 _BUFFER = 64 << 10
+_IN_MEMORY = 8 << 20  # of a file that is to be uploaded
 
 
 def is_local(path: str) -> bool:
@@ -54,7 +57,7 @@ def open_read(path: str) -> BinaryIO:
         return io.BufferedReader(WebFile(path), _BUFFER)
     if is_local(path):
         return open(path, "rb")
-    return cast(BinaryIO, io.BufferedReader(ObjectFile(path), _BUFFER))
+    return cast(BinaryIO, io.BufferedReader(object_files.ObjectFile(path), _BUFFER))
 
 
 def read_bytes(path: str) -> bytes:
@@ -65,6 +68,9 @@ def read_bytes(path: str) -> bytes:
 
 def read_range(path: str, offset: int, length: int) -> bytes:
     """`length` bytes from `offset`."""
+    if not is_local(path) and not is_web(path):
+        with object_files.unavailable(path, "read"):
+            return object_files.store(path).get(path, offset, length)
     with open_read(path) as stream:
         stream.seek(offset)
         return stream.read(length)
@@ -78,10 +84,11 @@ def atomic(path: str) -> Iterator[BinaryIO]:
         OSError: nothing is left under `path` that was not there before.
     """
     if not is_local(path):
-        # Closing is what publishes an upload, so a failed block must not reach it.
-        stream = file_system(path).create(path, compression_type=CompressionTypes.UNCOMPRESSED)
-        yield cast(BinaryIO, stream)
-        stream.close()
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
+            yield cast(BinaryIO, spooled)
+            spooled.seek(0)
+            with object_files.unavailable(path, "write"):
+                object_files.store(path).put(path, cast(BinaryIO, spooled))
         return
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -115,15 +122,18 @@ def exists(path: str) -> bool:
             return web_size(path) >= 0
         except FileNotFoundError:
             return False
-    return os.path.exists(path) if is_local(path) else bool(file_system(path).exists(path))
+    return os.path.exists(path) if is_local(path) else bool(object_files.listing(path))
 
 
 def listing(pattern: str) -> list[tuple[str, int]]:
     """(path, bytes) of every file that matches the glob, sorted by path; temporary files are left out."""
     if is_web(pattern):
         return [(pattern, web_size(pattern))]
-    found = file_system(pattern).match([pattern])[0].metadata_list
-    return sorted((m.path, int(m.size_in_bytes)) for m in found if ".tmp-" not in m.path)
+    if is_local(pattern):
+        found = [(m.path, int(m.size_in_bytes)) for m in FileSystems.match([pattern])[0].metadata_list]
+    else:
+        found = object_files.listing(pattern)
+    return sorted((path, size) for path, size in found if ".tmp-" not in path)
 
 
 def sizes(paths: Iterable[str]) -> list[int | None]:
@@ -148,11 +158,7 @@ def remove_tree(path: str) -> None:
         elif os.path.exists(path):
             os.unlink(path)
         return
-    found = [m.path for m in file_system(path).match([join(path, "**")])[0].metadata_list]
-    if not found and exists(path):  # a file
-        found = [path]
-    if found:
-        file_system(path).delete(found)
+    object_files.remove(path)
 
 
 def stem(path: str) -> str:

@@ -1,17 +1,27 @@
-"""Files in object stores, through Beam's file systems: gs://, s3://, hdfs:// and what else is installed.
+"""Files in object stores: s3:// and gs:// by one client a process, hdfs:// and what else is installed by Beam.
 
-path → a file system that is there (or one line that names the extra to install), path → a stream. Beam's clients retry
-what may pass; what does not come in the end is `Unavailable`, so that an outage is never taken for a damaged file.
+path → a store that is there (or one line that names the extra to install) → exact ranges, whole uploads, listings.
+
+Beam's own file systems read 16 MB for a picture of 50 KB, make a client for every file, and publish what was written
+so far when a writer is dropped. So s3:// and gs:// go through the stores' own clients (boto3, google-cloud-storage,
+made from Beam's options), which pool connections and retry: a read asks for the bytes that are wanted, and a file is
+one upload of all of it. What does not come in the end is `Unavailable`, so that an outage is never taken for a damaged
+file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
-from collections.abc import Sequence
-from typing import Any
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, Protocol
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -19,37 +29,109 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.io.web_files import Unavailable
 
 _EXTRAS = {"gs": "gcp", "s3": "aws", "azfs": "azure", "hdfs": "hadoop"}
+_NEEDS = {"gs": "google.cloud.storage", "s3": "boto3"}  # what Beam looks for only when it is used
+FIRST_READ, MOST_READ = 64 << 10, 8 << 20  # bytes asked for at once: doubled while a file is read on and on
+_DELETED_AT_ONCE = 1_000  # S3's limit
 
 
-def file_system(path: str) -> type[FileSystems]:
-    """Beam's file systems, once it is known that one of them takes `path`.
+class Store(Protocol):
+    """What is asked of an object store. Paths are whole: s3://bucket/key."""
+
+    def size(self, path: str) -> int:
+        """Bytes of a file; FileNotFoundError where there is none."""
+
+    def get(self, path: str, start: int, length: int) -> bytes:
+        """At most `length` bytes from `start`, fewer at the end of the file; FileNotFoundError where there is none."""
+
+    def put(self, path: str, stream: BinaryIO) -> None:
+        """All of `stream` as a file, whole or not at all; replaces what was there."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        """A small file where there was none; whether it was made."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """(path, bytes) of every file whose path begins like this."""
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Delete files; one that is gone already is no error."""
+
+
+_stores: dict[str, Store] = {}
+_making = threading.Lock()
+
+
+def store(path: str) -> Store:
+    """The store that a path is of, with the process' client for it.
 
     Raises:
-        ConfigError: none does.
+        ConfigError: nothing that is installed takes such paths.
     """
     scheme = path.partition("://")[0]
-    if FileSystems._pipeline_options is None:  # no pipeline has been made yet, and s3:// does not work without
+    if scheme not in _stores:
+        with _making:
+            if scheme not in _stores:
+                _check(path, scheme)
+                _stores[scheme] = {"s3": _S3, "gs": _Google}.get(scheme, _Beam)()
+    return _stores[scheme]
+
+
+def configure(flags: Sequence[str]) -> None:
+    """Give the stores Beam's own flags (`--s3_endpoint_url`, …); a worker's come with its job."""
+    FileSystems.set_options(PipelineOptions(list(flags)))
+    _stores.clear()
+
+
+def _check(path: str, scheme: str) -> None:
+    if FileSystems._pipeline_options is None:  # no pipeline has been made yet
         FileSystems.set_options(PipelineOptions([]))
     try:
         FileSystems.get_filesystem(path)
-        there = scheme != "s3" or importlib.util.find_spec("boto3") is not None  # which Beam's s3:// looks for later
-    except (ValueError, OSError):  # OSError: hdfs:// without its client
+        there = scheme not in _NEEDS or importlib.util.find_spec(_NEEDS[scheme]) is not None
+    except (ValueError, OSError, ModuleNotFoundError):  # OSError: hdfs:// without its client
         there = False
     if there:
-        return FileSystems
+        return
     if scheme in _EXTRAS:
         extra = _EXTRAS[scheme]
         raise ConfigError(f"{path}: {scheme}:// needs the extra [{extra}]: pip install 'apache-beam[{extra}]'")
     raise ConfigError(f"{path}: there is no file system for {scheme}://")
 
 
-def configure(flags: Sequence[str]) -> None:
-    """Give the file systems Beam's own flags (`--s3_endpoint_url`, …); a pipeline does so itself when it is made."""
-    FileSystems.set_options(PipelineOptions(list(flags)))
+def listing(pattern: str) -> list[tuple[str, int]]:
+    """(path, bytes) of every file that matches: `*` within a directory, `**` through all below."""
+    prefix = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+    with unavailable(pattern):
+        if prefix == pattern:
+            try:
+                return [(pattern, store(pattern).size(pattern))]
+            except FileNotFoundError:
+                return []
+        matches = re.compile(FileSystem.translate_pattern(pattern)).match
+        return [(path, size) for path, size in store(pattern).list(prefix) if matches(path)]
+
+
+def remove(path: str) -> None:
+    """Delete a file, or all that is below a directory."""
+    with unavailable(path):
+        where = store(path)
+        found = [one for one, _ in where.list(f"{path.rstrip('/')}/")]
+        where.delete([*found, path])
+
+
+@contextlib.contextmanager
+def unavailable(path: str, what: str = "reach") -> Iterator[None]:
+    """Whatever a store's client raises, as `Unavailable`; but for what is not there, and what a user can mend."""
+    try:
+        yield
+    except (FileNotFoundError, ConfigError, Unavailable):
+        raise
+    except Exception as error:  # each store's client has errors of its own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise Unavailable(f"cannot {what} {path}: {reason}; the same command goes on later") from None
 
 
 class ObjectFile(io.RawIOBase):
-    """A file of an object store, to be read.
+    """A file of an object store, to be read. Reads on ask for more and more at once; after a seek, for little again.
 
     Raises:
         FileNotFoundError: there is none.
@@ -57,9 +139,11 @@ class ObjectFile(io.RawIOBase):
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        where = file_system(path)
-        self._inner: Any = self._tried(where.open, path, compression_type=CompressionTypes.UNCOMPRESSED)
+        self._path, self._at, self._ahead = path, 0, FIRST_READ
+        self._held, self._begins = b"", 0
+        with unavailable(path, "read"):
+            self._store = store(path)
+            self._size = self._store.size(path)
 
     def readable(self) -> bool:
         return True
@@ -68,27 +152,186 @@ class ObjectFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return int(self._inner.tell())
+        return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._tried(self._inner.seek, offset, whence)
-        return self.tell()
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, begin + offset)
+        return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._tried(self._inner.read, len(buffer))
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        offset = self._at - self._begins
+        if not 0 <= offset < len(self._held):
+            follows = offset == len(self._held)
+            self._ahead = min(2 * self._ahead, MOST_READ) if follows else FIRST_READ
+            with unavailable(self._path, "read"):
+                self._held = self._store.get(self._path, self._at, max(wanted, self._ahead))
+            if not self._held:
+                raise Unavailable(f"cannot read {self._path}: it ends at {self._at:,} of {self._size:,} bytes")
+            self._begins, offset = self._at, 0
+        data = self._held[offset : offset + wanted]
         buffer[: len(data)] = data
+        self._at += len(data)
         return len(data)
 
-    def close(self) -> None:
-        if not self.closed and hasattr(self, "_inner"):
-            self._inner.close()
-        super().close()
 
-    def _tried(self, call: Any, *arguments: Any, **more: Any) -> Any:
+class _S3:
+    """boto3's client, made from Beam's S3 options; its own retries."""
+
+    def __init__(self) -> None:
+        from apache_beam.io.aws.clients.s3.boto3_client import Client
+
+        self._client: Any = Client(FileSystems._pipeline_options).client
+
+    def size(self, path: str) -> int:
+        with self._missing(path):
+            return int(self._client.head_object(**_place(path))["ContentLength"])
+
+    def get(self, path: str, start: int, length: int) -> bytes:
+        with self._missing(path):
+            try:
+                answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{start + length - 1}")
+            except self._client.exceptions.ClientError as error:
+                if _code(error) in ("InvalidRange", "416"):
+                    return b""
+                raise
+            return bytes(answer["Body"].read())
+
+    def put(self, path: str, stream: BinaryIO) -> None:
+        place = _place(path)
+        self._client.upload_fileobj(stream, place["Bucket"], place["Key"])  # in parts where it is large
+
+    def create(self, path: str, data: bytes) -> bool:
         try:
-            return call(*arguments, **more)
-        except FileNotFoundError:
+            self._client.put_object(**_place(path), Body=data, IfNoneMatch="*")
+        except self._client.exceptions.ClientError as error:
+            if _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409"):
+                return False
             raise
-        except Exception as error:  # each store's client has errors of its own
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise Unavailable(f"cannot read {self._path}: {reason}; the same command goes on later") from None
+        return True
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        bucket, key = _place(prefix).values()
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
+            for found in page.get("Contents", ()):
+                yield f"s3://{bucket}/{found['Key']}", int(found["Size"])
+
+    def delete(self, paths: Sequence[str]) -> None:
+        for begin in range(0, len(paths), _DELETED_AT_ONCE):
+            places = [_place(path) for path in paths[begin : begin + _DELETED_AT_ONCE]]
+            keys = [{"Key": place["Key"]} for place in places if place["Key"]]
+            answer = self._client.delete_objects(Bucket=places[0]["Bucket"], Delete={"Objects": keys, "Quiet": True})
+            if answer.get("Errors"):
+                raise OSError(f"{answer['Errors'][0].get('Message', 'not deleted')}")
+
+    @contextlib.contextmanager
+    def _missing(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except self._client.exceptions.ClientError as error:
+            if _code(error) in ("404", "NoSuchKey", "NotFound"):
+                raise FileNotFoundError(f"no file {path}") from None
+            raise
+
+
+def _place(path: str) -> dict[str, str]:
+    bucket, _, key = path.partition("://")[2].partition("/")
+    return {"Bucket": bucket, "Key": key}
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+class _Google:
+    """google-cloud-storage's client, made from Beam's Google options; its own retries."""
+
+    def __init__(self) -> None:
+        from apache_beam.io.gcp import gcsio
+        from google.api_core import exceptions
+
+        self._client: Any = gcsio.create_storage_client(FileSystems._pipeline_options)
+        self._errors: Any = exceptions
+
+    def _blob(self, path: str) -> Any:
+        place = _place(path)
+        return self._client.bucket(place["Bucket"]).blob(place["Key"])
+
+    def size(self, path: str) -> int:
+        blob = self._blob(path)
+        with self._missing(path):
+            blob.reload()
+        return int(blob.size)
+
+    def get(self, path: str, start: int, length: int) -> bytes:
+        with self._missing(path):
+            try:
+                return bytes(self._blob(path).download_as_bytes(start=start, end=start + length - 1, checksum=None))
+            except self._errors.RequestRangeNotSatisfiable:
+                return b""
+
+    def put(self, path: str, stream: BinaryIO) -> None:
+        self._blob(path).upload_from_file(stream, rewind=True)
+
+    def create(self, path: str, data: bytes) -> bool:
+        try:
+            self._blob(path).upload_from_string(data, if_generation_match=0)
+        except self._errors.PreconditionFailed:
+            return False
+        return True
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        bucket, key = _place(prefix).values()
+        for blob in self._client.list_blobs(bucket, prefix=key):
+            yield f"gs://{bucket}/{blob.name}", int(blob.size)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError), self._missing(path):
+                self._blob(path).delete()
+
+    @contextlib.contextmanager
+    def _missing(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except self._errors.NotFound:
+            raise FileNotFoundError(f"no file {path}") from None
+
+
+class _Beam:
+    """Beam's file systems, for all else. A whole file is copied into a stream that is closed only when all is in it."""
+
+    def size(self, path: str) -> int:
+        if not FileSystems.exists(path):
+            raise FileNotFoundError(f"no file {path}")
+        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+
+    def get(self, path: str, start: int, length: int) -> bytes:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            stream.seek(start)
+            return bytes(stream.read(length))
+
+    def put(self, path: str, stream: BinaryIO) -> None:
+        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as target:
+            shutil.copyfileobj(stream, target, MOST_READ)
+
+    def create(self, path: str, data: bytes) -> bool:
+        if FileSystems.exists(path):  # the best that can be done: such stores know no condition
+            return False
+        self.put(path, io.BytesIO(data))
+        return True
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        for found in FileSystems.match([f"{prefix}**"])[0].metadata_list:
+            yield found.path, int(found.size_in_bytes)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        there = [path for path in paths if FileSystems.exists(path)]
+        if there:
+            FileSystems.delete(there)
+
+
+os.register_at_fork(after_in_child=_stores.clear)  # a connection is of one process
