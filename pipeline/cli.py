@@ -7,15 +7,14 @@ user can cause is one line on stderr and exit status 2; a traceback is a bug.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import logging
 import os
 import re
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -164,14 +163,14 @@ def _say(line: str) -> None:
 
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from weft.pipeline.run import registry, retry
+    from weft.pipeline.run import lock, registry, retry
     from weft.pipeline.runners import beam_options
     from weft.transforms.io import object_files
 
     beam_options.check(flags)
     object_files.configure(flags)
     names = [s.name for s in registry.STAGES] if options.command == "run" else [options.command]
-    with _locked(options.output):
+    with lock.held(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         if getattr(options, "retry_failed", False):
             retry.failed(run)
@@ -183,7 +182,9 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _model(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    with _locked(options.output):
+    from weft.pipeline.run import lock
+
+    with lock.held(options.output):
         open_run(options, flags, needs_input=False).go([options.command])
 
 
@@ -199,10 +200,11 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.demo import run
+    from weft.pipeline.run import lock
     from weft.pipeline.runners import beam_options
 
     beam_options.check(flags)
-    with _locked(options.output):
+    with lock.held(options.output):
         run.demo(options, flags)
 
 
@@ -298,30 +300,15 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
 
 
 def _occupied(output: str) -> bool:
-    from weft.transforms.io import files
+    from weft.pipeline.run import lock
+    from weft.transforms.io import files, object_files
 
     if not files.is_local(output):
-        return bool(files.listing(files.join(output, "*")))
+        below = object_files.store(output).list(f"{output.rstrip('/')}/")
+        return any(not path.endswith(f"/{lock.NAME}") for path, _ in islice(below, 2))
     if os.path.exists(output) and not os.path.isdir(output):
         raise ConfigError(f"{output} is a file, not a directory")
-    return os.path.isdir(output) and any(name != ".lock" for name in os.listdir(output))
-
-
-@contextmanager
-def _locked(output: str) -> Iterator[None]:
-    """Hold the output directory, so that two runs cannot write into it at once (local directories only)."""
-    if "://" in output:
-        yield
-        return
-    if os.path.exists(output) and not os.path.isdir(output):
-        raise ConfigError(f"{output} is a file, not a directory")
-    os.makedirs(output, exist_ok=True)
-    with open(os.path.join(output, ".lock"), "w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"another weft is writing to {output}") from None
-        yield
+    return os.path.isdir(output) and any(name != lock.NAME for name in os.listdir(output))
 
 
 def _quieten() -> None:

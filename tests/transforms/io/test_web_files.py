@@ -2,11 +2,12 @@
 
 import io
 import random
+import sys
 
 import pytest
 from crawl_server import crawl_server
 
-from weft.transforms.io import files, web_files
+from weft.transforms.io import files, object_files, web_files
 from weft.transforms.io.files import Unavailable
 
 DATA = random.Random(7).randbytes(3_000_000)
@@ -122,7 +123,9 @@ def test_sizes_of_many_are_known_at_once_and_silence_is_none(root):
         ("nix", "no file system"),
     ],
 )
-def test_a_store_that_is_not_installed_names_its_extra(scheme, extra):
+def test_a_store_that_is_not_installed_names_its_extra(scheme, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)  # as where the extra is not installed
+    monkeypatch.setattr(object_files, "_stores", {})
     for call in (files.read_bytes, files.listing, files.exists):
         with pytest.raises(ValueError, match=extra.replace("[", r"\[")) as raised:
             call(f"{scheme}://bucket/a")

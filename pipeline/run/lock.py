@@ -1,0 +1,110 @@
+"""One weft at a time on an output directory.
+
+Local: an flock, which the kernel lets go of when its process ends. On an object store: an object that is made only
+where there is none, says who made it, and is renewed as long as that one lives; one that has not been renewed for
+STALE_S, or whose process is gone from this very machine, is taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files, object_files
+
+RENEW_S, STALE_S = 60.0, 600.0
+NAME = ".lock"
+
+
+@contextlib.contextmanager
+def held(output: str) -> Iterator[None]:
+    """Hold the output directory while the block runs.
+
+    Raises:
+        ConfigError: another weft holds it, or it is a file.
+    """
+    with _object(files.join(output, NAME)) if not files.is_local(output) else _file(output):
+        yield
+
+
+@contextlib.contextmanager
+def _file(output: str) -> Iterator[None]:
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise ConfigError(f"{output} is a file, not a directory")
+    os.makedirs(output, exist_ok=True)
+    with open(os.path.join(output, NAME), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"another weft is writing to {output}") from None
+        yield
+
+
+@contextlib.contextmanager
+def _object(path: str) -> Iterator[None]:
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "begun": time.time()}
+    store = object_files.store(path)
+    with object_files.unavailable(path, "write"):
+        while not store.create(path, _dumps(me)):
+            holder = _read(path)
+            if holder is None:
+                continue  # let go of in between
+            if not _dead(holder):
+                since = max(0.0, time.time() - holder.get("begun", 0.0))
+                raise ConfigError(
+                    f"another weft is writing to {path.removesuffix('/' + NAME)} (process {holder.get('pid')} on "
+                    f"{holder.get('host')}, for {since / 60:.0f} min); if it is dead, its lock ends {STALE_S / 60:.0f} "
+                    "minutes after it"
+                )
+            store.delete([path])
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_S):
+            with contextlib.suppress(Exception):  # an outage; the next time may go better
+                files.write_atomic(path, _dumps(me))
+
+    keeper = threading.Thread(target=renew, name="renew_lock", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join(RENEW_S)
+        with contextlib.suppress(Exception):
+            store.delete([path])
+
+
+def _dumps(me: dict[str, Any]) -> bytes:
+    return json.dumps(me | {"renewed": time.time()}).encode()
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(files.read_bytes(path)))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+
+
+def _dead(holder: dict[str, Any]) -> bool:
+    if time.time() - holder.get("renewed", 0.0) > STALE_S:
+        return True
+    if holder.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(int(holder.get("pid", 0)), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False

@@ -1,0 +1,78 @@
+"""One weft at a time on an output, local or on a store; what a dead one left is no obstacle."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_s3
+import pytest
+
+from weft.pipeline.run import lock
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files, object_files
+
+OUTPUT = f"{fake_s3.BUCKET}/run"
+PATH = f"{OUTPUT}/{lock.NAME}"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[None]:
+    with fake_s3.serve() as flags:
+        object_files.configure(flags)
+        yield
+    object_files.configure(())
+
+
+@pytest.fixture(params=["local", "remote"])
+def output(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "remote":
+        request.getfixturevalue("store")
+    return str(tmp_path / "run") if request.param == "local" else OUTPUT
+
+
+def test_a_second_run_is_refused_and_a_later_one_is_not(output: str) -> None:
+    for _ in range(2):
+        with lock.held(output), pytest.raises(ConfigError, match="another weft is writing to"), lock.held(output):
+            pass
+    assert files.is_local(output) or not files.exists(PATH)
+
+
+def test_a_lock_is_let_go_of_when_the_run_fails(output: str) -> None:
+    with pytest.raises(RuntimeError), lock.held(output):
+        raise RuntimeError
+    with lock.held(output):
+        pass
+
+
+@pytest.mark.usefixtures("store")
+def test_the_lock_of_the_dead_is_taken_over() -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    here = {"host": socket.gethostname(), "renewed": time.time()}
+    for dead in (
+        {**here, "pid": int(gone.stdout)},  # its process is gone from this machine
+        {"host": "elsewhere", "pid": 1, "renewed": time.time() - lock.STALE_S - 1},  # not renewed for too long
+    ):
+        files.write_atomic(PATH, json.dumps(dead))
+        with lock.held(OUTPUT):
+            assert json.loads(files.read_bytes(PATH))["pid"] == os.getpid()
+    for alive in ({**here, "pid": os.getpid()}, {**here, "host": "elsewhere", "pid": 1}):
+        files.write_atomic(PATH, json.dumps(alive))
+        with pytest.raises(ConfigError, match="its lock ends 10 minutes after"), lock.held(OUTPUT):
+            pass
+    object_files.remove(PATH)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_lock_is_renewed_while_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "RENEW_S", 0.05)
+    with lock.held(OUTPUT):
+        first = json.loads(files.read_bytes(PATH))["renewed"]
+        deadline = time.monotonic() + 20
+        while json.loads(files.read_bytes(PATH))["renewed"] == first and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert json.loads(files.read_bytes(PATH))["renewed"] > first

@@ -1,0 +1,65 @@
+"""A whole run on an object store, with two worker processes: the bytes of a local one, whoever else wants the place."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_s3
+import pytest
+
+from weft.pipeline.demo import run as demo_run
+from weft.pipeline.run import lock
+from weft.transforms.io import files, object_files
+
+STAGES = ("extract", "dedup", "fetch", "score", "pack")
+OUTPUT = f"{fake_s3.BUCKET}/out"
+TIMED = ("images/index", "manifest.json", "run.json", "started.json")  # say when, or what else a run was told
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[tuple[str, ...]]:
+    with fake_s3.serve() as flags:
+        object_files.configure(flags)
+        yield flags
+    object_files.configure(())
+
+
+def weft(*arguments: str, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "weft", *arguments, "--quiet", "--", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def remote(store: tuple[str, ...], small_web: Path, served_web: int) -> str:
+    """A run like `finished`, on the store."""
+    connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
+    settings = [part for one in (*demo_run.SMALL, connect) for part in ("--set", one)]
+    for stage in STAGES:
+        done = weft(
+            stage, "--input", str(small_web / "warcs"), "--output", OUTPUT, *settings,
+            flags=(*store, "--direct_num_workers=2"),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+    return OUTPUT
+
+
+def test_every_byte_is_that_of_a_local_run(remote: str, finished: Path) -> None:
+    there = {path.removeprefix(f"{remote}/"): path for path, _ in files.listing(f"{remote}/**")}
+    here = {str(path.relative_to(finished)): path for path in finished.rglob("*") if path.is_file()}
+    assert there.keys() == here.keys() - {lock.NAME}
+    same = [name for name in there if not any(word in name for word in TIMED)]
+    assert len(same) > 50
+    assert [name for name in same if files.read_bytes(there[name]) != here[name].read_bytes()] == []
+
+
+def test_two_runs_at_once_are_one_too_many(remote: str, store: tuple[str, ...]) -> None:
+    with lock.held(remote):
+        done = weft("pack", "--output", remote, flags=store)
+    assert done.returncode == 2 and "another weft is writing to s3://weft/out" in done.stderr
+
+
+def test_a_finished_stage_is_skipped_there_too(remote: str, store: tuple[str, ...], small_web: Path) -> None:
+    command = [sys.executable, "-m", "weft", "extract", "--input", str(small_web / "warcs"), "--output", remote]
+    done = subprocess.run([*command, "--", *store], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and "done before, skipped" in done.stderr
