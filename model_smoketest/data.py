@@ -15,9 +15,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from weft.model_smoketest import shard_files
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
@@ -65,21 +66,21 @@ class Member(NamedTuple):
 class Tar:
     """A shard: keys and, for each, its parts by suffix."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         """Reads the headers alone.
 
         Raises:
             ConfigError: the file is no whole tar.
         """
-        self.path = path
+        self.path = os.fspath(path)
         self.samples: dict[str, dict[str, Member]] = {}
         try:
-            with tarfile.open(path, "r:") as tar:
+            with shard_files.open_buffered(self.path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
                 for info in tar:
                     key, _, suffix = info.name.partition(".")
                     self.samples.setdefault(key, {})[suffix] = Member(info.offset_data, info.size)
         except tarfile.TarError as error:
-            raise damaged(path, str(error)) from None
+            raise damaged(self.path, str(error)) from None
 
     def order(self, salt: str) -> list[str]:
         """Keys in an order that `salt` decides."""
@@ -87,8 +88,17 @@ class Tar:
 
     def part(self, key: str, suffix: str) -> bytes:
         """One part of a sample, as it is."""
-        with open(self.path, "rb") as file:
-            return _bytes(file, self.samples[key][suffix])
+        return self._bytes(self.samples[key][suffix])
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def _bytes(self, member: Member) -> bytes:
+        return shard_files.read_range(self.path, member.offset, member.size)
+
+    def _array(self, member: Member) -> npt.NDArray[np.generic]:
+        return np.lib.format.read_array(io.BytesIO(self._bytes(member)), allow_pickle=False)
 
     def read(self, corpus: str, key: str, vocabulary: Vocabulary) -> Sample:
         """A whole sample.
@@ -99,13 +109,12 @@ class Tar:
         parts = self.samples[key]
         spans = sorted(filter(contract.is_image, parts), key=_image_position)
         try:
-            with open(self.path, "rb") as file:
-                ids = _array(file, parts[contract.INPUT_IDS]).astype(np.int64)
-                if corpus == "interleaved":
-                    mask = _array(file, parts[contract.LOSS_MASK]).astype(np.uint8)
-                else:
-                    mask = contract.loss_mask(ids, vocabulary)
-                images = tuple(_bytes(file, parts[suffix]) for suffix in spans)
+            ids = self._array(parts[contract.INPUT_IDS]).astype(np.int64)
+            if corpus == "interleaved":
+                mask = self._array(parts[contract.LOSS_MASK]).astype(np.uint8)
+            else:
+                mask = contract.loss_mask(ids, vocabulary)
+            images = tuple(self._bytes(parts[suffix]) for suffix in spans)
             slots = contract.image_slots(ids, vocabulary)
         except (KeyError, ValueError) as error:
             raise damaged(self.path, f"sample {key}: {error}") from None
@@ -115,7 +124,7 @@ class Tar:
         return Sample(key, ids, mask, images)
 
 
-def damaged(path: Path, why: str) -> ConfigError:
+def damaged(path: str, why: str) -> ConfigError:
     """The error of a shard that breaks the contract."""
     return ConfigError(f"{path} is damaged ({why}): delete its directory and run `weft pack` again")
 
@@ -123,15 +132,6 @@ def damaged(path: Path, why: str) -> ConfigError:
 def _image_position(suffix: str) -> int:
     position = suffix.partition(".")[0]
     return int(position) if position.isdigit() else 0  # of a pair it is the suffix alone
-
-
-def _bytes(file: Any, member: Member) -> bytes:
-    file.seek(member.offset)
-    return file.read(member.size)
-
-
-def _array(file: Any, member: Member) -> npt.NDArray[np.generic]:
-    return np.lib.format.read_array(io.BytesIO(_bytes(file, member)), allow_pickle=False)
 
 
 def cut(sample: Sample, start: int, length: int, vocabulary: Vocabulary) -> Sample:
@@ -190,7 +190,7 @@ class Stream:
         self.corpus, self.position = corpus, Position()
         self._tars, self._vocabulary, self._max_length, self._seed = tars, vocabulary, max_length, seed
         self._shard_order: tuple[str, list[Tar]] = ("", [])
-        self._key_order: tuple[tuple[Path, str], list[str]] = ((Path(), ""), [])
+        self._key_order: tuple[tuple[str, str], list[str]] = (("", ""), [])
 
     def take(self, tokens: float) -> list[Sample]:
         """The next samples: `tokens` of them on average over many calls, often none in a single one."""
@@ -221,7 +221,7 @@ class Stream:
 
     def _shards(self, salt: str) -> list[Tar]:
         if self._shard_order[0] != salt:
-            by_hash = sorted(self._tars, key=lambda tar: (hash_unit(tar.path.name, salt), tar.path.name))
+            by_hash = sorted(self._tars, key=lambda tar: (hash_unit(tar.name, salt), tar.name))
             self._shard_order = (salt, by_hash)
         return self._shard_order[1]
 
@@ -262,7 +262,7 @@ class Mixture:
 
     def step(self) -> list[Batch]:
         """The micro-batches of the next step; a corpus that is ahead of its share may be missing."""
-        batches = []
+        batches: list[Batch] = []
         while not batches:
             for corpus, stream in self.streams.items():
                 samples = stream.take(self.tokens[corpus])
@@ -299,30 +299,31 @@ def read_vocabulary(shards: str) -> Vocabulary:
     Raises:
         ConfigError: there is none: this is no directory of shards.
     """
-    if "://" in shards:
-        raise ConfigError(f"training reads local files: copy {shards} here, or mount it")
-    path = Path(shards, contract.TOKENIZER_INFO)
+    path = shard_files.join(shards, contract.TOKENIZER_INFO)
     try:
-        return Vocabulary.loads(path.read_text("utf-8"))
+        return Vocabulary.loads(shard_files.read_text(path))
     except OSError:
         raise ConfigError(f"{path} is missing: run `weft pack` first") from None
     except (TypeError, json.JSONDecodeError):
         raise ConfigError(f"{path} is not what `weft pack` writes: run it again") from None
 
 
-def tars_of(shards: str, corpus: str, split: str) -> list[Path]:
+def tars_of(shards: str, corpus: str, split: str) -> list[str]:
     """The shards of one corpus and split, in order of their names; none where there is no such directory."""
-    return sorted(Path(shards, corpus, split).glob("*.tar"))
+    return [path for path, _ in shard_files.tars(shard_files.join(shards, corpus, split))]
 
 
 def fingerprint(shards: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """What identifies the training data: names and content hashes (sizes where the manifest is missing)."""
     found: dict[str, Any] = {"vocabulary": dataclasses.asdict(vocabulary)}
-    manifest = Path(shards, contract.MANIFEST)
-    known = list(contract.load_manifest(manifest.read_text("utf-8"))) if manifest.is_file() else []
+    try:
+        known = list(contract.load_manifest(shard_files.read_text(shard_files.join(shards, contract.MANIFEST))))
+    except FileNotFoundError:
+        known = []
     for corpus in contract.CORPORA:
         if known:
             found[corpus] = {info.name: info.sha256 for info in known if info.name.startswith(f"{corpus}/train/")}
         else:
-            found[corpus] = {path.name: path.stat().st_size for path in tars_of(shards, corpus, "train")}
+            there = shard_files.tars(shard_files.join(shards, corpus, "train"))
+            found[corpus] = {path.rpartition("/")[2]: size for path, size in there}
     return found

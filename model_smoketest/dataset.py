@@ -37,7 +37,7 @@ class ShardDataset(IterableDataset[ShardSample]):
     """The samples of one corpus and split, once an epoch.
 
     Args:
-        shards: a run's `shards/` directory.
+        shards: a run's `shards/` directory, local or s3://, gs://.
         corpus: "interleaved", "pairs" or "text".
         split: "train" or "val".
         seed: another one gives another order.
@@ -65,7 +65,7 @@ class ShardDataset(IterableDataset[ShardSample]):
         salt = f"dataset:{self.seed}:{self.epoch}"
         mine, of = _place()
         number = 0
-        for tar in sorted(self._tars, key=lambda tar: (hash_unit(tar.path.name, salt), tar.path.name)):
+        for tar in sorted(self._tars, key=lambda tar: (hash_unit(tar.name, salt), tar.name)):
             for key in tar.order(salt):
                 if number % of == mine:
                     yield self._sample(tar, key)

@@ -38,3 +38,14 @@ def serve() -> Iterator[tuple[str, ...]]:
         yield tuple(f"--{name}={value}" for name, value in flags.items())
     finally:
         server.stop()
+
+
+def environment(flags: tuple[str, ...]) -> dict[str, str]:
+    """The same as other tools are told it."""
+    told = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+    return {
+        "AWS_ENDPOINT_URL": told["s3_endpoint_url"],
+        "AWS_DEFAULT_REGION": told["s3_region_name"],
+        "AWS_ACCESS_KEY_ID": told["s3_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": told["s3_secret_access_key"],
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 import fake_s3
 import pytest
 
+from weft.model_smoketest.dataset import ShardDataset
 from weft.pipeline.demo import run as demo_run
 from weft.pipeline.run import lock
 from weft.transforms.io import files, object_files
@@ -63,3 +64,16 @@ def test_a_finished_stage_is_skipped_there_too(remote: str, store: tuple[str, ..
     command = [sys.executable, "-m", "weft", "extract", "--input", str(small_web / "warcs"), "--output", remote]
     done = subprocess.run([*command, "--", *store], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0 and "done before, skipped" in done.stderr
+
+
+def test_a_trainer_reads_the_shards_there(
+    remote: str, finished: Path, store: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in fake_s3.environment(store).items():
+        monkeypatch.setenv(name, value)
+    for corpus in ("interleaved", "pairs", "text"):
+        there, here = (ShardDataset(f"{base}/shards", corpus) for base in (remote, finished))
+        assert len(there) == len(here) > 0
+        one, other = next(iter(there)), next(iter(here))
+        assert one["key"] == other["key"] and one["images"] == other["images"]
+        assert one["input_ids"].tolist() == other["input_ids"].tolist()
