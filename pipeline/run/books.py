@@ -71,11 +71,16 @@ def audit(output: str, stage: str, entered: dict[str, int], per_file: bool = Fal
     return books
 
 
-def carry_on(before: Books, after: Books, kind: str, stages: tuple[str, str]) -> None:
-    """Raise BooksError unless what one stage kept of `kind` is what the next one counted in."""
-    if kind in before and kind in after and before[kind]["kept"] != after[kind]["entered"]:
+def carry_on(before: Books, after: Books, kinds: tuple[str, str], stages: tuple[str, str]) -> None:
+    """Raise BooksError unless one stage kept as many of the first kind as entered the next one of the second."""
+    if kinds[0] not in before or kinds[1] not in after:
+        return
+    kept, entered = before[kinds[0]]["kept"], after[kinds[1]]["entered"]
+    if kept != entered:
         raise BooksError(
-            f"{stages[0]} kept {before[kind]['kept']} of kind {kind}, but {after[kind]['entered']} entered {stages[1]}"
+            f"{stages[0]} kept {kept} of kind {kinds[0]}, but {entered} of kind {kinds[1]} entered {stages[1]}: "
+            f"what {stages[0]} wrote is not whole any more; `weft {stages[0]}` makes it again once "
+            f"{stages[0]}/manifest.json is removed"
         )
 
 

@@ -32,7 +32,7 @@ class Stage:
         section: of the configuration; the stage's own name where empty.
         how: keys of the section that say how and not what, and so decide no byte.
         more: (configuration, inputs) → what else decides, such as contents of files that the section names.
-        carries: kinds of which the stage before it keeps exactly what enters this one.
+        carries: (kind, kind) of which the stage before it keeps exactly as many as enter this one.
         one_job: whether it is a single job, which can be submitted and left alone.
     """
 
@@ -45,7 +45,7 @@ class Stage:
     section: str = ""
     how: frozenset[str] = frozenset()
     more: Callable[[Config, Sequence[Input]], dict[str, Any]] | None = None
-    carries: tuple[str, ...] = ()
+    carries: tuple[tuple[str, str], ...] = ()
     one_job: bool = False
 
     def load(self) -> Callable[..., dict[str, int]]:
@@ -83,7 +83,7 @@ STAGES = (
         needs=("extract",),
         doc="documents, pairs → what is kept",
         more=_dedup_decides,
-        carries=("pair",),
+        carries=(("page", "document"), ("pair", "pair")),
     ),
     Stage(
         "fetch",
@@ -107,7 +107,7 @@ STAGES = (
         doc="images × texts → CLIP similarities",
         how=frozenset({"accelerator", "min_ram"}),
         more=lambda config, inputs: {"files": image_scores.contents(config.score)},
-        carries=("image",),
+        carries=(("image", "image"),),
     ),
     Stage(
         "pack",
@@ -116,7 +116,7 @@ STAGES = (
         outputs=("shards",),
         needs=("score",),
         doc="everything → tokenized shards",
-        carries=("pair", "document"),
+        carries=(("pair", "pair"), ("document", "document")),
     ),
     Stage(
         "train",

@@ -130,8 +130,8 @@ class Run:
         account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
         for need in stage.needs:
             before = (manifest.read(self.output, need) or {}).get("books", {})
-            for kind in stage.carries:
-                books.carry_on(before, account, kind, (need, stage.name))
+            for kinds in stage.carries:
+                books.carry_on(before, account, kinds, (need, stage.name))
         manifest.write(
             self.output,
             stage.name,

@@ -1,5 +1,6 @@
 """The books must catch what is lost, doubled or unexplained."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from weft.pipeline.run import books
@@ -37,6 +38,17 @@ def test_what_does_not_balance_fails(tmp_path, rows, entered, told):
 
 def test_what_one_stage_kept_must_enter_the_next():
     one = {"pair": {"entered": 3, "kept": 2, "dropped": {"x": 1}}}
-    books.carry_on(one, {"pair": {"entered": 2, "kept": 2, "dropped": {}}}, "pair", ("a", "b"))
-    with pytest.raises(books.BooksError, match="a kept 2 of kind pair, but 3 entered b"):
-        books.carry_on(one, one, "pair", ("a", "b"))
+    books.carry_on(one, {"pair": {"entered": 2, "kept": 2, "dropped": {}}}, ("pair", "pair"), ("a", "b"))
+    with pytest.raises(books.BooksError, match="a kept 2 of kind pair, but 3 of kind pair entered b"):
+        books.carry_on(one, one, ("pair", "pair"), ("a", "b"))
+
+
+def test_a_table_that_lost_rows_between_two_stages_is_told(run_on_web, tmp_path):
+    run_on_web(tmp_path, names=("extract",))
+    part = next(iter((tmp_path / "documents").glob("*.parquet")))
+    table = pq.read_table(part)
+    pq.write_table(table.slice(0, table.num_rows - 1), part)
+    with pytest.raises(
+        books.BooksError, match=r"extract kept \d+ of kind page, but \d+ of kind document entered dedup"
+    ):
+        run_on_web(tmp_path, names=("dedup",))
