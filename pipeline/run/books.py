@@ -2,20 +2,34 @@
 
 Counts come from two sides. What entered is counted by the stage where it reads; what became of it is counted here,
 from the fates on disk. The two must agree per kind, and no key may have two fates.
+
+    fates/<stage>/*.parquet ─┬─► rows by (kind, fate, reason)
+                             └─► hashes of (kind, key) ─► how many stand there more than once
+
+Here that takes 32 bytes of memory a fate. On a cluster, from IN_DRIVER fates on, it is a job of its own, and what comes
+back is a few numbers.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections import Counter
-from typing import TypedDict
+from collections.abc import Callable, Iterator
+from typing import Any, TypedDict
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
+import xxhash
 
 from weft.schemas.records import KEPT
-from weft.transforms.io import files
+from weft.transforms.io import files, parquet
+
+IN_DRIVER = 5_000_000  # fates that the driver of a cluster looks at itself
+_COLUMNS = ["kind", "key", "fate", "reason"]
+
+_Tally = Counter[tuple[str, str, str]]  # (kind, fate, reason) → how many
 
 
 class Account(TypedDict):
@@ -33,33 +47,34 @@ class BooksError(RuntimeError):
     """Something entered a stage and has no fate, or two."""
 
 
-def audit(output: str, stage: str, entered: dict[str, int], per_file: bool = False) -> Books:
+def audit(
+    output: str,
+    stage: str,
+    entered: dict[str, int],
+    per_file: bool = False,
+    job: Callable[[], beam.Pipeline] | None = None,
+) -> Books:
     """The books of a finished stage.
 
     Args:
         entered: kind → how many, as counted by the stage where it reads.
         per_file: keys are unique within a file of fates, not over all: one record may stand in two archives.
+        job: a pipeline on the cluster that the stage ran on, for fates too many for one machine.
 
     Raises:
         BooksError: a kind does not balance, a key has two fates, or a drop has no reason.
     """
-    counts: Counter[tuple[str, str, str]] = Counter()
-    seen = 0
-    distinct: set[bytes] = set()
-    for path, _ in files.listing(files.join(output, "fates", stage, "*.parquet")):
-        with files.open_read(path) as stream:
-            table = pq.read_table(stream, columns=["kind", "key", "fate", "reason"])
-        grouped = table.group_by(["kind", "fate", "reason"]).aggregate([("key", "count")]).to_pylist()
-        for row in grouped:
-            counts[row["kind"], row["fate"], row["reason"]] += row["key_count"]
-        seen += table.num_rows
-        distinct.update(_fingerprints(table, path if per_file else ""))
-    if len(distinct) != seen:
-        raise BooksError(f"{stage}: {seen - len(distinct)} of {seen} fates are second fates of the same thing")
+    pattern = files.join(output, "fates", stage, "*.parquet")
+    if job is not None and parquet.count_rows(pattern) > IN_DRIVER:
+        tally, repeated = _count_there(pattern, per_file, job, files.join(output, stage, "books.json"))
+    else:
+        tally, repeated = _count_here(pattern, per_file)
+    if repeated:
+        raise BooksError(f"{stage}: {repeated} of {tally.total()} fates are second fates of the same thing")
     books: Books = {}
-    for kind in sorted(set(entered) | {kind for kind, _, _ in counts}):
-        kept = sum(n for (k, fate, _), n in counts.items() if k == kind and fate == KEPT)
-        dropped = {reason: n for (k, fate, reason), n in sorted(counts.items()) if k == kind and fate != KEPT}
+    for kind in sorted(set(entered) | {kind for kind, _, _ in tally}):
+        kept = sum(n for (k, fate, _), n in tally.items() if k == kind and fate == KEPT)
+        dropped = {reason: n for (k, fate, reason), n in sorted(tally.items()) if k == kind and fate != KEPT}
         books[kind] = Account(entered=entered.get(kind, 0), kept=kept, dropped=dropped)
         if "" in dropped:
             raise BooksError(f"{stage}: {dropped['']} things of kind {kind} were dropped without a reason")
@@ -84,11 +99,53 @@ def carry_on(before: Books, after: Books, kinds: tuple[str, str], stages: tuple[
         )
 
 
-def _fingerprints(table: pa.Table, scope: str) -> list[bytes]:
-    """12 bytes per (kind, key), so that the check for second fates stays small in memory."""
-    salt = hashlib.blake2b(scope.encode(), digest_size=16).digest()
-    joined = pc.binary_join_element_wise(table["kind"], table["key"], "\x1f")
-    return [
-        hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=12, salt=salt).digest()
-        for value in joined.to_pylist()
-    ]
+def _count_here(pattern: str, per_file: bool) -> tuple[_Tally, int]:
+    tally: _Tally = Counter()
+    hashes: list[npt.NDArray[np.void]] = []
+    for path, _ in files.listing(pattern):
+        for counts, keys in _groups(path, per_file):
+            tally.update(counts)
+            hashes.append(np.frombuffer(b"".join(keys), "V16"))
+    every = np.concatenate([*hashes, np.empty(0, "V16")]).view([("high", ">u8"), ("low", ">u8")])
+    every.sort(order=("high", "low"))
+    return tally, int((every[1:] == every[:-1]).sum())
+
+
+def _count_there(pattern: str, per_file: bool, job: Callable[[], beam.Pipeline], found: str) -> tuple[_Tally, int]:
+    files.write_atomic(found, json.dumps({"tally": [], "repeated": 0}))
+    with job() as p:
+        groups = p | "Fates" >> parquet.Files(pattern) | "Groups" >> beam.FlatMap(lambda path: _groups(path, per_file))
+        tally = (
+            groups
+            | "Counts" >> beam.FlatMap(lambda group: [(json.dumps(k), n) for k, n in group[0].items()])
+            | "Sum" >> beam.CombinePerKey(sum)
+            | "Tally" >> beam.combiners.ToList()
+        )
+        repeated = (
+            groups
+            | "Keys" >> beam.FlatMap(lambda group: [(key, 1) for key in group[1]]).with_output_types(tuple[bytes, int])
+            | "Often" >> beam.CombinePerKey(sum)
+            | "More" >> beam.Map(lambda item: item[1] - 1)
+            | "Repeated" >> beam.CombineGlobally(sum)
+        )
+        _ = tally | "Write" >> beam.Map(
+            lambda rows, more: files.write_atomic(found, json.dumps({"tally": sorted(rows), "repeated": more})),
+            beam.pvalue.AsSingleton(repeated),
+        )
+    read = json.loads(files.read_bytes(found))
+    return Counter({tuple(json.loads(key)): n for key, n in read["tally"]}), read["repeated"]
+
+
+def _groups(path: str, per_file: bool) -> Iterator[tuple[_Tally, list[bytes]]]:
+    """For each row group of a file of fates, counts and 16 bytes of hash a key."""
+    scope = path if per_file else ""
+    with files.open_read(path) as stream:
+        table = pq.ParquetFile(stream)
+        for number in range(table.num_row_groups):
+            group = table.read_row_group(number, columns=_COLUMNS)
+            kind, key, fate, reason = (group.column(name).to_pylist() for name in _COLUMNS)
+            yield Counter(zip(kind, fate, reason, strict=True)), [_hash(scope, *one) for one in zip(kind, key)]
+
+
+def _hash(*parts: Any) -> bytes:
+    return xxhash.xxh3_128_digest("\x1f".join(parts).encode("utf-8", "surrogatepass"))

@@ -72,7 +72,7 @@ class Run:
         if flag := beam_options.submit_only(self.flags):
             self._submit(stage, context, flag)
         entered = self._job(stage, context, progress)
-        self._close(stage, fingerprint, entered, time.monotonic() - begun, _cpu_seconds() - spent)
+        self._close(stage, context, entered, time.monotonic() - begun, _cpu_seconds() - spent)
 
     def _begin(self, stage: Stage, fingerprint: str) -> bool:
         """Make the stage's directories ready; whether there is anything to do."""
@@ -125,9 +125,10 @@ class Run:
                 files.write_atomic(said, "".join(traceback.format_exception(error)))
                 raise ConfigError(f"{errors.line(error)} (all that was said: {said})") from error
 
-    def _close(self, stage: Stage, fingerprint: str, entered: dict[str, int], seconds: float, cpu: float) -> None:
+    def _close(self, stage: Stage, context: Context, entered: dict[str, int], seconds: float, cpu: float) -> None:
         _sweep(self.output, stage)  # of workers that were killed and whose work others did
-        account = books.audit(self.output, stage.name, entered, per_file=not stage.needs)
+        job = None if beam_options.is_direct(self.flags) else context.pipeline
+        account = books.audit(self.output, stage.name, entered, per_file=not stage.needs, job=job)
         for need in stage.needs:
             before = (manifest.read(self.output, need) or {}).get("books", {})
             for kinds in stage.carries:
@@ -137,7 +138,7 @@ class Run:
             stage.name,
             {
                 "stage": stage.name,
-                "fingerprint": fingerprint,
+                "fingerprint": context.fingerprint,
                 "config": configuration.to_dict(self.config),
                 "inputs": len(self.inputs),
                 "entered": entered,

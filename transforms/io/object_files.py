@@ -71,7 +71,8 @@ def store(path: str) -> Store:
         with _making:
             if scheme not in _stores:
                 _check(path, scheme)
-                _stores[scheme] = {"s3": _S3, "gs": _Google}.get(scheme, _Beam)()
+                make: dict[str, type[Store]] = {"s3": _S3, "gs": _Google}
+                _stores[scheme] = make.get(scheme, _Beam)()
     return _stores[scheme]
 
 

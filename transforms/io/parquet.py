@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_type_hints
@@ -22,6 +23,7 @@ from weft.schemas.tables import to_table
 from weft.transforms.beam import coders
 from weft.transforms.io import files
 
+FOOTERS_AT_ONCE = 16
 ROW_GROUP_ROWS = 2_000  # documents hold long texts: small groups keep a reader's memory small
 Row = TypeVar("Row")  # a NamedTuple whose fields are columns of the table: what is read is what is asked for
 _END = "\x00end"  # makes every bucket exist, so that an empty table is a table all the same
@@ -149,11 +151,13 @@ def read_table(directory: str, record: type[Row]) -> Iterator[Row]:
 
 def count_rows(pattern: str) -> int:
     """Rows of all files that match, from their footers alone."""
-    total = 0
-    for path, _ in files.listing(pattern):
+
+    def rows(path: str) -> int:
         with files.open_read(path) as stream:
-            total += pq.ParquetFile(stream).metadata.num_rows
-    return total
+            return int(pq.ParquetFile(stream).metadata.num_rows)
+
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        return sum(pool.map(rows, [path for path, _ in files.listing(pattern)]))
 
 
 def part_name(bucket: int, buckets: int) -> str:

@@ -1,9 +1,12 @@
 """The books must catch what is lost, doubled or unexplained."""
 
+import functools
+
 import pyarrow.parquet as pq
 import pytest
 
 from weft.pipeline.run import books
+from weft.pipeline.runners import beam_options
 from weft.schemas.records import Fate
 from weft.transforms.io.work_units import write_fates
 
@@ -34,6 +37,28 @@ def test_what_does_not_balance_fails(tmp_path, rows, entered, told):
     fates(tmp_path, rows)
     with pytest.raises(books.BooksError, match=told):
         books.audit(str(tmp_path), "extract", entered)
+
+
+@pytest.mark.parametrize("per_file", [True, False])
+def test_a_job_counts_what_the_driver_counts(tmp_path, monkeypatch, per_file):
+    """Where the driver would not have the memory: the same books, and the same second fates."""
+    for unit in ("a", "b"):
+        rows = [Fate("s", "page", f"{unit}{n}", "kept", "", "") for n in range(30)]
+        rows += [Fate("s", "pair", f"{unit}{n}", "dropped", f"r{n % 3}", "") for n in range(9)]
+        write_fates(str(tmp_path), "s", unit, [*rows, Fate("s", "page", "in both", "kept", "", "")])
+    entered = {"page": 62, "pair": 18}
+    job = functools.partial(beam_options.pipeline, (), 1)
+
+    def books_or_error(**more):
+        try:
+            return books.audit(str(tmp_path), "s", entered, per_file, **more)
+        except books.BooksError as error:
+            return str(error)
+
+    here = books_or_error()
+    monkeypatch.setattr(books, "IN_DRIVER", 10)
+    assert books_or_error(job=job) == here
+    assert (here == "s: 1 of 80 fates are second fates of the same thing") is not per_file
 
 
 def test_what_one_stage_kept_must_enter_the_next():
