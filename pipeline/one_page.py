@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weft.schemas.config import Config
-from weft.transforms.archives.warc import Record
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import html as extraction
 from weft.transforms.extract import page
 

@@ -14,7 +14,8 @@ from weft.pipeline.report.figures import tables
 from weft.schemas.config import Extract
 from weft.schemas.records import document_id
 from weft.transforms import optout
-from weft.transforms.archives import warc
+from weft.transforms.archives.read import read_captures
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import html
 from weft.transforms.urls import image_key
 
@@ -36,7 +37,7 @@ def pages(output: str, ids: Collection[str], config: Extract) -> dict[str, Page]
     found: dict[str, Page] = {}
     for path, offsets in sorted(places.items()):
         try:
-            for _, record in warc.read_captures(path, sorted(set(offsets))):
+            for _, record in read_captures(path, sorted(set(offsets))):
                 if record is not None:
                     name = document_id(record.record_id, record.url, record.date, record.offset)
                     if name in ids:
@@ -73,7 +74,7 @@ def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
                     yield where, int(offset)
 
 
-def _page(record: warc.Record, config: Extract) -> Page:
+def _page(record: Record, config: Extract) -> Page:
     try:
         found = html.extract(
             html.to_text(record.body[: config.max_page_bytes], record.header("content-type")), record.url
@@ -89,7 +90,7 @@ def _page(record: warc.Record, config: Extract) -> Page:
 
 def _body(path: str, offset: int) -> bytes:
     try:
-        record = next(warc.read_captures(path, [offset]))[1]
+        record = next(read_captures(path, [offset]))[1]
     except Exception:
         return b""
     return b"" if record is None or optout.read_image(record.headers) else record.body

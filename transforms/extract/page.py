@@ -12,7 +12,7 @@ from typing import NamedTuple
 from weft.schemas.config import Extract
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
 from weft.transforms import optout
-from weft.transforms.archives.warc import Record
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import captions, document_rules, gibberish, html, language, line_rules
 from weft.transforms.urls import resolve
 

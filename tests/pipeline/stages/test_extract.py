@@ -10,7 +10,8 @@ import weft.schemas.config as configuration
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import extract
 from weft.schemas.records import document_id
-from weft.transforms.archives.warc import Broken, Record, read_archive, read_captures
+from weft.transforms.archives.read import read_archive, read_captures
+from weft.transforms.archives.record import Broken, Record
 from weft.transforms.io.parquet import read_rows
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "

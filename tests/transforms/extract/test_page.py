@@ -3,7 +3,7 @@
 import pytest
 
 from weft.schemas.config import Extract
-from weft.transforms.archives.warc import Record
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import page
 
 PROSE = [

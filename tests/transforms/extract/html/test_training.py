@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from weft.schemas.config import Extract
-from weft.transforms.archives.warc import read_archive
+from weft.transforms.archives.read import read_archive
 from weft.transforms.extract.html.model import Model
 from weft.transforms.extract.html.training import fit, labels, table
 from weft.transforms.extract.page import process

@@ -19,7 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from weft.transforms.archives.warc import Record, read_archive
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import srcset
 from weft.transforms.extract.html.charset import to_text
 from weft.transforms.extract.html.features import GRID, Features, features
