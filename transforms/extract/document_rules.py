@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from weft.schemas.parameters import TextRules
+
 # Gopher, A1.1: quality
 MEAN_WORD = (3.0, 10.0)  # characters
 MOST_SYMBOLS = 0.1  # "#" or ellipses per word
@@ -32,6 +34,16 @@ MOST_NEWLINES = 0.3  # per word
 _PARAGRAPHS = re.compile(r"\n{2,}")
 _WORDLESS = re.compile(r"^[\W_]+$")
 _ENDS = (".", "?", "!", '"', "'", "”", "’", "…", "。", "？", "！")
+
+
+def judge(text: str, language: str, rules: TextRules) -> tuple[str, str]:
+    """(reason, detail) of the first rule that `rules` asks for and that the text fails, ("", "") where none does."""
+    reason, detail = gopher_repetition(text) if rules.gopher_repetition else ("", "")
+    if not reason and rules.gopher_quality:
+        reason, detail = gopher_quality(text, language)
+    if not reason and rules.fineweb_quality:
+        reason, detail = fineweb(text)
+    return reason, detail
 
 
 def gopher_quality(text: str, language: str) -> tuple[str, str]:
