@@ -1,8 +1,8 @@
-"""Is a text worth keeping? Length and gibberish rules; each failing rule is a reason.
+"""Rules on a page's text: its length, and signs of gibberish. The first rule that fails is the reason.
 
-Kosmos-1 (B.1.3) removes text that is not meaningful with "heuristics to identify and remove gibberish text
-containing emoji symbols, hashtags, and URL links" and gives no thresholds: those here are weft's, set in the
-configuration. Word bounds are Gopher's (arXiv 2112.11446, A1.1).
+Kosmos-1 (arXiv 2302.14045, B.1.3) uses "heuristics to identify and remove gibberish text containing emoji symbols,
+hashtags, and URL links" and gives no thresholds: the defaults are weft's own. The default bounds on words are Gopher's
+(arXiv 2112.11446, A1.1).
 """
 
 from __future__ import annotations
@@ -22,13 +22,23 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 
 
 def words(text: str) -> int:
-    """Number of words; in scripts written without spaces, two characters count as one."""
+    """Number of words. In scripts written without spaces two characters count as a word.
+
+    >>> words("two words"), words("窓辺で寝ている猫")
+    (2, 5)
+    """
     unspaced = len(_UNSPACED.findall(text))
     return len(text.split()) + unspaced // 2
 
 
 def judge(text: str, rules: TextRules) -> tuple[str, str]:
-    """("", "") for a text to keep, else (reason, detail)."""
+    """(reason, detail) of the first rule that a text fails, ("", "") for a text to keep.
+
+    >>> judge("Buy now", TextRules())
+    ('too_short', '2 words')
+    >>> judge("so true #mood #vibes", TextRules(min_words=0))
+    ('gibberish_hashtags', '0.500 a word')
+    """
     count = words(text)
     if count < rules.min_words:
         return "too_short", f"{count} words"
@@ -40,11 +50,7 @@ def judge(text: str, rules: TextRules) -> tuple[str, str]:
 
 
 def gibberish(text: str, count: int, rules: TextRules) -> tuple[str, str]:
-    """(reason, detail) of the first gibberish rule that fails, ("", "") where none does.
-
-    Args:
-        count: the text's number of words.
-    """
+    """(reason, detail) of the first sign of gibberish in a text of `count` words, ("", "") where there is none."""
     total = max(count, 1)
     for reason, pattern, most in (
         ("gibberish_emoji", _EMOJI, rules.max_emoji_ratio),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.transforms.extract.srcset import candidates, choose, is_placeholder, largest
+from weft.transforms.extract.srcset import best_of, candidates, choose, is_placeholder
 
 
 def of(picture=(), **attributes):
@@ -57,7 +57,7 @@ def test_other_sizes_follow_the_best():
     ],
 )
 def test_the_sensible_candidate(srcset, url):
-    assert largest(srcset) == url
+    assert best_of(srcset) == url
 
 
 def test_a_placeholder_is_told_by_its_file_name():
