@@ -37,8 +37,9 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from weft.pipeline.demo import web
-from weft.pipeline.stages.extract import classify
-from weft.transforms.archives.warc import Record, read_archive
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Record
+from weft.transforms.extract.archive import classify
 from weft.transforms.extract.html import extract, model, page, to_text
 from weft.transforms.extract.html.choose import choose
 from weft.transforms.extract.html.features import features

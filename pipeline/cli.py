@@ -237,7 +237,7 @@ def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
     if options.blocks:
         print("\n".join(one_page.blocks(data, options.url)))
         return
-    found = one_page.describe(data, options.url, _config(options))
+    found = one_page.describe(data, options.url, _config(options).extract)
     json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
     print()
 

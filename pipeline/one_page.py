@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.schemas.config import Config
-from weft.transforms.archives.warc import Record
+from weft.schemas.parameters import PageRules
 from weft.transforms.extract import html as extraction
-from weft.transforms.extract import page
+from weft.transforms.extract.page import extract_html
+
+_NOWHERE = "http://localhost/"  # the address of a page whose own is not given
 
 
-def describe(html: bytes, url: str, config: Config) -> dict[str, Any]:
-    """The document, pairs and fates of one page as plain values; document is None where the recipe drops it."""
-    headers = (("content-type", "text/html"),)
-    record = Record("response", url or "http://localhost/", "", 0, "", 0, 200, headers, html, "")
-    result = page.process(record, "", config.extract)
+def describe(html: bytes, url: str, rules: PageRules) -> dict[str, Any]:
+    """The document, pairs and fates of one page as plain values; document is None where a rule drops the page."""
+    result = extract_html(html, url or _NOWHERE, rules)
     document = None
     if result.document is not None:
         document = result.document._asdict()
-        document["image_meta"] = [m and m._asdict() for m in result.document.image_meta]
+        document["image_meta"] = [meta and meta._asdict() for meta in result.document.image_meta]
     return {
         "document": document,
         "pairs": [pair._asdict() for pair in result.pairs],
@@ -27,8 +26,8 @@ def describe(html: bytes, url: str, config: Config) -> dict[str, Any]:
 
 
 def blocks(html: bytes, url: str) -> list[str]:
-    """A line for each block and image of a page: kept or not, how likely it is content, what it is, its beginning."""
+    """A line for each block and image of a page: kept (+) or not, its probability of being content, kind, beginning."""
     return [
         f"{'+' if kept else '-'} {chance:4.2f} {kind:10} {text[:90]}"
-        for kept, chance, kind, text in extraction.explain(extraction.to_text(html), url or "http://localhost/")
+        for kept, chance, kind, text in extraction.explain(extraction.to_text(html), url or _NOWHERE)
     ]

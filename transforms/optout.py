@@ -1,9 +1,9 @@
-"""Opt-outs from use in training: what a response or page says, and what that forbids.
+"""Opt-outs from use in training: what a response or a page says, and what that forbids.
 
-Read are X-Robots-Tag headers (several directives, per-crawler forms), meta robots of any name, and the TDM
-Reservation Protocol (tdm-reservation header and meta element). `noai` and a reservation forbid the page,
-`noimageai` its images. On an image's own response `noindex` counts too, as img2dataset has it; on a page it only
-speaks to search engines.
+Three things are read: the X-Robots-Tag header, meta elements named robots or after a crawler, and the TDM Reservation
+Protocol (tdm-reservation, as header or meta element). `noai`, `noml` and a reservation forbid the page; `noimageai` and
+`noimageindex` its images. On an image's own response `noindex` and others count too, as in img2dataset; on a page
+`noindex` speaks to search engines alone.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ _META_NAMES = re.compile(r"^(robots|googlebot.*|bingbot|ai|.*bot)$")
 
 
 class OptOut(NamedTuple):
-    """What is forbidden, and by which words ("" where nothing is)."""
+    """The words that forbid the use of a page, and of its images; "" where none do."""
 
     page: str
-    images: str
+    images: str  # the same words where the whole page is forbidden
 
 
 def directives(header: str) -> set[str]:
     """Directives of an X-Robots-Tag value that concern everyone or any crawler, in lower case.
 
-    A crawler's name stands before a colon and holds for what follows; a reservation made to one crawler is read as
-    made to all, because a corpus builder cannot claim to be none of them. Semicolons and mere spaces, which some sites
-    write for commas, separate too.
+    A directive to one crawler ("googlebot: noai") counts as one to all, because a corpus builder cannot claim to be
+    none of them. Directives are separated by commas, or by the semicolons and spaces that some sites write instead.
+
+    >>> sorted(directives("googlebot: noindex, NoAI; unavailable_after: 25 Jun 2030"))
+    ['noai', 'noindex', 'unavailable_after']
     """
     found: set[str] = set()
     for part in _SEPARATOR.split(header.lower()):
@@ -45,7 +47,17 @@ def directives(header: str) -> set[str]:
 
 
 def read(headers: Iterable[tuple[str, str]], meta: Iterable[tuple[str, str]] = ()) -> OptOut:
-    """What the HTTP headers (names in lower case) and meta elements of a page forbid."""
+    """What the HTTP headers and meta elements of a page forbid.
+
+    Args:
+        headers: (name in lower case, value) of the response.
+        meta: (name in lower case, content) of the page's meta elements.
+
+    >>> read([("x-robots-tag", "noimageai")], [("tdm-reservation", "1")])
+    OptOut(page='meta tdm-reservation: 1', images='meta tdm-reservation: 1')
+    >>> read([("x-robots-tag", "noimageai, noindex")])
+    OptOut(page='', images='X-Robots-Tag: noimageai')
+    """
     said: dict[str, str] = {}
     for name, value in headers:
         if name == "x-robots-tag":
@@ -63,13 +75,13 @@ def read(headers: Iterable[tuple[str, str]], meta: Iterable[tuple[str, str]] = (
 
 
 def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IMAGE_RESPONSE) -> str:
-    """Which words of an image's own HTTP headers (names in lower case) forbid its use, "" where none do.
+    """The words of an image's own response that forbid its use, "" where none do.
 
-    `unavailable_after` counts whatever its date: what is in a corpus stays there beyond any.
+    `unavailable_after` counts whatever its date, because a corpus outlives every date.
 
     Args:
-        headers: of the response.
-        counted: the directives that count, of IMAGE_RESPONSE.
+        headers: (name in lower case, value) of the response.
+        counted: the directives that count: some of IMAGE_RESPONSE, or all.
     """
     for name, value in headers:
         if name == "x-robots-tag":
@@ -82,7 +94,7 @@ def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IM
 
 
 def check(counted: Collection[str]) -> None:
-    """Raise ConfigError for a directive that nobody knows."""
+    """Raise ConfigError, which names the nearest directive, for one that is not in IMAGE_RESPONSE."""
     for word in counted:
         if word not in IMAGE_RESPONSE:
             close = difflib.get_close_matches(word, IMAGE_RESPONSE, n=1)

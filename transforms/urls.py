@@ -1,8 +1,7 @@
-"""URLs as keys: when two addresses mean the same page or the same image.
+"""URLs: absolute as a browser makes them, and in the forms by which two are told to mean the same page or image.
 
-`resolve` makes an absolute URL the way a browser would, `page_key` and `image_key` normalise one for comparison.
-Image keys ignore scheme differences, fragments, default ports and needless percent-encoding, because the page and
-the crawler often disagree on them; page keys also drop tracking parameters and a trailing slash (as C4 does).
+A page and the crawler that read it often write one address in two ways. So an image key ignores the scheme, fragments,
+default ports and needless percent-encoding; a page key ignores tracking parameters and a trailing slash too.
 """
 
 from __future__ import annotations
@@ -24,7 +23,13 @@ _QUERY_SAFE = _PATH_SAFE + "?[]"
 
 
 def resolve(base: str, reference: str) -> str:
-    """Absolute http(s) URL of `reference` on a page at `base`, percent-encoded; "" where it has none."""
+    """Absolute http(s) URL of `reference` on a page at `base`, percent-encoded; "" where it means none.
+
+    >>> resolve("https://a.test/d/page", " ../cats and\\ndogs.jpg#x"), resolve("https://a.test/", "//b.test")
+    ('https://a.test/cats%20anddogs.jpg', 'https://b.test/')
+    >>> resolve("https://a.test/", "mailto:me@a.test")
+    ''
+    """
     if _PLAIN.fullmatch(reference):
         return reference  # most are, and taking them apart costs more than the rest of a page's images
     try:
@@ -41,7 +46,11 @@ def resolve(base: str, reference: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def image_key(url: str) -> str:
-    """The form under which an image is fetched and joined once: `http://` + host + decoded-and-requoted path."""
+    """The form in which all addresses of one image are equal: as http, quoted anew, no fragment, no default port.
+
+    >>> image_key("https://A.test:443/a%2Db.jpg?w=1#top")
+    'http://a.test/a-b.jpg?w=1'
+    """
     try:
         parts = urlsplit(url)
         path = quote(
@@ -53,7 +62,11 @@ def image_key(url: str) -> str:
 
 
 def page_key(url: str) -> str:
-    """The form under which two captures are the same page: no scheme, `www.`, tracking, fragment or last slash."""
+    """The form in which all addresses of one page are equal: no scheme, `www.`, tracking, fragment or last slash.
+
+    >>> page_key("https://www.a.test/news/?utm_source=x&id=7#top")
+    'a.test/news?id=7'
+    """
     try:
         parts = urlsplit(url)
         query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)]
@@ -64,6 +77,7 @@ def page_key(url: str) -> str:
 
 
 def _host(parts: SplitResult) -> str:
+    """Host as DNS has it, with the port where that is not the scheme's own."""
     host = (parts.hostname or "").rstrip(".")
     if not host.isascii():
         host = host.encode("idna").decode("ascii")

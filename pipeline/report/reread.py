@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from weft.pipeline.report.figures import tables
-from weft.schemas.config import Extract
+from weft.schemas.parameters import PageRules
 from weft.schemas.records import document_id
 from weft.transforms import optout
-from weft.transforms.archives import warc
+from weft.transforms.archives.read import read_captures
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import html
 from weft.transforms.urls import image_key
 
@@ -28,7 +29,7 @@ class Page(NamedTuple):
     images: list[str]
 
 
-def pages(output: str, ids: Collection[str], config: Extract) -> dict[str, Page]:
+def pages(output: str, ids: Collection[str], rules: PageRules) -> dict[str, Page]:
     """doc_id → page, for those that can be found again and did not opt out."""
     places: dict[str, list[int]] = defaultdict(list)
     for path, offset in _places(output, ids):
@@ -36,11 +37,11 @@ def pages(output: str, ids: Collection[str], config: Extract) -> dict[str, Page]
     found: dict[str, Page] = {}
     for path, offsets in sorted(places.items()):
         try:
-            for _, record in warc.read_captures(path, sorted(set(offsets))):
+            for _, record in read_captures(path, sorted(set(offsets))):
                 if record is not None:
                     name = document_id(record.record_id, record.url, record.date, record.offset)
                     if name in ids:
-                        found[name] = _page(record, config)
+                        found[name] = _page(record, rules)
         except Exception:  # whatever a file system or a server raises: no report fails because an archive is gone
             continue
     return found
@@ -73,10 +74,10 @@ def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
                     yield where, int(offset)
 
 
-def _page(record: warc.Record, config: Extract) -> Page:
+def _page(record: Record, rules: PageRules) -> Page:
     try:
         found = html.extract(
-            html.to_text(record.body[: config.max_page_bytes], record.header("content-type")), record.url
+            html.to_text(record.body[: rules.max_page_bytes], record.header("content-type")), record.url
         )
     except (ValueError, RuntimeError, RecursionError):
         return Page(record.url, "", "", [])
@@ -89,7 +90,7 @@ def _page(record: warc.Record, config: Extract) -> Page:
 
 def _body(path: str, offset: int) -> bytes:
     try:
-        record = next(warc.read_captures(path, [offset]))[1]
+        record = next(read_captures(path, [offset]))[1]
     except Exception:
         return b""
     return b"" if record is None or optout.read_image(record.headers) else record.body

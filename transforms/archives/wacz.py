@@ -1,8 +1,8 @@
 """WACZ: the archives inside a zip file, found without unpacking it.
 
-stream → where each `archive/*.warc.gz` stands. The format wants archives stored, not compressed again (WACZ 1.1.1, "Zip
-Compression"), so a member is a stretch of the file and its records keep their offsets in it. Where the zip's directory
-is cut off, the headers before the members say where they stand, as far as they go.
+The format wants archives to be stored in the zip and not compressed again (WACZ 1.1.1, "Zip Compression"): so an
+archive is a stretch of the zip, and a record in it is found again by its offset in the zip. Where the zip's directory
+is cut off, archives are found by the headers that stand before them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import BinaryIO, NamedTuple
 MAGIC = b"PK\x03\x04"
 _ARCHIVE = re.compile(r"(^|/)archive/.*\.w?arc(\.gz|\.zst)?$", re.IGNORECASE)
 _HEADER = struct.Struct("<4s5H3I2H")  # of a member: APPNOTE 4.3.7
-_STREAMED, _ENCRYPTED = 1 << 3, 1 << 0  # APPNOTE 4.4.4; streamed: the length stands behind the bytes
+_STREAMED, _ENCRYPTED = 1 << 3, 1 << 0  # flags, APPNOTE 4.4.4; streamed: the length stands after the member
 _DESCRIPTOR = b"PK\x07\x08"  # APPNOTE 4.3.9
 _ZIP64 = 0xFFFFFFFF
 _PIECE = 1 << 20
 
 
 class Member(NamedTuple):
-    """An archive in a zip, or why there is none here."""
+    """An archive in a zip, or why what is here cannot be read."""
 
     name: str
     start: int  # of its bytes in the file
@@ -33,7 +33,7 @@ class Member(NamedTuple):
 
 
 def members(stream: BinaryIO) -> Iterator[Member]:
-    """The archives of a WACZ in the order in which they stand; one that is no whole zip ends with a problem."""
+    """The archives of a WACZ in the order in which they stand. The last item of a cut zip is a problem, "truncated"."""
     try:
         with zipfile.ZipFile(stream) as directory:
             found = sorted(directory.infolist(), key=lambda one: one.header_offset)
@@ -87,7 +87,7 @@ def _member(stream: BinaryIO, at: int, name: str, length: int) -> Member:
 
 
 def _walk(stream: BinaryIO) -> Iterator[Member]:
-    """Archives of a zip without directory, header by header."""
+    """Archives of a zip whose directory is cut off, header by header."""
     end, at = stream.seek(0, io.SEEK_END), 0
     while True:
         stream.seek(at)
@@ -112,7 +112,7 @@ def _walk(stream: BinaryIO) -> Iterator[Member]:
 
 
 def _described_end(stream: BinaryIO, start: int, end: int) -> int:
-    """Where a member ends whose length stands behind it: at the descriptor that says how far from its start it is."""
+    """Where a streamed member ends: at the first descriptor whose length is its distance from the member's start."""
     at, kept = start, b""
     while True:
         stream.seek(at)
@@ -130,7 +130,7 @@ def _described_end(stream: BinaryIO, start: int, end: int) -> int:
 
 
 def _long(extra: bytes, length: int) -> int:
-    """The length of a member, which is in the zip64 field where it is too long for the header (APPNOTE 4.5.3)."""
+    """A member's length: the header's, or the zip64 field's where the header refers to it (APPNOTE 4.5.3)."""
     while length == _ZIP64 and len(extra) >= 4:
         kind, size = struct.unpack_from("<2H", extra)
         if kind == 1 and size >= 16:

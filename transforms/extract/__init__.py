@@ -1,1 +1,1 @@
-"""One archived page → its document, its caption pairs, and its fates; page.py has the rules in their order."""
+"""HTML pages → documents, caption pairs and fates: the rules are in page.py, the transform in extract_pages.py."""

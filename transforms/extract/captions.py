@@ -1,8 +1,7 @@
-"""Caption pairs: the texts that stand for an image on its page, and which of them say something.
+"""Which texts of a page can stand for an image as its caption, and which of them say something.
 
-Candidates are an image's caption, alt text, aria-label and title, in this order; a text that repeats an earlier one of
-the same image is no second pair, and one that the page gives to many images describes none of them. Bounds are LAION's
-(alt texts under 5 or over 2,000 characters were dropped).
+Candidates are an image's caption, alt text, aria-label and title, in this order. A text that the page gives to three
+images or more describes none of them. Default bounds are LAION-400M's (alt texts of under 5 characters were dropped).
 """
 
 from __future__ import annotations
@@ -10,18 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from weft.schemas.config import Extract
+from weft.schemas.parameters import CaptionRules
 from weft.schemas.records import ImageMeta
 
 _FILE_NAME = re.compile(r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)$", re.IGNORECASE)
 _CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|picture|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
-MANY = 3
+MANY = 3  # images with the same text
 _LETTER = re.compile(r"[^\W\d_]")
 _URL = re.compile(r"^(?:https?://|www\.)\S+$", re.IGNORECASE)
 
 
 def candidates(meta: ImageMeta) -> Iterator[tuple[str, str]]:
-    """(source, text) of every text that the page gives an image."""
+    """(source, text) of every text that the page gives an image, white space collapsed, none twice.
+
+    >>> list(candidates(ImageMeta("A red  barn", "The barn in May", "A red barn", width=None, height=None)))
+    [('figcaption', 'The barn in May'), ('alt', 'A red barn')]
+    """
     seen = set()
     told = (
         (meta.caption_source or "figcaption", meta.caption), ("alt", meta.alt), ("aria_label", meta.aria_label),
@@ -45,19 +48,28 @@ def shared(urls: Sequence[str | None], metas: Sequence[ImageMeta | None]) -> set
     return {text for text, urls_of in images.items() if len(urls_of) >= MANY}
 
 
-def judge(text: str, config: Extract) -> str:
-    """The reason to drop a caption, "" to keep it."""
-    if len(text) < config.min_pair_chars:
+def judge(text: str, rules: CaptionRules, gibberish: bool = True) -> str:
+    """The reason to drop a caption, "" to keep it.
+
+    Args:
+        text: of a candidate.
+        rules: bounds on its characters and words, and what it may not hold.
+        gibberish: drop what says nothing of a picture: a file name, an address, a text without a letter.
+
+    >>> [judge(text, CaptionRules()) for text in ("A red barn in May", "barn", "DSC_0042.JPG", "www.a.test", "* 12 *")]
+    ['', 'too_short', 'file_name', 'url', 'no_letter']
+    """
+    if len(text) < rules.min_pair_chars:
         return "too_short"
-    if len(text.split()) < config.min_pair_words:
+    if len(text.split()) < rules.min_pair_words:
         return "too_few_words"
-    if len(text) > config.max_pair_chars:
+    if len(text) > rules.max_pair_chars:
         return "too_long"
-    if len(text.split()) > config.max_pair_words > 0:
+    if len(text.split()) > rules.max_pair_words > 0:
         return "too_many_words"
-    if any(tag in text for tag in config.pair_forbidden):
+    if any(tag in text for tag in rules.pair_forbidden):
         return "forbidden_tag"
-    if config.gibberish:
+    if gibberish:
         if _FILE_NAME.match(text) or _CAMERA.match(text):
             return "file_name"
         if _URL.match(text):

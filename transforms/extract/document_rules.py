@@ -1,8 +1,7 @@
-"""Rules on a page's whole text, of Gopher and FineWeb: numbers that good prose keeps within.
+"""Rules on a page's whole text: Gopher's (MassiveText, arXiv 2112.11446, A1.1) and FineWeb's (arXiv 2406.17557).
 
-Gopher's quality and repetition rules (MassiveText, arXiv 2112.11446, A1.1) and FineWeb's own (arXiv 2406.17557).
-Published programs count differently by the same thresholds; here it is as in datatrove's: a repeated line counts from
-its second time on, and shares are of all characters. Words are what stands between spaces.
+Published programs share the thresholds and differ in how they count. Here it is as in datatrove: a repeated line
+counts from its second time on, and shares are of all characters. Words are what stands between spaces.
 """
 
 from __future__ import annotations
@@ -11,13 +10,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from weft.schemas.parameters import TextRules
+
 # Gopher, A1.1: quality
 MEAN_WORD = (3.0, 10.0)  # characters
 MOST_SYMBOLS = 0.1  # "#" or ellipses per word
 MOST_BULLETS = 0.9  # of lines begin with one
 MOST_ELLIPSES = 0.3  # of lines end in one
 LEAST_ALPHABETIC = 0.8  # of words have a letter
-LEAST_STOP_WORDS = 2  # different ones of STOP_WORDS, in English
+LEAST_STOP_WORDS = 2  # different ones of STOP_WORDS, in an English text
 STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
 # Gopher, table A1: repetition
 MOST_LINES, MOST_LINE_CHARS = 0.30, 0.20  # repeated lines of all, their characters of all; paragraphs the same
@@ -34,8 +35,22 @@ _WORDLESS = re.compile(r"^[\W_]+$")
 _ENDS = (".", "?", "!", '"', "'", "”", "’", "…", "。", "？", "！")
 
 
+def judge(text: str, language: str, rules: TextRules) -> tuple[str, str]:
+    """(reason, detail) of the first rule that `rules` asks for and that the text fails, ("", "") where none does."""
+    reason, detail = gopher_repetition(text) if rules.gopher_repetition else ("", "")
+    if not reason and rules.gopher_quality:
+        reason, detail = gopher_quality(text, language)
+    if not reason and rules.fineweb_quality:
+        reason, detail = fineweb(text)
+    return reason, detail
+
+
 def gopher_quality(text: str, language: str) -> tuple[str, str]:
-    """(reason, detail) of the first quality rule that fails, ("", "") where none does."""
+    """(reason, detail) of the first quality rule that fails, ("", "") where none does.
+
+    >>> gopher_quality("- barn\\n- tower\\n- bridge", "de")
+    ('gopher_bullets', '1.00 of the lines')
+    """
     words = text.split()
     if not words:
         return "", ""  # how long a text has to be is another rule
@@ -65,7 +80,11 @@ def gopher_quality(text: str, language: str) -> tuple[str, str]:
 
 
 def gopher_repetition(text: str) -> tuple[str, str]:
-    """(reason, detail) of the first repetition rule that fails, ("", "") where none does."""
+    """(reason, detail) of the first repetition rule that fails, ("", "") where none does.
+
+    >>> gopher_repetition("Menu\\nMenu\\nThe barn is red.")
+    ('repetition_lines', '0.33 of the lines')
+    """
     for name, parts in (("lines", _lines(text)), ("paragraphs", _parts(_PARAGRAPHS.split(text)))):
         again = _repeated(parts)
         share, chars = len(again) / max(len(parts), 1), sum(map(len, again)) / max(len(text), 1)
@@ -112,7 +131,7 @@ def _parts(found: Iterable[str]) -> list[str]:
 
 
 def _repeated(parts: Sequence[str]) -> list[str]:
-    """What stood before, each time that it stands again."""
+    """The parts that repeat an earlier one."""
     seen: set[str] = set()
     again = []
     for part in parts:
@@ -123,7 +142,7 @@ def _repeated(parts: Sequence[str]) -> list[str]:
 
 
 def _top(words: Sequence[str], n: int) -> int:
-    """Characters of the commonest run of n words, all its times together; 0 where none comes twice."""
+    """Characters of the commonest run of n words, all its occurrences together; 0 where none comes twice."""
     counts = Counter(zip(*(words[k:] for k in range(n))))
     if not counts:
         return 0
@@ -132,7 +151,7 @@ def _top(words: Sequence[str], n: int) -> int:
 
 
 def _again(words: Sequence[str], n: int) -> int:
-    """Characters of runs of n words that stood before, none counted twice."""
+    """Characters of the runs of n words that repeat an earlier one, each character counted once."""
     seen: set[tuple[str, ...]] = set()
     at = total = 0
     while at + n <= len(words):

@@ -1,15 +1,15 @@
-"""Is a text worth keeping? Length and gibberish rules; each failing rule is a reason.
+"""Rules on a page's text: its length, and signs of gibberish. The first rule that fails is the reason.
 
-Kosmos-1 (B.1.3) removes text that is not meaningful with "heuristics to identify and remove gibberish text
-containing emoji symbols, hashtags, and URL links" and gives no thresholds: those here are weft's, set in the
-configuration. Word bounds are Gopher's (arXiv 2112.11446, A1.1).
+Kosmos-1 (arXiv 2302.14045, B.1.3) uses "heuristics to identify and remove gibberish text containing emoji symbols,
+hashtags, and URL links" and gives no thresholds: the defaults are weft's own. The default bounds on words are Gopher's
+(arXiv 2112.11446, A1.1).
 """
 
 from __future__ import annotations
 
 import re
 
-from weft.schemas.config import Extract
+from weft.schemas.parameters import TextRules
 
 _EMOJI = re.compile("[\U0001f300-\U0001faff\U0001f000-\U0001f2ff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\u23e9-\u23fa]")
 _HASHTAG = re.compile(r"(?:^|\s)#\w{2,}")
@@ -22,44 +22,50 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 
 
 def words(text: str) -> int:
-    """Number of words; in scripts written without spaces, two characters count as one."""
+    """Number of words. In scripts written without spaces two characters count as a word.
+
+    >>> words("two words"), words("窓辺で寝ている猫")
+    (2, 5)
+    """
     unspaced = len(_UNSPACED.findall(text))
     return len(text.split()) + unspaced // 2
 
 
-def judge(text: str, config: Extract) -> tuple[str, str]:
-    """("", "") for a text to keep, else (reason, detail)."""
+def judge(text: str, rules: TextRules) -> tuple[str, str]:
+    """(reason, detail) of the first rule that a text fails, ("", "") for a text to keep.
+
+    >>> judge("Buy now", TextRules())
+    ('too_short', '2 words')
+    >>> judge("so true #mood #vibes", TextRules(min_words=0))
+    ('gibberish_hashtags', '0.500 a word')
+    """
     count = words(text)
-    if count < config.min_words:
+    if count < rules.min_words:
         return "too_short", f"{count} words"
-    if config.max_words and count > config.max_words:
+    if rules.max_words and count > rules.max_words:
         return "too_long", f"{count} words"
-    if config.gibberish:
-        return gibberish(text, count, config)
+    if rules.gibberish:
+        return gibberish(text, count, rules)
     return "", ""
 
 
-def gibberish(text: str, count: int, config: Extract) -> tuple[str, str]:
-    """(reason, detail) of the first gibberish rule that fails, ("", "") where none does.
-
-    Args:
-        count: the text's number of words.
-    """
+def gibberish(text: str, count: int, rules: TextRules) -> tuple[str, str]:
+    """(reason, detail) of the first sign of gibberish in a text of `count` words, ("", "") where there is none."""
     total = max(count, 1)
     for reason, pattern, most in (
-        ("gibberish_emoji", _EMOJI, config.max_emoji_ratio),
-        ("gibberish_hashtags", _HASHTAG, config.max_hashtag_ratio),
-        ("gibberish_links", _URL, config.max_url_ratio),
+        ("gibberish_emoji", _EMOJI, rules.max_emoji_ratio),
+        ("gibberish_hashtags", _HASHTAG, rules.max_hashtag_ratio),
+        ("gibberish_links", _URL, rules.max_url_ratio),
     ):
         share = sum(1 for _ in pattern.finditer(text)) / total
         if share > most:
             return reason, f"{share:.3f} a word"
     longest = max((len(found.group(0)) for found in _RUN.finditer(text)), default=0)
-    if longest > config.max_symbol_run:
+    if longest > rules.max_symbol_run:
         return "gibberish_run", f"{longest} times one character"
     if count:
         split = text.split()
         share = sum(1 for word in split if _LETTER.search(word)) / len(split)
-        if share < config.min_alpha_words:
+        if share < rules.min_alpha_words:
             return "gibberish_symbols", f"{share:.2f} of the words have a letter"
     return "", ""

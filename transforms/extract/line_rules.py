@@ -1,14 +1,14 @@
-"""Rules on single lines of a page: C4's and RefinedWeb's. Texts of a page → the texts without what is no prose.
+"""Rules on single lines, C4's and RefinedWeb's: texts of a page → the same texts without the lines that are no prose.
 
 C4 (arXiv 1910.10683, 2.2; tensorflow_datasets/text/c4_utils.py): a line stays if it ends as a sentence does and has
-words enough; lines about JavaScript or cookies go; a page with "lorem ipsum", a curly bracket or too few sentences goes
-whole. The paper says 3 words and 5 sentences, the code that made the data 5 and 3: both are here by name, and FineWeb's
-use of the rules (arXiv 2406.17557), which asks for no end of sentence.
+enough words; lines about JavaScript or cookies are dropped. A page with "lorem ipsum", a curly bracket or too few
+sentences is dropped whole. The paper asks for 3 words and 5 sentences, the code that made the data for 5 words and 3
+sentences: both are here by name, and so is FineWeb's variant (arXiv 2406.17557), which asks for no end of sentence.
+Sentences are counted by their end marks here; C4 used NLTK's punkt, which knows abbreviations.
 
-RefinedWeb (arXiv 2306.01116, as DCLM's code has it): lines in capitals, of a number, of a counter ("3 likes"), of
-one word go, and "read more" and its like in short lines; a page that loses more than 5 % of its words goes whole.
-
-Sentences are counted by their marks; C4 used NLTK's punkt, which knows abbreviations.
+RefinedWeb (arXiv 2306.01116, in the form of DCLM's code): lines in capitals, of a number, of a counter ("3 likes") or
+of one word are dropped, and "read more" and the like are cut out of short lines. A page that loses more than 5 % of its
+words is dropped whole.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ Texts = list[str | None]
 
 
 class C4(NamedTuple):
-    """One reading of the rules."""
+    """One variant of C4's rules."""
 
-    words: int  # a line has so many
-    sentences: int  # and a page so many
-    marks: tuple[str, ...]  # what a line ends in; () for anything
+    words: int  # the least of a line
+    sentences: int  # the least of a page
+    marks: tuple[str, ...]  # what a line has to end in; () for anything
 
 
 _MARKS = (".", "?", "!", '"')
 C4_RULES = {"code": C4(5, 3, _MARKS), "paper": C4(3, 5, _MARKS), "fineweb": C4(3, 5, ())}
-MOST_WORD = 1_000  # characters of one word
+MAX_WORD = 1_000  # characters of one word
 _CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 _POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 _SENTENCE = re.compile(r"[.?!][\"')\]”’]*(?:\s|$)")
 
-MOST_UPPER = 0.5  # of a line's characters
-MOST_REMOVED = 0.05  # of a page's words
-SHORT = 10  # words of a line in which boilerplate is looked for
+MAX_UPPER = 0.5  # share of a line's characters that are capitals
+MAX_REMOVED = 0.05  # share of a page's words that stand in dropped lines
+SHORT = 10  # words; only in lines of at most so many is boilerplate looked for
 _COUNTER = re.compile(
     r"\W*\d[\d,.kKmM]*\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views"
     r"|followers)\W*",
@@ -49,11 +49,22 @@ _BOILERPLATE = re.compile(r"^\W*sign[ -]in\b|\bread more\W*$|\bitems in cart\b",
 def apply(
     texts: Sequence[str | None], c4: Literal["off", "code", "paper", "fineweb"], refinedweb: bool
 ) -> tuple[Texts, str, str]:
-    """(texts without the lines, "", "") or ([], reason, detail). A text that loses all is "", an image's stays None."""
+    """(texts, "", "") without the lines that are no prose, or ([], reason, detail) where the page is dropped whole.
+
+    Args:
+        texts: of a page, by position; None at an image. Positions stay: a text that loses all its lines becomes "".
+        c4: which variant of C4's rules, if any.
+        refinedweb: whether to apply RefinedWeb's.
+
+    >>> apply(["Menu\\nThe barn was built by hand in 1890.", None, "It stands. It is red. It is old."], "paper", False)
+    ([], 'c4_too_few_sentences', '4 sentences')
+    >>> apply(["Menu\\nThe barn was built by hand. It stands to this day. So it is.", None, "Home"], "code", False)
+    (['The barn was built by hand. It stands to this day. So it is.', None, ''], '', '')
+    """
     made: Texts = list(texts)
     if refinedweb:
         made, removed = _refinedweb(made)
-        if removed > MOST_REMOVED:
+        if removed > MAX_REMOVED:
             return [], "refinedweb_lines", f"{removed:.3f} of the words are in lines that are no prose"
     if c4 != "off":
         made, reason, detail = _c4(made, C4_RULES[c4])
@@ -73,7 +84,7 @@ def _c4(texts: Texts, rules: C4) -> tuple[Texts, str, str]:
             if rules.marks and (not line.endswith(rules.marks) or line.endswith("...")):
                 continue
             words = line.split()
-            if len(words) < rules.words or any(len(word) > MOST_WORD for word in words):
+            if len(words) < rules.words or any(len(word) > MAX_WORD for word in words):
                 continue
             if "lorem ipsum" in low:
                 return [], "c4_lorem_ipsum", line[:100]
@@ -90,6 +101,7 @@ def _c4(texts: Texts, rules: C4) -> tuple[Texts, str, str]:
 
 
 def _refinedweb(texts: Texts) -> tuple[Texts, float]:
+    """The texts without the lines, and the share of words that these had."""
     made: Texts = []
     words = lost = 0
     for text in texts:
@@ -106,11 +118,11 @@ def _refinedweb(texts: Texts) -> tuple[Texts, float]:
 
 
 def _prose(line: str, words: int) -> str:
-    """The line, what is left of it, or ""."""
+    """What RefinedWeb's rules leave of a line that has so many words: all, a part, or ""."""
     stripped = line.strip()
     if not stripped:
         return line
-    if sum(map(str.isupper, stripped)) > MOST_UPPER * len(stripped):
+    if sum(map(str.isupper, stripped)) > MAX_UPPER * len(stripped):
         return ""
     if words == 1 or all(not c.isalpha() for c in stripped) or _COUNTER.fullmatch(stripped):
         return ""

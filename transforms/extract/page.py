@@ -1,175 +1,182 @@
-"""One archived page → its document, pairs and fates: the recipe's extract rules in their order.
+"""One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
-opt-out → size → extraction → lines → length and gibberish → language → whole text → images and caption pairs. Pure: no
-files, no Beam.
+size → opt-out → main content → rules on lines → length and gibberish → language → rules on the whole text → images
+and caption pairs. The first rule that fails drops the page and is its reason. No files, no Beam.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from weft.schemas.config import Extract
-from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
+from weft.schemas.parameters import PageRules
+from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, pair_id
 from weft.transforms import optout
-from weft.transforms.archives.warc import Record
-from weft.transforms.extract import captions, document_rules, gibberish, html, language, line_rules
-from weft.transforms.urls import resolve
+from weft.transforms.archives.record import Record, parse_date
+from weft.transforms.extract import captions, document_rules, gibberish, html, language, line_rules, second_opinion
 
 STAGE = "extract"
-_MARKDOWN_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(([^)\s]+)[^)\n]*\)")
+DEFAULTS = PageRules()
+
+
+class HtmlPage(NamedTuple):
+    """A page from anywhere."""
+
+    url: str  # absolute; relative links on the page are resolved against it
+    html: bytes  # as served, without transfer and content codings
+    content_type: str = ""  # of the response; its charset, if any, goes before what the page says
+    date: str = ""  # of the capture, ISO 8601; with the URL it makes the doc_id, so that two captures have two ids
+    headers: tuple[tuple[str, str], ...] = ()  # of the response; X-Robots-Tag and tdm-reservation are read
+
+    def record(self) -> Record:
+        """The page as the record of an archive."""
+        headers = [(name.lower(), value) for name, value in self.headers]
+        if self.content_type:
+            headers = [("content-type", self.content_type), *(h for h in headers if h[0] != "content-type")]
+        fixed = "response", self.url, self.date, parse_date(self.date)
+        return Record(*fixed, "", 0, 200, tuple(headers), self.html, "")
 
 
 class Result(NamedTuple):
-    """What became of a page."""
+    """What became of a page.
 
-    document: Document | None
+    Without a document there is one fate, with the reason. With one, the fates are that of the page, of each of its N
+    images (key "doc_id:n", n in page order from 0) and of each caption candidate (key "doc_id:n:source").
+    """
+
+    document: Document | None  # None where a rule dropped the page
     pairs: list[Pair]
     fates: list[Fate]
 
+    def rows(self) -> Iterator[Document | Pair | Fate]:
+        """All of it, one after another."""
+        yield from self.fates
+        if self.document is not None:
+            yield self.document
+        yield from self.pairs
 
-def process(record: Record, warc_file: str, config: Extract) -> Result:
-    """The document and pairs of a page record, and a fate for it and all that is on it."""
+
+def extract_html(html: str | bytes, url: str, rules: PageRules = DEFAULTS) -> Result:
+    """The document, caption pairs and fates of one HTML page.
+
+    Raises nothing for what a page holds: a page that cannot be parsed has the fate "parse_error" or "too_complex".
+
+    Args:
+        html: the page; bytes are decoded as its byte order mark or meta element says, else by detection.
+        url: its absolute address, against which relative links are resolved.
+        rules: which pages, images and captions are kept.
+
+    >>> page = "<h1>Barns</h1><p>Ours is red.</p><img src=barn.jpg alt='A red barn'>"
+    >>> found = extract_html(page, "https://a.test/farm/", PageRules(min_words=0, languages=(), main_content=False))
+    >>> found.document.texts, found.document.images
+    (['Barns\\n\\nOurs is red.', None], [None, 'https://a.test/farm/barn.jpg'])
+    >>> [(pair.text, pair.source) for pair in found.pairs]
+    [('A red barn', 'alt')]
+    >>> extract_html(page, "https://a.test/farm/").fates[0].reason
+    'too_short'
+    """
+    if isinstance(html, str):
+        return extract_page(HtmlPage(url, html.encode("utf-8", "replace"), "text/html; charset=utf-8").record(), rules)
+    return extract_page(HtmlPage(url, html).record(), rules)
+
+
+def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
+    """`extract_html` of the record of an HTML page, with the opt-outs of its HTTP headers.
+
+    Args:
+        record: its status and type are not looked at.
+        rules: which pages, images and captions are kept.
+    """
     doc_id = document_id(record.record_id, record.url, record.date, record.offset)
 
     def lost(reason: str, detail: str = "") -> Result:
         return Result(None, [], [Fate(STAGE, "page", doc_id, DROPPED, reason, detail or record.url)])
 
-    if len(record.body) > config.max_page_bytes:
+    if len(record.body) > rules.max_page_bytes:
         return lost("page_too_long", f"{len(record.body)} bytes")
     wish = optout.read(record.headers)
-    if wish.page and config.honour_opt_out:
+    if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)
     try:
-        page = _extract(record, config)
+        page = _extract(record, rules)
     except html.TooComplex as error:
         return lost("too_complex", str(error))
     except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
         return lost("parse_error", f"{type(error).__name__}: {error}"[:200])
     wish = optout.read(record.headers, page.meta)
-    if wish.page and config.honour_opt_out:
+    if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)
-    texts, reason, detail = line_rules.apply(page.texts, config.c4, config.refinedweb_lines)
+    texts, reason, detail = line_rules.apply(page.texts, rules.c4, rules.refinedweb_lines)
     if reason:
         return lost(reason, detail)
-    page = _without_forbidden(_with_texts(page, texts), config.image_url_forbidden)
+    page = _without_forbidden(_with_texts(page, texts), rules.image_url_forbidden)
     text = "\n\n".join(t for t in page.texts if t is not None)
-    reason, detail = gibberish.judge(text, config)
+    reason, detail = gibberish.judge(text, rules)
     if reason:
         return lost(reason, detail)
     code, score = language.identify(text)
-    if not language.wanted(code, score, config.languages, config.min_language_score):
+    if not language.wanted(code, score, rules.languages, rules.min_language_score):
         return lost("language", f"{code or 'none'} {score:.2f}")
-    reason, detail = _massive(text, code, config)
+    reason, detail = document_rules.judge(text, code, rules)
     if reason:
         return lost(reason, detail)
-    if wish.images and config.honour_opt_out:
+    if wish.images and rules.honour_opt_out:
         page = _without_images(page)
     document = Document(
-        doc_id, record.url, record.crawl_date, warc_file, record.offset, record.record_id, code, score,
+        doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id, code, score,
         page.title, page.texts, page.images, page.image_meta, page.alternates,
         page.about.author, page.about.published, page.about.licence,
     )  # fmt: skip
-    seen = "; ".join(filter(None, (wish.page or wish.images,)))
-    fates = [
-        Fate(STAGE, "page", doc_id, KEPT, "", f"not honoured: {seen}" if seen and not config.honour_opt_out else "")
-    ]
+    ignored = "" if rules.honour_opt_out else wish.page or wish.images
+    fates = [Fate(STAGE, "page", doc_id, KEPT, "", f"not honoured: {ignored}" if ignored else "")]
     fates += [
         Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url)
         for n, o in enumerate(page.occurrences)
     ]
-    pairs, told = _pairs(document, page, config) if config.pairs else ([], [])
+    pairs, told = _pairs(document, page, rules) if rules.pairs else ([], [])
     return Result(document, pairs, fates + told)
 
 
-def _extract(record: Record, config: Extract) -> html.Page:
+def _extract(record: Record, rules: PageRules) -> html.Page:
     characters = html.to_text(record.body, record.header("content-type"))
-    page = html.extract(characters, record.url, config.main_content)
-    return _second_opinion(page, characters, record.url) if config.extractor == "trafilatura" else page
-
-
-def _second_opinion(page: html.Page, characters: str, url: str) -> html.Page:
-    """trafilatura's reading of the page, with its images; those that it leaves out keep their occurrence."""
-    import trafilatura
-
-    markdown = trafilatura.extract(
-        characters, url=url, include_images=True, include_comments=False, output_format="markdown"
-    )
-    known: dict[str, ImageMeta] = {}
-    plain = html.extract(characters, url, main_content=False)
-    for image, meta in zip(plain.images, plain.image_meta, strict=True):
-        if image is not None and meta is not None:
-            known.setdefault(image, meta)
-    texts: list[str | None] = []
-    images: list[str | None] = []
-    metas: list[ImageMeta | None] = []
-    at = 0
-    for found in [*_MARKDOWN_IMAGE.finditer(markdown or ""), None]:
-        before = (markdown or "")[at : found.start() if found else None].strip()
-        if before:
-            texts.append(before)
-            images.append(None)
-            metas.append(None)
-        if found:
-            at = found.end()
-            source = resolve(page.base, found.group(2))
-            if source:
-                texts.append(None)
-                images.append(source)
-                metas.append(known.get(source, ImageMeta(found.group(1), "", "", None, None)))
-    wanted = [image for image in images if image is not None]
-    occurrences = []
-    for o in plain.occurrences:
-        taken = not o.reason and o.url in wanted
-        if taken:
-            wanted.remove(o.url)
-        occurrences.append(o if o.reason or taken else o._replace(reason="boilerplate"))
-    occurrences += [html.Occurrence(image, "", "") for image in wanted]
-    none: list[list[str] | None] = [None] * len(texts)
-    return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences, alternates=none)
-
-
-def _massive(text: str, code: str, config: Extract) -> tuple[str, str]:
-    """(reason, detail) of the first rule on the whole text that is asked for and fails."""
-    reason, detail = document_rules.gopher_repetition(text) if config.gopher_repetition else ("", "")
-    if not reason and config.gopher_quality:
-        reason, detail = document_rules.gopher_quality(text, code)
-    if not reason and config.fineweb_quality:
-        reason, detail = document_rules.fineweb(text)
-    return reason, detail
+    page = html.extract(characters, record.url, rules.main_content)
+    return second_opinion.read(page, characters, record.url) if rules.extractor == "trafilatura" else page
 
 
 def _with_texts(page: html.Page, texts: list[str | None]) -> html.Page:
-    """The page with texts that rules on lines have cut; what is empty now has no place."""
+    """The page with texts that rules on lines have shortened; a text that has become empty loses its position."""
     if texts == page.texts:
         return page
-    stay = [n for n, text in enumerate(texts) if text or page.images[n] is not None]
-    return page._replace(
-        texts=[texts[n] for n in stay],
-        images=[page.images[n] for n in stay],
-        image_meta=[page.image_meta[n] for n in stay],
-        alternates=[page.alternates[n] for n in stay],
-    )
+    return _only(page._replace(texts=texts), [n for n, text in enumerate(texts) if text or page.images[n] is not None])
 
 
 def _without_forbidden(page: html.Page, words: tuple[str, ...]) -> html.Page:
-    """The page without the images whose address holds one of the words, letters large or small."""
-    bad = [bool(url) and any(word.lower() in url.lower() for word in words) for url in page.images if url is not None]
-    if not any(bad):
+    """The page without the images whose address holds one of `words`, in whatever case."""
+    low = [word.lower() for word in words]
+
+    def forbidden(url: str) -> bool:
+        return any(word in url.lower() for word in low)
+
+    stay = [n for n, url in enumerate(page.images) if url is None or not forbidden(url)]
+    if len(stay) == len(page.images):
         return page
-    placed, numbers = iter(bad), iter(bad)
-    stay = [n for n, url in enumerate(page.images) if url is None or not next(placed)]
-    occurrences = [o if o.reason or not next(numbers) else o._replace(reason="forbidden_url") for o in page.occurrences]
+    occurrences = [
+        o if o.reason or not forbidden(o.url) else o._replace(reason="forbidden_url") for o in page.occurrences
+    ]
+    return _only(page._replace(occurrences=occurrences), stay)
+
+
+def _only(page: html.Page, positions: list[int]) -> html.Page:
     return page._replace(
-        texts=[page.texts[n] for n in stay],
-        images=[page.images[n] for n in stay],
-        image_meta=[page.image_meta[n] for n in stay],
-        alternates=[page.alternates[n] for n in stay],
-        occurrences=occurrences,
+        texts=[page.texts[n] for n in positions],
+        images=[page.images[n] for n in positions],
+        image_meta=[page.image_meta[n] for n in positions],
+        alternates=[page.alternates[n] for n in positions],
     )
 
 
 def _without_images(page: html.Page) -> html.Page:
+    """The page's texts as one, without its images."""
     texts: list[str | None] = [text for text in page.texts if text is not None]
     empty: list[None] = [None] * len(texts)
     return page._replace(
@@ -181,7 +188,8 @@ def _without_images(page: html.Page) -> html.Page:
     )
 
 
-def _pairs(document: Document, page: html.Page, config: Extract) -> tuple[list[Pair], list[Fate]]:
+def _pairs(document: Document, page: html.Page, rules: PageRules) -> tuple[list[Pair], list[Fate]]:
+    """The caption pairs of a document's images, and a fate for every candidate."""
     pairs: list[Pair] = []
     fates: list[Fate] = []
     ids = set()
@@ -194,9 +202,10 @@ def _pairs(document: Document, page: html.Page, config: Extract) -> tuple[list[P
         for source, text in captions.candidates(meta):
             code, score = language.identify(text)
             name = pair_id(url, text)
-            reason = captions.judge(text, config)
-            sure = score >= config.min_language_score
-            if not reason and sure and not language.wanted(code, score, config.languages, 0.0):
+            reason = captions.judge(text, rules, rules.gibberish)
+            # A short text often has no sure language: then it counts as being in that of its page.
+            sure = score >= rules.min_language_score
+            if not reason and sure and not language.wanted(code, score, rules.languages, 0.0):
                 reason = "language"
             if not reason and text in shared:
                 reason = "shared"

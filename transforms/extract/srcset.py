@@ -1,8 +1,8 @@
-"""Which URL an image element means: what a browser knows of srcset, picture and lazy loading.
+"""Which URL an image element means, by its src, srcset, <picture> and the attributes of lazy loaders.
 
-An element → its URL, or the reason it has none. Lazy loaders leave a placeholder in `src` and the picture in one of a
-dozen attributes; responsive images list sizes. Of several sizes the page's own choice is taken where it is known to be
-wide enough, else the smallest that is SENSIBLE_WIDTH wide: more than a corpus stores, half of what the largest costs.
+Lazy loaders put a placeholder into `src` and the picture's address into one of some twenty attributes; responsive
+images list several sizes. Of several sizes `src` is taken where its srcset says that it is ENOUGH_WIDTH wide; else the
+smallest that is SENSIBLE_WIDTH wide, which is more than a corpus stores and costs half of the largest.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from weft.transforms.urls import resolve
 
-SENSIBLE_WIDTH = 1024
-ENOUGH_WIDTH = (
-    512  # of an image's own src, where its srcset says how wide that is: what a corpus stores (fetch.max_side)
-)
-MAX_NAME = 255  # a file name's longest; what is searched stays short on hostile pages
+SENSIBLE_WIDTH = 1024  # pixels
+ENOUGH_WIDTH = 512  # pixels: what a corpus stores (fetch.max_side)
+MAX_NAME = 255  # characters of a file name that are searched, so that a hostile page costs no time
 # Attributes in which lazy loaders of real pages keep the picture, commonest first.
 LAZY = (
     "data-src", "data-original", "data-lazy-src", "data-lazy", "data-lazyload", "data-img-src", "data-hi-res-src",
@@ -29,32 +27,39 @@ _PLACEHOLDER = re.compile(
 )
 _URL = re.compile(r"[^\s,]\S*")
 _SIZE = re.compile(r"\s([0-9]{1,6}(?:\.[0-9]{1,6})?)([wx])\b")
-MAX_URL, MAX_SRCSET = 4_096, 65_536  # characters; longer ones are no addresses that a server takes
+MAX_URL = 4_096  # characters; no server takes a longer address
+MAX_SRCSET = 65_536  # characters of one that are read
 
 
 def choose(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[str, str]:
     """(absolute URL, "") of an image element, or ("", reason).
 
     Args:
-        get: attribute of the element by name, None where it has none.
-        picture: srcset values of the <source> elements of the picture around it, in order.
-        base: what relative URLs are relative to.
+        get: gives the value of an attribute of the element, None where it does not have it.
+        picture: srcset values of the <source> elements of the <picture> around it, in order.
+        base: absolute URL against which relative ones are resolved.
+
+    >>> choose({"src": "blank.gif", "data-src": "cat.jpg"}.get, [], "https://a.test/d/")
+    ('https://a.test/d/cat.jpg', '')
+    >>> choose({"src": "data:image/gif;base64,R0"}.get, [], "https://a.test/")
+    ('', 'data_uri')
     """
     found, reason = candidates(get, picture, base)
     return (found[0], "") if found else ("", reason)
 
 
 def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[list[str], str]:
-    """All absolute URLs of an image element, best first and distinct, and the reason where there is none.
+    """(distinct absolute URLs of an image element, best first; "") or ([], reason). Arguments as in `choose`.
 
-    The others matter to who reads from an archive: a crawler has often saved another size than the best one.
+    The reason is "no_source", "data_uri" or "bad_url". URLs after the first are for reading images from an archive: the
+    crawler has often saved another size than the best.
     """
     found: dict[str, None] = {}
     data = seen = False
     for value in _in_order(get, picture):
         seen = True
         if found and is_placeholder(value):
-            continue  # what is shown before the picture is no other size of it
+            continue  # a placeholder is no other size of the picture
         if value.lstrip()[:5].lower() == "data:":
             data = True
             continue
@@ -65,24 +70,25 @@ def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: s
 
 
 def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Iterable[str]:
+    """Addresses as the page has them, best first, some more than once."""
     source = (get("src") or "").strip()
     sizes = get("srcset")
     if source and sizes and _width_in(sizes, source) >= ENOUGH_WIDTH:
         yield source
     for name in _SRCSETS:
-        found = largest(get(name) or "")
+        found = best_of(get(name) or "")
         if found and not is_placeholder(found):
             yield found
     for name in LAZY:
         value = (get(name) or "").strip()
         if value and not value.startswith(("{", "[")) and not is_placeholder(value):
             yield value
-    # A picture's own src before its sources: every decoder reads it and crawlers save it, and where it is a
-    # stand-in for small screens, the larger ones are still among the alternates.
+    # The element's own src goes before the sources of its <picture>: every decoder reads it and crawlers save it. Where
+    # it is meant for small screens, the larger ones are still among the candidates.
     if source and not is_placeholder(source):
         yield source
     for srcset in picture:
-        found = largest(srcset)
+        found = best_of(srcset)
         if found and not is_placeholder(found):
             yield found
     if source:
@@ -90,13 +96,21 @@ def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Itera
 
 
 def is_placeholder(url: str) -> bool:
-    """Whether a URL is what lazy loaders show before the picture."""
+    """Whether a URL is, by its name, what a lazy loader shows before the picture.
+
+    >>> is_placeholder("/img/spacer.gif"), is_placeholder("/lazy/barn.jpg")
+    (True, False)
+    """
     name = url.split("?")[0].rpartition("/")[2][-MAX_NAME:]
     return url[:5].lower() == "data:" or bool(_PLACEHOLDER.search(name))
 
 
-def largest(srcset: str) -> str:
-    """The sensible candidate of a srcset: the smallest at least SENSIBLE_WIDTH wide, else the widest. "" for none."""
+def best_of(srcset: str) -> str:
+    """The URL of a srcset that is at least SENSIBLE_WIDTH wide and the smallest such, else the widest; "" for none.
+
+    >>> best_of("m.jpg 640w, l.jpg 1280w, xl.jpg 4000w"), best_of("a.jpg 1x, b.jpg 2x")
+    ('l.jpg', 'b.jpg')
+    """
     best, best_rank = "", (0, 0.0)
     for url, wide in _entries(srcset[:MAX_SRCSET]):
         rank = (1, -wide) if wide >= SENSIBLE_WIDTH else (0, wide)
@@ -106,12 +120,15 @@ def largest(srcset: str) -> str:
 
 
 def _width_in(srcset: str, url: str) -> float:
-    """Width of a URL by the srcset that lists it, 0 where it does not."""
+    """Width of a URL by a srcset, 0 where it is not listed there."""
     return max((wide for found, wide in _entries(srcset[:MAX_SRCSET]) if found == url), default=0.0)
 
 
 def _entries(srcset: str) -> Iterator[tuple[str, float]]:
-    """(URL, width) of each candidate, as the HTML standard splits them: a URL may hold commas but not end in one."""
+    """(URL, width) of each candidate, split as the HTML standard has it: a URL may hold commas but not end in one.
+
+    A density is a width too: 1x, or no size at all, stands for half of SENSIBLE_WIDTH.
+    """
     at = 0
     while found := _URL.search(srcset, at):
         url, at = found.group(0), found.end()

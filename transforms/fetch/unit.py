@@ -15,7 +15,8 @@ from weft.schemas.config import Fetch
 from weft.schemas.records import DROPPED, KEPT, Fate, ImageRow, digest
 from weft.schemas.tables import IMAGES
 from weft.transforms import optout
-from weft.transforms.archives.warc import Record, read_archive, read_captures
+from weft.transforms.archives.read import read_archive, read_captures
+from weft.transforms.archives.record import Record
 from weft.transforms.fetch import decode, previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Got, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response

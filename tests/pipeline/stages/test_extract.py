@@ -10,7 +10,7 @@ import weft.schemas.config as configuration
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import extract
 from weft.schemas.records import document_id
-from weft.transforms.archives.warc import Broken, Record, read_archive, read_captures
+from weft.transforms.archives.read import read_captures
 from weft.transforms.io.parquet import read_rows
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
@@ -228,28 +228,3 @@ def test_records_of_a_single_gzip_member_are_told_apart(tmp_path):
     made = go(tmp_path, {"one.warc.gz": gzip.compress(plain)})
     made.balanced()
     assert made.entered["record"] == 3 and len(made.captures) == 2
-
-
-@pytest.mark.parametrize(
-    ("mime", "body", "kind"),
-    [
-        ("text/html", b"<p>x", "page"),
-        ("APPLICATION/XHTML+XML; charset=x", b"<p>x", "page"),
-        ("", b" <!DOCTYPE html><p>x", "page"),
-        ("application/octet-stream", PNG, "image"),
-        ("text/html", PNG, "image"),
-        ("image/svg+xml", b"<svg/>", "image"),
-        ("application/pdf", b"%PDF-1.4", ""),
-    ],
-)
-def test_what_a_response_is(mime, body, kind):
-    headers = (("content-type", mime),)
-    assert extract.classify(Record("response", "http://a/", "", 0, "", 0, 200, headers, body, ""))[0] == kind
-
-
-def test_what_reading_yields_is_what_is_classified(tmp_path):
-    path = tmp_path / "x.warc.gz"
-    path.write_bytes(b"".join(MIXED)[:-9] + b"no gzip")
-    for one in read_archive(str(path)):
-        kind, reason, _ = extract.classify(one)
-        assert bool(kind) != bool(reason) and (reason if isinstance(one, Broken) else True)

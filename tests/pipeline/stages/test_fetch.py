@@ -25,7 +25,7 @@ from weft.schemas.config import Config, Extract, Fetch
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Document, KeptRow, Pair
 from weft.schemas.tables import CAPTURES, DOCUMENTS, KEPT, PAIRS
-from weft.transforms.archives.warc import parse_date
+from weft.transforms.archives.record import parse_date
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
 

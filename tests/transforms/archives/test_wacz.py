@@ -10,7 +10,8 @@ from crawl_server import crawl_server
 
 from weft.pipeline.demo.archive import http_response, member, record_id, warc_record, warcinfo
 from weft.transforms.archives import wacz
-from weft.transforms.archives.warc import Broken, Record, read_archive, read_captures
+from weft.transforms.archives.read import read_archive, read_captures
+from weft.transforms.archives.record import Broken, Record
 from weft.transforms.io import files
 
 
@@ -42,12 +43,12 @@ def archive(path, more=(), method=zipfile.ZIP_STORED):
 def plain(tmp_path):
     """What comes of the records without any container, by record id."""
     (tmp_path / "plain.warc.gz").write_bytes(GZIP + LATER)
-    return [one._replace(offset=0) for one in read_archive(str(tmp_path / "plain.warc.gz"))]
+    return [one._replace(offset=0, archive="") for one in read_archive(str(tmp_path / "plain.warc.gz"))]
 
 
 def same(path, expected):
     found = list(read_archive(path))
-    assert [one._replace(offset=0) for one in found] == expected
+    assert [one._replace(offset=0, archive="") for one in found] == expected
     assert len({one.offset for one in found}) == len(found)
     wanted = [one.offset for one in found][::-3]
     assert [again for _, again in read_captures(path, wanted)] == found[::-3]
@@ -85,7 +86,7 @@ def test_a_cut_wacz_keeps_what_is_before_the_cut(tmp_path, lost, streamed):
     assert isinstance(found[-1], Broken) and found[-1].reason == "truncated"
     good = [one for one in found if isinstance(one, Record) and not one.problem]
     expected = plain(tmp_path)
-    assert [one._replace(offset=0) for one in good] == expected[: len(good)]
+    assert [one._replace(offset=0, archive="") for one in good] == expected[: len(good)]
     assert 61 <= len(good) < 71 if lost == 8_000 else len(good) == 71
 
 
@@ -132,7 +133,7 @@ def test_a_cut_zstd_file_keeps_what_is_before_the_cut(tmp_path, how, lost):
     path = tmp_path / "a.warc.zst"
     path.write_bytes(data[:-lost])
     found = list(read_archive(str(path)))
-    good = [one._replace(offset=0) for one in found if isinstance(one, Record) and not one.problem]
+    good = [one._replace(offset=0, archive="") for one in found if isinstance(one, Record) and not one.problem]
     assert good == plain(tmp_path)[: len(good)] and len(good) >= 40
     assert (found[-1].reason if isinstance(found[-1], Broken) else found[-1].problem) == "truncated"
     assert files.listing(str(path))[0][1] == len(data) - lost

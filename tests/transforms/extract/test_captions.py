@@ -2,12 +2,12 @@
 
 import pytest
 
-from weft.schemas.config import Extract
+from weft.schemas.parameters import CaptionRules
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import captions
 from weft.transforms.extract.captions import candidates, judge
 
-CONFIG = Extract()
+RULES = CaptionRules()
 
 
 def meta(alt="", caption="", title=""):
@@ -35,7 +35,7 @@ def test_an_image_without_words_has_no_candidate():
     ],
 )  # fmt: skip
 def test_captions_that_say_something(text):
-    assert judge(text, CONFIG) == ""
+    assert judge(text, RULES) == ""
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,18 @@ def test_captions_that_say_something(text):
     ],
 )
 def test_captions_that_say_nothing(text, reason):
-    assert judge(text, CONFIG) == reason
+    assert judge(text, RULES) == reason
 
 
-def test_bounds_are_the_configurations():
-    assert judge("two words", Extract(min_pair_words=3)) == "too_few_words"
-    assert judge("abc", Extract(min_pair_chars=1)) == ""
-    assert judge("IMG_1234.jpg", Extract(gibberish=False)) == ""
-    assert judge("<PERSON> smiles", Extract(pair_forbidden=())) == ""
+def test_bounds_are_the_rules():
+    assert judge("two words", CaptionRules(min_pair_words=3)) == "too_few_words"
+    assert judge("abc", CaptionRules(min_pair_chars=1)) == ""
+    assert judge("IMG_1234.jpg", RULES, gibberish=False) == ""
+    assert judge("<PERSON> smiles", CaptionRules(pair_forbidden=())) == ""
 
 
 def test_the_bounds_themselves_are_kept():
-    assert judge("abcde", CONFIG) == "" and judge("a" * CONFIG.max_pair_chars, CONFIG) == ""
+    assert judge("abcde", RULES) == "" and judge("a" * RULES.max_pair_chars, RULES) == ""
 
 
 def test_a_text_that_many_images_share_describes_none():

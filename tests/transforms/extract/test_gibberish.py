@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from weft.schemas.config import Extract
+from weft.schemas.parameters import TextRules
 from weft.transforms.extract import gibberish
 
-CONFIG = Extract()
+RULES = TextRules()
 PROSE = "The old bridge was repaired before winter came, and #3 of its arches now carries a plaque. " * 6
 
 
@@ -20,7 +20,7 @@ def test_words_are_counted_in_scripts_without_spaces_too(text, count):
 
 
 def test_prose_is_kept():
-    assert gibberish.judge(PROSE, CONFIG) == ("", "")
+    assert gibberish.judge(PROSE, RULES) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -36,23 +36,23 @@ def test_prose_is_kept():
     ],
 )
 def test_each_rule_has_its_reason(text, reason):
-    assert gibberish.judge(text, CONFIG)[0] == reason
+    assert gibberish.judge(text, RULES)[0] == reason
 
 
 def test_a_little_of_each_is_no_gibberish():
     text = PROSE + "See https://a.test/x \U0001f600 #bridge " + "=" * 40
-    assert gibberish.judge(text, CONFIG) == ("", "")
+    assert gibberish.judge(text, RULES) == ("", "")
 
 
 def test_every_rule_can_be_turned_off():
     text = "#a \U0001f600 http://b.test " + "!" * 100
-    off = dataclasses.replace(CONFIG, min_words=0, max_words=0, gibberish=False)
+    off = dataclasses.replace(RULES, min_words=0, max_words=0, gibberish=False)
     assert gibberish.judge(text, off) == ("", "") and gibberish.judge("", off) == ("", "")
-    assert gibberish.judge(text, CONFIG)[0] == "too_short"
+    assert gibberish.judge(text, RULES)[0] == "too_short"
 
 
 def test_bounds_are_inclusive():
-    exact = dataclasses.replace(CONFIG, min_words=4, max_words=4)
+    exact = dataclasses.replace(RULES, min_words=4, max_words=4)
     assert gibberish.judge("these are four words", exact) == ("", "")
     assert gibberish.judge("these are only", exact)[0] == "too_short"
     assert gibberish.judge("now there are five words", exact)[0] == "too_long"
@@ -62,7 +62,7 @@ def test_bounds_are_inclusive():
     "text", ["a-" * 500_000, "http://" * 200_000, "#" * 1_000_000, "a" * 1_000_000, " " * 1_000_000]
 )
 def test_hostile_texts_cost_little(text):
-    assert gibberish.judge(text, dataclasses.replace(CONFIG, min_words=0))[0] in (
+    assert gibberish.judge(text, dataclasses.replace(RULES, min_words=0))[0] in (
         "",
         "gibberish_run",
         "gibberish_links",

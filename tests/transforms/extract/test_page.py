@@ -2,8 +2,8 @@
 
 import pytest
 
-from weft.schemas.config import Extract
-from weft.transforms.archives.warc import Record
+from weft.schemas.parameters import PageRules
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import page
 
 PROSE = [
@@ -22,8 +22,8 @@ def process(lines, **options):
     )
     body = f"<html><body><article>{shown}</article></body></html>".encode()
     headers = (("content-type", "text/html; charset=utf-8"),)
-    record = Record("response", "http://w.test/", "", 0, "urn:x", 0, 200, headers, body, "")
-    return page.process(record, "w.warc.gz", Extract(main_content=False, **{**OFF, **options}))
+    record = Record("response", "http://w.test/", "", 0, "urn:x", 0, 200, headers, body, "", "w.warc.gz")
+    return page.extract_page(record, PageRules(main_content=False, **{**OFF, **options}))
 
 
 def reason(lines, **options):

@@ -1,7 +1,7 @@
-"""What a page says of itself: who wrote it, when it was published, and under which licence.
+"""What a page says of itself: who wrote it, when it was published, under which licence.
 
-Sources in order: schema.org's JSON-LD, then meta elements; for the licence, rel="license" first. Nothing is guessed
-from the text: an absent field is "".
+It is read from schema.org's JSON-LD, else from meta elements; a licence from rel="license" before both. Nothing is
+guessed from the text: what the page does not say is "".
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ MAX_FIELD = 300  # characters of an author or licence
 
 
 class About(NamedTuple):
-    """Empty strings where the page says nothing."""
+    """A page's author, date and licence, each "" where the page does not say it."""
 
     author: str
-    published: str  # ISO 8601, as exact as the page has it
+    published: str  # ISO 8601: a day, with time and zone where the page has them
     licence: str  # an address where there is one
 
 
 def read(page: Scan, base: str) -> About:
-    """Author, date and licence of a scanned page."""
+    """Author, date and licence of a scanned page; `base` is the absolute URL against which a licence's is resolved."""
     meta: dict[str, str] = {}
     for name, content in page.meta:
         if content.strip():
@@ -55,12 +55,12 @@ def read(page: Scan, base: str) -> About:
 
 
 def _nodes(blocks: list[str]) -> Iterator[dict[str, Any]]:
-    """Objects of the page's JSON-LD, outermost first; what is no JSON is passed over."""
+    """Objects in the page's JSON-LD, outermost first. A block that is no JSON, or too long, is passed over."""
     for block in blocks:
         if len(block) > MAX_DATA:
             continue
         if "datePublished" not in block and "author" not in block and "license" not in block:
-            continue  # reading it costs as much as the page
+            continue  # parsing it would cost as much as the whole page
         try:
             waiting = [json.loads(block, strict=False)]
         except (ValueError, RecursionError):

@@ -1,12 +1,12 @@
-"""Logits of a page's items → which of them are its document.
+"""Logits of a page's items → which of them are kept.
 
-Texts: those whose keeping gives the greatest expected F1 (of words, against the main content that nobody has marked),
-which is a threshold that depends on the page: where nothing is sure the best guesses are kept rather than nothing. For
-independent items the best set is a prefix of their order by probability (Lewis 1995; Ye et al. 2012, arXiv 1206.4625).
-Items are not independent, though: comments are all content or none is. So a text must also be as likely as a share of
-the page's surest texts, which takes the doubtful away from pages that have enough without.
+Texts: the set with the greatest expected F1 (of words, against the unknown main content). So the threshold depends on
+the page: where nothing is sure, the best guesses are kept rather than nothing. For independent items the best set is a
+prefix of their order by probability (Lewis 1995; Ye et al. 2012, arXiv 1206.4625). Items are not independent, though:
+of a page's comments all are content or none is. So a text's probability must also reach a share of that of the page's
+surest texts; a page that has enough of those loses its doubtful ones.
 
-Images: by their own logit, and by whether the texts around them were kept.
+Images: by their own logit, and by whether the texts around them are kept.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from weft.transforms.extract.html.features import GRID, Floats, Ints
 
-_MOST = 12.0  # a logit beyond is a certainty
-SUREST, SHARE_OF_SUREST = 0.1, 0.65  # of a page's words; chosen on WCXB's pages held out and older news alike
-LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share, that make it a document without holes
-FILLED = -4.0  # logit under which an item is not even then a part of it
-SPEAKING = 8  # words; a text of fewer says nothing of what is around it
-SURE, UNSURE = 1.0, -1.0  # an image's logit that needs no kept text around it, and the least that such texts save
+_MOST = 12.0  # a logit beyond this is certainty
+SUREST = 0.1  # of a page's words: its surest texts ...
+SHARE_OF_SUREST = 0.65  # ... whose probability times this a kept text has; chosen on WCXB's held-out pages and old news
+LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share of all, that make it a document without holes
+FILLED = -4.0  # logit under which an item in such a document is a hole all the same
+SPEAKING = 8  # words; shorter texts do not decide on the images beside them
+SURE, UNSURE = 1.0, -1.0  # logit of an image that needs no kept text around it; the least of one that has such texts
 # Logistic function by logit, in steps of 1 / GRID: a table, because exp() differs in last bits between machines.
 _PROBABILITY = np.array(
     [round(2**20 / (1 + math.exp(-step / GRID))) / 2**20 for step in range(-int(_MOST * GRID), int(_MOST * GRID) + 1)]
@@ -67,15 +68,15 @@ def choose(
 
 
 def _whole(kept: NDArray[np.bool_], words: Floats, low: Ints, high: Ints) -> NDArray[np.bool_]:
-    """(N,) which items stand among the kept texts of a long document, in a container most of whose words are kept.
+    """(N,) which items stand in a long container most of whose words are kept, between its first and last kept text.
 
-    The model was fitted on pages of some thousand words; in the midst of a chapter or a book it has its doubts.
+    The model was fitted on pages of about a thousand words, and is unsure in the middle of a chapter or a book.
     """
     found = np.flatnonzero(kept)
     if not len(found):
         return kept
     own, every = (np.concatenate([[0.0], np.cumsum(values)]) for values in (kept * words, words))
-    first, last = int(found[0]), int(found[-1])  # all between the two is looked at like a container
+    first, last = int(found[0]), int(found[-1])  # all that is between the two counts as a container
     low, high = np.vstack([low, np.full_like(low[0], first)]), np.vstack([high, np.full_like(high[0], last + 1)])
     inside = own[high] - own[low]
     long = ((inside >= LONG) & (inside >= MOSTLY * (every[high] - every[low]))).any(0)
@@ -92,7 +93,7 @@ def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:
 
 
 def thresholds(probability: Floats, words: Floats) -> tuple[float, float]:
-    """The least probability of the set with the greatest expected F1, and that of the surest tenth of the words.
+    """(the least probability in the set with the greatest expected F1, the probability of the surest tenth of words).
 
     Args:
         probability: (N,) of texts to be content, the greatest first.

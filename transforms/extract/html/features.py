@@ -1,7 +1,7 @@
-"""What is known of each item, as numbers: the input of the model that says which are content.
+"""What is known of each item as numbers: the input of the model that says which are content.
 
-A scan → arrays over its N items (texts and images in reading order), in a handful of passes of numpy. Sums over what
-lies inside a container are differences of running sums, because a container spans a range of items.
+A scan → arrays over its N items (texts and images in reading order), in a few passes of numpy. A container spans a
+range of items, so that a sum over what is inside it is the difference of two running sums.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from weft.transforms.extract.html.scan import IMAGE, KIND, KINDS, Scan, Vocabula
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LEVELS = 4  # containers around an item that are looked at, each strictly wider than the one before
+LEVELS = 4  # containers around an item whose contents are features of it, each wider than the one before
 GRID = 256.0  # features are multiples of 1 / GRID, so that a model of whole numbers gives the same on every machine
 _LONG = 8  # words; a longer text is no label
 _H1, _H6, _LI, _TR, _DIV = KIND["h1"], KIND["h6"], KIND["li"], KIND["tr"], KIND["div"]
@@ -52,7 +52,7 @@ _CLASSES = _classes()
 
 
 class Features(NamedTuple):
-    """A page of N items as arrays."""
+    """A page of N items in C containers as arrays; D features an item, P a page."""
 
     dense: Floats  # (N, D)
     page: Floats  # (P,)
@@ -70,14 +70,21 @@ class Features(NamedTuple):
     heads: Ints  # words that items begin with, -1 for unknown ones
     head_ends: Ints  # (N,)
     heading: Ints  # (N,) the last heading before each item, N for none
-    alike: Ints  # (N,) number of the repeated structure that it belongs to
+    alike: Ints  # (N,) number of the repeated structure that an item belongs to: list entries, table cells, cards
     low: Ints  # (LEVELS, N) first item of the container around each item, by level
     high: Ints  # (LEVELS, N) one past its last
     about: Ints  # names of the page itself
 
 
 def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) -> Features:
-    """Arrays of a scanned page, which has at least one item."""
+    """Arrays of a scanned page that has at least one item.
+
+    Args:
+        scan: the page.
+        url: its address, whose words say something of its type.
+        names: numbers of names (classes, ids, roles); the scan was made with the same.
+        vocabulary: numbers of the words that texts begin with.
+    """
     texts = scan.texts
     total = len(texts)
     kinds = np.array(scan.kinds)
@@ -226,7 +233,7 @@ def _tags(scan: Scan) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 def _landmarks(low: Ints, high: Ints, before: Floats, prose: Floats, kinds: Ints, named: NDArray[np.bool_]) -> Floats:
-    """Where each item stands to the container with most prose (Readability's idea) and to the page's headline."""
+    """(rows, N) where items stand to the container with most prose (Readability's idea) and to the page's headline."""
     total = len(prose)
     order = np.arange(total)
     rows: list[NDArray[np.generic]] = []

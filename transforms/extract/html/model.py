@@ -1,7 +1,8 @@
 """The model that says which items of a page are its content: a small network over items and what is around them.
 
-Features of an item → hidden → a message that its neighbours, the containers around it, what is built like it and the
-whole page read → two logits an item: of a text to belong to the main content, of an image to.
+Features of an item → hidden layer → a message. Each item then reads the messages of its neighbours, of the containers
+around it, of the items built like it and of the whole page → two logits an item: that it is main content as a text, and
+as an image.
 
 Every weight is a multiple of 1 / WEIGHTS and every activation of 1 / GRID, so that float64 sums of their products are
 exact: the order in which a machine's linear algebra adds them up cannot change a bit of what comes out.
@@ -17,27 +18,20 @@ import numpy as np
 from weft.transforms.extract.html.features import GRID, LEVELS, Features, Floats, Ints, levels_of
 
 WEIGHTS = 4096.0
-BOUND = 6.0  # of a normalised feature
-WINDOW = 6  # items to each side
-MAX_WEIGHT, MIN_WEIGHT = 150.0, 0.1  # words that an item weighs in the mean of a page
+BOUND = 6.0  # on both sides, of a normalised feature
+WINDOW = 6  # items to each side whose messages an item reads
+MAX_WEIGHT, MIN_WEIGHT = 150.0, 0.1  # of an item in the mean over its page, in words
 SHIPPED = Path(__file__).resolve().parent / "weights.npz"
 
 
 class Model:
-    """Weights and the two vocabularies they are for."""
+    """The network's weights, and the vocabularies of names and words that their rows stand for."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.names = {str(name): number for number, name in enumerate(arrays["names"])}
         self.words = {str(word): number for number, word in enumerate(arrays["words"])}
         self._w = {key: value.astype(np.float64) for key, value in arrays.items() if value.dtype.kind in "fi"}
-        for table in (
-            "context",
-            "own",
-            "about",
-            "heads",
-            "around",
-            "inside",
-        ):  # -1, what is not in a vocabulary, finds a row of zeros
+        for table in ("context", "own", "about", "heads", "around", "inside"):  # a last row of zeros, which -1 finds
             self._w[table] = np.vstack([self._w[table], np.zeros((1, self._w[table].shape[1]))])
 
     def __call__(self, page: Features) -> tuple[Floats, Floats]:
@@ -78,13 +72,13 @@ def shipped() -> Model:
 
 
 def _tagged(names: Floats, kinds: Floats, page: Features) -> Floats:
-    """(C + 1, D) what the tag of each container says, zeros for none."""
+    """(C + 1, D) sum of the rows of each container's names and kind; a last row of zeros for no container."""
     said = _summed(names, page.names, page.name_ends)[page.tags] if len(page.tags) else names[:0]
     return np.vstack([said + kinds[page.container_kinds], np.zeros((1, names.shape[1]))])
 
 
 def _context(own: Floats, page: Features) -> Floats:
-    """(C + 1, D) sums of what containers say, each with all that are around it."""
+    """(C + 1, D) what each container says, added to what all containers around it say."""
     for level in levels_of(page.depths):
         own[level] += own[page.parents[level]]
     return own

@@ -1,7 +1,7 @@
-"""Text as it was meant: broken encodings mended where that is sure, characters that show nothing removed.
+"""Text as it was meant: wrongly decoded characters mended where that is sure, invisible ones removed.
 
-ftfy (Speer 2019) undoes UTF-8 that was read as Latin-1 or Windows-1252 and written again. It is only asked where a
-text holds the sequences that this leaves behind, because nearly none do and asking costs more than extraction.
+ftfy (Speer 2019) undoes UTF-8 that was read as Latin-1 or Windows-1252. It is asked only where a text holds a sequence
+that this leaves behind: few do, and asking costs more than the whole extraction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe
 
 
 def text(value: str) -> str:
-    """The text, mended."""
+    """The text, mended.
+
+    >>> text("cafÃ©"), text("soft\\u00adhyphen and\\xa0space")
+    ('café', 'softhyphen and space')
+    """
     if value.isascii():
         return value if value.isprintable() else _unseen(value)
     if _MOJIBAKE.search(value):

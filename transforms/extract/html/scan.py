@@ -1,11 +1,11 @@
-"""A page → its texts and images in reading order, with what is known of where each stands.
+"""A page → its items, texts and images in reading order, and the containers that they stand in.
 
 characters → DOM (lexbor, through resiliparse) → the DOM written out again, now well-formed → one pass over its tags.
-Asking a DOM for its nodes one by one costs more than all the rest; as the parser writes a page, every `<` and `>`
-outside raw text belongs to a tag, so that two C-level string calls yield all tags and texts, and one loop reads them.
+Asking a DOM for its nodes one by one would cost more than all the rest. In the page as the parser writes it every `<`
+and `>` outside raw text belongs to a tag: two string calls in C split it into tags and texts, and one loop reads these.
 
-An item is an image, or a block: a run of inline content between block-level tags. A container is a block-level element;
-it spans a range of items. Classes, ids, roles and tag names become numbers of a vocabulary.
+An item is an image, or a block: a run of inline content between block-level tags. A container is a block-level element
+and spans a range of items. Names (classes, ids, roles) are known by their numbers in a vocabulary.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BLOCKS = (
     "details dialog center hgroup menu search noscript"
 ).split()
 KIND = {name: number for number, name in enumerate(BLOCKS)}
-CUSTOM, IMAGE = len(BLOCKS), len(BLOCKS) + 1  # an element with a hyphen in its name; an image
+CUSTOM, IMAGE = len(BLOCKS), len(BLOCKS) + 1  # kinds of an element with a hyphen in its name, and of an image
 KINDS = len(BLOCKS) + 2
 _TR, _TD, _TH, _PRE, _FIGURE, _NOSCRIPT = (KIND[name] for name in ("tr", "td", "th", "pre", "figure", "noscript"))
 
@@ -54,9 +54,9 @@ _ACTIONS = {
     "br": _BREAK, "hr": _BREAK, "svg": _SVG, "meta": _META, "link": _META, "title": _TITLE, "source": _SOURCE,
     "picture": _PICTURE, "/picture": _PICTURE_END, "base": _BASE,
 }  # fmt: skip
-_MANY = frozenset((_LINK, _SPAN, _IMAGE))  # their tags differ in what is of no matter here
+_MANY = frozenset((_LINK, _SPAN, _IMAGE))  # nearly every such tag is unlike all others, mostly in what does not matter
 
-# Elements whose content is no text of the page, and comments.
+# Comments, and elements whose content is no text of the page.
 _RAW = re.compile(
     r"<(?:!--|(script|style|svg|template|iframe|select|textarea|video|audio|canvas|math|object|noembed|noframes|xmp|"
     r"plaintext)(?=[ >]))"
@@ -69,12 +69,12 @@ NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
 _CAPTION = re.compile(r' class="[^"]*caption', re.I)
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
 _BACKGROUND = re.compile(r"background(?:-image)?:[^;]*url\(\s*(?:&quot;|['\"])?([^)'\"]+?)(?:&quot;|['\"])?\s*\)", re.I)
-_SHAPE = str.maketrans("123456789", "000000000", ".,")  # prices, dates and counts are looked up by their shape
-MAX_NAMES = 8  # of one attribute; longer class lists are utility classes
+_SHAPE = str.maketrans("123456789", "000000000", ".,")  # a price, date or count counts as one of its length
+MAX_NAMES = 8  # of one attribute that are read; longer class lists are utility classes
 MAX_STYLE = 4_096  # characters of a tag in which a background is looked for
 MAX_CACHED = 50_000  # tags remembered from page to page
-MAX_CELL = 200  # characters of a row after which a cell is a part of the page's layout, not of a table
-HEAD, HEAD_WORDS = 64, 8  # characters, and words in them, of a text that are looked up
+MAX_CELL = 200  # characters; a table row that is longer is layout, and each of its cells a block of its own
+HEAD, HEAD_WORDS = 64, 8  # characters at the beginning of a text, and words in them, that are features of it
 
 Vocabulary = Mapping[str, int]
 
@@ -89,12 +89,12 @@ class Image(NamedTuple):
 
 
 class Tag(NamedTuple):
-    """What a tag does: its action, its kind and the names on it."""
+    """What a tag does to the scan."""
 
-    action: int
-    kind: int
-    names: tuple[int, ...]
-    number: int  # the same for tags that differ in nothing of this
+    action: int  # one of _ACTIONS', or to open, close or be inline
+    kind: int  # of KIND, or CUSTOM; 0 where the action is none of a container
+    names: tuple[int, ...]  # numbers of the names on it
+    number: int  # the same for tags that are alike in all of this
 
 
 class Scan:
@@ -126,7 +126,7 @@ class Scan:
         self.tags: list[Tag] = []
 
     def add(self, text: str, kind: int, linked: int, figure: int, container: int, words: str) -> None:
-        """Add an item; `words` are the characters whose first words are looked up."""
+        """Add an item; `words` is the text whose first words are features of it."""
         self.texts.append(text)
         self.kinds.append(kind)
         self.linked.append(linked)
@@ -138,7 +138,10 @@ class Scan:
 
 
 class Scanner:
-    """Scans pages with one vocabulary of names; those not in it are passed over."""
+    """Scans pages with one vocabulary of names and passes over the names that are not in it.
+
+    What it has learned of a tag it remembers from page to page; that changes no result.
+    """
 
     def __init__(self, names: Vocabulary) -> None:
         self._names = names
@@ -148,7 +151,7 @@ class Scanner:
         self._word: dict[str, tuple[int, ...]] = {}  # by word of one
 
     def scan(self, html: str) -> Scan:
-        """Items and metadata of a page, in one pass.
+        """Items, containers and metadata of a page.
 
         Raises:
             ValueError: the parser gives no document.
@@ -164,7 +167,7 @@ class Scanner:
         return page
 
     def read(self, source: str, page: Scan) -> None:
-        """Add to `page` what stands in a page as the parser writes it, without its raw text."""
+        """Add to `page` what is in `source`: a page as the parser writes it, without comments and raw text."""
         if max(len(self._cache), len(self._called), len(self._word)) > MAX_CACHED:
             for cache in (self._cache, self._tags, self._called, self._word):
                 cache.clear()
@@ -175,8 +178,8 @@ class Scanner:
         self._loop(parts, page)
 
     def _loop(self, parts: list[str], page: Scan) -> None:
-        # The hot loop of extraction, over some thousand tags a page: its state is in locals, what is commonest comes
-        # first, and a tag seen before costs one look into a dictionary.
+        # The hot loop of extraction, over some thousand tags a page, and one function for that reason: its state is in
+        # locals, the commonest actions come first, and a tag seen before costs one look into a dictionary.
         cached, learn = self._cache.get, self._learn
         texts, own = page.texts, page.inline
         starts, ends, parents, depths, tags = page.starts, page.ends, page.parents, page.depths, page.tags
@@ -323,7 +326,7 @@ class Scanner:
             container, kind, figure = stack.pop()
 
     def _learn(self, tag: str) -> Tag:
-        """What a tag does, remembered where the same one is likely to come again."""
+        """What a tag does; remembered if the same tag is likely to come again."""
         name, _, rest = tag.partition(" ")
         action = _ACTIONS.get(name)
         if action in _MANY:
@@ -393,7 +396,7 @@ class Scanner:
 
 
 def plain(text: str) -> str:
-    """Characters for the few references that the parser writes."""
+    """Text without the few character references that the parser writes."""
     if "&" not in text:
         return text
     text = text.replace("&nbsp;", "\xa0").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
@@ -423,7 +426,7 @@ def _described(tag: str) -> str:
 
 
 def without_raw(source: str, json_ld: list[str]) -> str:
-    """The page without comments and without what is inside elements that hold no text of its own."""
+    """The page without comments and the content of scripts, styles and the like; JSON-LD is added to `json_ld`."""
     found = _RAW.search(source)
     if found is None:
         return source

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from weft.transforms.extract.html import extract, repair
+from weft.transforms.extract.html import extract
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
@@ -41,18 +41,3 @@ def test_a_link_to_a_licence_counts_wherever_it_stands():
     link = "<a href='https://creativecommons.org/licenses/by/4.0/'>CC BY</a>"
     assert about(body=link).licence == "https://creativecommons.org/licenses/by/4.0/"
     assert about(body="<a href='/license-plates'>plates</a>").licence == ""
-
-
-@pytest.mark.parametrize(
-    ("broken", "meant"),
-    [
-        ("cafÃ© and â€œquotesâ€\x9d", "café and “quotes”"),
-        ("naïve café, Ã la carte? Ça va, où?", "naïve café, Ã la carte? Ça va, où?"),  # nothing sure: left alone
-        ("soft\u00adhyphen zero\u200bwidth no\xa0break", "softhyphen zerowidth no break"),
-        ("plain text\n\n- a list", "plain text\n\n- a list"),
-        ("日本語 مرحبا ไทย", "日本語 مرحبا ไทย"),
-        ("bell\x07 and tab\t", "bell and tab\t"),
-    ],
-)
-def test_text_is_mended_where_that_is_sure(broken, meant):
-    assert repair.text(broken) == meant

@@ -1,10 +1,8 @@
 """A page's texts and images in reading order, every image with one fate."""
 
-import time
-
 import pytest
 
-from weft.transforms.extract.html import extract, to_text
+from weft.transforms.extract.html import extract
 
 URL = "http://site.test/dir/page.html"
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
@@ -21,10 +19,6 @@ def article(*parts):
 
 def p(n=3):
     return f"<p>{SENTENCE * n}</p>"
-
-
-def images(html):
-    return [image for image in extract(html, URL).images if image is not None]
 
 
 def test_texts_and_images_alternate_in_reading_order():
@@ -60,58 +54,6 @@ def test_furniture_images_are_named_boilerplate():
     assert sum(i is not None for i in whole.images) == 4
 
 
-@pytest.mark.parametrize(
-    ("tag", "url"),
-    [
-        ("<img src=blank.gif data-src=real.jpg>", "dir/real.jpg"),
-        ("<img src='data:image/gif;base64,R0' data-lazy-src=real.jpg>", "dir/real.jpg"),
-        ("<img data-original='../up.jpg'>", "up.jpg"),
-        ("<img src=s.jpg srcset='m.jpg 640w, l.jpg 1280w, xl.jpg 4000w'>", "dir/l.jpg"),
-        ("<img src=s.jpg srcset='a.jpg 1x, b.jpg 2x'>", "dir/b.jpg"),
-        ("<img srcset='c_fill,w_300/a.jpg 300w, c_fill,w_900/a.jpg 900w'>", "dir/c_fill,w_900/a.jpg"),
-        ("<picture><source srcset='w.webp 1200w'><img alt=x></picture>", "dir/w.webp"),
-        ("<picture><source srcset='w.webp 1200w'></picture>", "dir/w.webp"),
-        ("<amp-img src=a.jpg></amp-img>", "dir/a.jpg"),
-        ("<img src='/a b.jpg'>", "a%20b.jpg"),
-    ],
-)
-def test_the_url_that_is_meant(tag, url):
-    assert images(article(p(), tag, p())) == [f"http://site.test/{url}"]
-
-
-def test_protocol_relative_and_base():
-    html = article(p(), "<img src='//cdn.test/x.jpg'>", p(), "<img src=y.jpg>", p())
-    with_base = html.replace("</head>", "<base href='/other/'></head>")
-    assert images(with_base) == ["http://cdn.test/x.jpg", "http://site.test/other/y.jpg"]
-
-
-def test_a_noscript_twin_is_counted_once():
-    lazy = "<img src='data:image/gif;base64,R0' data-src=a.jpg><noscript><img src=a.jpg></noscript>"
-    bare = "<img class=lazy><noscript><img src=b.jpg></noscript>"
-    made = extract(article(p(), lazy, p(), bare, p()), URL)
-    assert [i for i in made.images if i] == ["http://site.test/dir/a.jpg", "http://site.test/dir/b.jpg"]
-    assert [o.reason for o in made.occurrences] == ["", "noscript_twin", "", "noscript_twin"]
-
-
-def test_other_sizes_of_a_picture_are_its_alternates():
-    made = extract(article(p(), "<img src=s.jpg srcset='m.jpg 640w, l.jpg 1280w'>", p()), URL)
-    assert made.alternates == [None, ["http://site.test/dir/s.jpg"], None]
-
-
-def test_a_caption_is_bound_to_its_image_and_said_once():
-    html = article(p(), "<figure><img src=a.jpg><figcaption>A <b>fine</b> caption</figcaption></figure>", p())
-    made = extract(html, URL)
-    assert made.image_meta[1].caption == "A fine caption"
-    assert "".join(t or "" for t in made.texts).count("A fine caption") == 1
-
-
-def test_a_figure_of_two_binds_each_caption_to_its_own():
-    figure = ("<figure><img src=a.jpg><figcaption>First one</figcaption><img src=b.jpg>"
-              "<figcaption>Second one</figcaption></figure>")  # fmt: skip
-    metas = [m for m in extract(article(p(), figure, p()), URL).image_meta if m]
-    assert [m.caption for m in metas] == ["First one", "Second one"]
-
-
 def test_text_is_readable():
     html = article(
         p(),
@@ -135,26 +77,6 @@ def test_short_lines_that_ask_are_left_out(line):
                    "which goes on.</p>", p())  # fmt: skip
     text = "\n".join(t for t in extract(html, URL).texts if t)
     assert line not in text and "it is a whole sentence" in text
-
-
-@pytest.mark.parametrize(
-    ("data", "header"),
-    [
-        ("<p>naïve café</p>".encode(), ""),
-        ("<p>naïve café</p>".encode("latin-1"), "text/html; charset=iso-8859-1"),
-        ('<meta charset="windows-1252"><p>naïve café</p>'.encode("cp1252"), ""),
-        ("\ufeff<p>naïve café</p>".encode("utf-16"), ""),
-        ("<p>naïve café</p>".encode(), "text/html; charset=nonsense"),
-    ],
-)
-def test_characters_by_mark_header_meta_or_detection(data, header):
-    assert "naïve café" in to_text(data, header)
-
-
-def test_shift_jis_by_meta():
-    assert "日本語" in to_text(
-        '<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">日本語'.encode("shift_jis")
-    )
 
 
 @pytest.mark.parametrize(
@@ -182,25 +104,12 @@ def test_meta_elements_are_read():
     assert ("robots", "noai") in made.meta and ("tdm-reservation", "1") in made.meta
 
 
-@pytest.mark.parametrize("name", ["unicode_escape", "utf-7", "raw_unicode_escape", "punycode", "hex"])
-def test_a_charset_is_none_of_pythons_own_codecs(name):
-    made = to_text(f"<meta charset={name}><p>lone \\ud800 +2AA- word</p>".encode())
-    assert made.endswith("<p>lone \\ud800 +2AA- word</p>")
-
-
-def test_many_meta_elements_are_read_in_linear_time():
-    begun = time.process_time()
-    made = extract(page(p(), "<meta name=a content=b>" * 20_000), URL)
-    assert made.meta == [("a", "b")] * 20_000 and time.process_time() - begun < 5  # quadratic: many minutes
-
-
 def test_meta_elements_in_the_body_are_read_too():
     made = extract(page("<div><meta name=robots content=noai></div>" + p()), URL)
     assert made.meta == [("robots", "noai")]
 
 
-def test_a_placeholder_is_told_by_its_name_alone():
-    made = extract(
-        article(p(), "<img data-src='/lazy/barn.jpg' src=/x/spacer.gif>", p(), f"<img src='{'lazy_' * 500_000}'>"), URL
-    )
-    assert made.images[1] == "http://site.test/lazy/barn.jpg" and len(made.occurrences) == 2
+@pytest.mark.timeout(60)
+def test_many_meta_elements_are_read_in_linear_time():
+    made = extract(page(p(), "<meta name=a content=b>" * 20_000), URL)
+    assert made.meta == [("a", "b")] * 20_000  # in quadratic time: many minutes

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from weft.schemas.config import Extract
-from weft.transforms.archives.warc import read_archive
+from weft.schemas.parameters import PageRules
+from weft.transforms.archives.read import read_archive
 from weft.transforms.extract.html.model import Model
 from weft.transforms.extract.html.training import fit, labels, table
-from weft.transforms.extract.page import process
+from weft.transforms.extract.page import extract_page
 
 GOLD = "Foxes and dogs. The quick brown fox jumps over the lazy dog. Reviews. It was a fine day for all of them."
 
@@ -37,7 +37,7 @@ def made(small_web, tmp_path_factory):
     for path in archives:
         for record in read_archive(path):
             if getattr(record, "url", "") and record.header("content-type").startswith("text/html"):
-                document = process(record, path, Extract(languages=(), min_words=0, gibberish=False)).document
+                document = extract_page(record, PageRules(languages=(), min_words=0, gibberish=False)).document
                 if document is not None:
                     text = "\n".join(text for text in document.texts if text)
                     gold.append({"url": record.url, "gold_text": text, "page_type": "article"})

@@ -1,4 +1,4 @@
-"""How the weights of the extraction model are made: labels from gold texts, a table of features, a network, a fit.
+"""How the weights of the extraction model are made: pages and gold texts → a table of features and labels → a fit.
 
     python -m weft.transforms.extract.html.training table --pages WARC … --gold GOLD.jsonl.gz --images IMAGES.jsonl.gz
     python -m weft.transforms.extract.html.training fit [--folds DIR]

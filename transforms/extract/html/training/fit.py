@@ -1,8 +1,8 @@
 """The table → weights: the network of model.py in torch, fitted, rounded to its grid and written.
 
-Loss: cross-entropy of each text, weighted by its words so that a page's weights sum to one; that of images beside it;
-and, to make the message carry it, of the page's type. Names and words are dropped at random, whole kinds of them a
-step, because a site's own class names would be learned by heart: there are about a thousand sites.
+The loss is a sum of three cross-entropies: of the texts, weighted by their words so that a page's weights sum to one;
+of the images; and of the page's type, so that messages carry it. In each step random names and words are dropped
+everywhere: with about a thousand sites, their own class names would be learned by heart.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HIDDEN, MESSAGE, TYPE, OUT = 64, 24, 16, 48
 
 
 class Batch:
-    """Pages end to end as tensors; `pages` says which page each item is of."""
+    """Pages end to end as tensors; `pages` has the number of each item's page."""
 
     def __init__(self, examples: list[Example], types: list[str], weights: dict[str, float]) -> None:
         counts = [len(e.texts) for e in examples]
@@ -96,7 +96,7 @@ _KNOWN: dict[int, tuple[Example, np.ndarray, np.ndarray]] = {}  # by id, with wh
 
 
 def _containers_around(example: Example) -> tuple[np.ndarray, np.ndarray]:
-    """Containers around each item, one item after another, and how many each has."""
+    """(containers around the first item, around the second, …; how many each item has)."""
     if id(example) not in _KNOWN:
         paths: list[list[int]] = []
         for c, parent in enumerate(example.features.parents.tolist()):
@@ -116,7 +116,7 @@ def _bag(pages: list[list[np.ndarray]]) -> tuple[Tensor, Tensor]:
 
 
 class Net(nn.Module):
-    """model.py's network, with the page type as a further output for training."""
+    """model.py's network, with a further output for training: the page's type."""
 
     def __init__(self, dense: int, page: int, names: int, words: int, types: int) -> None:
         super().__init__()
@@ -294,7 +294,7 @@ def cross_validate(table: Table, folder: Path, epochs: int, seed: int) -> None:
 
 
 def f1(example: Example, model: Model) -> float:
-    """F1 of words by the labels of the kept texts: close to that of the texts themselves."""
+    """F1 of words, counted by the labels of the kept texts: close to the F1 of the texts themselves."""
     f = example.features
     kept = choose(*model(f), f.words, f.kinds == IMAGE)
     both = float((example.texts * f.words)[kept].sum())

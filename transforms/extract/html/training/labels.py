@@ -1,8 +1,8 @@
 """Gold main text → how much of each text of a page belongs to it.
 
-A long text's label is the share of its words that lie in 4-word shingles of the gold text. A short one ("Reviews",
-"$45.00") may stand in navigation as well as in the content: it counts as content where the heaviest chain of texts that
-follow each other in the gold text in the page's order runs through it.
+A long text's label is the share of its words that lie in 4-word shingles of the gold text. A short text ("Reviews",
+"$45.00") may stand in the navigation as well as in the content. It counts as content where it is part of the heaviest
+chain: the longest sequence, by words, of texts that come in the same order on the page and in the gold text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 SHINGLE = 4
 SHORT = 12  # words; longer texts are told by their shingles alone
-MAYBE, HARDLY = 0.5, 0.2  # in the gold text, but out of order: texts of three words and more, shorter ones
+MAYBE, HARDLY = 0.5, 0.2  # label of a short text that the gold text has out of order: of three words or more; of fewer
 _MOST_PLACES = 200
 _WORD = re.compile(r"\w+")
 
@@ -61,7 +61,7 @@ def label(texts: list[str], gold: str) -> np.ndarray:
 
 
 def _heaviest(items: list[tuple[int, list[int], float]], lengths: list[int], size: int) -> set[int]:
-    """Texts of the heaviest chain that is in order both on the page and in the gold text (a Fenwick tree of maxima)."""
+    """Texts of the heaviest chain, found with a Fenwick tree of maxima over places in the gold text."""
     most = size + 2
     best: list[tuple[float, int]] = [(0.0, -1)] * (most + 1)
     nodes: list[tuple[int, int]] = []  # (text, node before)

@@ -1,7 +1,7 @@
-"""Pages with gold text → one compressed table of features and labels, small enough to live beside the code.
+"""Pages with gold text → one compressed table of features and labels, small enough to lie beside the code.
 
-No text and no address of a page is in it: numbers of names and words, features on their grid, labels, and the hash of
-each page's domain, by which folds are made.
+No text and no address of a page is in it, only numbers of names and words, features, labels, and the hash of each
+page's domain, by which folds are made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from weft.transforms.archives.warc import Record, read_archive
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Record
 from weft.transforms.extract import srcset
 from weft.transforms.extract.html.charset import to_text
 from weft.transforms.extract.html.features import GRID, Features, features
@@ -29,7 +30,8 @@ from weft.transforms.urls import resolve
 
 SHIPPED = Path(__file__).resolve().parent / "wcxb.npz.xz"
 MIN_DOMAINS = 15  # that a name or word must stand in to have a number
-OUT, EDGE, IN, UNKNOWN = 0, 1, 2, -1  # of an image: texts around it outside the gold text, one inside, both; no label
+# Label of an image: how many of the two texts around it are in the gold text (none, one, both); UNKNOWN without one.
+OUT, EDGE, IN, UNKNOWN = 0, 1, 2, -1
 _SECOND_LEVEL = 3  # letters; "co.uk" is no domain of its own
 
 
@@ -53,14 +55,21 @@ class Table(NamedTuple):
 
 
 class _Growing(dict[str, int]):
-    """A vocabulary that takes in what it is asked for."""
+    """A vocabulary that gives a new number to what it does not know."""
 
     def get(self, key: str, default: int | None = None) -> int:  # type: ignore[override]
         return self.setdefault(key, len(self))
 
 
 def make(pages: list[str], gold: str, images: str, out: Path) -> None:
-    """Read pages and gold texts, write the table."""
+    """Write the table of pages and their labels.
+
+    Args:
+        pages: archives.
+        gold: .jsonl.gz with `url`, `gold_text`, `page_type` of each page.
+        images: .jsonl.gz with `url` and `images` of each page; an image has `urls` and a `label` (out, edge, in).
+        out: file of the table.
+    """
     names, vocabulary = _Growing(), _Growing()
     scanner = Scanner(names)
     golden = {line["url"]: line for line in _lines(gold) if line.get("gold_text")}

@@ -1,0 +1,54 @@
+"""Logits become what is kept: the greatest expected F1, no holes in a long document, images by what is around them."""
+
+import random
+
+import numpy as np
+import pytest
+
+from weft.transforms.extract.html.choose import choose, thresholds
+
+
+def test_the_threshold_gives_the_greatest_expected_f1():
+    chance = random.Random(1)
+    for _ in range(30):
+        count = chance.randint(1, 9)
+        p = np.sort([chance.random() for _ in range(count)])[::-1]
+        words = np.array([float(chance.randint(1, 60)) for _ in range(count)])
+
+        def expected(chosen, p=p, words=words):
+            return 2 * (p * words)[chosen].sum() / max(1e-9, words[chosen].sum() + (p * words).sum())
+
+        best = max(expected(np.array([bool(n >> k & 1) for k in range(count)])) for n in range(1, 2**count))
+        assert expected(p >= thresholds(p, words)[0]) == pytest.approx(best)
+
+
+def test_a_doubtful_text_is_kept_where_nothing_better_is():
+    def kept(*logits):
+        count = len(logits)
+        return choose(np.array(logits), np.zeros(count), np.full(count, 40.0), np.zeros(count, bool)).tolist()
+
+    assert kept(-0.2, -5.0) == [True, False] and kept(6.0, 6.0, -0.2) == [True, True, False]
+
+
+def test_where_nothing_is_sure_the_best_guess_is_kept():
+    kept = choose(np.array([-4.0, -2.0]), np.zeros(2), np.array([30.0, 40.0]), np.zeros(2, bool))
+    assert kept.tolist() == [False, True]
+
+
+def test_a_long_document_has_no_holes():
+    logits = np.array([-9.0, *[3.0] * 40, -3.0, -3.0, -9.0, *[3.0] * 40, -3.0])
+    is_image = np.zeros(85, bool)
+    is_image[42] = True
+    words = np.where(is_image, 0, 50.0)
+    around = np.zeros((1, 85), np.int64), np.full((1, 85), 85)
+    kept = choose(logits, np.full(85, -5.0), words, is_image, around=around)
+    assert kept[41] and kept[42] and not kept[43] and not kept[0] and not kept[84]
+    assert not choose(logits, np.full(85, -5.0), words / 10, is_image, around=around)[41:43].any()
+
+
+def test_an_image_between_kept_texts_needs_less():
+    words = np.array([20.0, 0, 20, 0, 20, 0])
+    is_image = words == 0
+    texts = np.array([5.0, 0, 5, 0, -9, 0])
+    images = np.array([0.0, -0.5, 0, -0.5, 0, 5])
+    assert choose(texts, images, words, is_image).tolist() == [True, True, True, False, False, True]

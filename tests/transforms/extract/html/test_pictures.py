@@ -1,0 +1,85 @@
+"""Images have the address that is meant and their own captions, and a twin is no second image."""
+
+import pytest
+
+from weft.transforms.extract.html import extract
+
+URL = "http://site.test/dir/page.html"
+SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
+
+
+def article(*parts):
+    return f"<html><head></head><body><main><article><h1>Heading of this page</h1>{''.join(parts)}</article></main></body></html>"
+
+
+def p(n=3):
+    return f"<p>{SENTENCE * n}</p>"
+
+
+def images(html):
+    return [image for image in extract(html, URL).images if image is not None]
+
+
+def test_protocol_relative_and_base():
+    html = article(p(), "<img src='//cdn.test/x.jpg'>", p(), "<img src=y.jpg>", p())
+    with_base = html.replace("</head>", "<base href='/other/'></head>")
+    assert images(with_base) == ["http://cdn.test/x.jpg", "http://site.test/other/y.jpg"]
+
+
+def test_a_noscript_twin_is_counted_once():
+    lazy = "<img src='data:image/gif;base64,R0' data-src=a.jpg><noscript><img src=a.jpg></noscript>"
+    bare = "<img class=lazy><noscript><img src=b.jpg></noscript>"
+    made = extract(article(p(), lazy, p(), bare, p()), URL)
+    assert [i for i in made.images if i] == ["http://site.test/dir/a.jpg", "http://site.test/dir/b.jpg"]
+    assert [o.reason for o in made.occurrences] == ["", "noscript_twin", "", "noscript_twin"]
+
+
+def test_other_sizes_of_a_picture_are_its_alternates():
+    made = extract(article(p(), "<img src=s.jpg srcset='m.jpg 640w, l.jpg 1280w'>", p()), URL)
+    assert made.alternates == [None, ["http://site.test/dir/s.jpg"], None]
+
+
+def test_a_caption_is_bound_to_its_image_and_said_once():
+    html = article(p(), "<figure><img src=a.jpg><figcaption>A <b>fine</b> caption</figcaption></figure>", p())
+    made = extract(html, URL)
+    assert made.image_meta[1].caption == "A fine caption"
+    assert "".join(t or "" for t in made.texts).count("A fine caption") == 1
+
+
+def test_a_figure_of_two_binds_each_caption_to_its_own():
+    figure = ("<figure><img src=a.jpg><figcaption>First one</figcaption><img src=b.jpg>"
+              "<figcaption>Second one</figcaption></figure>")  # fmt: skip
+    metas = [m for m in extract(article(p(), figure, p()), URL).image_meta if m]
+    assert [m.caption for m in metas] == ["First one", "Second one"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "url"),
+    [
+        ("<img src=blank.gif data-src=real.jpg>", "dir/real.jpg"),
+        ("<img src='data:image/gif;base64,R0' data-lazy-src=real.jpg>", "dir/real.jpg"),
+        ("<img data-original='../up.jpg'>", "up.jpg"),
+        ("<img src=s.jpg srcset='m.jpg 640w, l.jpg 1280w, xl.jpg 4000w'>", "dir/l.jpg"),
+        ("<img src=s.jpg srcset='a.jpg 1x, b.jpg 2x'>", "dir/b.jpg"),
+        ("<img srcset='c_fill,w_300/a.jpg 300w, c_fill,w_900/a.jpg 900w'>", "dir/c_fill,w_900/a.jpg"),
+        ("<picture><source srcset='w.webp 1200w'><img alt=x></picture>", "dir/w.webp"),
+        ("<picture><source srcset='w.webp 1200w'></picture>", "dir/w.webp"),
+        ("<amp-img src=a.jpg></amp-img>", "dir/a.jpg"),
+        ("<img src='/a b.jpg'>", "a%20b.jpg"),
+    ],
+)
+def test_the_url_that_is_meant(tag, url):
+    assert images(article(p(), tag, p())) == [f"http://site.test/{url}"]
+
+
+def test_a_placeholder_is_told_by_its_name_alone():
+    made = extract(
+        article(p(), "<img data-src='/lazy/barn.jpg' src=/x/spacer.gif>", p(), f"<img src='{'lazy_' * 500_000}'>"), URL
+    )
+    assert made.images[1] == "http://site.test/lazy/barn.jpg" and len(made.occurrences) == 2
+
+
+def test_a_caption_outside_a_figure_is_that_of_the_picture_before_it():
+    html = article(p(), "<img src=a.jpg><div class=wp-caption-text>A barn in May</div>", p(), "<img src=b.jpg>", p())
+    metas = [meta for meta in extract(html, URL).image_meta if meta]
+    assert [(meta.caption, meta.caption_source) for meta in metas] == [("A barn in May", "caption"), ("", "")]

@@ -1,0 +1,74 @@
+"""What a record is, and the rows that an archive becomes."""
+
+from collections import Counter
+
+import pytest
+from archive_bytes import gz, http, record, stored
+
+from weft.schemas.parameters import PageRules
+from weft.schemas.records import Capture, Document, Fate
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Broken, Record
+from weft.transforms.extract.archive import classify, extract_archive, extract_record
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
+EVERYTHING = PageRules(min_words=0, languages=())
+
+
+@pytest.mark.parametrize(
+    ("mime", "body", "kind"),
+    [
+        ("text/html", b"<p>x", "page"),
+        ("APPLICATION/XHTML+XML; charset=x", b"<p>x", "page"),
+        ("", b" <!DOCTYPE html><p>x", "page"),
+        ("application/octet-stream", PNG, "image"),
+        ("text/html", PNG, "image"),
+        ("image/svg+xml", b"<svg/>", "image"),
+        ("application/pdf", b"%PDF-1.4", ""),
+    ],
+)
+def test_what_a_response_is(mime, body, kind):
+    headers = (("content-type", mime),)
+    assert classify(Record("response", "http://a/", "", 0, "", 0, 200, headers, body, ""))[0] == kind
+
+
+def archive(tmp_path, *parts):
+    return stored(tmp_path, gz(*parts))
+
+
+def test_an_archive_is_rows_in_its_order_and_a_page_read_twice_is_one(tmp_path):
+    parts = [
+        record(block=http(b"<p>A page of few words.</p>"), number=1),
+        record(block=http(PNG, ["Content-Type: image/png"]).replace(b"Content-Type: text/html\r\n", b""), number=2),
+        record("request", block=b"GET / HTTP/1.1", number=3),
+        record(block=http(b"<p>A page of few words.</p>"), number=1),
+    ]
+    path = archive(tmp_path, *parts)
+    rows = list(extract_archive(path, EVERYTHING))
+    assert [type(row) for row in rows] == [Fate, Fate, Document, Fate, Capture, Fate, Fate, Fate]
+    assert Counter(row.kind for row in rows if isinstance(row, Fate)) == {"record": 4, "page": 2}
+    assert [row.reason for row in rows if isinstance(row, Fate)] == ["", "", "", "request", "", "duplicate_record"]
+    document, capture = (next(row for row in rows if isinstance(row, kind)) for kind in (Document, Capture))
+    offsets = [one.offset for one in read_archive(path)]
+    assert (document.warc_file, document.warc_offset) == (path, offsets[0])
+    assert (capture.warc_file, capture.warc_offset, capture.mime) == (path, offsets[1], "image/png")
+
+
+def test_a_record_alone_has_the_rows_that_it_has_in_its_archive(tmp_path):
+    parts = [record(block=http(b"<p>Words.</p>"), number=n) for n in range(3)]
+    path = archive(tmp_path, *parts)
+    alone = [row for one in read_archive(path) for row in extract_record(one, EVERYTHING)]
+    assert alone == list(extract_archive(path, EVERYTHING))
+
+
+def test_records_at_one_offset_have_keys_of_their_own(tmp_path):
+    one_member = b"".join(record(block=http(b"<p>Words.</p>"), number=n) for n in range(3))
+    keys = [row.key for row in extract_archive(archive(tmp_path, one_member), EVERYTHING) if row[1] == "record"]
+    assert len(set(keys)) == 3 and keys[2] == f"{keys[1]}#2"
+
+
+def test_every_record_is_a_page_an_image_or_has_a_reason(tmp_path):
+    whole = gz(record("warcinfo", block=b"x"), *(record(block=http(), number=n) for n in range(3)))
+    for one in read_archive(stored(tmp_path, whole + b"no gzip")):
+        kind, reason, _ = classify(one)
+        assert bool(kind) != bool(reason) and (reason if isinstance(one, Broken) else True)

@@ -1,0 +1,81 @@
+"""An archive → rows: what each record is, and what becomes of the pages and images among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from weft.schemas.parameters import PageRules
+from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, document_id
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Broken, Record
+from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page
+
+Row = Document | Pair | Capture | Fate
+_HTML = ("text/html", "application/xhtml+xml")
+_IMAGE_BEGINS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+
+
+def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
+    """Rows of all records of an archive, in their order, one record in memory at a time.
+
+    A page whose doc_id came before in the same archive has the fate "duplicate_record".
+    """
+    times: Counter[int] = Counter()
+    seen: set[str] = set()
+    for record in read_archive(path):
+        times[record.offset] += 1
+        again = times[record.offset]  # a file that is one gzip member has one offset for all its records
+        key = f"{path}:{record.offset}#{again}" if again > 1 else f"{path}:{record.offset}"
+        yield from extract_record(record, rules, key, seen)
+
+
+def extract_record(
+    record: Record | Broken, rules: PageRules = DEFAULTS, key: str = "", seen: set[str] | None = None
+) -> Iterator[Row]:
+    """Rows of one record: its fate; a Capture for an image; a page's fates, and its Document and Pairs if it is kept.
+
+    Args:
+        record: of whatever kind. A record that is neither page nor image is dropped with the reason from `classify`.
+        rules: which pages, images and captions are kept.
+        key: of the record's fate; "" for "archive:offset".
+        seen: doc_ids of the pages so far. A page that is in it is dropped; one that is not is added to it.
+    """
+    key = key or f"{record.archive}:{record.offset}"
+    kind, reason, detail = classify(record)
+    yield Fate(STAGE, "record", key, DROPPED if reason else KEPT, reason, detail)
+    if reason or isinstance(record, Broken):
+        return
+    if kind == "image":
+        yield Capture(record.url, record.archive, record.offset, record.header("content-type"), record.crawl_date)
+        return
+    if seen is not None:
+        doc_id = document_id(record.record_id, record.url, record.date, record.offset)
+        if doc_id in seen:
+            yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", record.url)
+            return
+        seen.add(doc_id)
+    yield from extract_page(record, rules).rows()
+
+
+def classify(record: Record | Broken) -> tuple[str, str, str]:
+    """(kind, reason, detail) of a record: kind "page" or "image" without a reason, else why it is neither."""
+    if isinstance(record, Broken):
+        return "", record.reason, record.detail
+    if record.problem:
+        return "", record.problem, f"{record.kind} {record.url}"
+    if record.kind not in ("response", "resource"):
+        return "", record.kind, record.url
+    if not record.url.startswith(("http://", "https://")):
+        return "", "not_http", record.url
+    if not 200 <= record.status < 300:
+        return "", "http_error" if record.status >= 400 else "redirect", f"{record.status} {record.url}"
+    mime = record.header("content-type").split(";")[0].strip().lower()
+    head = record.body[:512].lstrip()
+    if not head:
+        return "", "empty", record.url
+    if mime.startswith("image/") or head.startswith(_IMAGE_BEGINS):
+        return "image", "", mime
+    if mime in _HTML or (not mime and head[:15].lower().startswith((b"<!doctype html", b"<html"))):
+        return "page", "", ""
+    return "", "not_html", mime

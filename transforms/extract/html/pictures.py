@@ -1,0 +1,106 @@
+"""The images that have a place in a page's document: addresses, captions and what else the page says of them."""
+
+from __future__ import annotations
+
+import re
+
+from weft.schemas.records import ImageMeta
+from weft.transforms.extract import srcset
+from weft.transforms.extract.html.scan import ATTRIBUTE, IMAGE, KIND, Image, Scan, plain
+
+TWIN_REACH = 4  # items back from a noscript image to the one it stands for
+_FIGCAPTION = KIND["figcaption"]
+_PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
+
+
+class Picture:
+    """What is known of an image: its addresses, best first, or the reason it has none, and what the page says of it."""
+
+    def __init__(self, image: Image, base: str) -> None:
+        get = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}.get
+        self.urls, self.reason = srcset.candidates(get, image.picture, base)
+        if not self.reason and image.tag[:4] == "back" and get("role") != "img":
+            self.reason = "background"
+        self.detail = flat(get("src"))[:80] if self.reason else ""
+        self.meta = ImageMeta(
+            flat(get("alt")), "", flat(get("title")), _pixels(get("width")), _pixels(get("height")),
+            flat(get("aria-label")), "",
+        )  # fmt: skip
+
+
+def pictures_of(page: Scan, kept: list[bool], base: str) -> dict[int, Picture]:
+    """The pictures of the kept images, by item; `kept` becomes False for those without an address and for twins.
+
+    A <noscript> image right after the one that it stands in for is that one's twin: the same image, dropped for the
+    reason "noscript_twin". Where the other has no address, it takes its twin's.
+    """
+    found: dict[int, Picture] = {}
+    before = -1
+    for at, image in page.images.items():
+        twin = image.noscript and before >= 0 and at - before <= TWIN_REACH
+        if not image.noscript:
+            before = at
+        if not (kept[at] or (twin and kept[before])):
+            continue
+        picture = found[at] = Picture(image, base)
+        if twin:
+            other = found.get(before) or Picture(page.images[before], base)
+            empty = other.reason in ("no_source", "data_uri", "bad_url") and picture.urls
+            if empty:
+                other.urls, other.reason, other.detail = picture.urls, "", ""
+            if empty or set(map(_without_query, picture.urls)) & set(map(_without_query, other.urls)):
+                picture.reason = "noscript_twin"
+                found[before] = other
+                kept[before] = not other.reason
+        if picture.reason:
+            kept[at] = False
+    return found
+
+
+def bind_captions(page: Scan, pictures: dict[int, Picture], kept: list[bool]) -> None:
+    """Give pictures their captions: that of their figure, else one right before or after them.
+
+    A caption is kept where its picture is, whatever the model says of it; `kept` is put right.
+    """
+    for at, kind in enumerate(page.kinds):
+        if kind == _FIGCAPTION and not page.figures[at]:
+            _bind_beside(at, flat(page.texts[at]), pictures, kept)
+    captions: dict[int, list[str]] = {}
+    of_figure: dict[int, list[Picture]] = {}
+    for at, (kind, figure) in enumerate(zip(page.kinds, page.figures, strict=True)):
+        if figure and kind == IMAGE and kept[at]:
+            of_figure.setdefault(figure, []).append(pictures[at])
+        elif figure and kind == _FIGCAPTION:
+            captions.setdefault(figure, []).append(flat(page.texts[at]))
+    for figure, found in of_figure.items():
+        said = captions.get(figure)
+        if said:  # one each, or all of them for each
+            paired = said if len(said) == len(found) else [" ".join(said)] * len(found)
+            for picture, caption in zip(found, paired, strict=True):
+                picture.meta = picture.meta._replace(caption=caption, caption_source="figcaption")
+    for at, kind in enumerate(page.kinds):
+        if kind == _FIGCAPTION and page.figures[at] in of_figure:
+            kept[at] = True
+
+
+def _bind_beside(at: int, caption: str, pictures: dict[int, Picture], kept: list[bool]) -> None:
+    """Bind the caption that is item `at`, outside any figure, to the picture before it or else the one after it."""
+    for near in (at - 1, at + 1):
+        if near in pictures and kept[near] and not pictures[near].meta.caption:
+            pictures[near].meta = pictures[near].meta._replace(caption=caption, caption_source="caption")
+            kept[at] = True
+            return
+
+
+def _without_query(url: str) -> str:
+    return url.split("?")[0]
+
+
+def flat(value: str | None) -> str:
+    """Text with its white space collapsed; "" for None."""
+    return " ".join((value or "").split())
+
+
+def _pixels(value: str | None) -> int | None:
+    found = _PIXELS.match(value) if value else None
+    return int(found.group(1)) if found else None

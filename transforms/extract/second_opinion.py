@@ -1,0 +1,63 @@
+"""trafilatura's reading of a page, with its images: what `extractor = "trafilatura"` asks for."""
+
+from __future__ import annotations
+
+import re
+
+from weft.schemas.records import ImageMeta
+from weft.transforms.extract import html
+from weft.transforms.urls import resolve
+
+_MARKDOWN_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(([^)\s]+)[^)\n]*\)")
+
+
+def read(page: html.Page, characters: str, url: str) -> html.Page:
+    """The page with the texts and images that trafilatura finds.
+
+    What trafilatura's Markdown does not say of an image (caption, size, title) is taken from weft's own reading.
+
+    Args:
+        page: as `html.extract` reads it; its metadata stay.
+        characters: the page's HTML.
+        url: its address.
+
+    Returns:
+        The page; every image that trafilatura leaves out is an occurrence with the reason "boilerplate".
+    """
+    import trafilatura
+
+    markdown = trafilatura.extract(
+        characters, url=url, include_images=True, include_comments=False, output_format="markdown"
+    )
+    known: dict[str, ImageMeta] = {}
+    plain = html.extract(characters, url, main_content=False)
+    for image, meta in zip(plain.images, plain.image_meta, strict=True):
+        if image is not None and meta is not None:
+            known.setdefault(image, meta)
+    texts: list[str | None] = []
+    images: list[str | None] = []
+    metas: list[ImageMeta | None] = []
+    at = 0
+    for found in [*_MARKDOWN_IMAGE.finditer(markdown or ""), None]:
+        before = (markdown or "")[at : found.start() if found else None].strip()
+        if before:
+            texts.append(before)
+            images.append(None)
+            metas.append(None)
+        if found:
+            at = found.end()
+            source = resolve(page.base, found.group(2))
+            if source:
+                texts.append(None)
+                images.append(source)
+                metas.append(known.get(source, ImageMeta(found.group(1), "", "", None, None)))
+    wanted = [image for image in images if image is not None]
+    occurrences = []
+    for o in plain.occurrences:
+        taken = not o.reason and o.url in wanted
+        if taken:
+            wanted.remove(o.url)
+        occurrences.append(o if o.reason or taken else o._replace(reason="boilerplate"))
+    occurrences += [html.Occurrence(image, "", "") for image in wanted]
+    none: list[list[str] | None] = [None] * len(texts)
+    return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences, alternates=none)
