@@ -82,7 +82,7 @@ def had(output: Path) -> set[str]:
         found |= {key for key, _ in json.loads(moved.read_bytes())}
     for folder in (output / "fetch/spool").glob("*"):
         unit, _, print_ = folder.name.rpartition("-")
-        found |= {got.key for got in Spool(str(output), unit, print_).earlier()}
+        found |= {outcome.key for outcome in Spool(str(output), unit, print_).earlier()}
     return found
 
 

@@ -23,22 +23,22 @@ from weft.schemas.config import Config, Extract, Fetch
 from weft.schemas.records import KeptRow, Pair, RepeatedImage
 from weft.schemas.tables import DOCUMENTS, KEPT, PAIRS, REPEATED
 from weft.transforms.beam import hot_keys
-from weft.transforms.fetch.placeholders import Repeated
+from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.io.parquet import write_table
 
 
-def index(count: int, seed: int) -> list[dict[str, object]]:
+def index(count: int, seed: int) -> list[IndexedImage]:
     """Rows of an index: few hosts, few pictures."""
     rng = random.Random(seed)
     return [
-        {
-            "image_url": f"http://h{rng.randrange(3)}.test/{n}.jpg",
-            "status": rng.choice(("ok", "ok", "ok", "http_error")),
-            "phash": f"{rng.choice((1, 1, 1, 2, 3)):016x}",
-            "stored_width": 80,
-            "stored_height": rng.choice((60, 60, 61)),
-            "length": rng.choice((700, 700, 701)),
-        }
+        IndexedImage(
+            f"http://h{rng.randrange(3)}.test/{n}.jpg",
+            rng.choice(("ok", "ok", "ok", "http_error")),
+            f"{rng.choice((1, 1, 1, 2, 3)):016x}",
+            80,
+            rng.choice((60, 60, 61)),
+            rng.choice((700, 700, 701)),
+        )
         for n in range(count)
     ]
 
@@ -49,9 +49,8 @@ def test_counts_are_those_of_the_plain_loop(count: int, seed: int, crowd: int, m
     monkeypatch.setattr(hot_keys, "MOST", crowd)
     rows, groups = index(count, seed), collections.defaultdict(list)
     for row in rows:
-        if row["status"] == "ok":
-            host = urlsplit(str(row["image_url"])).hostname
-            groups[host, row["phash"], row["stored_height"], row["length"]].append(row["image_url"])
+        if row.status == "ok":
+            groups[urlsplit(row.image_url).hostname, row.phash, row.stored_height, row.length].append(row.image_url)
     expected = [
         RepeatedImage(url, key[0], len(urls), min(urls))
         for key, urls in groups.items()

@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from weft.schemas.config import Fetch
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, FetchRules
 from weft.transforms.fetch.client import Client, Response
 from weft.transforms.fetch.guard import Guard, is_public
 
@@ -51,9 +50,9 @@ OPEN: list["Asking"] = []
 class Asking:
     """A client whose event loop stays open between requests, as it does in a run."""
 
-    def __init__(self, config: Fetch, client: type[Client] = Client) -> None:
+    def __init__(self, config: FetchRules, client: type[Client] = Client) -> None:
         OPEN.append(self)
-        self.runner, self.client = asyncio.Runner(), client(config)
+        self.runner, self.client = asyncio.Runner(), client(config, config.max_bytes)
         self.runner.run(self.client.__aenter__())
 
     def get(self, url: str, last: bool = False) -> Response:
@@ -70,7 +69,7 @@ class Asking:
         self.runner.close()
 
 
-def ask(config: Fetch, url: str, client: type[Client] = Client) -> Response:
+def ask(config: FetchRules, url: str, client: type[Client] = Client) -> Response:
     """One request of a client of its own."""
     return Asking(config, client).get(url)
 
@@ -218,8 +217,8 @@ def server() -> Iterator[Server]:
         yield one
 
 
-def config(server: Server, **section: Any) -> Fetch:
-    base = Fetch(
+def config(server: Server, **section: Any) -> FetchRules:
+    base = FetchRules(
         connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), timeout_s=5.0, robots=False, tdm_file=False
     )
     return dataclasses.replace(base, **section)
@@ -257,14 +256,14 @@ def test_a_server_that_never_answers_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         begun = time.monotonic()
-        found = ask(Fetch(timeout_s=0.3, connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
+        found = ask(FetchRules(timeout_s=0.3, connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
     assert found.reason == "timeout" and time.monotonic() - begun < 1.5
 
 
 def test_a_closed_port_is_a_failed_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    found = ask(Fetch(connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
+    found = ask(FetchRules(connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
     assert found.reason == "connection_failed" and "Connect call failed" in found.detail
 
 
@@ -306,7 +305,7 @@ def test_names_beyond_ascii_are_asked_for_in_utf8(server: Server) -> None:
         thread = threading.Thread(target=once)
         thread.start()
         routes = (f"raw.test=127.0.0.1:{port}", *config(server).connect_to)
-        assert ask(Fetch(connect_to=routes, **QUIET), "http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
+        assert ask(FetchRules(connect_to=routes, **QUIET), "http://raw.test/").body == b"/bilder/m%C3%BCnze%201.jpg"
         thread.join()
 
 
@@ -367,16 +366,16 @@ def test_opt_outs_on_the_response_itself(server: Server) -> None:
     assert get(server, "robots/noindex,_noai", opt_out=("noai",)).detail == "X-Robots-Tag: noai"
     assert get(server, "robots/noindex", opt_out=("noai",)).body == BODY
     with pytest.raises(ConfigError, match="no directive 'noia'; 'noai'"):
-        Client(Fetch(opt_out=("noia",)))
+        Client(FetchRules(opt_out=("noia",)))
 
 
 def test_private_networks_can_be_named(server: Server) -> None:
     port = server.server_address[1]
-    named = Fetch(allow_networks=("127.0.0.0/8",), **QUIET)
+    named = FetchRules(allow_networks=("127.0.0.0/8",), **QUIET)
     assert ask(named, f"http://127.0.0.1:{port}/ok").body == BODY
     assert ask(named, "http://10.0.0.1/").reason == "private_address"
     with pytest.raises(ConfigError, match="allow_networks"):
-        Client(Fetch(allow_networks=("everything",)))
+        Client(FetchRules(allow_networks=("everything",)))
 
 
 def test_codings_nobody_asked_for(server: Server) -> None:
@@ -399,7 +398,7 @@ def test_one_host_is_not_asked_too_often_at_once(server: Server) -> None:
 )
 def test_a_wrong_connect_to_is_the_users_to_mend(entry: str) -> None:
     with pytest.raises(ConfigError, match="connect_to"):
-        Client(Fetch(connect_to=(entry,)))
+        Client(FetchRules(connect_to=(entry,)))
 
 
 def test_connect_to_holds_for_whole_labels(server: Server) -> None:
@@ -423,8 +422,8 @@ class Loopback(Guard):
 class LoopbackClient(Client):
     """With that guard."""
 
-    def __init__(self, config: Fetch) -> None:
-        super().__init__(config)
+    def __init__(self, manners: FetchRules, max_bytes: int) -> None:
+        super().__init__(manners, max_bytes)
         self._guard = Loopback()
 
 
@@ -441,7 +440,7 @@ def test_certificates_are_checked_and_encrypted_trickles_end_too(certificate: tu
     context.load_cert_chain(*certificate)
     with serving(context) as server:
         port = server.server_address[1]
-        client = Asking(Fetch(timeout_s=0.6, **QUIET), LoopbackClient)
+        client = Asking(FetchRules(timeout_s=0.6, **QUIET), LoopbackClient)
         unknown = client.get(f"https://tls.test:{port}/ok")
         assert unknown.reason == "connection_failed" and "CERTIFICATE_VERIFY_FAILED" in unknown.detail
         client.client.tls.load_verify_locations(certificate[0])
@@ -455,7 +454,7 @@ def test_certificates_are_checked_and_encrypted_trickles_end_too(certificate: tu
 def test_a_handshake_that_stalls_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun = time.monotonic()
-        found = ask(Fetch(timeout_s=0.3, **QUIET), f"https://tls.test:{silent.getsockname()[1]}/a", LoopbackClient)
+        found = ask(FetchRules(timeout_s=0.3, **QUIET), f"https://tls.test:{silent.getsockname()[1]}/a", LoopbackClient)
     assert found.reason == "timeout" and time.monotonic() - begun < 1.5
 
 
@@ -471,7 +470,7 @@ class Counting(Server):
 
 def client_of(port: int, **section: Any) -> Asking:
     routes = (f"web.test=127.0.0.1:{port}", f"other.test=127.0.0.1:{port}")
-    return Asking(Fetch(**{"connect_to": routes, "tdm_file": False, **section}))
+    return Asking(FetchRules(**{"connect_to": routes, "tdm_file": False, **section}))
 
 
 @pytest.fixture
@@ -563,12 +562,12 @@ def test_robots_txt_is_kept_to_and_asked_for_once(ruled: Any) -> None:
     assert told == {"/a.jpg": "", "/b.gif": "robots_disallowed", "/private/x.jpg": ""}  # weft's own group counts alone
     assert client.get("http://web.test/private/ok.gif").reason == ""  # the longest rule decides
     assert [path for _, path in ruled.seen].count("/robots.txt") == 1
-    assert client.client.delay("http://web.test/a.jpg") == 2.0 and client.client.delay("http://other.test/a.jpg") == 0.0
+    assert client.client.hosts.delay("web.test") == 2.0 and client.client.hosts.delay("other.test") == 0.0
     anybody = client_of(ruled.server_address[1], user_agent="Mozilla/5.0 somebody")
     assert anybody.get("http://web.test/private/x.jpg").reason == "robots_disallowed"
-    assert anybody.client.delay("http://web.test/a.jpg") == 7.0
+    assert anybody.client.hosts.delay("web.test") == 7.0
     rude = client_of(ruled.server_address[1], robots=False)
-    assert rude.get("http://web.test/b.gif").reason == "" and rude.client.delay("http://web.test/a.jpg") == 0.0
+    assert rude.get("http://web.test/b.gif").reason == "" and rude.client.hosts.delay("web.test") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -626,7 +625,7 @@ def test_redirects_ask_the_robots_txt_of_where_they_lead(ruled: Any, counting: C
         patch.setattr(
             Handler, "on_away", lambda self: self.answer(302, b"", Location="http://ruled.test/b.gif"), raising=False
         )
-        found = ask(Fetch(connect_to=routes), "http://web.test/away")
+        found = ask(FetchRules(connect_to=routes), "http://web.test/away")
     assert found.reason == "robots_disallowed" and ("ruled.test", "/b.gif") not in ruled.seen
 
 
@@ -634,4 +633,4 @@ def test_a_site_that_does_not_answer_is_told_as_it_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     assert client_of(port).get("http://web.test/a").reason == "connection_failed"
-    assert ask(Fetch(), "http://127.0.0.1/a").reason == "private_address"
+    assert ask(FetchRules(), "http://127.0.0.1/a").reason == "private_address"

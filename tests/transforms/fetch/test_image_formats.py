@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from weft.schemas.config import Fetch
+from weft.schemas.parameters import FetchRules
 from weft.transforms.fetch.decode import MOST_SCANS, Prepared, Refused, prepare
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255, 255)
@@ -34,7 +34,8 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def kept(data: bytes, **section: object) -> Image.Image:
-    made = prepare(data, Fetch(**section))  # type: ignore[arg-type]
+    rules = FetchRules(**section)  # type: ignore[arg-type]
+    made = prepare(data, rules, rules)
     assert isinstance(made, Prepared), made
     return Image.open(io.BytesIO(made.data)).convert("RGB")
 
@@ -168,7 +169,7 @@ def test_a_palette_with_a_transparent_colour_in_an_animation() -> None:
     ],
 )
 def test_what_cannot_be_read_is_named(data: bytes, reason: str) -> None:
-    made = prepare(data, Fetch())
+    made = prepare(data)
     assert isinstance(made, Refused) and made.reason == reason, made
 
 
@@ -181,7 +182,7 @@ def many_scans(extra: int) -> bytes:
 
 def test_a_jpeg_of_many_scans_is_not_decoded() -> None:
     assert near(seen(many_scans(50)), (RED, GREEN, BLUE), 20)
-    assert prepare(many_scans(5_000), Fetch()) == Refused("undecodable", "JPEG: 5010 scans")
+    assert prepare(many_scans(5_000)) == Refused("undecodable", "JPEG: 5010 scans")
     marks = saved(Image.fromarray(scene()), "JPEG", quality=95) + b"\xff\xda\x30\x00" * (2 * MOST_SCANS) + b"\xff\xd9"
     assert near(seen(marks), (RED, GREEN, BLUE), 20)  # a video behind the picture is not part of it
 
@@ -215,11 +216,11 @@ def _bombs() -> dict[str, tuple[bytes, str]]:
 
 _CHILD = """
 import json, resource, sys
-from weft.schemas.config import Fetch
-from weft.transforms.fetch.decode import prepare
-prepare(b"GIF89a", Fetch())
+from weft.transforms.fetch.decode import prepare, set_up_process
+set_up_process()
+prepare(b"GIF89a")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-made = prepare(open(sys.argv[1], "rb").read(), Fetch())
+made = prepare(open(sys.argv[1], "rb").read())
 after = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps([getattr(made, "reason", "ok"), (after.ru_maxrss - before) / 1024, after.ru_utime]))
 """
