@@ -1,10 +1,9 @@
 """How pictures are stored: img2dataset's ways of resizing, never enlarging, in three formats."""
 
 import dataclasses
+import doctest
 import io
-import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,9 @@ from PIL import Image
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 from img2dataset.resizer import Resizer
 
-from weft.schemas.parameters import ConfigError, ImageForm
+from weft.schemas.parameters import ImageForm
 from weft.schemas.shards import image_suffix
-from weft.transforms.fetch import previous_runs
+from weft.transforms.fetch import resize as resizing
 from weft.transforms.fetch.decode import Prepared, Refused, prepare
 from weft.transforms.fetch.resize import target
 
@@ -107,17 +106,5 @@ def test_other_bytes_are_no_image_of_a_shard() -> None:
         image_suffix(b"GIF89a" + bytes(20))
 
 
-def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None:
-    def says(now: ImageForm, **asked: object) -> str:
-        (tmp_path / "fetch").mkdir(exist_ok=True)
-        (tmp_path / "fetch/manifest.json").write_text(json.dumps({"config": {"fetch": asked}}))
-        try:
-            previous_runs.check((str(tmp_path),), now)
-        except ConfigError as error:
-            return str(error)
-        return ""
-
-    old = {"max_side": 512, "quality": 90}  # from before there were forms
-    assert says(ImageForm(), **old) == ""
-    assert "format = jpeg, not webp" in says(dataclasses.replace(ImageForm(), format="webp"), **old)
-    assert "resize = border, not no" in says(dataclasses.replace(ImageForm(), resize="no"), **old, resize="border")
+def test_examples() -> None:
+    assert doctest.testmod(resizing) == (0, 1)
