@@ -23,28 +23,6 @@ from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files, parquet
 
 
-class _Status(NamedTuple):
-    """Columns of images/index."""
-
-    status: str
-    http_status: int
-
-
-class _Detail(NamedTuple):
-    """Columns of fates/fetch."""
-
-    key: str
-    detail: str
-
-
-class _Unit(NamedTuple):
-    """A finished unit in which something failed that may pass."""
-
-    name: str
-    marker: str
-    failures: int
-
-
 def failed(run: registry.Run) -> int:
     """Open a run's fetch again for what failed and may pass; how many images that is.
 
@@ -68,6 +46,28 @@ def failed(run: registry.Run) -> int:
     count = sum(one.failures for one in units)
     run.say(f"fetch    {count:,} images that did not come are asked for again")
     return count
+
+
+class _Status(NamedTuple):
+    """Columns of images/index."""
+
+    status: str
+    http_status: int
+
+
+class _Detail(NamedTuple):
+    """Columns of fates/fetch."""
+
+    key: str
+    detail: str
+
+
+class _Unit(NamedTuple):
+    """A finished unit in which something failed that may pass."""
+
+    name: str
+    marker: str
+    failures: int
 
 
 def _units(output: str, http: bool) -> Iterator[_Unit]:
