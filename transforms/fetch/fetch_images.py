@@ -65,8 +65,7 @@ class _Held(NamedTuple):
     address: str
 
 
-for _record in (ImageAddresses, _Asked, _Place, _Held, IndexFile, EarlierImage, Wanted, ImageRow):
-    coders.register(_record)
+_TRAVEL = (ImageAddresses, Capture, _Asked, _Place, _Held, IndexFile, EarlierImage, Wanted, ImageRow)
 
 
 @dataclasses.dataclass
@@ -127,6 +126,8 @@ class FetchUnits(beam.PTransform):
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
         Client(self.rules)  # so that a bad connect_to is said before anything runs
         previous_runs.check(self.earlier, self.rules)
+        for record in _TRAVEL:
+            coders.register(record)
         wanted = (
             images
             | "ImageKey" >> beam.Map(lambda one: (image_key(one.url), one.url)).with_output_types(tuple[str, str])

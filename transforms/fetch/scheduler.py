@@ -100,7 +100,7 @@ async def _work(
 
     async def one(job: _Job) -> None:
         try:
-            found = board.given_up(job)
+            found = board.given_up(host_of(job.url))
             if found is None:
                 found = await client.get(job.url, board.is_last(job), job.tries)
                 if board.try_again(job, found):
@@ -161,7 +161,8 @@ class _Board:
         while self._tokens:
             due, turn, host = self._tokens[0]
             now = time.monotonic()
-            ready = self._hosts.ready_at(host)
+            dead = self.given_up(host)
+            ready = 0.0 if dead else self._hosts.ready_at(host)
             if not self._jobs[host]:
                 heapq.heappop(self._tokens)
             elif ready > due:
@@ -170,7 +171,8 @@ class _Board:
                 return None, due - now
             else:
                 heapq.heappop(self._tokens)
-                self._hosts.announce(host)
+                if not dead:
+                    self._hosts.announce(host)
                 return self._jobs[host].popleft(), None
         return None, None
 
@@ -178,9 +180,8 @@ class _Board:
         """Whether nothing more is to be asked of a job's host, as far as is known."""
         return not self._jobs[host_of(job.url)]
 
-    def given_up(self, job: _Job) -> Response | None:
-        """The answer in place of one, where its host is not asked any more."""
-        host = host_of(job.url)
+    def given_up(self, host: str) -> Response | None:
+        """What its images get in place of an answer, where a host is not asked any more."""
         if len(self._silent[host]) >= DEAD_AFTER:
             return Response(0, b"", "host_unreachable", f"{host} did not answer for {DEAD_AFTER} images")
         if len(self._throttled[host]) >= THROTTLED_AFTER:

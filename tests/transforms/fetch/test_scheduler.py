@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from weft.schemas.parameters import FetchRules
+from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import Response
 from weft.transforms.fetch.rate_limit import HostLimits, host_of
-from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, fetch_all
+from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, _Board, _Job, fetch_all
 
 OK = Response(200, b"image", "", "")
 REFUSED = Response(0, b"", "connection_failed", "refused")
@@ -67,7 +67,7 @@ class Web:
 
 
 def run(web: Web, urls: list[str], **section: object) -> dict[str, str]:
-    config = dataclasses.replace(FetchRules(), **section)  # type: ignore[arg-type]
+    config = dataclasses.replace(Manners(), **section)  # type: ignore[arg-type]
     found = list(fetch_all([(url, url) for url in urls], web, lambda r: r.reason or "ok", config))
     assert Counter(key for key, _ in found) == Counter(urls), "each exactly once"
     return dict(found)
@@ -88,7 +88,7 @@ def test_everything_is_fetched_once_and_hosts_are_not_crowded() -> None:
 def test_a_slow_host_does_not_hold_up_the_others() -> None:
     web = Web(lambda url, nth: OK, takes=lambda url: 0.2 if "slow" in url else 0.0)
     urls = [f"http://slow.test/{n}" for n in range(20)] + [f"http://quick{n}.test/" for n in range(20)]
-    found = fetch_all([(url, url) for url in urls], web, lambda r: r, FetchRules(concurrency=4, per_host=2))
+    found = fetch_all([(url, url) for url in urls], web, lambda r: r, Manners(concurrency=4, per_host=2))
     first = [next(found)[0] for _ in range(20)]
     assert all("quick" in url for url in first)
     assert len(list(found)) == 20
@@ -143,6 +143,19 @@ def test_a_dead_host_is_given_up() -> None:
     assert sum(count for url, count in web.asked.items() if "dead" in url) <= 2 * (DEAD_AFTER + 2)
 
 
+def test_a_host_that_is_given_up_is_not_waited_for() -> None:
+    hosts = HostLimits(per_host=1)
+    hosts.crawl_delay("dead.test", 30)
+    jobs = [_Job(str(n), f"http://dead.test/{n}", 0) for n in range(DEAD_AFTER + 1)]
+    board = _Board([(job.key, job.url) for job in jobs], hosts, Manners(retries=0, per_host=1))
+    assert board.take() == (jobs[0], None) and hosts.ready_at("dead.test") > time.monotonic()
+    for job in jobs[:DEAD_AFTER]:
+        assert not board.try_again(job, REFUSED)
+    board.release(jobs[0])
+    assert board.take() == (jobs[1], None)
+    assert board.given_up("dead.test") is not None and board.given_up("live.test") is None
+
+
 def test_one_bad_image_does_not_condemn_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weft.transforms.fetch.rate_limit.FIRST_WAIT_S", 0.01)
     web = Web(lambda url, nth: REFUSED if url.endswith("/bad") else OK)
@@ -165,12 +178,12 @@ def test_a_fault_of_ours_is_raised_and_nothing_hangs() -> None:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), then, FetchRules()))
+        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), then, Manners()))
 
 
 def test_nothing_hangs_when_the_reader_stops() -> None:
     before = threading.active_count()
-    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), str, FetchRules())
+    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), str, Manners())
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert threading.active_count() <= before
@@ -209,6 +222,6 @@ def test_answers_wait_for_whoever_works_them_off() -> None:
         return "ok"
 
     done = 0
-    for _ in fetch_all([(str(n), f"http://h{n}.test/") for n in range(60)], web, then, FetchRules(concurrency=5)):
+    for _ in fetch_all([(str(n), f"http://h{n}.test/") for n in range(60)], web, then, Manners(concurrency=5)):
         done += 1
     assert done == 60 and most <= 2 * 5
