@@ -18,7 +18,6 @@ import contextlib
 import functools
 import hashlib
 import io
-import re
 import threading
 import warnings
 from typing import Any, NamedTuple
@@ -29,30 +28,8 @@ import numpy.typing as npt
 from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
 from weft.schemas.parameters import ImageForm, ImageLimits
-from weft.transforms.fetch import memory, resize
+from weft.transforms.fetch import image_formats, memory, resize
 
-MAGIC = (  # (offset, bytes, Pillow's name)
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"GIF87a", "GIF"),
-    (0, b"GIF89a", "GIF"),
-    (8, b"WEBP", "WEBP"),
-    (0, b"BM", "BMP"),
-    (0, b"II*\x00", "TIFF"),
-    (0, b"MM\x00*", "TIFF"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftypavis", "AVIF"),
-)
-OTHER_MAGIC = (  # images, but not of a kind that is read here
-    (0, b"\x00\x00\x01\x00", "ICO"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL ", "JPEG XL"),
-    (4, b"jP  ", "JPEG 2000"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (0, b"8BPS", "PSD"),
-    (0, b"\x1f\x8b", "gzip"),
-)
 # Pixels must be the same on every machine, so both filters in use compute in integers: Pillow's, and of OpenCV's the
 # only one that promises it, INTER_LINEAR_EXACT, in a quarter of the time. It reads just two pixels each way, and would
 # leave pixels out where an image becomes much smaller. So the image is first made smaller by a whole factor (by the
@@ -65,9 +42,7 @@ _ALIASES = 1.5
 _GAP = 3.0  # a box filter comes first where the reduction is more than this: indistinguishable, says Pillow's manual
 SINGLE_COLOUR_STD = 2.0  # of 255: below this no channel says anything; JPEG noise of a flat picture stays under it
 LARGE_PIXELS = 1 << 24  # decoded one at a time in a process: at the limit an image takes most of a gigabyte
-MOST_SCANS = 100  # of a JPEG: each costs a pass over all pixels and as little as 100 bytes; real ones have some 10
 _one_large = threading.Lock()
-_SCAN = re.compile(rb"\xff\xda\x00[\x06\x08\x0a\x0c][\x01-\x04]")  # start of a scan of one to four components
 _ORIENTATION = 0x0112  # EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -128,10 +103,10 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
         return Refused("too_few_bytes", f"{len(data)} bytes")
     if len(data) > limits.max_bytes:
         return Refused("too_many_bytes", f"over {limits.max_bytes} bytes")
-    kind = _named(data, MAGIC)
+    kind = image_formats.named(data)
     if not kind:
-        return _no_image(data)
-    if kind == "JPEG" and (scans := _scans(data)) > MOST_SCANS:
+        return Refused(*image_formats.unreadable(data))
+    if kind == "JPEG" and (scans := image_formats.scans(data)) > image_formats.MOST_SCANS:
         return Refused("undecodable", f"JPEG: {scans} scans")
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
@@ -145,7 +120,7 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
         return Refused("too_many_pixels", str(error).split(",")[0])
     except Exception as error:  # decoders of hostile bytes raise anything: struct.error, ZeroDivisionError, ...
         told = "cannot be opened" if isinstance(error, UnidentifiedImageError) else str(error)[:100]
-        cut = "truncat" in told.lower() or _is_cut(data, kind)
+        cut = "truncat" in told.lower() or image_formats.is_cut(data, kind)
         return Refused("truncated" if cut else "undecodable", f"{kind}: {told}")
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])
@@ -228,39 +203,6 @@ def _phash(grey: npt.NDArray[np.float64]) -> str:
     low = (basis @ grey @ basis.T).round(6)  # else the bits of a flat picture are the rounding errors of this machine
     bits = (low > np.median(low)).reshape(-1)
     return np.packbits(bits).tobytes().hex()
-
-
-def _named(data: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str:
-    return next((name for at, magic, name in table if data[at : at + len(magic)] == magic), "")
-
-
-def _no_image(data: bytes) -> Refused:
-    """What bytes without the magic of a readable format are."""
-    other = _named(data, OTHER_MAGIC)
-    if other:
-        return Refused("unsupported_format", other)
-    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in head):
-        return Refused("svg", "")
-    return Refused("not_an_image", head[:60].decode("latin-1") if head.startswith(b"<") else f"begins {data[:16]!r}")
-
-
-def _scans(data: bytes) -> int:
-    """Scans that a JPEG has. The marker alone is counted first, which is quick; embedded videos hold many of it too."""
-    return len(_SCAN.findall(data)) if data.count(b"\xff\xda") > MOST_SCANS else 0
-
-
-def _is_cut(data: bytes, kind: str) -> bool:
-    """Whether the end that its format prescribes is missing."""
-    if kind == "JPEG":
-        return b"\xff\xd9" not in data[-1024:]
-    if kind == "PNG":
-        return b"IEND" not in data[-1024:]
-    if kind == "GIF":
-        return not data.rstrip(b"\x00").endswith(b";")
-    if kind == "WEBP":
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return False
 
 
 def _orientation(image: Image.Image) -> int:

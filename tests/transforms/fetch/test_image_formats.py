@@ -1,5 +1,6 @@
 """Rare and hostile forms of images: colours come out as a browser shows them, bombs are named and stay small."""
 
+import doctest
 import gzip
 import io
 import json
@@ -14,7 +15,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from weft.schemas.parameters import FetchRules
-from weft.transforms.fetch.decode import MOST_SCANS, Prepared, Refused, prepare
+from weft.transforms.fetch import image_formats
+from weft.transforms.fetch.decode import Prepared, Refused, prepare
+from weft.transforms.fetch.image_formats import MOST_SCANS
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255, 255)
 ROOT = Path(__file__).parents[3]
@@ -258,3 +261,7 @@ def test_at_the_limit_on_pixels_memory_is_as_stated(colours: int, depth: int, tm
     reason, grown = _child(tmp_path / "large", data)
     assert reason == "ok"
     assert grown < 1_200  # MB
+
+
+def test_examples() -> None:
+    assert doctest.testmod(image_formats) == (0, 2)
