@@ -23,12 +23,12 @@ import numpy as np
 from img2dataset.resizer import Resizer
 from PIL import Image
 
-from weft.schemas.config import Fetch
+from weft.schemas.parameters import ImageForm
 from weft.schemas.records import hash_unit
-from weft.transforms.fetch.decode import Prepared, prepare, shrink
+from weft.transforms.fetch.decode import Prepared, prepare, set_up_process, shrink
 from weft.transforms.fetch.resize import target
 
-CONFIG = Fetch()
+FORM = ImageForm()
 REPEATS = 5
 CASES = {  # name → size, format, options, images
     "jpeg 400x300": ((400, 300), "JPEG", {"quality": 85}, 40),
@@ -65,12 +65,12 @@ def resize_path(images: Sequence[bytes]) -> list[bytes]:
     made = []
     for data in images:
         with Image.open(io.BytesIO(data)) as image:
-            made.append(encoded(shrink(image, target(*image.size, CONFIG)), "JPEG", {"quality": CONFIG.quality}))
+            made.append(encoded(shrink(image, target(*image.size, FORM)), "JPEG", {"quality": FORM.quality}))
     return made
 
 
 def weft(images: Sequence[bytes]) -> list[bytes]:
-    made = [prepare(data, CONFIG) for data in images]
+    made = [prepare(data, FORM) for data in images]
     return [one.data for one in made if isinstance(one, Prepared)]
 
 
@@ -83,7 +83,7 @@ def img2dataset(images: Sequence[bytes]) -> list[bytes]:
     return made
 
 
-RESIZER = Resizer(CONFIG.max_side, "keep_ratio_largest", True, encode_quality=CONFIG.quality)
+RESIZER = Resizer(FORM.max_side, "keep_ratio_largest", True, encode_quality=FORM.quality)
 
 
 def rate(work: Callable[[Sequence[bytes]], list[bytes]], images: Sequence[bytes]) -> float:
@@ -112,7 +112,7 @@ def encoded(image: Image.Image, kind: str, options: dict[str, int]) -> bytes:
 
 def main() -> None:
     """Print both tables, then the ratio of the resize paths in the case where weft leads least."""
-    cv2.setNumThreads(1)
+    set_up_process()
     peers = {"img2dataset Resizer": img2dataset, "weft, resize path": resize_path, "weft, all of prepare": weft}
     rates: dict[str, list[float]] = {name: [] for name in peers}
     likenesses: dict[str, list[float]] = {name: [] for name in peers}

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from weft.pipeline.report import reread
 from weft.pipeline.report.figures import parts, tables
-from weft.schemas.config import Config, Fetch
+from weft.schemas.config import Config
+from weft.schemas.parameters import ImageForm
 from weft.schemas.records import DROPPED, KEPT, hash_unit
 from weft.transforms.fetch import decode
 from weft.transforms.io import files
@@ -234,5 +235,5 @@ def _picture(output: str, row: Row) -> Picture:
 
 def thumbnail(data: bytes) -> str:
     """A small JPEG of an image, as a data: URI; "" where the bytes are no image that can be decoded."""
-    made = decode.prepare(data, Fetch(max_side=THUMBNAIL, quality=QUALITY))
+    made = decode.prepare(data, ImageForm(max_side=THUMBNAIL, quality=QUALITY))
     return "" if isinstance(made, decode.Refused) else _DATA + base64.b64encode(made.data).decode("ascii")

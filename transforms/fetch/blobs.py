@@ -1,7 +1,7 @@
-"""Stored images of one work unit: bytes one after the other in blob files, and a row each for the index.
+"""Stored images of one work unit: their bytes one after the other in blob files, and a row each for the index.
 
-prepared images → images/blobs/UNIT-NNN.bin, written as they come and never held in memory, and rows of images/index.
-Answers of many servers come in any order; `in_order` lays their bytes aside on disk until all are there, so that equal
+outcomes → images/blobs/UNIT-NNN.bin, written as they come and never held in memory, and rows of images/index. Answers
+of many servers come in any order; `in_order` keeps them on disk until all are there and sorts them, so that equal
 answers give equal blobs.
 """
 
@@ -20,19 +20,25 @@ from weft.transforms.io import files
 BLOB_BYTES = 256 << 20  # a blob is closed before it grows beyond this
 
 
-class Got(NamedTuple):
-    """What came of one image key."""
+class Outcome(NamedTuple):
+    """What came of one image that was wanted."""
 
     key: str
-    made: Prepared | Refused
-    status: int  # of HTTP
+    image: Prepared | Refused
+    http_status: int  # 0 where nobody answered
     fetched_at: int  # microseconds since the epoch
-    url: str = ""  # where redirects ended
+    final_url: str = ""  # where redirects ended
     opt_out: str = ""  # what its response says against its use, honoured or not
 
 
 class BlobWriter:
-    """Collects images; each blob appears whole when it is full or the block ends. Equal bytes are stored once."""
+    """Collects images; each blob appears whole when it is full or the block ends. Equal bytes are stored once.
+
+    Args:
+        output: the run's directory.
+        unit: name of the work unit; blobs are named after it.
+        blob_bytes: a blob is closed before it grows beyond this.
+    """
 
     def __init__(self, output: str, unit: str, blob_bytes: int = BLOB_BYTES) -> None:
         self._output, self._unit, self._most = output, unit, blob_bytes
@@ -67,32 +73,39 @@ class BlobWriter:
         return f"images/blobs/{self._unit}-{self._number:03d}.bin"
 
 
-def in_order(found: Iterable[Got]) -> Iterator[Got]:
-    """The same by key, holding no image in memory."""
+def in_order(found: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The same outcomes by key, holding no image in memory."""
     with tempfile.TemporaryFile() as aside:
-        places: list[tuple[Got, int, int]] = []
-        for got in found:
-            data = got.made.data if isinstance(got.made, Prepared) else b""
-            places.append((got._replace(made=_with(got.made, b"")), aside.tell(), len(data)))
+        places: list[tuple[Outcome, int, int]] = []
+        for outcome in found:
+            data = outcome.image.data if isinstance(outcome.image, Prepared) else b""
+            places.append((_with_data(outcome, b""), aside.tell(), len(data)))
             aside.write(data)
-        for got, offset, length in sorted(places, key=lambda place: place[0].key):
+        for outcome, offset, length in sorted(places, key=lambda place: place[0].key):
             aside.seek(offset)
-            yield got._replace(made=_with(got.made, aside.read(length)))
+            yield _with_data(outcome, aside.read(length))
 
 
-def index_row(got: Got, origin: str, blobs: BlobWriter) -> ImageRow:
-    """The index row of one image key, storing its bytes where there are any."""
-    key, made, status, fetched_at, url, wish = got
-    if isinstance(made, Refused):
+def index_row(outcome: Outcome, origin: str, blobs: BlobWriter) -> ImageRow:
+    """The index row of one outcome, storing its bytes where there are any.
+
+    Args:
+        origin: "warc" or "http".
+    """
+    key, image, http_status, fetched_at, final_url, opt_out = outcome
+    if isinstance(image, Refused):
         return ImageRow(
-            key, "", made.reason, status, "", 0, 0, 0, 0, "", "", 0, 0, fetched_at, origin, False, url, wish
-        )
-    blob, offset = blobs.store(made.data)
+            key, "", image.reason, http_status, "", 0, 0, 0, 0, "", "", 0, 0, fetched_at, origin, False, final_url,
+            opt_out,
+        )  # fmt: skip
+    blob, offset = blobs.store(image.data)
     return ImageRow(
-        key, made.image_id, "ok", status, made.mime, made.width, made.height, made.stored_width, made.stored_height,
-        made.phash, blob, offset, len(made.data), fetched_at, origin, made.single_colour, url, wish,
+        key, image.image_id, "ok", http_status, image.mime, image.width, image.height, image.stored_width,
+        image.stored_height, image.phash, blob, offset, len(image.data), fetched_at, origin, image.single_colour,
+        final_url, opt_out,
     )  # fmt: skip
 
 
-def _with(made: Prepared | Refused, data: bytes) -> Prepared | Refused:
-    return made._replace(data=data) if isinstance(made, Prepared) else made
+def _with_data(outcome: Outcome, data: bytes) -> Outcome:
+    image = outcome.image
+    return outcome._replace(image=image._replace(data=data)) if isinstance(image, Prepared) else outcome

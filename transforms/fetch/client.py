@@ -1,12 +1,13 @@
 """One polite HTTP GET: bounded in time, bytes, headers and redirects, and never into a private network.
 
 URL → a whole answer, or the reason there is none. aiohttp speaks HTTP/1.1 over connections that are kept open and used
-again; redirects are followed here, because each hop has to pass the guard and the rules of its own site. Where the host
-of their target is another worker's to ask, they are not followed but told. `connect_to`
-entries lead a host and its subdomains to a given address without the guard, much as curl's --connect-to; that is how a
-mirror, a cache or a test server is used, and it is spoken to in plain HTTP even for https URLs.
+again. Redirects are followed here and not by aiohttp, because each one has to pass the guard and the rules of its own
+site; one that leads to a host which another worker asks is not followed but returned (MOVED).
 
-When to ask again, and whom to leave alone, is transforms/fetch/scheduler.py's.
+`connect_to` entries send requests for a host and its subdomains to a given address, past the guard, much as curl's
+--connect-to does: for a mirror, a cache or a test server. It is spoken to in plain HTTP even for https URLs.
+
+When a host may be asked is rate_limit.py's to say, which image is asked for next scheduler.py's.
 """
 
 from __future__ import annotations
@@ -23,11 +24,10 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from weft.schemas.config import Fetch
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, ImageLimits, Manners
 from weft.transforms import optout
 from weft.transforms.fetch.guard import Guard
-from weft.transforms.fetch.rate_limit import FIRST_WAIT_S, MAX_WAIT_S, THROTTLED, Gate
+from weft.transforms.fetch.rate_limit import HostLimits, bare_host, host_of
 from weft.transforms.fetch.robots import MAX_BYTES as MAX_RULES
 from weft.transforms.fetch.robots import Problem, Reservations, Robots
 from weft.transforms.urls import resolve
@@ -36,7 +36,6 @@ MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 UNANSWERED = ("connection_failed", "timeout", "incomplete")
 MOVED = "moved"  # to another host; `detail` is where to
-MAX_DELAY_S = 30.0  # the longest Crawl-delay that is kept to; longer ones would stand still for days
 IDLE_S = 10.0  # how long an open connection waits for its next use; servers close theirs after 5 to 75 s
 _BUFFER = 1 << 18  # bytes of an answer that may wait to be read
 _DRAINED = 1 << 16  # bytes of an answer nobody wants that are read so that its connection can be used again
@@ -56,27 +55,35 @@ class Response(NamedTuple):
     declared: str = ""  # Content-Type
 
 
+class _Answer(NamedTuple):
+    """What one request gave: a response, or where it redirects to."""
+
+    response: Response
+    target: str = ""
+
+
 class Client:
     """Fetches images from one event loop; an asynchronous context manager."""
 
-    def __init__(self, config: Fetch, leave_host: bool = True) -> None:
+    def __init__(self, manners: Manners, max_bytes: int = ImageLimits.max_bytes, leave_host: bool = True) -> None:
         """
         Args:
-            config: limits, and what is honoured.
+            manners: how long to wait, and what is honoured.
+            max_bytes: of an image; a longer one is not read to its end.
             leave_host: follow redirects to other hosts; else they end as MOVED.
 
         Raises:
-            ConfigError: a connect_to entry or a network that is none.
+            ConfigError: `manners` has an entry in `connect_to`, `allow_networks` or `opt_out` that means nothing.
         """
-        self._config, self._leave_host = config, leave_host
-        self._routes = dict(_route(entry) for entry in config.connect_to)
-        self._guard = Guard(config.allow_networks)
-        self._gates: dict[str, Gate] = {}  # by host: redirects of many sites may lead to one
+        self._manners, self._max_bytes, self._leave_host = manners, max_bytes, leave_host
+        self._routes = dict(_route(entry) for entry in manners.connect_to)
+        self._guard = Guard(manners.allow_networks)
+        self.hosts = HostLimits(manners.per_host, manners.interval_s)
         self.tls = ssl.create_default_context()
-        self._robots = Robots(config.user_agent, self._rules_file)
+        self._robots = Robots(manners.user_agent, self._rules_file)
         self._reservations = Reservations(self._rules_file)
-        optout.check(config.opt_out)
-        self._forbidden = frozenset(config.opt_out if config.honour_opt_out else ())
+        optout.check(manners.opt_out)
+        self._forbidden = frozenset(manners.opt_out if manners.honour_opt_out else ())
 
     async def __aenter__(self) -> Client:
         self._session = aiohttp.ClientSession(
@@ -85,9 +92,9 @@ class Client:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            headers={"User-Agent": self._config.user_agent, "Accept": "image/*,*/*;q=0.5"},
+            headers={"User-Agent": self._manners.user_agent, "Accept": "image/*,*/*;q=0.5"},
             skip_auto_headers=("Accept-Encoding",),
-            timeout=aiohttp.ClientTimeout(total=None, sock_read=self._config.stall_s or None),
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=self._manners.stall_s or None),
             read_bufsize=_BUFFER,
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
@@ -99,94 +106,89 @@ class Client:
         await self._session.close()
         await self._guard.close()
 
-    async def get(self, url: str, last: bool = False) -> Response:
+    async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
         """One GET, redirects followed; every failure is a reason, nothing is raised.
 
         Args:
             url: what to ask for.
             last: whether its host will not be asked again soon, so that its connection is not kept.
+            tries: how often this was asked for before; a host that wants to be left alone is so for longer each time.
         """
-        url, told = resolve(url, url), url
+        url, given = resolve(url, url), url
         if not url:
-            return Response(0, b"", "bad_url", told[:200])
-        left = self._config.timeout_s  # what asking for the rules of sites takes is not the image's
+            return Response(0, b"", "bad_url", given[:200])
+        left = self._manners.timeout_s  # what asking for the rules of sites takes is not the image's
         for _ in range(MAX_REDIRECTS + 1):
             problem = await self._refused(url)
             if problem.reason:
                 return Response(problem.status, b"", problem.reason, problem.detail, url=url)
-            found, target, left = await self._in_turn(url, left, last=last)
+            (found, target), left = await self._in_turn(url, left, last=last, tries=tries)
             if not target:
                 return found
             before, url = url, resolve(url, target)
             if not url:
                 return Response(found.status, b"", "bad_redirect", target[:200])
-            if not self._leave_host and house(before) != house(url):
+            if not self._leave_host and bare_host(before) != bare_host(url):
                 return Response(found.status, b"", MOVED, url)
         return Response(found.status, b"", "too_many_redirects", url[:200])
 
-    def delay(self, url: str) -> float:
-        """Seconds to leave between two requests to the host of this URL."""
-        try:
-            asked = self._robots.delay(url) if self._config.robots else 0.0
-        except ValueError:
-            asked = 0.0
-        return max(min(asked, MAX_DELAY_S), self._config.interval_s)
-
     async def _refused(self, url: str) -> Problem:
-        """What the site's own files say against asking for this."""
-        if self._config.robots:
+        """What the site's own files say against asking for this; their Crawl-delay is noted."""
+        if self._manners.robots:
             problem = await self._robots.verdict(url)
+            self.hosts.crawl_delay(host_of(url), self._robots.delay(url))
             if problem.reason:
                 return problem
-        if self._config.tdm_file and "tdm" in self._forbidden and await self._reservations.reserved(url):
+        if self._manners.tdm_file and "tdm" in self._forbidden and await self._reservations.reserved(url):
             return Problem("opt_out", "tdmrep.json: reserved")
         return Problem("", "")
 
     async def _rules_file(self, url: str) -> tuple[int, bytes, Problem]:
         """(status, body, problem) of a site's robots.txt or the like, redirects followed; it has a time of its own."""
-        left = self._config.timeout_s
+        left = self._manners.timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            found, target, left = await self._in_turn(url, left, plain=True)
+            (found, target), left = await self._in_turn(url, left, rules=True)
             if not target:
                 return found.status, found.body, Problem(found.reason, found.detail)
             url = resolve(url, target)
         return 404, b"", Problem("", "")  # RFC 9309, 2.3.1.2: more than five redirects may be taken for unavailable
 
     async def _in_turn(
-        self, url: str, seconds: float, plain: bool = False, last: bool = False
-    ) -> tuple[Response, str, float]:
-        """(answer, where it leads on to, seconds that are left); waiting for one's turn does not count."""
-        host = urlsplit(url).hostname or ""
-        gate = self._gates.get(host)
-        if gate is None:
-            gate = self._gates[host] = Gate(self._config.per_host, self._config.interval_s)
-        async with gate.turn(None if plain else self.delay(url)):
-            begun = time.monotonic()
-            found, target = await self._once(url, host, seconds, plain, last)
-            if found.status in THROTTLED or found.retry_after is not None:
-                gate.rest(min(FIRST_WAIT_S if found.retry_after is None else found.retry_after, MAX_WAIT_S))
-            return found, target, seconds - (time.monotonic() - begun)
+        self, url: str, seconds: float, rules: bool = False, last: bool = False, tries: int = 0
+    ) -> tuple[_Answer, float]:
+        """(what one request gave, seconds that are left); waiting for the host's turn does not count.
 
-    async def _once(self, url: str, host: str, seconds: float, plain: bool, last: bool) -> tuple[Response, str]:
-        """(answer, where it leads on to); opt-outs of images mean nothing where it is `plain` text."""
+        Args:
+            rules: it is a site's robots.txt or tdmrep.json, and no image.
+        """
+        host = host_of(url)
+        async with self.hosts.turn(host, image=not rules):
+            begun = time.monotonic()
+            answer = await self._once(url, host, seconds, rules, last)
+            self.hosts.answered(host, answer.response.status, answer.response.retry_after, tries, url)
+            return answer, seconds - (time.monotonic() - begun)
+
+    async def _once(self, url: str, host: str, seconds: float, rules: bool, last: bool) -> _Answer:
+        """One request, each way to fail as a response with its reason."""
         try:
             host.encode("idna")  # labels that are too long for a name
             async with asyncio.timeout(max(seconds, 0.0)):
-                return await self._ask(url, host, plain, last)
+                return await self._ask(url, host, rules, last)
         except PermissionError as error:
-            return Response(0, b"", "private_address", str(error)), ""
+            failed = Response(0, b"", "private_address", str(error))
         except (aiohttp.InvalidURL, UnicodeError) as error:
-            return Response(0, b"", "bad_url", str(error)[:200]), ""
+            failed = Response(0, b"", "bad_url", str(error)[:200])
         except aiohttp.SocketTimeoutError:
-            return Response(0, b"", "timeout", f"nothing came for {self._config.stall_s:g} s"), ""
+            failed = Response(0, b"", "timeout", f"nothing came for {self._manners.stall_s:g} s")
         except TimeoutError:
-            return Response(0, b"", "timeout", f"no whole answer in {self._config.timeout_s:g} s"), ""
+            failed = Response(0, b"", "timeout", f"no whole answer in {self._manners.timeout_s:g} s")
         except aiohttp.ClientPayloadError as error:
-            return Response(0, b"", "incomplete", _one_line(error)), ""
+            failed = Response(0, b"", "incomplete", _one_line(error))
         except (OSError, aiohttp.ClientError, ValueError) as error:
-            return Response(0, b"", "connection_failed", f"{host}: {_one_line(error)}"), ""
+            failed = Response(0, b"", "connection_failed", f"{host}: {_one_line(error)}")
+        return _Answer(failed)
 
-    async def _ask(self, url: str, host: str, plain: bool, last: bool) -> tuple[Response, str]:
+    async def _ask(self, url: str, host: str, rules: bool, last: bool) -> _Answer:
         headers = {"Connection": "close"} if last else {}
         route = self._routed(host)
         if route:
@@ -198,39 +200,33 @@ class Client:
             await self._guard.addresses(host)  # a literal address never reaches aiohttp's resolver
             asked = URL(url, encoded=True).with_user(None)
         async with self._session.get(asked, headers=headers, allow_redirects=False) as answer:
-            return await self._read(answer, url, plain)
+            status, location = answer.status, answer.headers.get("Location")
+            if status in _REDIRECTS and location:
+                await _drain(answer)
+                return _Answer(Response(status, b"", "http_error", f"HTTP {status}"), _as_utf8(location))
+            if not 200 <= status < 300 or status == 206:  # a part that nobody asked for is no image
+                await _drain(answer)
+                return _Answer(Response(status, b"", "http_error", f"HTTP {status}", _wait(answer.headers), url))
+            return _Answer(await (_read_rules(answer, url) if rules else self._read_image(answer, url)))
 
-    async def _read(self, answer: aiohttp.ClientResponse, url: str, plain: bool) -> tuple[Response, str]:
-        said, status = answer.headers, answer.status
-        if status in _REDIRECTS and said.get("Location"):
+    async def _read_image(self, answer: aiohttp.ClientResponse, url: str) -> Response:
+        status, headers = answer.status, [(name.lower(), value) for name, value in answer.headers.items()]
+        words = optout.read_image(headers, self._forbidden)
+        if words:
             await _drain(answer)
-            return Response(status, b"", "http_error", f"HTTP {status}"), _as_utf8(said["Location"])
-        if not 200 <= status < 300 or status == 206:  # a part that nobody asked for is no image
-            await _drain(answer)
-            return Response(status, b"", "http_error", f"HTTP {status}", _wait(said), url), ""
-        wish = "" if plain else optout.read_image(_plain(said), self._forbidden)
-        if wish:
-            await _drain(answer)
-            return Response(status, b"", "opt_out", wish, url=url, opt_out=wish), ""
-        most = MAX_RULES if plain else self._config.max_bytes
-        body = bytearray()
-        too_long = (answer.content_length or 0) > most and not plain
-        if not too_long:
+            return Response(status, b"", "opt_out", words, url=url, opt_out=words)
+        body: bytes | None = None
+        if (answer.content_length or 0) <= self._max_bytes:
             try:
-                async for chunk in answer.content.iter_any():
-                    body += chunk
-                    if too_long := len(body) > most:
-                        break
+                body = await _body(answer, self._max_bytes)
             except aiohttp.ClientPayloadError as error:
-                return Response(status, b"", "incomplete", _one_line(error), url=url), ""
-        if too_long:
+                return Response(status, b"", "incomplete", _one_line(error), url=url)
+        if body is None or len(body) > self._max_bytes:
             answer.close()  # what is left is not read, so that its connection is of no more use
-            if plain:
-                return Response(status, bytes(body[:most]), "", ""), ""
-            return Response(status, b"", "too_many_bytes", f"over {most} bytes", url=url), ""
-        found = _unpacked(status, bytes(body), said.get("Content-Encoding", ""), most)
-        wish = optout.read_image(_plain(said))  # not honoured, but on record
-        return found._replace(url=url, opt_out=wish, declared=said.get("Content-Type", "")[:80]), ""
+            return Response(status, b"", "too_many_bytes", f"over {self._max_bytes} bytes", url=url)
+        found = _unpacked(status, body, answer.headers.get("Content-Encoding", ""), self._max_bytes)
+        words = optout.read_image(headers)  # not honoured, but on record
+        return found._replace(url=url, opt_out=words, declared=answer.headers.get("Content-Type", "")[:80])
 
     def _routed(self, host: str) -> str | None:
         labels = host.lower().rstrip(".").split(".")
@@ -238,12 +234,27 @@ class Client:
         return next((self._routes[suffix] for suffix in suffixes if suffix in self._routes), None)
 
 
-def house(url: str) -> str:
-    """Host of a URL without `www.`, "" where it has none: the two redirect to each other, and one worker asks both."""
+async def _read_rules(answer: aiohttp.ClientResponse, url: str) -> Response:
+    """Opt-outs of images mean nothing here, and of a file that is too long the beginning counts."""
     try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
+        body = await _body(answer, MAX_RULES)
+    except aiohttp.ClientPayloadError as error:
+        return Response(answer.status, b"", "incomplete", _one_line(error), url=url)
+    if len(body) > MAX_RULES:
+        answer.close()
+        return Response(answer.status, body[:MAX_RULES], "", "")
+    found = _unpacked(answer.status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES)
+    return found._replace(url=url)
+
+
+async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body; where it is longer than `most` bytes, somewhat more than those."""
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            break
+    return bytes(body)
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:
@@ -253,10 +264,6 @@ async def _drain(answer: aiohttp.ClientResponse) -> None:
         answer.close()
     else:
         await answer.read()
-
-
-def _plain(headers: CIMultiDictProxy[str]) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in headers.items()]
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,12 +1,15 @@
-"""Fetched bytes → a validated, upright, resized RGB picture with its hashes, or the reason there is none.
+"""Fetched bytes → a validated, upright, resized RGB image with its hashes, or the reason there is none.
 
-Nothing is decoded before its header has been read: format by magic bytes, then dimensions against a pixel limit. What
-is stored is always encoded afresh, so that every trainer can read every image and no metadata travels along; colours
-are taken to sRGB first, where a profile says that they are something else.
+Nothing is decoded before its header has been read: the format from the first bytes, then width times height against a
+limit. What is stored is always encoded afresh, so that every trainer can read every image and no metadata travels
+along. Colours become sRGB, where a profile says that they are something else.
 
-img2dataset's Resizer, the field's usual one, is measured beside this (benchmarks/images.py) but not used: it ignores
-EXIF orientation and colour profiles, decodes before it looks at the size, and redirects file descriptors 1 and 2 while
-it works, which breaks a worker with threads.
+img2dataset's Resizer, the usual one, is measured beside this (benchmarks/images.py) but not used: it ignores EXIF
+orientation and colour profiles, decodes before it looks at the size, and redirects file descriptors 1 and 2 while it
+works, which breaks a worker with threads.
+
+A process that prepares many images calls `set_up_process` first. It changes speed and what is said on stderr, never an
+image.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import contextlib
 import functools
 import hashlib
 import io
-import re
 import threading
 import warnings
 from typing import Any, NamedTuple
@@ -25,46 +27,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
-from weft.schemas.config import Fetch
-from weft.transforms.fetch import memory, resize
+from weft.schemas.parameters import ImageForm, ImageLimits
+from weft.transforms.fetch import image_formats, memory, resize
 
-MAGIC = (  # (offset, bytes, Pillow's name)
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"GIF87a", "GIF"),
-    (0, b"GIF89a", "GIF"),
-    (8, b"WEBP", "WEBP"),
-    (0, b"BM", "BMP"),
-    (0, b"II*\x00", "TIFF"),
-    (0, b"MM\x00*", "TIFF"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftypavis", "AVIF"),
-)
-OTHER_MAGIC = (  # images, but not of a kind that is read here
-    (0, b"\x00\x00\x01\x00", "ICO"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL ", "JPEG XL"),
-    (4, b"jP  ", "JPEG 2000"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (0, b"8BPS", "PSD"),
-    (0, b"\x1f\x8b", "gzip"),
-)
-# Both ways of resampling are in integers, so that they give the same pixels on every machine: Pillow's, and of OpenCV's
-# the one that promises it (INTER_LINEAR_EXACT), in a quarter of the time on four bytes a pixel, as Pillow holds colours
-# anyway. That filter reads two pixels a side. What is to become less than half as wide is made smaller by whole
-# numbers first (the JPEG decoder, or a box filter), and between _ALIASES and 2 a picture of twice the wanted size is
-# made and halved, which this filter does as a mean of 2x2: so no pixel is left out. On real pictures as near to Lanczos
-# as img2dataset's INTER_AREA, which is in floating point (benchmarks/images.py).
+# Pixels must be the same on every machine, so both filters in use compute in integers: Pillow's, and of OpenCV's the
+# only one that promises it, INTER_LINEAR_EXACT, in a quarter of the time. It reads just two pixels each way, and would
+# leave pixels out where an image becomes much smaller. So the image is first made smaller by a whole factor (by the
+# JPEG decoder, or a box filter). What is still more than _ALIASES times too large then goes to twice the wanted size
+# first; halving that, the filter takes the mean of 2x2 pixels. On real images the result is as near to Lanczos as
+# img2dataset's INTER_AREA, which is in floating point (benchmarks/images.py).
 RESAMPLING = Image.Resampling.HAMMING
 _EXACT_MODES = ("RGB", "L")  # Pillow weighs the colours of transparent pixels, OpenCV does not
 _ALIASES = 1.5
 _GAP = 3.0  # a box filter comes first where the reduction is more than this: indistinguishable, says Pillow's manual
 SINGLE_COLOUR_STD = 2.0  # of 255: below this no channel says anything; JPEG noise of a flat picture stays under it
 LARGE_PIXELS = 1 << 24  # decoded one at a time in a process: at the limit an image takes most of a gigabyte
-MOST_SCANS = 100  # of a JPEG: each costs a pass over all pixels and as little as 100 bytes; real ones have some 10
 _one_large = threading.Lock()
-_SCAN = re.compile(rb"\xff\xda\x00[\x06\x08\x0a\x0c][\x01-\x04]")  # start of a scan of one to four components
 _ORIENTATION = 0x0112  # EXIF tag
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -78,19 +56,24 @@ _UPRIGHT = {
 _PHASH_SIDE, _PHASH_LOW = 32, 8  # the imagehash package's definition: 32x32 grey, DCT, low 8x8 above its median
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # mode → colour space of a profile that fits it
 
-cv2.setNumThreads(1)  # a worker has as many processes as cores
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-memory.keep_freed()
+DEFAULT_FORM, DEFAULT_LIMITS = ImageForm(), ImageLimits()
 
-# The configured limit decides, not Pillow's; and its complaints about metadata are no user's business.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+@functools.cache
+def set_up_process() -> None:
+    """Set this process up for preparing many images; called again, it does nothing."""
+    cv2.setNumThreads(1)  # a worker has as many processes as cores
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    memory.keep_freed()
+    # ImageLimits decides and not Pillow's own limit; and its complaints about metadata are no user's business.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class Prepared(NamedTuple):
     """An image as it is stored."""
 
-    data: bytes  # as fetch.format says
+    data: bytes  # in the format of ImageForm
     image_id: str  # sha256 of the bytes as fetched
     mime: str
     width: int  # of the original, upright
@@ -108,42 +91,48 @@ class Refused(NamedTuple):
     detail: str
 
 
-def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
-    """Validate, orient, resize and hash one image; every failure is a reason, nothing is raised."""
-    if len(data) < max(config.min_bytes, 1):
+def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = DEFAULT_LIMITS) -> Prepared | Refused:
+    """Validate, orient, resize and hash one image; every failure is a reason, nothing is raised.
+
+    Args:
+        data: a whole file, as fetched.
+        form: how it is to be stored.
+        limits: what it may be as fetched.
+    """
+    if len(data) < max(limits.min_bytes, 1):
         return Refused("too_few_bytes", f"{len(data)} bytes")
-    if len(data) > config.max_bytes:
-        return Refused("too_many_bytes", f"over {config.max_bytes} bytes")
-    kind = _named(data, MAGIC)
+    if len(data) > limits.max_bytes:
+        return Refused("too_many_bytes", f"over {limits.max_bytes} bytes")
+    kind = image_formats.named(data)
     if not kind:
-        return _no_image(data)
-    if kind == "JPEG" and (scans := _scans(data)) > MOST_SCANS:
+        return Refused(*image_formats.unreadable(data))
+    if kind == "JPEG" and (scans := image_formats.scans(data)) > image_formats.MOST_SCANS:
         return Refused("undecodable", f"JPEG: {scans} scans")
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             width, height = image.size
-            if width * height > config.max_pixels:
+            if width * height > limits.max_pixels:
                 return Refused("too_many_pixels", f"{width}x{height}")
             with _one_large if width * height > LARGE_PIXELS else contextlib.nullcontext():
-                small = shrink(image, resize.target(width, height, config))
+                small = shrink(image, resize.target(width, height, form))
             orientation = _orientation(image)  # not earlier: it may decode, and hides what that raises
     except Image.DecompressionBombError as error:  # Pillow's own ceiling, twice its documented limit
         return Refused("too_many_pixels", str(error).split(",")[0])
     except Exception as error:  # decoders of hostile bytes raise anything: struct.error, ZeroDivisionError, ...
         told = "cannot be opened" if isinstance(error, UnidentifiedImageError) else str(error)[:100]
-        cut = "truncat" in told.lower() or _is_cut(data, kind)
+        cut = "truncat" in told.lower() or image_formats.is_cut(data, kind)
         return Refused("truncated" if cut else "undecodable", f"{kind}: {told}")
     if orientation in _UPRIGHT:
         small = small.transpose(_UPRIGHT[orientation])
         width, height = (height, width) if orientation >= 5 else (width, height)
     grey = _grey(small)
-    # Means vary less than what they are means of, so the costly look is for the few that seem flat.
+    # `grey` is averaged, so it varies less than the image: where it does not seem flat, the image need not be measured.
     single = bool(grey.std() < 2 * SINGLE_COLOUR_STD) and max(ImageStat.Stat(small).stddev) < SINGLE_COLOUR_STD
-    stored = resize.shaped(small, config)
-    if resize.unstorable(stored.size, config):
-        return Refused("too_many_pixels", f"{stored.width}x{stored.height} as {config.format}")
+    stored = resize.shaped(small, form)
+    if resize.unstorable(stored.size, form):
+        return Refused("too_many_pixels", f"{stored.width}x{stored.height} as {form.format}")
     return Prepared(
-        resize.encoded(stored, config),
+        resize.encoded(stored, form),
         hashlib.sha256(data).hexdigest(),
         Image.MIME[kind],
         width,
@@ -156,7 +145,9 @@ def prepare(data: bytes, config: Fetch) -> Prepared | Refused:
 
 
 def shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """Decoded, resized, flattened, in sRGB; not yet upright. Its mode is RGB or RGBX.
+    """An open image decoded, resampled to `target` (width, height), put on white and in sRGB; not yet upright.
+
+    Its mode is RGB or RGBX.
 
     Raises:
         Exception: whatever Pillow's decoder does.
@@ -174,7 +165,7 @@ def shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """Of another size; RGB becomes RGBX, which Pillow need not copy."""
+    """Resampled; RGB becomes RGBX, four bytes a pixel as Pillow holds it, which saves a copy."""
     if image.mode not in _EXACT_MODES:
         return image.resize(target, RESAMPLING, reducing_gap=_GAP)
     factor = min(image.width // target[0], image.height // target[1])
@@ -191,7 +182,7 @@ def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def _whole(size: tuple[int, int], factor: int) -> tuple[int, int, int, int]:
-    """The middle that is a whole number of `factor` pixels each way: less than half a pixel of the result is cut."""
+    """The largest centred box with sides that are multiples of `factor`; what is cut is under a pixel of the result."""
     (left, width), (top, height) = ((side % factor // 2, side - side % factor) for side in size)
     return left, top, left + width, top + height
 
@@ -212,39 +203,6 @@ def _phash(grey: npt.NDArray[np.float64]) -> str:
     low = (basis @ grey @ basis.T).round(6)  # else the bits of a flat picture are the rounding errors of this machine
     bits = (low > np.median(low)).reshape(-1)
     return np.packbits(bits).tobytes().hex()
-
-
-def _named(data: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str:
-    return next((name for at, magic, name in table if data[at : at + len(magic)] == magic), "")
-
-
-def _no_image(data: bytes) -> Refused:
-    """What bytes without the magic of a readable format are."""
-    other = _named(data, OTHER_MAGIC)
-    if other:
-        return Refused("unsupported_format", other)
-    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in head):
-        return Refused("svg", "")
-    return Refused("not_an_image", head[:60].decode("latin-1") if head.startswith(b"<") else f"begins {data[:16]!r}")
-
-
-def _scans(data: bytes) -> int:
-    """Scans that a JPEG has; the exact look is for those with many marks of one, which embedded videos have too."""
-    return len(_SCAN.findall(data)) if data.count(b"\xff\xda") > MOST_SCANS else 0
-
-
-def _is_cut(data: bytes, kind: str) -> bool:
-    """Whether the end that a format prescribes is missing."""
-    if kind == "JPEG":
-        return b"\xff\xd9" not in data[-1024:]
-    if kind == "PNG":
-        return b"IEND" not in data[-1024:]
-    if kind == "GIF":
-        return not data.rstrip(b"\x00").endswith(b";")
-    if kind == "WEBP":
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    return False
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,8 +1,8 @@
-"""Where a request may lead: names resolved once, every address checked, and only what was checked is connected to.
+"""Where a request may lead: names are resolved once, every address is checked, and only those are connected to.
 
-host → addresses, or PermissionError. A name that has one private address is refused as a whole, literal addresses are
-looked at like those of names, and an answer is kept for a while, so that a name cannot mean something else between the
-check and the connection. Networks named by the configuration are let through.
+host → addresses, or PermissionError. A name that has one private address is refused as a whole, and literal addresses
+are checked like those of names. An answer is kept for a while, so that a name cannot change its meaning between the
+check and the connection. Networks that the user names are let through.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Guard(AbstractResolver):
     def _answered(self, host: str, asked: asyncio.Future[list[str]]) -> None:
         self._asking.pop(host, None)
         if not asked.cancelled():
-            asked.exception()  # so that nobody complains where all who asked have left
+            asked.exception()  # so that asyncio does not complain where all who asked have left
 
     def allows(self, address: str) -> bool:
         """Whether this address may be connected to."""

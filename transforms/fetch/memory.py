@@ -1,8 +1,8 @@
-"""Freed memory stays with the process for a while, because the next image wants as much again.
+"""Let the C library keep freed memory, because the next image wants as much again.
 
-Decoding and resizing take some megabytes and give them back. glibc returns these to the system each time, which clears
-them page by page when they are asked for anew: 300 page faults and a sixth of the CPU time of an image of a megapixel.
-So it is told to keep up to KEPT free bytes a heap, and to map only what is larger than MAPPED.
+Decoding and resizing an image take some megabytes and free them. glibc returns these to the system each time, and the
+system clears them page by page when they are wanted again: 300 page faults and a sixth of the CPU time of an image of a
+megapixel. So glibc is told to keep up to KEPT free bytes a heap, and to map only what is larger than MAPPED.
 """
 
 from __future__ import annotations

@@ -1,45 +1,54 @@
-"""Placeholders: one picture that a host gives for many addresses ("image not available", a spacer, a tracking pixel).
+"""Placeholders: one image that a host gives for many addresses ("image not available", a spacer, a tracking pixel).
 
-Rows of images/index → rows of images/repeated: every address whose picture its host gives for more than `most` of them.
+Rows of images/index → rows of images/repeated: every address whose image its host gives for more than `most` of them.
 
-Two pictures are one where they are stored alike: same perceptual hash, same stored size, same number of stored bytes.
-Equal bytes are, and so are copies that differ only in metadata or in a byte of padding, since everything is encoded
-afresh. What is behind so many addresses of a host says nothing of any of the pages that show it; repeated sha256 sums
-of error pages are a known fault of large image sets (Recap-DataComp-1B), and a picture in more than ten documents is
-furniture to OBELICS, whose number is the default here. A picture with one address on many pages is another matter:
-`pack.max_repeats`.
+Two images are the same where they are stored alike: equal perceptual hash, stored size and number of stored bytes. That
+holds for equal files, and for copies that differ only in metadata or padding, since everything is encoded afresh.
+
+An image behind so many addresses of a host says nothing of any page that shows it. Repeated sha256 sums of error pages
+are a known fault of large image sets (Recap-DataComp-1B), and an image in more than ten documents is furniture to
+OBELICS, whose number is the default here. One address on many pages is another matter: `pack.max_repeats`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from weft.schemas.records import RepeatedImage, stable_id
 from weft.transforms.beam import hot_keys
-from weft.transforms.fetch.scheduler import host_of
+from weft.transforms.fetch.rate_limit import host_of
 
-COLUMNS = ("image_url", "status", "phash", "stored_width", "stored_height", "length")
+
+class IndexedImage(NamedTuple):
+    """What tells placeholders of a row of images/index."""
+
+    image_url: str
+    status: str
+    phash: str
+    stored_width: int
+    stored_height: int
+    length: int
 
 
 @dataclasses.dataclass
 class Repeated(beam.PTransform):
-    """Rows of the index (dicts with COLUMNS) → RepeatedImage of each address with a picture like many others.
+    """IndexedImages → RepeatedImage of each address that shares its image with more than `most` of its host.
 
     Args:
-        most: addresses of one host that may have the same picture.
+        most: addresses of one host that may have the same image.
     """
 
     most: int
 
-    def expand(self, rows: beam.PCollection[dict[str, Any]]) -> beam.PCollection[RepeatedImage]:
+    def expand(self, rows: beam.PCollection[IndexedImage]) -> beam.PCollection[RepeatedImage]:
         most = self.most
-        looks = rows | "Look" >> beam.FlatMap(look).with_output_types(tuple[str, str])
+        appearances = rows | "Appearance" >> beam.FlatMap(appearance).with_output_types(tuple[str, str])
         counts = (
-            looks
+            appearances
             | "First" >> beam.CombinePerKey(_count).with_output_types(tuple[str, tuple[int, str]])
             | "Many" >> beam.Filter(lambda item: item[1][0] > most)
         )
@@ -47,7 +56,7 @@ class Repeated(beam.PTransform):
             lambda key, found: [(key, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
         )
         return (
-            {"rows": looks, "one": counts}
+            {"rows": appearances, "one": counts}
             | "Attach" >> hot_keys.Attach(crowded)
             | "Row"
             >> beam.MapTuple(lambda url, found: RepeatedImage(url, host_of(url), found[0], found[1])).with_output_types(
@@ -71,16 +80,15 @@ class Mark(beam.PTransform):
         )
 
 
-def look(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(what a host shows, image key) of an image that was stored."""
-    if row["status"] == "ok":
-        key = row["image_url"]
-        size = (row["stored_width"], row["stored_height"], row["length"])
-        yield stable_id(host_of(key), row["phash"], *map(str, size)), key
+def appearance(row: IndexedImage) -> Iterator[tuple[str, str]]:
+    """(hash of the host and of how the image is stored, image key) of an image that was stored; nothing of others."""
+    if row.status == "ok":
+        size = (row.stored_width, row.stored_height, row.length)
+        yield stable_id(host_of(row.image_url), row.phash, *map(str, size)), row.image_url
 
 
 def _count(found: Iterable[Any]) -> tuple[int, str]:
-    """Addresses, or what this made of others → (how many, the smallest)."""
+    """A combiner: addresses, and what it made of others → (how many, the smallest)."""
     counted = [(1, item) if isinstance(item, str) else item for item in found]
     return sum(n for n, _ in counted), min((key for n, key in counted if n), default="")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
-from weft.schemas.config import Fetch
-from weft.schemas.parameters import ConfigError
-from weft.transforms.fetch.blobs import Got
+from weft.schemas.parameters import ConfigError, ImageForm
+from weft.schemas.records import ImageRow
+from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.robots import PASSING, UNAVAILABLE
@@ -24,55 +24,75 @@ _MAY_PASS = frozenset(
 _STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
 
 
+class IndexFile(NamedTuple):
+    """One file of an earlier run's images/index."""
+
+    rank: int  # 0 is the run that counts most
+    output: str
+    path: str
+
+
+class EarlierImage(NamedTuple):
+    """An image of an earlier run."""
+
+    rank: int
+    output: str
+    row: ImageRow
+
+
 def may_pass(status: str, http_status: int) -> bool:
-    """Whether asking again may give another answer."""
+    """Whether asking again may give another answer.
+
+    >>> may_pass("timeout", 0), may_pass("http_error", 503), may_pass("http_error", 404)
+    (True, True, False)
+    """
     return status in _MAY_PASS or (status == "http_error" and http_status in PASSING)
 
 
-def check(outputs: Sequence[str], config: Fetch) -> None:
-    """Raise ConfigError unless each output holds a finished fetch with images as they would be stored today."""
+def check(outputs: Sequence[str], form: ImageForm) -> None:
+    """Check that each output holds a finished fetch with images as they would be stored today.
+
+    Raises:
+        ConfigError: one does not.
+    """
     for output in outputs:
         path = files.join(output, "fetch", "manifest.json")
         if not files.exists(path):
             raise ConfigError(f"fetch.earlier names {output}, which holds no finished fetch")
         asked = json.loads(files.read_bytes(path))["config"]["fetch"]
-        made = {key: asked.get(key, getattr(Fetch, key)) for key in _STORED_BY}  # an older run has not all of them
+        stored = {
+            key: asked.get(key, getattr(ImageForm, key)) for key in _STORED_BY
+        }  # an older run has not all of them
         other = [
-            f"{key} = {made[key]}, not {getattr(config, key)}"
-            for key in _STORED_BY
-            if made[key] != getattr(config, key)
+            f"{key} = {value}, not {getattr(form, key)}" for key, value in stored.items() if value != getattr(form, key)
         ]
         if other:
             raise ConfigError(f"fetch.earlier names {output}, whose images were stored with {'; '.join(other)}")
 
 
-def parts(outputs: Sequence[str]) -> list[tuple[int, str, str]]:
-    """(rank, output, file of its index), the first output named counting most."""
+def index_files(outputs: Sequence[str]) -> list[IndexFile]:
+    """Index files of earlier runs; the first output named counts most."""
     return [
-        (rank, output, path)
+        IndexFile(rank, output, path)
         for rank, output in enumerate(outputs)
         for path, _ in files.listing(files.join(output, "images", "index", "*.parquet"))
     ]
 
 
-def rows(part: tuple[int, str, str]) -> Iterator[tuple[str, tuple[int, str]]]:
-    """(image key, (rank, the row as JSON with its output)) of what stands in one file of an index."""
-    rank, output, path = part
-    for row in parquet.read_rows(path):
-        if not may_pass(row["status"], row["http_status"]):
-            yield row["image_url"], (rank, json.dumps({**row, "output": output}, sort_keys=True))
+def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
+    """(image key, image) of each row of one index file that stands."""
+    for row in parquet.read(index.path, ImageRow):
+        if not may_pass(row.status, row.http_status):
+            yield row.image_url, EarlierImage(index.rank, index.output, row)
 
 
-def got(text: str) -> tuple[Got, str]:
-    """(what came of an image in its earlier run, where it was got from), its bytes read from their blob."""
-    row: dict[str, Any] = json.loads(text)
-    made: Prepared | Refused = Refused(row["status"], "as before")
-    if row["status"] == "ok":
-        data = files.read_range(files.join(row["output"], row["blob"]), row["offset"], row["length"])
-        made = Prepared(
-            data, row["image_id"], row["mime"], row["width"], row["height"], row["stored_width"], row["stored_height"],
-            row["phash"], row["single_colour"],
+def outcome(output: str, row: ImageRow) -> Outcome:
+    """What came of an image in the run that wrote `output`, its bytes read from their blob."""
+    image: Prepared | Refused = Refused(row.status, "as before")
+    if row.status == "ok":
+        data = files.read_range(files.join(output, row.blob), row.offset, row.length)
+        image = Prepared(
+            data, row.image_id, row.mime, row.width, row.height, row.stored_width, row.stored_height, row.phash,
+            row.single_colour,
         )  # fmt: skip
-    return Got(
-        row["image_url"], made, row["http_status"], row["fetched_at"] or 0, row["final_url"], row["opt_out"]
-    ), row["origin"]
+    return Outcome(row.image_url, image, row.http_status, row.fetched_at, row.final_url, row.opt_out)

@@ -1,55 +1,136 @@
-"""Turns at one host: so many requests at a time, so long between their starts, and none while it wants to rest.
+"""When a host may be asked: so many requests at a time, so long between their starts, and none while it is to rest.
 
-Every request passes here, whatever it is for: an image, robots.txt, another try, the target of a redirect. Which image
-is next is transforms/fetch/scheduler.py's to say; this only makes sure that no host ever sees more than it should.
+`HostLimits` alone decides this, for all hosts that one worker process asks. It is told what hosts say: their
+Crawl-delay (read by robots.py), and answers that want fewer requests (429, 503, Retry-After). Every request takes its
+turn here, whatever it is for: an image, robots.txt, another try, the target of a redirect. The scheduler chooses which
+image comes next, and looks here only to see which hosts are ready, so that no connection is spent on waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from weft.schemas.records import hash_unit
 
 THROTTLED = (429, 503)  # a host that says so is asked too much
 FIRST_WAIT_S = 0.5  # where it names no time; doubled with each further try
 MAX_WAIT_S = 20.0  # longest Retry-After that is waited for
+MAX_DELAY_S = 30.0  # longest Crawl-delay that is kept to; with longer ones a unit would stand still for days
 
 
-class Gate:
-    """The gate of one host, for the tasks of one event loop."""
+def host_of(url: str) -> str:
+    """Host of a URL, "" where it has none.
 
-    def __init__(self, places: int, interval_s: float) -> None:
+    >>> host_of("https://WWW.Example.org:8080/a.jpg")
+    'www.example.org'
+    """
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def bare_host(url: str) -> str:
+    """Host of a URL without `www.`: the two redirect to each other all the time, so one worker asks both.
+
+    >>> bare_host("https://www.example.org/a.jpg")
+    'example.org'
+    """
+    return host_of(url).removeprefix("www.")
+
+
+def pause(retry_after: float | None, tries: int, key: str) -> float:
+    """Seconds to wait after an answer that may be another one soon.
+
+    Args:
+        retry_after: what the server named, if it did.
+        tries: how often this was asked for before.
+        key: what was asked for. Its hash makes the wait up to half as long again: images that fail together would
+            otherwise be asked for together every time.
+    """
+    if retry_after is None:
+        retry_after = FIRST_WAIT_S * 2**tries * (1 + hash_unit(key, str(tries)) / 2)
+    return min(retry_after, MAX_WAIT_S)
+
+
+@dataclasses.dataclass
+class _Host:
+    """What is known of one host; times are those of time.monotonic()."""
+
+    places: asyncio.Semaphore
+    order: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+    crawl_delay: float = 0.0
+    next_request: float = 0.0  # nothing may be asked for earlier
+    next_image: float = 0.0  # and no image
+    announced: float = 0.0  # what next_image will be at least, once images that are about to be asked for have been
+
+
+class HostLimits:
+    """The limits of all hosts that are asked from one event loop."""
+
+    def __init__(self, per_host: int, interval_s: float = 0.0) -> None:
         """
         Args:
-            places: requests at a time.
-            interval_s: between the starts of any two.
+            per_host: requests at a time.
+            interval_s: between the starts of any two requests to a host.
         """
-        self._places = asyncio.Semaphore(places)
-        self._order = asyncio.Lock()
-        self._interval = interval_s
-        self._open_at = self._next_image = 0.0
+        self._per_host, self._interval = per_host, interval_s
+        self._hosts: dict[str, _Host] = {}
 
     @asynccontextmanager
-    async def turn(self, between_images: float | None = None) -> AsyncIterator[None]:
-        """Wait for one's turn, and hold a place.
+    async def turn(self, host: str, image: bool = True) -> AsyncIterator[None]:
+        """Wait until the host may be asked, and count as one of its requests until the block ends.
 
         Args:
-            between_images: seconds since the last image was asked for (Crawl-delay); None for what is no image.
+            image: whether the Crawl-delay counts; it does not for robots.txt and the like.
         """
-        async with self._places:
-            async with self._order:
-                while (wait := self._opens(between_images) - time.monotonic()) > 0:
+        one = self._host(host)
+        async with one.places:
+            async with one.order:
+                while (wait := self._opens(one, image) - time.monotonic()) > 0:
                     await asyncio.sleep(wait)  # and look again: meanwhile it may have been told to rest
                 now = time.monotonic()
-                self._open_at = now + self._interval
-                if between_images is not None:
-                    self._next_image = now + between_images
+                one.next_request = now + self._interval
+                if image:
+                    one.next_image = now + self.delay(host)
             yield
 
-    def rest(self, seconds: float) -> None:
-        """Let nobody in for so long."""
-        self._open_at = max(self._open_at, time.monotonic() + seconds)
+    def crawl_delay(self, host: str, seconds: float) -> None:
+        """Take note of the seconds between two images that a site of this host asks for; the longest counts."""
+        one = self._host(host)
+        one.crawl_delay = max(one.crawl_delay, min(seconds, MAX_DELAY_S))
 
-    def _opens(self, between_images: float | None) -> float:
-        return self._open_at if between_images is None else max(self._open_at, self._next_image)
+    def delay(self, host: str) -> float:
+        """Seconds between the starts of two images of this host."""
+        return max(self._host(host).crawl_delay, self._interval)
+
+    def answered(self, host: str, status: int, retry_after: float | None, tries: int = 0, key: str = "") -> None:
+        """Take note of an answer: where it wants fewer requests, the host is left alone for a `pause`."""
+        if status in THROTTLED or retry_after is not None:
+            one = self._host(host)
+            one.next_request = max(one.next_request, time.monotonic() + pause(retry_after, tries, key))
+
+    def ready_at(self, host: str) -> float:
+        """When the next image may be asked for, by time.monotonic(); in the past where it may be now."""
+        one = self._host(host)
+        return max(self._opens(one, True), one.announced)
+
+    def announce(self, host: str) -> None:
+        """An image of this host is about to take its turn: the next is not ready until its delay is over too."""
+        if between := self.delay(host):
+            self._host(host).announced = max(time.monotonic(), self.ready_at(host)) + between
+
+    def _host(self, host: str) -> _Host:
+        one = self._hosts.get(host)
+        if one is None:
+            one = self._hosts[host] = _Host(asyncio.Semaphore(self._per_host))
+        return one
+
+    @staticmethod
+    def _opens(one: _Host, image: bool) -> float:
+        return max(one.next_request, one.next_image) if image else one.next_request

@@ -1,13 +1,14 @@
 """What a site forbids: its robots.txt (RFC 9309) and its TDM reservations, asked for once and then remembered.
 
-What the answer to /robots.txt means: 2xx is read (up to 500 KiB, the RFC's least), 4xx allows everything, and a site
-that cannot say (5xx) is left alone; so is one that is asked too much (429). What may pass is asked for a few times
-more. Where there is no answer at all, none would come for the image either: that is what the image is told, and the
-next one asks again. Rules are matched by Protego, Scrapy's parser, because Python's own
-knows no wildcards and takes the first match for the longest.
+What the answer to /robots.txt means: 2xx is read (up to 500 KiB, the least that the RFC allows), 4xx allows everything,
+5xx and 429 forbid everything. 429 and those of 5xx that may pass are asked for again first, by the next images. Where
+there is no answer at all, the image would get none either: it ends for that reason, and the next one asks again. Rules
+are matched by Protego, Scrapy's parser: Python's own knows no wildcards, and takes the first rule that matches where
+the RFC takes the longest.
 
 /.well-known/tdmrep.json (TDM Reservation Protocol, W3C) is a list of path patterns, each reserved or not. Its patterns
-are those of robots.txt, so that they are read as one; a file that cannot be got or read reserves nothing.
+are those of robots.txt, so it is turned into one and matched likewise. A file that cannot be got or read reserves
+nothing.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Robots:
     def __init__(self, user_agent: str, get: Get) -> None:
         """
         Args:
-            user_agent: as sent; its first product token is what rules name.
-            get: how to ask.
+            user_agent: as sent; rules are looked up under its first word, up to a slash.
+            get: how to ask for a file.
         """
         self._token = user_agent.split("/")[0].split()[0] if user_agent.strip() else "*"
         self._get = get
@@ -55,7 +56,7 @@ class Robots:
         self._busy: Counter[str] = Counter()
 
     async def verdict(self, url: str) -> Problem:
-        """(ALLOWED, DISALLOWED, UNAVAILABLE or why the site did not answer, more of it) for an http(s) address."""
+        """Whether an http(s) address may be asked for: ALLOWED, or the reason why it may not."""
         place = site(url)
         rules = self._rules.get(place)
         if rules is None:

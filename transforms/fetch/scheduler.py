@@ -1,12 +1,12 @@
-"""Who is asked when: many URLs over a few connections, at most so many to one host, none to a host that is dead.
+"""Which image is asked for next: many URLs over a few connections, some to each host, none to a host that is dead.
 
-(key, URL) → (key, what came of it), in the order of arrival. Hosts take turns. A failure that may pass is tried again
-later, in the meantime others are asked: a connection that failed rests a while, and the whole host does when it says
-that it is asked too much (429, 503 or Retry-After). A host of which several images in a row got no answer is given up,
-so that it costs its other images nothing; img2dataset's open requests for exactly these are the reason for this file.
+(key, URL) → (key, what was made of the answer), as answers come. Hosts take turns, and one that may not be asked yet
+(rate_limit.py says when) is passed over for others. A failure that may pass is tried again later. A host of which
+several images in a row got no answer is given up, so that it costs its other images nothing; img2dataset's open
+requests for exactly these are the reason for this file.
 
-One event loop asks; threads make of each answer what is wanted of it. A connection is free as soon as its answer is
-there, a place among the `concurrency` only when the answer is worked off, which bounds what is held in memory.
+One event loop asks; threads work on the answers. A connection is free as soon as its answer is there, but a place among
+the `concurrency` only when the answer has been worked on, which bounds what is held in memory.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from weft.schemas.config import Fetch
-from weft.schemas.records import hash_unit
+from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import UNANSWERED, Response
-from weft.transforms.fetch.rate_limit import FIRST_WAIT_S, MAX_WAIT_S, THROTTLED
+from weft.transforms.fetch.rate_limit import THROTTLED, HostLimits, host_of, pause
 from weft.transforms.fetch.robots import PASSING
 
 DEAD_AFTER = 3  # images without a whole answer since the last one
@@ -36,14 +33,16 @@ T = TypeVar("T")
 
 
 class Asker(Protocol):
-    """What fetch_all asks: weft.transforms.fetch.client.Client."""
+    """What `fetch_all` asks: client.Client."""
 
-    async def get(self, url: str, last: bool = False) -> Response:
+    hosts: HostLimits  # which `get` keeps to
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *error: object) -> None: ...
+
+    async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
         """What came of a URL; `last` where its host will not be asked again soon."""
-        ...
-
-    def delay(self, url: str) -> float:
-        """Seconds between the starts of two requests to the host of a URL."""
         ...
 
 
@@ -53,21 +52,16 @@ class _Job(NamedTuple):
     tries: int
 
 
-def host_of(url: str) -> str:
-    """Host of a URL, "" where it has none."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
 def fetch_all(
-    wanted: Iterable[tuple[str, str]],
-    client: AbstractAsyncContextManager[Asker],
-    then: Callable[[Response], T],
-    config: Fetch,
+    wanted: Iterable[tuple[str, str]], client: Asker, then: Callable[[Response], T], manners: Manners
 ) -> Iterator[tuple[str, T]]:
-    """Fetch every (key, URL); `then` makes of a response what is yielded with its key, in a thread.
+    """Ask for every (key, URL).
+
+    Args:
+        wanted: keys, each once, and what to ask for.
+        client: whom to ask.
+        then: makes of a response what is yielded with its key; called in a thread.
+        manners: `concurrency`, `per_host` and `retries` count here.
 
     Raises:
         Exception: whatever the client or `then` raised; nothing is left running.
@@ -75,7 +69,9 @@ def fetch_all(
     done: asyncio.Queue[tuple[str, T] | BaseException | None] = asyncio.Queue()
     with asyncio.Runner() as runner, ThreadPoolExecutor(_THREADS, "prepare") as threads:
         loop = runner.get_loop()
-        work = loop.create_task(_work(_Board(wanted, config), client, then, config, threads, done))
+        work = loop.create_task(
+            _work(_Board(wanted, client.hosts, manners), client, then, manners.concurrency, threads, done)
+        )
         work.add_done_callback(lambda _: done.put_nowait(None))
         try:
             while (item := loop.run_until_complete(done.get())) is not None:
@@ -91,9 +87,9 @@ def fetch_all(
 
 async def _work(
     board: _Board,
-    client: AbstractAsyncContextManager[Asker],
+    client: Asker,
     then: Callable[[Response], T],
-    config: Fetch,
+    concurrency: int,
     threads: ThreadPoolExecutor,
     done: asyncio.Queue[tuple[str, T] | BaseException | None],
 ) -> None:
@@ -102,11 +98,11 @@ async def _work(
     changed = asyncio.Event()  # a place or a host got free
     running: set[asyncio.Task[None]] = set()
 
-    async def one(job: _Job, asker: Asker) -> None:
+    async def one(job: _Job) -> None:
         try:
-            found = board.given_up(job)
+            found = board.given_up(host_of(job.url))
             if found is None:
-                found = await asker.get(job.url, last=board.is_last(job))
+                found = await client.get(job.url, board.is_last(job), job.tries)
                 if board.try_again(job, found):
                     return
             board.release(job)
@@ -120,16 +116,16 @@ async def _work(
         running.discard(task)
         changed.set()
 
-    async with client as asker:
+    async with client:
         try:
             while board.open:
                 changed.clear()
                 wait: float | None = None
-                while len(running) < config.concurrency:
-                    job, wait = board.take(asker.delay)
+                while len(running) < concurrency:
+                    job, wait = board.take()
                     if job is None:
                         break
-                    task = loop.create_task(one(job, asker))
+                    task = loop.create_task(one(job))
                     running.add(task)
                     task.add_done_callback(ended)
                 try:
@@ -146,49 +142,46 @@ async def _work(
 class _Board:
     """What is left to do. A host has one token per connection; whoever holds a token may ask the host once."""
 
-    def __init__(self, wanted: Iterable[tuple[str, str]], config: Fetch) -> None:
-        self._retries = config.retries
-        self._next: dict[str, float] = {}  # host → when it may be asked again
+    def __init__(self, wanted: Iterable[tuple[str, str]], hosts: HostLimits, manners: Manners) -> None:
+        self._hosts, self._retries = hosts, manners.retries
         self._jobs: dict[str, deque[_Job]] = defaultdict(deque)
-        self._resting: dict[str, float] = {}  # host → until when
         self._silent: dict[str, set[str]] = defaultdict(set)  # host → URLs without an answer since it last gave one
-        self._throttled: dict[str, set[str]] = defaultdict(set)
+        self._throttled: dict[str, set[str]] = defaultdict(set)  # host → URLs that it put off, likewise
         for key, url in wanted:
             self._jobs[host_of(url)].append(_Job(key, url, 0))
         self.open = sum(map(len, self._jobs.values()))
         self._turn = 0
         self._tokens: list[tuple[float, int, str]] = []  # heap of (not before, turn, host)
-        for _ in range(config.per_host):
+        for _ in range(manners.per_host):
             for host in self._jobs:
                 self._give_token(host, 0.0)
 
-    def take(self, delay: Callable[[str], float]) -> tuple[_Job | None, float | None]:
+    def take(self) -> tuple[_Job | None, float | None]:
         """(the next thing to do, None), or (None, seconds until there may be one: None where that is not known)."""
         while self._tokens:
             due, turn, host = self._tokens[0]
             now = time.monotonic()
-            rest = max(self._resting.get(host, 0.0), self._next.get(host, 0.0))
+            dead = self.given_up(host)
+            ready = 0.0 if dead else self._hosts.ready_at(host)
             if not self._jobs[host]:
                 heapq.heappop(self._tokens)
-            elif rest > due:
-                heapq.heapreplace(self._tokens, (rest, turn, host))
+            elif ready > due:
+                heapq.heapreplace(self._tokens, (ready, turn, host))
             elif due > now:
                 return None, due - now
             else:
                 heapq.heappop(self._tokens)
-                job = self._jobs[host].popleft()
-                if (between := delay(job.url)) > 0:
-                    self._next[host] = now + between
-                return job, None
+                if not dead:
+                    self._hosts.announce(host)
+                return self._jobs[host].popleft(), None
         return None, None
 
     def is_last(self, job: _Job) -> bool:
         """Whether nothing more is to be asked of a job's host, as far as is known."""
         return not self._jobs[host_of(job.url)]
 
-    def given_up(self, job: _Job) -> Response | None:
-        """The answer in place of one, where its host is not asked any more."""
-        host = host_of(job.url)
+    def given_up(self, host: str) -> Response | None:
+        """What its images get in place of an answer, where a host is not asked any more."""
         if len(self._silent[host]) >= DEAD_AFTER:
             return Response(0, b"", "host_unreachable", f"{host} did not answer for {DEAD_AFTER} images")
         if len(self._throttled[host]) >= THROTTLED_AFTER:
@@ -207,16 +200,10 @@ class _Board:
             self._throttled[host].clear()
         if not (found.reason in UNANSWERED or found.status in PASSING):
             return False
-        rest = found.retry_after
-        if rest is None:  # up to half as long again, by hash: whoever comes in step once would do so for ever
-            rest = FIRST_WAIT_S * 2**job.tries * (1 + hash_unit(job.key, str(job.tries)) / 2)
-        until = time.monotonic() + min(rest, MAX_WAIT_S)
-        if found.status in THROTTLED or found.retry_after is not None:
-            self._resting[host] = max(until, self._resting.get(host, 0.0))
         if job.tries >= self._retries:
             return False
         self._jobs[host].append(job._replace(tries=job.tries + 1))
-        self._give_token(host, until)
+        self._give_token(host, time.monotonic() + pause(found.retry_after, job.tries, job.url))
         return True
 
     def release(self, job: _Job) -> None:

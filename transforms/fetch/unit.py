@@ -1,26 +1,28 @@
-"""One unit of fetch: the images of one archive, of one bucket of hosts, or of an earlier run.
+"""One work unit of fetch: images of one archive, of one bucket of hosts, or of earlier runs.
 
-(unit, wanted images) → images/blobs, images/index, fates/fetch, and fetch/moved: those whose redirects lead elsewhere.
-Its files appear whole, its marker last; what the web has answered is spooled meanwhile, so that a unit which is killed
-does not ask again.
+(source, what is wanted) → images/blobs, images/index, fates/fetch, and fetch/moved: images whose redirects lead to
+other hosts. Its files appear whole, its marker last. What the web has answered is spooled meanwhile, so that a unit
+which is killed does not ask again.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from weft.schemas.config import Fetch
+from weft.schemas.parameters import FetchRules
 from weft.schemas.records import DROPPED, KEPT, Fate, ImageRow, digest
 from weft.schemas.tables import IMAGES
 from weft.transforms import optout
 from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
 from weft.transforms.fetch import decode, previous_runs
-from weft.transforms.fetch.blobs import BlobWriter, Got, in_order, index_row
+from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
 from weft.transforms.fetch.decode import Prepared, Refused
+from weft.transforms.fetch.previous_runs import EarlierImage
 from weft.transforms.fetch.scheduler import fetch_all
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files
@@ -29,29 +31,38 @@ from weft.transforms.io.work_units import Counts, run_unit, unit_name, write_fat
 from weft.transforms.urls import image_key
 
 STAGE = "fetch"
-WEB, COPY = -1, -2  # in place of an offset in an archive
+WARC, WEB, EARLIER = "warc", "http", "earlier"
 
-Wanted = tuple[str, str, int, int]  # key, address (or the row of an earlier run), offset, date of capture
+
+class Wanted(NamedTuple):
+    """One image that a unit is to get, and where from."""
+
+    key: str
+    origin: str  # WARC, WEB or EARLIER: the same for all of a unit
+    address: str = ""  # the URL to ask for, or the key of the address under which the archive has it
+    warc_offset: int = 0
+    capture_date: int = 0  # microseconds since the epoch
+    earlier: EarlierImage | None = None
 
 
 def fetch_unit(
-    item: tuple[str, Iterable[Wanted]], output: str, fingerprint: str, config: Fetch, last: bool = True
+    item: tuple[str, Iterable[Wanted]], output: str, fingerprint: str, rules: FetchRules, last: bool = True
 ) -> str:
-    """One work unit: all its images got, prepared, stored and indexed; returns where its index is.
+    """Get, prepare, store and index all images of one unit; returns the path of its index file.
 
     Args:
-        item: the unit's name, or the archive that it reads, and what is wanted.
+        item: the archive that is read, else the unit's name; and what is wanted.
         output: the run's directory.
         fingerprint: of all that decides the stage's output.
-        config: how to fetch and store.
+        rules: how to fetch and store.
         last: whether no round follows: a redirect to another host then is one too many.
     """
     source, values = item
     wanted = sorted(set(values))
-    name = source if wanted[0][2] < 0 else f"warc-{unit_name(source)}"
-    print_ = digest(fingerprint, [list(value) for value in wanted])
-
-    spool = Spool(output, name, print_)
+    origin = wanted[0].origin
+    name = f"warc-{unit_name(source)}" if origin == WARC else source
+    fingerprint = digest(fingerprint, wanted)
+    spool = Spool(output, name, fingerprint)
     index = files.join(output, "images", "index", f"{name}.parquet")
 
     def work() -> Counts:
@@ -59,30 +70,27 @@ def fetch_unit(
         fates: list[Fate] = []
         elsewhere: list[tuple[str, str]] = []
         with BlobWriter(output, name) as blobs:
-            for got, origin in _images(source, wanted, config, spool):
-                if isinstance(got.made, Refused) and got.made.reason == MOVED:
+            for outcome, row_origin in _outcomes(source, wanted, rules, spool):
+                if isinstance(outcome.image, Refused) and outcome.image.reason == MOVED:
                     if not last:
-                        elsewhere.append((got.key, got.made.detail))
+                        elsewhere.append((outcome.key, outcome.image.detail))
                         continue
-                    got = got._replace(made=Refused("too_many_redirects", got.made.detail[:200]))
-                rows.append(index_row(got, origin, blobs))
-                if isinstance(got.made, Refused):
-                    fates.append(Fate(STAGE, "image", got.key, DROPPED, got.made.reason, got.made.detail))
-                else:
-                    fates.append(Fate(STAGE, "image", got.key, KEPT, "", ""))
-        if wanted[0][2] == WEB:
+                    outcome = outcome._replace(image=Refused("too_many_redirects", outcome.image.detail[:200]))
+                rows.append(index_row(outcome, row_origin, blobs))
+                fates.append(_fate(outcome))
+        if origin == WEB:
             files.write_atomic(_moved_beside(index), json.dumps(sorted(elsewhere)))
         write_table(index, sorted(rows), IMAGES)
         write_fates(output, STAGE, name, sorted(fates))
         return {"image": len(rows)}
 
-    run_unit(output, STAGE, name, print_, work)
+    run_unit(output, STAGE, name, fingerprint, work)
     spool.remove()
     return index
 
 
 def moved(index: str) -> Iterator[tuple[str, str]]:
-    """(image key, URL) of the images of a unit whose redirects lead to other hosts."""
+    """(image key, URL) of the images whose redirects lead to other hosts, of the unit with this index file."""
     path = _moved_beside(index)
     if files.exists(path):
         yield from ((key, url) for key, url in json.loads(files.read_bytes(path)))
@@ -93,64 +101,83 @@ def _moved_beside(index: str) -> str:
     return files.join(output, STAGE, MOVED, f"{name.removesuffix('.parquet')}.json")
 
 
-def _images(source: str, wanted: list[Wanted], config: Fetch, spool: Spool) -> Iterator[tuple[Got, str]]:
-    """(what came of it, where it was got from) of each image of a unit."""
-    if wanted[0][2] == COPY:
-        yield from (previous_runs.got(row) for _, row, *_ in wanted)
-    elif wanted[0][2] == WEB:
-        yield from ((got, "http") for got in from_web(wanted, config, spool, leave_host=False))
+def _fate(outcome: Outcome) -> Fate:
+    if isinstance(outcome.image, Refused):
+        return Fate(STAGE, "image", outcome.key, DROPPED, outcome.image.reason, outcome.image.detail)
+    return Fate(STAGE, "image", outcome.key, KEPT, "", "")
+
+
+def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules, spool: Spool) -> Iterator[tuple[Outcome, str]]:
+    """(what came of it, column `origin` of its row) of each image of a unit."""
+    if wanted[0].origin == EARLIER:
+        for found in (one.earlier for one in wanted if one.earlier):
+            yield previous_runs.outcome(found.output, found.row), found.row.origin
+    elif wanted[0].origin == WEB:
+        addresses = {one.key: one.address for one in wanted}
+        yield from ((outcome, WEB) for outcome in from_web(addresses, rules, spool, leave_host=False))
     else:
-        yield from ((got, "warc") for got in _from_archive(source, wanted, config))
+        yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, rules))
 
 
-def _from_archive(path: str, wanted: list[Wanted], config: Fetch) -> Iterator[Got]:
+def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[Outcome]:
     """Images of one archive, in the order in which they stand there."""
-    places: dict[int, list[tuple[str, str, int]]] = {}
-    for key, address, offset, date in wanted:
-        places.setdefault(offset, []).append((key, address, date))
+    by_offset: dict[int, list[Wanted]] = {}
+    for one in wanted:
+        by_offset.setdefault(one.warc_offset, []).append(one)
     missed: dict[tuple[str, int, int], list[str]] = {}  # (address, offset, date) → keys
-    for offset, record in read_captures(path, sorted(places)):
-        for key, address, date in places[offset]:
-            if record is not None and image_key(record.url) == address:
-                yield _of_capture(key, record, date, config)
+    for offset, record in read_captures(path, sorted(by_offset)):
+        for one in by_offset[offset]:
+            if record is not None and image_key(record.url) == one.address:
+                yield _of_capture(one.key, record, one.capture_date, rules)
             else:
-                missed.setdefault((address, offset, date), []).append(key)
+                missed.setdefault((one.address, offset, one.capture_date), []).append(one.key)
     if missed:  # an archive that is a single gzip member has one offset for all its records
         for found in read_archive(path):
             if isinstance(found, Record):
                 place = (image_key(found.url), found.offset, found.crawl_date)
                 for key in missed.pop(place, ()):
-                    yield _of_capture(key, found, found.crawl_date, config)
+                    yield _of_capture(key, found, found.crawl_date, rules)
     for (_, offset, date), keys in sorted(missed.items()):
         for key in keys:
-            yield Got(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
+            yield Outcome(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
 
 
-def _of_capture(key: str, record: Record, date: int, config: Fetch) -> Got:
-    if config.honour_opt_out and (wish := optout.read_image(record.headers, config.opt_out)):
-        return Got(key, Refused("opt_out", wish), record.status, date, "", wish)
-    wish = optout.read_image(record.headers)
-    return Got(key, decode.prepare(record.body, config), record.status, date, "", wish)
+def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outcome:
+    if rules.honour_opt_out and (words := optout.read_image(record.headers, rules.opt_out)):
+        return Outcome(key, Refused("opt_out", words), record.status, date, "", words)
+    words = optout.read_image(record.headers)  # not honoured, but on record
+    return Outcome(key, decode.prepare(record.body, rules, rules), record.status, date, "", words)
 
 
-def from_web(wanted: list[Wanted], config: Fetch, spool: Spool | None = None, leave_host: bool = True) -> Iterator[Got]:
-    """Images that no archive holds, by key; those that a killed run of this unit had got are not asked for again."""
-    if not config.http:
-        return (Got(key, Refused("not_in_warc", ""), 0, 0) for key, *_ in wanted)
+def from_web(
+    addresses: Mapping[str, str], rules: FetchRules, spool: Spool | None = None, leave_host: bool = True
+) -> Iterator[Outcome]:
+    """Ask for images over HTTP; their outcomes by key.
 
-    def then(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
-        made = Refused(found.reason, found.detail) if found.reason else decode.prepare(found.body, config)
-        if isinstance(made, Refused) and made.reason == "not_an_image" and found.declared:
-            made = Refused(made.reason, f"{found.declared}: {made.detail}")
-        return made, found.status, int(time.time() * 1e6), found.url, found.opt_out
+    Args:
+        addresses: image key → URL.
+        rules: how to fetch and store.
+        spool: of a unit; what it holds from a run that was killed is not asked for again.
+        leave_host: follow redirects to other hosts; else they end as MOVED.
+    """
+    if not rules.http:
+        return (Outcome(key, Refused("not_in_warc", ""), 0, 0) for key in sorted(addresses))
 
-    def answers() -> Iterator[Got]:
-        left = {key: url for key, url, *_ in wanted}
-        for got in spool.earlier() if spool else ():
-            passing = isinstance(got.made, Refused) and previous_runs.may_pass(got.made.reason, got.status)
-            if not passing and left.pop(got.key, None) is not None:
-                yield got
-        found = (Got(key, *answer) for key, answer in fetch_all(left.items(), Client(config, leave_host), then, config))
+    def prepared(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
+        image = Refused(found.reason, found.detail) if found.reason else decode.prepare(found.body, rules, rules)
+        if isinstance(image, Refused) and image.reason == "not_an_image" and found.declared:
+            image = Refused(image.reason, f"{found.declared}: {image.detail}")
+        return image, found.status, int(time.time() * 1e6), found.url, found.opt_out
+
+    def answers() -> Iterator[Outcome]:
+        left = dict(addresses)
+        for outcome in spool.earlier() if spool else ():
+            image = outcome.image
+            passing = isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
+            if not passing and left.pop(outcome.key, None) is not None:
+                yield outcome
+        client = Client(rules, rules.max_bytes, leave_host)
+        found = (Outcome(key, *answer) for key, answer in fetch_all(left.items(), client, prepared, rules))
         yield from spool.through(found) if spool else found
 
     return in_order(answers())

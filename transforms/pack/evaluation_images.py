@@ -18,8 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from weft.schemas.config import Fetch
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, ImageForm, ImageLimits
 from weft.transforms.fetch.decode import Refused, prepare
 from weft.transforms.io import files
 
@@ -72,7 +71,7 @@ def load(paths: tuple[str, ...], max_side: int) -> Known:
         ConfigError: a path that is not there, a file that is no image, a line that is no hash.
     """
     # Fetch's limits keep a worker safe from the web; these files are the user's own.
-    fetch = Fetch(min_bytes=0, max_bytes=1 << 40, max_side=max_side)
+    form, limits = ImageForm(max_side=max_side), ImageLimits(max_bytes=1 << 40)
     exact: dict[str, str] = {}
     looks: dict[str, str] = {}
     for path in paths:
@@ -82,7 +81,7 @@ def load(paths: tuple[str, ...], max_side: int) -> Known:
                 for number, value in _hashes(name, data):
                     (exact if len(value) == 64 else looks).setdefault(value, f"{name}:{number}")
                 continue
-            made = prepare(data, fetch)
+            made = prepare(data, form, limits)
             if isinstance(made, Refused):
                 raise ConfigError(f"evaluation image {name}: {made.reason} ({made.detail})")
             exact.setdefault(made.image_id, name)

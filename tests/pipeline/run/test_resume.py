@@ -82,8 +82,8 @@ def had(output: Path) -> set[str]:
         moved = output / f"fetch/moved/{mark.stem}.json"
         found |= {key for key, _ in json.loads(moved.read_bytes())}
     for folder in (output / "fetch/spool").glob("*"):
-        unit, _, print_ = folder.name.rpartition("-")
-        found |= {got.key for got in Spool(str(output), unit, print_).earlier()}
+        unit, _, fingerprint = folder.name.rpartition("-")
+        found |= {outcome.key for outcome in Spool(str(output), unit, fingerprint).earlier()}
     return found
 
 

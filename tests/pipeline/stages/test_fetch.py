@@ -288,11 +288,6 @@ def test_only_what_is_kept_is_wanted_and_each_once(tmp_path: Path, server: Serve
     assert set(server.seen.values()) == {1} and len(server.seen) == 4
 
 
-def test_of_two_ways_to_write_an_address_the_safer_is_asked() -> None:
-    urls = ["http://a.test/x", "https://a.test/x#b", "https://a.test/x"]
-    assert fetch._preferred(urls) == fetch._preferred(urls[::-1]) == "https://a.test/x"
-
-
 def test_archives_come_before_the_web_and_the_newest_capture_first(tmp_path: Path, server: Server) -> None:
     web = "http://web.test"
     old, new = picture("old"), picture("new")

@@ -1,16 +1,11 @@
-"""One picture behind many addresses of a host: counted as plain loops count it, written by fetch, dropped by pack."""
+"""One picture behind many addresses of a host: written by fetch, dropped by pack."""
 
-import collections
 import dataclasses
 import io
-import random
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.testing.util import assert_that, equal_to
 from pack_world import LOCAL, World, fates
 from pack_world import run as pack
 from pack_world import url as image_url
@@ -22,47 +17,7 @@ from weft.pipeline.stages.extract import extract_file
 from weft.schemas.config import Config, Extract, Fetch
 from weft.schemas.records import KeptRow, Pair, RepeatedImage
 from weft.schemas.tables import DOCUMENTS, KEPT, PAIRS, REPEATED
-from weft.transforms.beam import hot_keys
-from weft.transforms.fetch.placeholders import Repeated
 from weft.transforms.io.parquet import write_table
-
-
-def index(count: int, seed: int) -> list[dict[str, object]]:
-    """Rows of an index: few hosts, few pictures."""
-    rng = random.Random(seed)
-    return [
-        {
-            "image_url": f"http://h{rng.randrange(3)}.test/{n}.jpg",
-            "status": rng.choice(("ok", "ok", "ok", "http_error")),
-            "phash": f"{rng.choice((1, 1, 1, 2, 3)):016x}",
-            "stored_width": 80,
-            "stored_height": rng.choice((60, 60, 61)),
-            "length": rng.choice((700, 700, 701)),
-        }
-        for n in range(count)
-    ]
-
-
-@pytest.mark.parametrize("crowd", [4096, 7])
-@pytest.mark.parametrize(("count", "seed"), [(0, 0), (30, 1), (400, 2)])
-def test_counts_are_those_of_the_plain_loop(count: int, seed: int, crowd: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hot_keys, "MOST", crowd)
-    rows, groups = index(count, seed), collections.defaultdict(list)
-    for row in rows:
-        if row["status"] == "ok":
-            host = urlsplit(str(row["image_url"])).hostname
-            groups[host, row["phash"], row["stored_height"], row["length"]].append(row["image_url"])
-    expected = [
-        RepeatedImage(url, key[0], len(urls), min(urls))
-        for key, urls in groups.items()
-        if len(urls) > 9
-        for url in urls
-    ]
-    assert len(expected) > 50 or count < 400
-    for order in range(2):
-        random.Random(order).shuffle(rows)
-        with beam.Pipeline() as p:
-            assert_that(p | beam.Create(rows) | Repeated(9), equal_to(expected))
 
 
 def saved(image: Image.Image, comment: bytes = b"") -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weft.schemas.records import ImageRow
-from weft.transforms.fetch.blobs import BlobWriter, Got, in_order, index_row
+from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.io import files
 
@@ -17,7 +17,7 @@ def prepared(data: bytes, name: str = "") -> Prepared:
 def test_each_image_is_where_its_row_says(tmp_path: Path) -> None:
     bodies = [bytes([n]) * (n + 1) for n in range(40)]
     with BlobWriter(str(tmp_path), "unit", blob_bytes=100) as blobs:
-        rows = [index_row(Got(f"k{n:02}", prepared(b), 200, 7), "http", blobs) for n, b in enumerate(bodies)]
+        rows = [index_row(Outcome(f"k{n:02}", prepared(b), 200, 7), "http", blobs) for n, b in enumerate(bodies)]
     for row, body in zip(rows, bodies, strict=True):
         assert files.read_range(str(tmp_path / row.blob), row.offset, row.length) == body
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "images/blobs").iterdir()}
@@ -41,7 +41,7 @@ def test_an_image_larger_than_a_blob_has_one_of_its_own(tmp_path: Path) -> None:
 
 def test_what_was_refused_has_a_row_and_no_bytes(tmp_path: Path) -> None:
     with BlobWriter(str(tmp_path), "unit") as blobs:
-        row = index_row(Got("key", Refused("svg", "a detail"), 200, 7), "warc", blobs)
+        row = index_row(Outcome("key", Refused("svg", "a detail"), 200, 7), "warc", blobs)
     assert (row.status, row.http_status, row.blob, row.length, row.origin) == ("svg", 200, "", 0, "warc")
     assert not (tmp_path / "images").exists()
 
@@ -55,9 +55,9 @@ def test_a_failure_leaves_no_half_blob(tmp_path: Path) -> None:
 
 def test_answers_are_put_in_the_order_of_their_keys() -> None:
     found = [
-        Got("c", prepared(b"third", "c"), 200, 1),
-        Got("a", Refused("http_error", "404"), 404, 2),
-        Got("b", prepared(b"", "b"), 200, 3),
-        Got("d", prepared(b"fourth", "d"), 200, 4),
+        Outcome("c", prepared(b"third", "c"), 200, 1),
+        Outcome("a", Refused("http_error", "404"), 404, 2),
+        Outcome("b", prepared(b"", "b"), 200, 3),
+        Outcome("d", prepared(b"fourth", "d"), 200, 4),
     ]
     assert list(in_order(iter(found))) == [found[1], found[2], found[0], found[3]]

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from weft.schemas.config import Fetch
+from weft.schemas.parameters import FetchRules
 from weft.transforms.fetch.decode import Prepared, Refused, phash, prepare, shrink
 from weft.transforms.fetch.resize import fit
 
-CONFIG = Fetch()
+CONFIG = FetchRules()
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255, 255)
 
 
@@ -43,7 +43,8 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def kept(data: bytes, **section: Any) -> tuple[Prepared, Image.Image]:
-    made = prepare(data, dataclasses.replace(CONFIG, **section))
+    rules = dataclasses.replace(CONFIG, **section)
+    made = prepare(data, rules, rules)
     assert isinstance(made, Prepared), made
     stored = Image.open(io.BytesIO(made.data))
     assert (stored.format, stored.mode, stored.size) == ("JPEG", "RGB", (made.stored_width, made.stored_height))
@@ -51,7 +52,8 @@ def kept(data: bytes, **section: Any) -> tuple[Prepared, Image.Image]:
 
 
 def reason(data: bytes, **section: Any) -> str:
-    made = prepare(data, dataclasses.replace(CONFIG, **section))
+    rules = dataclasses.replace(CONFIG, **section)
+    made = prepare(data, rules, rules)
     assert isinstance(made, Refused), made
     return made.reason
 

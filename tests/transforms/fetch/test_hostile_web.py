@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from hostile_web import HostileWeb, hostile_web
 
-from weft.schemas.config import Fetch
+from weft.schemas.parameters import FetchRules
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.unit import from_web
 
@@ -97,19 +97,19 @@ def web(fence: Fence) -> Iterator[HostileWeb]:
         yield one
 
 
-CONFIG = Fetch(
+CONFIG = FetchRules(
     timeout_s=3.0, stall_s=1.0, retries=0, concurrency=200, max_bytes=1_000_000, robots=False, tdm_file=False
 )
 
 
-def fates(urls: dict[str, str], config: Fetch) -> dict[str, tuple[str, str]]:
+def fates(urls: dict[str, str], config: FetchRules) -> dict[str, tuple[str, str]]:
     """Key → (reason, detail), "ok" where there is an image; all asked for in one unit."""
-    found = {got.key: got.made for got in from_web([(key, url, -1, 0) for key, url in urls.items()], config)}
+    found = {outcome.key: outcome.image for outcome in from_web(urls, config)}
     assert set(found) == set(urls), "each has one fate"
-    return {key: made[:2] if isinstance(made, Refused) else ("ok", "") for key, made in found.items()}
+    return {key: image[:2] if isinstance(image, Refused) else ("ok", "") for key, image in found.items()}
 
 
-def routed(web: HostileWeb, **section: Any) -> Fetch:
+def routed(web: HostileWeb, **section: Any) -> FetchRules:
     return dataclasses.replace(CONFIG, connect_to=(f"web.test={HERE}:{web.port}",), **section)
 
 
@@ -274,14 +274,14 @@ def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path, fence: Fenc
 MEMORY = """
     import json, resource, sys
     from weft.transforms.fetch.unit import from_web
-    from weft.schemas.config import Fetch
+    from weft.schemas.parameters import FetchRules
     port, paths = sys.argv[1], json.loads(sys.argv[2])
-    config = Fetch(connect_to=(f"web.test=127.0.0.1:{port}",), robots=False, tdm_file=False, retries=0, timeout_s=20.0,
+    config = FetchRules(connect_to=(f"web.test=127.0.0.1:{port}",), robots=False, tdm_file=False, retries=0, timeout_s=20.0,
                    max_bytes=8_000_000)
-    list(from_web([("warm", "http://web.test/ok", -1, 0)], config))
+    list(from_web({"warm": "http://web.test/ok"}, config))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    wanted = [(f"{path}{n}", f"http://h{n}.web.test/{path}", -1, 0) for path in paths for n in range(4)]
-    told = sorted({got.made[0] for got in from_web(wanted, config)})
+    wanted = {f"{path}{n}": f"http://h{n}.web.test/{path}" for path in paths for n in range(4)}
+    told = sorted({outcome.image[0] for outcome in from_web(wanted, config)})
     print(json.dumps([told, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024]))
 """
 

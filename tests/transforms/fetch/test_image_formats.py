@@ -1,5 +1,6 @@
 """Rare and hostile forms of images: colours come out as a browser shows them, bombs are named and stay small."""
 
+import doctest
 import gzip
 import io
 import json
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from weft.schemas.config import Fetch
-from weft.transforms.fetch.decode import MOST_SCANS, Prepared, Refused, prepare
+from weft.schemas.parameters import FetchRules
+from weft.transforms.fetch import image_formats
+from weft.transforms.fetch.decode import Prepared, Refused, prepare
+from weft.transforms.fetch.image_formats import MOST_SCANS
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255, 255)
 ROOT = Path(__file__).parents[3]
@@ -34,7 +37,8 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def kept(data: bytes, **section: object) -> Image.Image:
-    made = prepare(data, Fetch(**section))  # type: ignore[arg-type]
+    rules = FetchRules(**section)  # type: ignore[arg-type]
+    made = prepare(data, rules, rules)
     assert isinstance(made, Prepared), made
     return Image.open(io.BytesIO(made.data)).convert("RGB")
 
@@ -168,7 +172,7 @@ def test_a_palette_with_a_transparent_colour_in_an_animation() -> None:
     ],
 )
 def test_what_cannot_be_read_is_named(data: bytes, reason: str) -> None:
-    made = prepare(data, Fetch())
+    made = prepare(data)
     assert isinstance(made, Refused) and made.reason == reason, made
 
 
@@ -181,7 +185,7 @@ def many_scans(extra: int) -> bytes:
 
 def test_a_jpeg_of_many_scans_is_not_decoded() -> None:
     assert near(seen(many_scans(50)), (RED, GREEN, BLUE), 20)
-    assert prepare(many_scans(5_000), Fetch()) == Refused("undecodable", "JPEG: 5010 scans")
+    assert prepare(many_scans(5_000)) == Refused("undecodable", "JPEG: 5010 scans")
     marks = saved(Image.fromarray(scene()), "JPEG", quality=95) + b"\xff\xda\x30\x00" * (2 * MOST_SCANS) + b"\xff\xd9"
     assert near(seen(marks), (RED, GREEN, BLUE), 20)  # a video behind the picture is not part of it
 
@@ -215,11 +219,11 @@ def _bombs() -> dict[str, tuple[bytes, str]]:
 
 _CHILD = """
 import json, resource, sys
-from weft.schemas.config import Fetch
-from weft.transforms.fetch.decode import prepare
-prepare(b"GIF89a", Fetch())
+from weft.transforms.fetch.decode import prepare, set_up_process
+set_up_process()
+prepare(b"GIF89a")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-made = prepare(open(sys.argv[1], "rb").read(), Fetch())
+made = prepare(open(sys.argv[1], "rb").read())
 after = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps([getattr(made, "reason", "ok"), (after.ru_maxrss - before) / 1024, after.ru_utime]))
 """
@@ -257,3 +261,7 @@ def test_at_the_limit_on_pixels_memory_is_as_stated(colours: int, depth: int, tm
     reason, grown = _child(tmp_path / "large", data)
     assert reason == "ok"
     assert grown < 1_200  # MB
+
+
+def test_examples() -> None:
+    assert doctest.testmod(image_formats) == (0, 2)

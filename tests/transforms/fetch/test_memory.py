@@ -16,13 +16,13 @@ MEASURE = """
     import resource, sys
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
-    from weft.schemas.config import Fetch
-    from weft.transforms.fetch.decode import Prepared, prepare
+    from weft.transforms.fetch.decode import Prepared, prepare, set_up_process
 
     pictures = [path.read_bytes() for path in sorted(Path(sys.argv[1]).glob("*.jpg"))]
+    set_up_process()
     def faults():
         with ThreadPoolExecutor(2) as threads:
-            assert all(isinstance(made, Prepared) for made in threads.map(lambda data: prepare(data, Fetch()), pictures * 4))
+            assert all(isinstance(made, Prepared) for made in threads.map(lambda data: prepare(data), pictures * 4))
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     faults()
     before = faults()

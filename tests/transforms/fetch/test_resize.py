@@ -1,10 +1,9 @@
 """How pictures are stored: img2dataset's ways of resizing, never enlarging, in three formats."""
 
 import dataclasses
+import doctest
 import io
-import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +12,9 @@ from PIL import Image
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 from img2dataset.resizer import Resizer
 
-from weft.schemas.config import Fetch
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ImageForm
 from weft.schemas.shards import image_suffix
-from weft.transforms.fetch import previous_runs
+from weft.transforms.fetch import resize as resizing
 from weft.transforms.fetch.decode import Prepared, Refused, prepare
 from weft.transforms.fetch.resize import target
 
@@ -32,7 +30,7 @@ def picture(width: int, height: int) -> Image.Image:
 def stored(image: Image.Image, **section: object) -> tuple[Prepared, Image.Image]:
     out = io.BytesIO()
     image.save(out, "PNG")
-    made = prepare(out.getvalue(), dataclasses.replace(Fetch(), **section))  # type: ignore[arg-type]
+    made = prepare(out.getvalue(), dataclasses.replace(ImageForm(), **section))  # type: ignore[arg-type]
     assert isinstance(made, Prepared), made
     read = Image.open(io.BytesIO(made.data))
     assert read.size == (made.stored_width, made.stored_height)
@@ -61,7 +59,7 @@ def test_what_was_turned_is_cut_upright() -> None:
     out = io.BytesIO()
     image.transpose(Image.Transpose.ROTATE_90).save(out, "PNG", exif=exif)
     for resize in ("center_crop", "border", "keep_ratio"):
-        config = dataclasses.replace(Fetch(), resize=resize, max_side=100, format="png")  # type: ignore[arg-type]
+        config = dataclasses.replace(ImageForm(), resize=resize, max_side=100, format="png")  # type: ignore[arg-type]
         made = prepare(out.getvalue(), config)
         assert isinstance(made, Prepared)
         seen = np.asarray(Image.open(io.BytesIO(made.data)), int)
@@ -92,14 +90,14 @@ def test_what_a_format_has_no_room_for_is_named() -> None:
     long = Image.new("L", (16_400, 3))
     out = io.BytesIO()
     long.save(out, "PNG")
-    made = prepare(out.getvalue(), dataclasses.replace(Fetch(), resize="no", format="webp"))
+    made = prepare(out.getvalue(), dataclasses.replace(ImageForm(), resize="no", format="webp"))
     assert made == Refused("too_many_pixels", "16400x3 as webp")
-    assert isinstance(prepare(out.getvalue(), dataclasses.replace(Fetch(), resize="no")), Prepared)
+    assert isinstance(prepare(out.getvalue(), dataclasses.replace(ImageForm(), resize="no")), Prepared)
 
 
 def test_nothing_is_enlarged() -> None:
     for resize in MODES:
-        config = dataclasses.replace(Fetch(), resize=resize, max_side=512)  # type: ignore[arg-type]
+        config = dataclasses.replace(ImageForm(), resize=resize, max_side=512)  # type: ignore[arg-type]
         assert target(511, 3, config) == (511, 3) and target(512, 512, config) == (512, 512)
 
 
@@ -108,17 +106,5 @@ def test_other_bytes_are_no_image_of_a_shard() -> None:
         image_suffix(b"GIF89a" + bytes(20))
 
 
-def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None:
-    def says(now: Fetch, **asked: object) -> str:
-        (tmp_path / "fetch").mkdir(exist_ok=True)
-        (tmp_path / "fetch/manifest.json").write_text(json.dumps({"config": {"fetch": asked}}))
-        try:
-            previous_runs.check((str(tmp_path),), now)
-        except ConfigError as error:
-            return str(error)
-        return ""
-
-    old = {"max_side": 512, "quality": 90}  # from before there were forms
-    assert says(Fetch(), **old) == ""
-    assert "format = jpeg, not webp" in says(dataclasses.replace(Fetch(), format="webp"), **old)
-    assert "resize = border, not no" in says(dataclasses.replace(Fetch(), resize="no"), **old, resize="border")
+def test_examples() -> None:
+    assert doctest.testmod(resizing) == (0, 1)

@@ -1,4 +1,4 @@
-"""Many URLs over few connections: turns, retries, rests and giving up, on answers that the test writes itself."""
+"""Many URLs over few connections: turns, retries and giving up, on answers that the test writes itself."""
 
 import asyncio
 import dataclasses
@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from weft.schemas.config import Fetch
+from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import Response
-from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, fetch_all, host_of
+from weft.transforms.fetch.rate_limit import HostLimits, host_of
+from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, _Board, _Job, fetch_all
 
 OK = Response(200, b"image", "", "")
 REFUSED = Response(0, b"", "connection_failed", "refused")
@@ -29,7 +30,9 @@ class Web:
         self, answer: Callable[[str, int], Response], takes: float | Callable[[str], float] = 0.0, **delays: float
     ) -> None:
         self._answer, self._takes = answer, takes
-        self.delays = {f"{host}.test": seconds for host, seconds in delays.items()}
+        self.hosts = HostLimits(per_host=100)  # more than the scheduler lets through
+        for host, seconds in delays.items():
+            self.hosts.crawl_delay(f"{host}.test", seconds)
         self.lasts: list[str] = []
         self.asked: Counter[str] = Counter()
         self.times: list[tuple[float, str]] = []
@@ -42,27 +45,29 @@ class Web:
     async def __aexit__(self, *error: object) -> None:
         assert not +self.at_once, "nobody is left waiting"
 
-    def delay(self, url: str) -> float:
-        return self.delays.get(host_of(url), 0.0)
-
-    async def get(self, url: str, last: bool = False) -> Response:
-        self.asked[url] += 1
-        nth = self.asked[url]
-        self.times.append((time.monotonic(), url))
-        self.lasts += [url] if last else []
-        for name in (host_of(url), "all"):
-            self.at_once[name] += 1
-            self.most[name] = max(self.most[name], self.at_once[name])
-        try:
-            await asyncio.sleep(self._takes(url) if callable(self._takes) else self._takes)
-        finally:
-            for name in (host_of(url), "all"):
-                self.at_once[name] -= 1
-        return self._answer(url, nth)
+    async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
+        host = host_of(url)
+        async with self.hosts.turn(host):
+            self.asked[url] += 1
+            nth = self.asked[url]
+            assert tries == nth - 1
+            self.times.append((time.monotonic(), url))
+            self.lasts += [url] if last else []
+            for name in (host, "all"):
+                self.at_once[name] += 1
+                self.most[name] = max(self.most[name], self.at_once[name])
+            try:
+                await asyncio.sleep(self._takes(url) if callable(self._takes) else self._takes)
+            finally:
+                for name in (host, "all"):
+                    self.at_once[name] -= 1
+            answer = self._answer(url, nth)
+            self.hosts.answered(host, answer.status, answer.retry_after, tries, url)
+            return answer
 
 
 def run(web: Web, urls: list[str], **section: object) -> dict[str, str]:
-    config = dataclasses.replace(Fetch(), **section)  # type: ignore[arg-type]
+    config = dataclasses.replace(Manners(), **section)  # type: ignore[arg-type]
     found = list(fetch_all([(url, url) for url in urls], web, lambda r: r.reason or "ok", config))
     assert Counter(key for key, _ in found) == Counter(urls), "each exactly once"
     return dict(found)
@@ -83,7 +88,7 @@ def test_everything_is_fetched_once_and_hosts_are_not_crowded() -> None:
 def test_a_slow_host_does_not_hold_up_the_others() -> None:
     web = Web(lambda url, nth: OK, takes=lambda url: 0.2 if "slow" in url else 0.0)
     urls = [f"http://slow.test/{n}" for n in range(20)] + [f"http://quick{n}.test/" for n in range(20)]
-    found = fetch_all([(url, url) for url in urls], web, lambda r: r, Fetch(concurrency=4, per_host=2))
+    found = fetch_all([(url, url) for url in urls], web, lambda r: r, Manners(concurrency=4, per_host=2))
     first = [next(found)[0] for _ in range(20)]
     assert all("quick" in url for url in first)
     assert len(list(found)) == 20
@@ -119,7 +124,7 @@ def test_a_host_that_asks_for_time_is_given_it() -> None:
 
 
 def test_a_longer_wait_than_allowed_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weft.transforms.fetch.scheduler.MAX_WAIT_S", 0.2)
+    monkeypatch.setattr("weft.transforms.fetch.rate_limit.MAX_WAIT_S", 0.2)
     web = Web(lambda url, nth: failed(503, 3_600.0) if nth == 1 else OK)
     begun = time.monotonic()
     assert run(web, ["http://busy.test/"])["http://busy.test/"] == "ok"
@@ -138,8 +143,21 @@ def test_a_dead_host_is_given_up() -> None:
     assert sum(count for url, count in web.asked.items() if "dead" in url) <= 2 * (DEAD_AFTER + 2)
 
 
+def test_a_host_that_is_given_up_is_not_waited_for() -> None:
+    hosts = HostLimits(per_host=1)
+    hosts.crawl_delay("dead.test", 30)
+    jobs = [_Job(str(n), f"http://dead.test/{n}", 0) for n in range(DEAD_AFTER + 1)]
+    board = _Board([(job.key, job.url) for job in jobs], hosts, Manners(retries=0, per_host=1))
+    assert board.take() == (jobs[0], None) and hosts.ready_at("dead.test") > time.monotonic()
+    for job in jobs[:DEAD_AFTER]:
+        assert not board.try_again(job, REFUSED)
+    board.release(jobs[0])
+    assert board.take() == (jobs[1], None)
+    assert board.given_up("dead.test") is not None and board.given_up("live.test") is None
+
+
 def test_one_bad_image_does_not_condemn_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weft.transforms.fetch.scheduler.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("weft.transforms.fetch.rate_limit.FIRST_WAIT_S", 0.01)
     web = Web(lambda url, nth: REFUSED if url.endswith("/bad") else OK)
     urls = ["http://host.test/bad"] + [f"http://host.test/{n}" for n in range(30)]
     found = run(web, urls, retries=6, per_host=1, concurrency=1)
@@ -160,12 +178,12 @@ def test_a_fault_of_ours_is_raised_and_nothing_hangs() -> None:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), then, Fetch()))
+        list(fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), then, Manners()))
 
 
 def test_nothing_hangs_when_the_reader_stops() -> None:
     before = threading.active_count()
-    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), str, Fetch())
+    found = fetch_all([(str(n), f"http://h{n}.test/") for n in range(500)], Web(lambda u, n: OK), str, Manners())
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert threading.active_count() <= before
@@ -173,7 +191,6 @@ def test_nothing_hangs_when_the_reader_stops() -> None:
 
 def test_nothing_to_do_is_done() -> None:
     assert run(Web(lambda url, nth: OK), []) == {}
-    assert host_of("http://[") == "" and host_of("HTTP://A.Test:80/x") == "a.test"
 
 
 def test_a_host_is_left_alone_between_two_requests() -> None:
@@ -205,6 +222,6 @@ def test_answers_wait_for_whoever_works_them_off() -> None:
         return "ok"
 
     done = 0
-    for _ in fetch_all([(str(n), f"http://h{n}.test/") for n in range(60)], web, then, Fetch(concurrency=5)):
+    for _ in fetch_all([(str(n), f"http://h{n}.test/") for n in range(60)], web, then, Manners(concurrency=5)):
         done += 1
     assert done == 60 and most <= 2 * 5

@@ -5,21 +5,21 @@ from pathlib import Path
 import pytest
 
 from weft.transforms.fetch import spool
-from weft.transforms.fetch.blobs import Got
+from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.spool import Spool
 
 
-def stored(number: int, data: bytes) -> Got:
+def stored(number: int, data: bytes) -> Outcome:
     made = Prepared(data, f"id{number}", "image/png", 4, 3, 2, 1, "0123456789abcdef", bool(number % 2))
-    return Got(f"k{number}", made, 200, 1_700_000_000_000_000, "http://a.test/ü", "X-Robots-Tag: noai")
+    return Outcome(f"k{number}", made, 200, 1_700_000_000_000_000, "http://a.test/ü", "X-Robots-Tag: noai")
 
 
 FOUND = [
     stored(0, b"\n\n\xff\x00 line\n"),
-    Got("k1", Refused("http_error", "HTTP 404\nsecond line"), 404, 7),
+    Outcome("k1", Refused("http_error", "HTTP 404\nsecond line"), 404, 7),
     stored(2, b""),
-    Got("k3", Refused("timeout", "no whole answer"), 0, 8),
+    Outcome("k3", Refused("timeout", "no whole answer"), 0, 8),
     stored(4, bytes(range(256)) * 9),
 ]
 

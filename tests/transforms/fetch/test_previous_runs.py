@@ -1,0 +1,65 @@
+"""Images of an earlier run: which of them stand, and that they come back as they were."""
+
+import dataclasses
+import doctest
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weft.schemas.parameters import ConfigError, ImageForm
+from weft.schemas.tables import IMAGES
+from weft.transforms.fetch import previous_runs
+from weft.transforms.fetch.blobs import BlobWriter, Outcome, index_row
+from weft.transforms.fetch.decode import Prepared, Refused
+from weft.transforms.io.parquet import write_table
+
+OUTCOMES = [
+    Outcome(
+        "a", Prepared(b"bytes of a", "ida", "image/png", 40, 30, 20, 15, "0" * 16, True), 200, 7, "http://b/", "noai"
+    ),
+    Outcome("b", Refused("http_error", "HTTP 404"), 404, 8),
+    Outcome("c", Refused("http_error", "HTTP 503"), 503, 9),
+    Outcome("d", Refused("timeout", "no whole answer"), 0, 10),
+    Outcome("e", Prepared(b"bytes of e", "ide", "image/gif", 4, 3, 4, 3, "f" * 16, False), 200, 11),
+]
+
+
+def plant(output: Path) -> None:
+    with BlobWriter(str(output), "http-00000") as blobs:
+        rows = [index_row(outcome, "http", blobs) for outcome in OUTCOMES]
+    write_table(f"{output}/images/index/http-00000.parquet", rows, IMAGES)
+
+
+def test_what_stands_comes_back_as_it_was(tmp_path: Path) -> None:
+    outputs = [str(tmp_path / name) for name in ("new", "old")]
+    for output in outputs:
+        plant(Path(output))
+    found = [pair for index in previous_runs.index_files(outputs) for pair in previous_runs.images(index)]
+    assert [(key, image.rank) for key, image in found] == [(key, rank) for rank in (0, 1) for key in "abe"]
+    again = [previous_runs.outcome(image.output, image.row) for _, image in found[:3]]
+    assert again[0] == OUTCOMES[0] and again[2] == OUTCOMES[4]
+    assert again[1] == OUTCOMES[1]._replace(image=Refused("http_error", "as before"))
+
+
+def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None:
+    def says(now: ImageForm, **asked: object) -> str:
+        (tmp_path / "fetch").mkdir(exist_ok=True)
+        (tmp_path / "fetch/manifest.json").write_text(json.dumps({"config": {"fetch": asked}}))
+        try:
+            previous_runs.check((str(tmp_path),), now)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    old: Any = {"max_side": 512, "quality": 90}  # from before there were forms
+    assert says(ImageForm(), **old) == ""
+    assert "format = jpeg, not webp" in says(dataclasses.replace(ImageForm(), format="webp"), **old)
+    assert "resize = border, not no" in says(dataclasses.replace(ImageForm(), resize="no"), **old, resize="border")
+    with pytest.raises(ConfigError, match="holds no finished fetch"):
+        previous_runs.check((str(tmp_path / "nowhere"),), ImageForm())
+
+
+def test_examples() -> None:
+    assert doctest.testmod(previous_runs) == (0, 1)

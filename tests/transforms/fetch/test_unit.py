@@ -1,0 +1,81 @@
+"""One unit at a time: what it leaves, what it leaves to others, and that it is not done twice."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from recording_web import RecordingWeb, recording_web
+
+from weft.schemas.parameters import FetchRules
+from weft.transforms.fetch.blobs import Outcome
+from weft.transforms.fetch.decode import Refused
+from weft.transforms.fetch.spool import Spool
+from weft.transforms.fetch.unit import WARC, WEB, Wanted, fetch_unit, from_web, moved
+
+HOST = "http://a.web.test"
+
+
+@pytest.fixture
+def web() -> Iterator[RecordingWeb]:
+    with recording_web(takes=0.0) as made:
+        yield made
+
+
+def rules(web: RecordingWeb) -> FetchRules:
+    return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, retries=0)
+
+
+def statuses(index: str) -> dict[str, str]:
+    rows = pq.read_table(index, columns=["image_url", "status"]).to_pylist()
+    return {row["image_url"]: row["status"] for row in rows}
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_redirects_to_other_hosts_are_left_to_the_next_round(tmp_path: Path, web: RecordingWeb, last: bool) -> None:
+    paths = {"k1": "/ok/1", "k2": "/to/b.web.test/2", "k3": "/gone/3", "k4": "/to/www.a.web.test/4"}
+    wanted = [Wanted(key, WEB, HOST + path) for key, path in paths.items()]
+    index = fetch_unit(("http-00003", wanted), str(tmp_path), "f", rules(web), last)
+    assert index == str(tmp_path / "images/index/http-00003.parquet")
+    expected = {"k1": "ok", "k3": "http_error", "k4": "ok"}
+    assert statuses(index) == ({**expected, "k2": "too_many_redirects"} if last else expected)
+    assert list(moved(index)) == ([] if last else [("k2", "http://b.web.test/ok/2")])
+    fates = pq.read_table(tmp_path / "fates/fetch/http-00003.parquet").to_pylist()
+    assert {row["key"]: row["reason"] for row in fates} == {
+        key: "" if status == "ok" else status for key, status in statuses(index).items()
+    }
+    asked = len(web.seen)
+    assert fetch_unit(("http-00003", wanted[::-1]), str(tmp_path), "f", rules(web), last) == index
+    assert len(web.seen) == asked, "it is done, whatever the order"
+    fetch_unit(("http-00003", wanted), str(tmp_path), "another configuration", rules(web), last)
+    assert len(web.seen) > asked
+
+
+def test_an_archive_that_holds_something_else_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "a.warc").write_bytes(b"")
+    wanted = [Wanted("k1", WARC, f"{HOST}/1", 0, 5), Wanted("k2", WARC, f"{HOST}/2", 700, 6)]
+    index = fetch_unit((str(tmp_path / "a.warc"), wanted), str(tmp_path), "f", FetchRules())
+    assert statuses(index) == {"k1": "capture_unreadable", "k2": "capture_unreadable"}
+    assert Path(index).name.startswith("warc-a-") and list(moved(index)) == []
+
+
+def test_what_a_killed_run_had_is_not_asked_for_again_unless_it_may_pass(tmp_path: Path, web: RecordingWeb) -> None:
+    had = [
+        Outcome("a", Refused("http_error", "HTTP 404"), 404, 1),
+        Outcome("b", Refused("timeout", "no whole answer"), 0, 2),
+        Outcome("no longer wanted", Refused("svg", ""), 200, 3),
+    ]
+    Spool(str(tmp_path), "u", "f").keep(had)
+    addresses = {key: f"{HOST}/ok/{key}" for key in "cba"}
+    found = list(from_web(addresses, rules(web), Spool(str(tmp_path), "u", "f")))
+    assert [outcome.key for outcome in found] == ["a", "b", "c"]
+    assert found[0] == had[0]
+    assert {one.path for one in web.seen} == {"/ok/b", "/ok/c"}
+
+
+def test_without_http_nobody_is_asked(web: RecordingWeb) -> None:
+    quiet = FetchRules(http=False, connect_to=(web.route,))
+    found = from_web({"b": f"{HOST}/ok/b", "a": f"{HOST}/ok/a"}, quiet)
+    assert json.loads(json.dumps(list(found))) == [[key, ["not_in_warc", ""], 0, 0, "", ""] for key in "ab"]
+    assert not web.seen

@@ -1,0 +1,255 @@
+"""Addresses of images → stored images and their index: the whole of fetch as one transform.
+
+    images ──► wanted keys ⋈ captures ─┬─► by key bucket: copied from an earlier run's output
+                                       ├─► by archive: one unit a WARC file
+                                       └─► by host bucket: HTTP units ─► redirected to other hosts:
+                                                         ▲                  by their bucket, once more
+                                                         └──────────────────┘
+
+Only narrow rows cross shuffles: URLs and places in archives. Reading or fetching, checking and writing are one step, so
+image bytes never do (unit.py). A host is asked by one unit at a time and only by its own, which lets one process keep
+the host's limits (rate_limit.py). A redirect to another host therefore waits for the next round.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from weft.schemas.parameters import FetchRules
+from weft.schemas.records import Capture, ImageRow, digest, hash_bucket
+from weft.transforms.beam import coders
+from weft.transforms.fetch import decode, previous_runs
+from weft.transforms.fetch.client import Client
+from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
+from weft.transforms.fetch.rate_limit import bare_host
+from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Wanted, fetch_unit, moved
+from weft.transforms.io import parquet
+from weft.transforms.urls import image_key
+
+HOPS = 3  # from host to host that redirects may lead, each a round of its own
+
+
+class ImageAddresses(NamedTuple):
+    """An image as a page shows it."""
+
+    url: str
+    alternates: Sequence[str] = ()  # other addresses of the same picture, best first
+
+
+class _Asked(NamedTuple):
+    """An address under which archives are searched for an image."""
+
+    rank: int  # 0 is the image's own address
+    key: str  # of the image
+
+
+class _Place(NamedTuple):
+    """Where an archive holds what was captured at an address."""
+
+    date: int
+    warc_file: str
+    warc_offset: int
+
+
+class _Held(NamedTuple):
+    """Where an archive holds an image, under one of its addresses."""
+
+    rank: int
+    date: int
+    warc_file: str
+    warc_offset: int
+    address: str
+
+
+_TRAVEL = (ImageAddresses, Capture, _Asked, _Place, _Held, IndexFile, EarlierImage, Wanted, ImageRow)
+
+
+@dataclasses.dataclass
+class FetchImages(beam.PTransform):
+    """Image URLs (str or ImageAddresses) → an ImageRow for each distinct image, whether it came or not.
+
+    Below `output` it writes images/blobs (the stored bytes; a row says where its are), images/index (the rows),
+    fates/fetch, and fetch/ (what a killed run needs to go on). Run again with the same output, it goes on. With
+
+        p | beam.Create(["https://example.org/a.jpg"]) | FetchImages("out", FetchRules(max_side=256))
+
+    each image is asked for once, whatever the number of times that it stands in the input (`urls.image_key` says when
+    two addresses are one image). Set `user_agent` of the rules before you ask strangers' hosts.
+
+    Args:
+        output: directory, local or of an object store.
+        rules: what is fetched, how politely, and how it is stored.
+        captures: a PCollection of Captures: what archives hold is read from them, and not asked for over HTTP.
+        earlier: outputs of finished runs of the pipeline: what they have is copied, and not asked for again.
+        buckets: work units for HTTP. A host is never split, so this bounds how many workers ask at once.
+        fingerprint: of whatever else decides the result; with another one nothing of an earlier run is used.
+
+    Raises:
+        ConfigError: when the graph is built: an entry of the rules that means nothing, or an earlier output that holds
+            no finished fetch or one whose images were stored in another form.
+    """
+
+    output: str
+    rules: FetchRules = dataclasses.field(default_factory=FetchRules)
+    captures: Any = None
+    earlier: Sequence[str] = ()
+    buckets: int = 8
+    fingerprint: str = ""
+
+    def expand(self, images: beam.PCollection[Any]) -> beam.PCollection[ImageRow]:
+        fingerprint = self.fingerprint or digest(self.rules)
+        units = FetchUnits(self.output, self.rules, self.captures, self.earlier, self.buckets, fingerprint)
+        addresses = images | "Addresses" >> beam.Map(_as_addresses).with_output_types(ImageAddresses)
+        return (addresses | "Units" >> units)["index"] | "Rows" >> beam.FlatMap(
+            parquet.read, ImageRow
+        ).with_output_types(ImageRow)
+
+
+@dataclasses.dataclass
+class FetchUnits(beam.PTransform):
+    """ImageAddresses → {"wanted": (image key, URL) once each, "index": path of each unit's index file}.
+
+    See FetchImages for the arguments.
+    """
+
+    output: str
+    rules: FetchRules
+    captures: Any
+    earlier: Sequence[str]
+    buckets: int
+    fingerprint: str
+
+    def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
+        Client(self.rules)  # so that a bad connect_to is said before anything runs
+        previous_runs.check(self.earlier, self.rules)
+        for record in _TRAVEL:
+            coders.register(record)
+        wanted = (
+            images
+            | "ImageKey" >> beam.Map(lambda one: (image_key(one.url), one.url)).with_output_types(tuple[str, str])
+            | "Once" >> beam.CombinePerKey(preferred).with_output_types(tuple[str, str])
+        )
+        found = {"wanted": wanted}
+        if self.captures is not None:
+            found["held"] = self._held(images)
+        if self.earlier:
+            found["earlier"] = (
+                images.pipeline
+                | "Earlier" >> beam.Create(previous_runs.index_files(self.earlier)).with_output_types(IndexFile)
+                | "SpreadEarlier" >> beam.Reshuffle()
+                | "EarlierRows" >> beam.FlatMap(previous_runs.images).with_output_types(tuple[str, EarlierImage])
+            )
+        routed = (
+            found
+            | "ChooseSource" >> beam.CoGroupByKey()
+            | "Route" >> beam.FlatMap(_route, self.buckets).with_output_types(tuple[str, Wanted])
+        )
+        return {"wanted": wanted, "index": self._rounds(routed)}
+
+    def _held(self, images: beam.PCollection[ImageAddresses]) -> beam.PCollection[tuple[str, _Held]]:
+        captured = self.captures | "CaptureKey" >> beam.Map(_place_by_key).with_output_types(tuple[str, _Place])
+        asked = images | "Asked" >> beam.FlatMap(_addresses, not self.rules.http).with_output_types(tuple[str, _Asked])
+        return (
+            {"asked": asked, "captured": captured}
+            | "FindCapture" >> beam.CoGroupByKey()
+            | "Captured" >> beam.FlatMap(_newest_capture).with_output_types(tuple[str, _Held])
+        )
+
+    def _rounds(self, routed: beam.PCollection[tuple[str, Wanted]]) -> beam.PCollection[str]:
+        """Fetch, then fetch what was redirected to other hosts, and so on."""
+        fetched: list[beam.PCollection[str]] = []
+        for hop in range(HOPS + 1 if self.rules.http else 1):
+            if hop:
+                routed = (
+                    fetched[-1]
+                    | f"Moved{hop}" >> beam.FlatMap(moved)
+                    | f"Follow{hop}" >> beam.Map(_follow, self.buckets, hop).with_output_types(tuple[str, Wanted])
+                )
+            fetch = _Fetch(self.output, self.fingerprint, self.rules, last=hop == HOPS)
+            fetched.append(
+                routed | f"Unit{hop}" >> beam.GroupByKey() | f"Fetch{hop}" >> beam.ParDo(fetch).with_output_types(str)
+            )
+        return fetched | "AllIndexed" >> beam.Flatten()
+
+
+class _Fetch(beam.DoFn):
+    """(unit, what is wanted) → path of its index."""
+
+    def __init__(self, output: str, fingerprint: str, rules: FetchRules, last: bool) -> None:
+        self._output, self._fingerprint, self._rules, self._last = output, fingerprint, rules, last
+
+    def setup(self) -> None:
+        decode.set_up_process()
+
+    def process(self, item: tuple[str, Iterable[Wanted]]) -> Iterator[str]:
+        yield fetch_unit(item, self._output, self._fingerprint, self._rules, self._last)
+
+
+def preferred(urls: Iterable[str]) -> str:
+    """Of the ways to write one address, https first, then the smallest.
+
+    >>> preferred(["http://a.test/x", "https://a.test/x#b", "https://a.test/x"])
+    'https://a.test/x'
+    """
+    return min(urls, key=lambda url: (not url.startswith("https:"), url), default="")
+
+
+def _as_addresses(image: str | ImageAddresses) -> ImageAddresses:
+    return ImageAddresses(image) if isinstance(image, str) else image
+
+
+def _addresses(image: ImageAddresses, with_alternates: bool) -> Iterator[tuple[str, _Asked]]:
+    """(key of an address, for which image it would do and how well).
+
+    Alternates count where nothing can be asked for over HTTP: a smaller picture that an archive holds is better than
+    none. Otherwise the address that the page means is asked for, and its answer stands.
+    """
+    key = image_key(image.url)
+    for rank, url in enumerate([image.url, *(image.alternates if with_alternates else ())]):
+        yield image_key(url), _Asked(rank, key)
+
+
+def _place_by_key(capture: Capture) -> tuple[str, _Place]:
+    return image_key(capture.url), _Place(capture.crawl_date, capture.warc_file, capture.warc_offset)
+
+
+def _newest_capture(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, _Held]]:
+    """(image key, newest capture) of each image that asks for an address; of equally new ones the first counts."""
+    address, found = item
+    places: list[_Place] = sorted(found["captured"])
+    if places:
+        date, warc_file, offset = min(place for place in places if place.date == places[-1].date)
+        for asked in sorted(set(found["asked"])):
+            yield asked.key, _Held(asked.rank, date, warc_file, offset, address)
+
+
+def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator[tuple[str, Wanted]]:
+    """(unit, what it is to get): from an earlier run, else the archive with the best address, else the host."""
+    key, found = item
+    wanted = list(found["wanted"])
+    if not wanted:
+        return
+    held: list[_Held] = sorted(found.get("held", ()))
+    earlier: list[EarlierImage] = sorted(found.get("earlier", ()))
+    if earlier:
+        yield f"earlier-{hash_bucket(key, buckets, 'earlier'):05d}", Wanted(key, EARLIER, earlier=earlier[0])
+    elif held:
+        best = held[0]
+        yield best.warc_file, Wanted(key, WARC, best.address, best.warc_offset, best.date)
+    else:
+        url = str(wanted[0])
+        yield _host_unit(url, buckets), Wanted(key, WEB, url)
+
+
+def _follow(redirected: tuple[str, str], buckets: int, hop: int) -> tuple[str, Wanted]:
+    """(unit of a later round, what it is to ask for) of an image whose redirect leads to another host."""
+    key, url = redirected
+    return f"{_host_unit(url, buckets)}-{hop}", Wanted(key, WEB, url)
+
+
+def _host_unit(url: str, buckets: int) -> str:
+    return f"http-{hash_bucket(bare_host(url), buckets, 'host'):05d}"
