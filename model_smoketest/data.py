@@ -262,7 +262,7 @@ class Mixture:
 
     def step(self) -> list[Batch]:
         """The micro-batches of the next step; a corpus that is ahead of its share may be missing."""
-        batches = []
+        batches: list[Batch] = []
         while not batches:
             for corpus, stream in self.streams.items():
                 samples = stream.take(self.tokens[corpus])

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
     from weft.pipeline.runners.beam_options import FlagError
-    from weft.transforms.io.files import Unavailable
+    from weft.transforms.io.web_files import Unavailable
 
     text = str(error)
     if "Errno 28" in text or "No space left" in text:
