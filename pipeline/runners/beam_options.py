@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from weft.pipeline.runners import local_workers as _  # registers its handler of worker processes with Beam
+from weft.pipeline.runners import local_workers as _  # noqa: F401 - its handler of worker processes registers itself
 from weft.pipeline.runners import spark
 
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
