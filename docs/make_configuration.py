@@ -53,9 +53,7 @@ def meanings(source: str) -> dict[str, dict[str, str]]:
     beside = comments(source)
     return {
         node.name: {
-            item.target.id: next(
-                (beside[line] for line in range(item.lineno, (item.end_lineno or 0) + 1) if line in beside), ""
-            )
+            item.target.id: "; ".join(beside[n] for n in range(item.lineno, (item.end_lineno or 0) + 1) if n in beside)
             for item in node.body
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
         }
