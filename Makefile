@@ -1,6 +1,6 @@
 # weft: every target sets up what it needs, so each works alone on a fresh clone.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEV := $(VENV)/.dev-ready
@@ -11,7 +11,7 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
 
-.PHONY: setup demo test check types imports spark-setup spark-test faults lint format bench lock clean
+.PHONY: setup demo test short check docs types imports spark-setup spark-test faults lint format bench lock clean
 
 setup: $(STAMP)
 
@@ -40,8 +40,17 @@ test: $(DEV)
 	$(BIN)/python -m pytest
 
 # What to run before a commit: style, types, directions of imports, and the tests that take no stage.
-check: lint
+check: lint short
+
+# The tests that take no stage; on another Python: make short VENV=.venv312 PYTHON=python3.12
+short: $(DEV)
 	$(BIN)/python -m pytest -m "not slow"
+
+# API pages from docstrings, and docs/: site/index.html. In an environment of its own, which needs the network once.
+docs: requirements/docs.txt $(DEV)
+	test -x .venv-docs/bin/mkdocs || { $(PYTHON) -m venv .venv-docs && \
+		.venv-docs/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/docs.txt; }
+	.venv-docs/bin/mkdocs build --strict --quiet
 
 # Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), Beam's starter of Python workers, and Prism.
 spark-setup: $(SPARK)/.ready
@@ -91,6 +100,8 @@ lock:
 		--no-header --extra clip --extra train -c requirements/dev.txt pyproject.toml -o requirements/lock.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --extra gcp --extra aws -c requirements/dev.txt pyproject.toml -o requirements/worker.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --group docs -o requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output
+	rm -rf $(VENV) .venv312 .venv-docs build dist site *.egg-info demo-output

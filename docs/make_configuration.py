@@ -42,9 +42,10 @@ what recipe `raw`, which filters nothing, sets.
 
 
 def comments(source: str) -> dict[int, str]:
-    """Line number → the comment at its end."""
+    """Line number → the comment at its end, where it is meant for people."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    found = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    return {line: told for line, told in found.items() if not told.startswith(("fmt:", "noqa", "type:"))}
 
 
 def meanings(source: str) -> dict[str, dict[str, str]]:
@@ -52,7 +53,7 @@ def meanings(source: str) -> dict[str, dict[str, str]]:
     beside = comments(source)
     return {
         node.name: {
-            item.target.id: beside.get(item.end_lineno or item.lineno, "")
+            item.target.id: "; ".join(beside[n] for n in range(item.lineno, (item.end_lineno or 0) + 1) if n in beside)
             for item in node.body
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
         }

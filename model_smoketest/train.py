@@ -53,8 +53,8 @@ def train(shards: str, model_dir: str, config: Train, log: Callable[[str], None]
     started = time.monotonic()
     vocabulary = data.read_vocabulary(shards)
     mixture = data.Mixture(shards, vocabulary, config, log)
-    model, identity = build(config, vocabulary)
-    identity = digest(identity, data.fingerprint(shards, vocabulary))
+    model, built = build(config, vocabulary)
+    identity = digest(built, data.fingerprint(shards, vocabulary))
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, config)
     stems = StemCache(model.tower)

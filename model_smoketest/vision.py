@@ -15,6 +15,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -28,18 +29,40 @@ CACHE_BYTES = 512 << 20  # of stem activations kept in memory
 LOCAL, HUB = "local-dir:", "hf-hub:"
 
 
+class VisionTransformer(Protocol):
+    """What is used of open_clip's class of this name."""
+
+    image_size: tuple[int, int]  # (height, width)
+    conv1: nn.Conv2d
+    transformer: Resblocks
+    ln_post: nn.LayerNorm
+
+    def _embeds(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, 1 + patches, width)."""
+
+
+class Resblocks(Protocol):
+    """What is used of open_clip's `Transformer`."""
+
+    resblocks: nn.ModuleList
+
+
 class Tower(nn.Module):
     """An open_clip `VisionTransformer`, frozen but for its last block where `unfreeze_last` says so."""
 
     def __init__(self, visual: nn.Module, mean: Sequence[float], std: Sequence[float], unfreeze_last: bool) -> None:
         super().__init__()
         self.visual = visual.eval()
-        self.size: tuple[int, int] = visual.image_size  # (height, width)
-        self.width: int = visual.conv1.out_channels
+        self.size = self._vit.image_size  # (height, width)
+        self.width = self._vit.conv1.out_channels
         self.mean, self.std = mean, std
         visual.requires_grad_(False)
-        for trained in (visual.transformer.resblocks[-1], visual.ln_post) if unfreeze_last else ():
+        for trained in (self._vit.transformer.resblocks[-1], self._vit.ln_post) if unfreeze_last else ():
             trained.requires_grad_(True)
+
+    @property
+    def _vit(self) -> VisionTransformer:
+        return cast(VisionTransformer, self.visual)
 
     def train(self, mode: bool = True) -> Tower:
         """The tower has no dropout worth training with: it stays in evaluation mode."""
@@ -48,14 +71,14 @@ class Tower(nn.Module):
     @torch.no_grad()
     def stem(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, 1 + patches, width): the frozen part."""
-        x = self.visual._embeds(pixels)  # (N, S, Dv)
-        for block in self.visual.transformer.resblocks[:-1]:
+        x = self._vit._embeds(pixels)  # (N, S, Dv)
+        for block in self._vit.transformer.resblocks[:-1]:
             x = block(x)
         return x
 
     def head(self, tokens: Tensor) -> Tensor:
         """(N, S, Dv) → (N, S, Dv): the last block and the final norm."""
-        return self.visual.ln_post(self.visual.transformer.resblocks[-1](tokens))
+        return self._vit.ln_post(self._vit.transformer.resblocks[-1](tokens))
 
     def pixels(self, jpeg: bytes) -> Tensor:
         """Image bytes → (3, H, W): short side resized (bicubic), centre cropped, normalised.
@@ -74,7 +97,9 @@ class Tower(nn.Module):
         image = image.resize(full, Image.Resampling.BICUBIC)
         left, top = (full[0] - width) // 2, (full[1] - height) // 2
         array = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255.0
-        return torch.from_numpy((array - np.float32(self.mean)) / np.float32(self.std)).permute(2, 0, 1)
+        return torch.from_numpy((array - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)).permute(
+            2, 0, 1
+        )
 
     def fingerprint(self) -> str:
         """Hash of the frozen weights: a checkpoint holds the trained ones only and must meet the same tower."""

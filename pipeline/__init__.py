@@ -6,11 +6,5 @@ planning/  what an input will cost        report/    the page to look at
 demo/      a small web with known truth, and the run on it
 """
 
-import os
-
 if __name__ != "weft.pipeline":  # the folder stands at the top of the repository, its import name does not
     raise ImportError("import weft.pipeline")
-
-# Workers are processes, one a core: linear algebra that starts threads of its own in each makes them wait for each
-# other. Read when numpy is first imported, which is after this.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

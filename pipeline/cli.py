@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import re
 import sys
-import threading
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import weft.schemas.config as configuration
+from weft.pipeline import arguments
+from weft.pipeline.runners import process
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 
-STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 USER_ERROR = 2
-_EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 # How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
 _MENDABLE = re.compile(
     r"(?:ConfigError|PermissionError|FileNotFoundError|FlagError|Unavailable)\S*: (.+?)(?: \[while running|\\n|\n|$)"
@@ -33,14 +31,15 @@ _MENDABLE = re.compile(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    _quieten()
-    arguments, flags = _split(list(sys.argv[1:] if argv is None else argv))
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if flags and options.command not in ("run", "demo", *STAGE_NAMES):
-        parser.error(f"weft {options.command} takes no Beam flags")
+    process.prepare()  # before anything that imports numpy
+    own, flags = arguments.split(sys.argv[1:] if argv is None else argv)
+    parser = arguments.parser()
+    options = parser.parse_args(own)
+    if flags and options.command not in arguments.TAKES_FLAGS:
+        parser.error(f"{options.command} takes no Beam flags")
     try:
-        return int(options.call(options, flags) or 0)
+        _CALLS[options.command](options, flags)
+        return 0
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
     from weft.pipeline.runners.beam_options import FlagError
-    from weft.transforms.io.files import Unavailable
+    from weft.transforms.io.web_files import Unavailable
 
     text = str(error)
     if "Errno 28" in text or "No space left" in text:
@@ -71,91 +70,6 @@ def mendable(error: BaseException) -> str | None:
         return f"{error.strerror}: {error.filename}" if error.filename else text.splitlines()[0]
     found = _MENDABLE.search(text)
     return found.group(1) if found else None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="weft", description="From Common Crawl to a multimodal corpus you can train on.", allow_abbrev=False
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(name: str, help_: str, call: Any, **more: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False, **more)
-        made.set_defaults(call=call)
-        return made
-
-    demo = add(
-        "demo", "the whole thing on a small web it makes and serves itself; no network, no GPU", _demo, epilog=_EPILOG
-    )
-    demo.add_argument("--output", default="demo-output", metavar="DIR", help="where to write (default: %(default)s)")
-    demo.add_argument("--pages", type=int, default=600, help="size of the small web (default: %(default)s)")
-    _science(demo)
-
-    for name in ("run", *STAGE_NAMES):
-        help_ = "all stages, resumable" if name == "run" else f"the stage {name} alone"
-        one = add(name, help_, _run, epilog=_EPILOG)
-        one.add_argument(
-            "--input",
-            nargs="+",
-            action="extend",
-            default=[],
-            metavar="GLOB",
-            help="WARC/ARC/WACZ files, globs, directories, path lists, or cc:SNAPSHOT[?files=N|share=F|segments=N]",
-        )
-        one.add_argument("--output", required=True, metavar="DIR", help="output directory, local or remote")
-        one.add_argument(
-            "--redo",
-            action="store_true",
-            help="let a run of another recipe or input replace what is in the output directory",
-        )
-        if name in ("run", "fetch"):
-            one.add_argument(
-                "--retry-failed",
-                action="store_true",
-                help="ask again for images that did not come (no answer, busy or failing hosts), and for no others",
-            )
-        _science(one)
-
-    for name in ("train", "eval"):
-        one = add(
-            name, "train the smoke model on the shards" if name == "train" else "evaluate the smoke model", _model
-        )
-        one.add_argument("--output", required=True, metavar="DIR")
-        _science(one)
-    report = add("report", "write report/index.html", _report)
-    report.add_argument("--output", required=True, metavar="DIR")
-    plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample", _plan)
-    plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
-    plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
-    plan.add_argument("--archives", type=int, default=0, metavar="N", help="plan for so many archives like these")
-    plan.add_argument("--documents", type=int, default=0, metavar="N", help="plan for so many documents like these")
-    _science(plan)
-    html = add("html", "one page → its document and pairs as JSON on stdout", _html)
-    html.add_argument("file", metavar="FILE", help="an HTML file, - for stdin")
-    html.add_argument("--url", default="", help="address of the page, for relative links")
-    html.add_argument(
-        "--blocks", action="store_true", help="every block of the page instead: kept or not, and how sure"
-    )
-    _science(html)
-    recipes = add("recipes", "the built-in recipes and their thresholds", _recipes)
-    recipes.add_argument("name", nargs="?", help="show this recipe's whole configuration")
-    return parser
-
-
-def _science(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="C.toml", help="configuration file")
-    parser.add_argument("--recipe", help="built-in recipe, where the file names none (default: kosmos1)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="S.KEY=VALUE", help="override one configuration value"
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-
-
-def _split(argv: list[str]) -> tuple[list[str], list[str]]:
-    if "--" in argv:
-        at = argv.index("--")
-        return argv[:at], argv[at + 1 :]
-    return argv, []
 
 
 def _say(line: str) -> None:
@@ -252,6 +166,24 @@ def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
             print(f"{'':14}   {section}: " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in values.items()))
 
 
+def _completion(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import completion
+
+    print(completion.script(options.shell))
+
+
+_CALLS = {
+    "demo": _demo,
+    **dict.fromkeys(("run", *arguments.STAGE_NAMES), _run),
+    **dict.fromkeys(("train", "eval"), _model),
+    "report": _report,
+    "plan": _plan,
+    "html": _html,
+    "recipes": _recipes,
+    "completion": _completion,
+}
+
+
 def _config(options: argparse.Namespace) -> Config:
     return configuration.load(options.config, options.set, options.recipe)
 
@@ -309,18 +241,6 @@ def _occupied(output: str) -> bool:
     if os.path.exists(output) and not os.path.isdir(output):
         raise ConfigError(f"{output} is a file, not a directory")
     return os.path.isdir(output) and any(name != lock.NAME for name in os.listdir(output))
-
-
-def _quieten() -> None:
-    """Libraries log to nobody unless WEFT_LOG names a level; their warnings about each other are not the user's."""
-    level = os.environ.get("WEFT_LOG", "").upper()
-    if level:
-        logging.basicConfig(level=level)
-    else:
-        logging.getLogger().addHandler(logging.NullHandler())
-        logging.getLogger().setLevel(logging.CRITICAL)
-        # Beam's threads end in exceptions when a run ends; one that matters is raised in the main thread as well.
-        threading.excepthook = lambda problem: None
 
 
 if __name__ == "__main__":

@@ -233,12 +233,24 @@ def _nearest(key: str, known: typing.Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def _suggest(key: str, here: typing.Iterable[str], where: str) -> str:
+    """The key of this name in other sections; else the nearest of this section, or of all where none is named."""
+    every: dict[str, list[str]] = {name: [name] for name in here}
+    for section in dataclasses.fields(Config):
+        if dataclasses.is_dataclass(kind := section.default_factory):
+            for field in dataclasses.fields(kind):
+                if not where or field.name == key:
+                    every.setdefault(field.name, []).append(f"{section.name}.{field.name}")
+    close = [key] if key in every else difflib.get_close_matches(key, every, n=1, cutoff=0.5)
+    return f" (did you mean {' or '.join(map(repr, every[close[0]]))}?)" if close else ""
+
+
 def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
     hints = typing.get_type_hints(cls)
     given = {}
     for key, value in values.items():
         if key not in hints:
-            raise ConfigError(f"unknown key {where + key!r}{_nearest(key, hints)}")
+            raise ConfigError(f"unknown key {where + key!r}{_suggest(key, hints, where)}")
         kind = hints[key]
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, dict):

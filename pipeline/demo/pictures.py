@@ -177,7 +177,7 @@ def _cells(count: int, box: Box) -> list[tuple[float, float, float]]:
     return [(left + step_x * (i % across + 0.5), top + step_y * (i // across + 0.5), room) for i in range(count)]
 
 
-def _shape(
+def _shape(  # noqa: C901 - one branch a shape
     brush: ImageDraw.ImageDraw, name: str, x: float, y: float, r: float, colour: tuple[int, ...], ground: str
 ) -> None:
     def polygon(*points: tuple[float, float]) -> None:

@@ -146,6 +146,26 @@ def _corpora(stages: dict[str, Any], corpus_of: dict[str, str], shards: Sequence
 
 
 def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]) -> dict[str, Any]:
+    """Histograms by name, in the order in which the page shows them; none of what there is none of."""
+    found = _of_documents(output, corpus_of)
+    if sides := list(_sides(output)):
+        found["shorter side of images, px"] = histogram({"images": sides}, _SIDES)
+    found |= _of_similarities(output)
+    if sizes := {
+        row["cluster_id"]: row["cluster_size"]
+        for table in tables(output, "clusters", ["cluster_id", "cluster_size"])
+        for row in table.to_pylist()
+    }:
+        found["documents per duplicate cluster"] = histogram({"clusters": list(sizes.values())}, _CLUSTERS)
+    lengths = {corpus: list(_lengths(output, [s.name for s in shards], corpus)) for corpus in CORPORA}
+    if longest := max((max(values) for values in lengths.values() if values), default=0):
+        step = next(s for s in (16, 32, 64, 128, 256, 512, 1024, 4096, 1 << 20) if longest / s <= 9)
+        edges = list(range(0, longest + 1, step))
+        found["tokens per sequence"] = histogram({c: v for c, v in lengths.items() if v}, edges)
+    return found
+
+
+def _of_documents(output: str, corpus_of: dict[str, str]) -> dict[str, Any]:
     languages: Counter[str] = Counter()
     words: list[int] = []
     images: list[int] = []
@@ -158,38 +178,28 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
             words.append(sum(len(text.split()) for text in row["texts"] if text))
             shown = sum(1 for image in row["images"] if image)
             images.append(placed[row["doc_id"]] if placed is not None else shown)
+    if not languages:
+        return {}
+    common = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
+    other = sum(n for _, n in common[LANGUAGES_SHOWN:])
+    return {
+        "languages": dict(common[:LANGUAGES_SHOWN]) | ({"other": other} if other else {}),
+        "words per document": histogram({"documents": words}, _WORDS),
+        "images per document": histogram({"documents": images}, _COUNTS),
+    }
+
+
+def _of_similarities(output: str) -> dict[str, Any]:
+    pairs, inside = _similarities(output)
+    if pairs and (other := _column(output, "baseline", "baseline")):
+        pairs["the same pictures, captions of others"] = other
     found: dict[str, Any] = {}
-    if languages:
-        common = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
-        other = sum(n for _, n in common[LANGUAGES_SHOWN:])
-        found["languages"] = dict(common[:LANGUAGES_SHOWN]) | ({"other": other} if other else {})
-        found["words per document"] = histogram({"documents": words}, _WORDS)
-        found["images per document"] = histogram({"documents": images}, _COUNTS)
-    sides = list(_sides(output))
-    if sides:
-        found["shorter side of images, px"] = histogram({"images": sides}, _SIDES)
-    similar, placed_well = _similarities(output)
-    if similar:
-        other = _column(output, "baseline", "baseline")
-        similar |= {"the same pictures, captions of others": other} if other else {}
-    for name, series in (("CLIP similarity of pairs", similar), ("CLIP similarity in documents", placed_well)):
+    for name, series in (("CLIP similarity of pairs", pairs), ("CLIP similarity in documents", inside)):
         if series:
             low, high = min(map(min, series.values())), max(map(max, series.values()))
             step = 0.1 if high - low > 0.6 else 0.05 if high - low > 0.3 else 0.02
             first, last = int(np.floor(low / step)), int(np.floor(high / step))
             found[name] = histogram(series, [round(step * i, 2) for i in range(first, last + 1)])
-    clusters = [
-        row for table in tables(output, "clusters", ["cluster_id", "cluster_size"]) for row in table.to_pylist()
-    ]
-    if clusters:
-        sizes = {row["cluster_id"]: row["cluster_size"] for row in clusters}
-        found["documents per duplicate cluster"] = histogram({"clusters": list(sizes.values())}, _CLUSTERS)
-    lengths = {corpus: list(_lengths(output, [s.name for s in shards], corpus)) for corpus in CORPORA}
-    longest = max((max(values) for values in lengths.values() if values), default=0)
-    if longest:
-        step = next(s for s in (16, 32, 64, 128, 256, 512, 1024, 4096, 1 << 20) if longest / s <= 9)
-        edges = list(range(0, longest + 1, step))
-        found["tokens per sequence"] = histogram({c: v for c, v in lengths.items() if v}, edges)
     return found
 
 
@@ -258,7 +268,7 @@ def _similarities(output: str) -> tuple[dict[str, list[float]], dict[str, list[f
         beside = pc.less_equal(pc.abs(pc.subtract(rows["image_position"], rows["text_position"])), 1)
         for name, mask in zip(inside, (beside, pc.invert(beside)), strict=True):
             inside[name] += rows.filter(mask)["similarity"].to_pylist()
-    return tuple({name: values for name, values in one.items() if values} for one in (pairs, inside))  # type: ignore
+    return {name: v for name, v in pairs.items() if v}, {name: v for name, v in inside.items() if v}
 
 
 def _column(output: str, table: str, name: str) -> list[float]:

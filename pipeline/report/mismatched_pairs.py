@@ -25,7 +25,7 @@ def describe(similarities: list[float], strangers: list[float], threshold: float
     """
     if not strangers:
         return None
-    mine, theirs = np.sort(np.float64(similarities).round(5)), np.sort(np.float64(strangers).round(5))
+    mine, theirs = (np.sort(np.array(values, np.float64).round(5)) for values in (similarities, strangers))
     wanted = [("this run", threshold)] if threshold is not None else []
     for share in ALLOWED:
         if share * len(theirs) >= 1:  # of fewer strangers nothing can be said

@@ -104,7 +104,7 @@ def first_urls(row: Row, count: int = MOST_PICTURES) -> list[str]:
 
 
 def lost_images(output: str, rows: Collection[Row]) -> dict[str, str]:
-    """ "doc_id:position" → reason, for images of these documents that pack left out."""
+    """Key (doc_id:position) → reason, for images of these documents that pack left out."""
     keys = [f"{row['doc_id']}:{at}" for row in rows for at, url in enumerate(row["images"]) if url]
     found = fates(output, "pack", "image", keys)
     return {key: fate["reason"] for key, fate in found.items() if fate["fate"] == DROPPED}
@@ -195,7 +195,7 @@ def _one_of_each(output: str, stage: str, kind: str, count: int, salt: str) -> l
 
 
 def _in_turn(lists: Sequence[Sequence[Row]]) -> Iterator[Row]:
-    """First of each, second of each, …"""
+    """First of each, second of each, and so on."""
     for place in range(max(map(len, lists), default=0)):
         for one in lists:
             if place < len(one):

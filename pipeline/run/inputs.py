@@ -12,6 +12,7 @@ from weft.schemas.config import Extract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 from weft.transforms.io import files
+from weft.transforms.io.web_files import Unavailable
 
 SIZED = 64  # files at most that are asked for their size before a run
 _AT_ONCE = 16
@@ -72,7 +73,7 @@ def _checked(pattern: str, base: str) -> list[tuple[str, int]]:
         matched = _expand(pattern, base)
     except OSError as error:
         raise ConfigError(f"cannot read input {pattern}: {_reason(error)}") from None
-    except files.Unavailable as error:
+    except Unavailable as error:
         raise ConfigError(f"cannot read input {pattern}: {error}") from None
     if not matched:
         raise ConfigError(f"no file matches the input {pattern!r}")

@@ -16,7 +16,7 @@ import difflib
 import gzip
 import re
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from weft.schemas.parameters import ConfigError
@@ -54,7 +54,8 @@ def parse(text: str) -> Part:
             close = difflib.get_close_matches(key, _PARTS, 1)
             told = f" (did you mean {close[0]!r}?)" if close else ""
             raise ConfigError(f"{text}: takes segments=N, share=F and files=N, not {key!r}{told}")
-        made = made._replace(**{key: _number(text, key, value)})
+        changed: dict[str, Any] = {key: _number(text, key, value)}
+        made = made._replace(**changed)
     return made
 
 

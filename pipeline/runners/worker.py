@@ -4,15 +4,12 @@ The harness logs through the runner, and what goes wrong in it reaches the user 
 prints besides is kept from the terminal. WEFT_LOG=debug shows it.
 """
 
-import logging
-import os
 import sys
 
-logging.getLogger().addHandler(logging.NullHandler())
-if "WEFT_LOG" not in os.environ:
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+from weft.pipeline.runners import process
 
 if __name__ == "__main__":
+    process.prepare_worker()  # before numpy is imported
     from apache_beam.runners.worker import sdk_worker_main
 
     sdk_worker_main.main(sys.argv)

@@ -24,6 +24,10 @@ def test_layers_defaults_recipe_file_overrides(tmp_path):
     [
         ("pack.max_imags=3", "did you mean 'max_images'"),
         ("pakc.max_images=3", "did you mean 'pack'"),
+        ("min_words=3", "unknown key 'min_words' (did you mean 'extract.min_words'?)"),
+        ("min_wrds=3", "did you mean 'extract.min_words'"),
+        ("pack.min_words=3", "did you mean 'extract.min_words'"),
+        ("max_side=3", "did you mean 'fetch.max_side' or 'pack.max_side'"),
         ("pack.max_images=many", "pack.max_images is an int"),
         ("pack.max_images=true", "pack.max_images is an int"),
         ("dedup.keep=best", "'newest', 'oldest', 'longest'"),

@@ -27,3 +27,13 @@ def test_every_key_has_a_row_under_its_section():
             rows = re.findall(r"^\| `(\w+)` \|", sections.pop(field.name), re.MULTILINE)
             assert rows == [key.name for key in dataclasses.fields(value)]
     assert sections == {}
+
+
+def test_every_key_has_a_meaning_and_none_is_a_word_to_a_tool():
+    rows = re.findall(
+        r"^\| `(\w+)` \| .*? \| (.*) \| [^|]* \|$", (DOCS / "configuration.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(rows) > 100
+    for key, told in rows:
+        meaning = re.split(r" \| ", told)[-1].strip()
+        assert meaning and not re.search(r"fmt: skip|noqa|type: ignore", meaning), key

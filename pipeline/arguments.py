@@ -1,0 +1,133 @@
+"""The arguments of the `weft` command: what each command takes, and the nearest name for one that there is not."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from typing import Any, NoReturn
+
+STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
+TAKES_FLAGS = ("run", "demo", *STAGE_NAMES)  # Beam's, after `--`
+SHELLS = ("bash", "zsh", "fish")
+_EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with errors of one line, which name the nearest command or option for one that there is not."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(allow_abbrev=False, **more)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse's; each parser is asked with its own arguments, so an unknown option ends here, in its place."""
+        known = [option for action in self._actions for option in action.option_strings]
+        for argument in args or ():
+            if self._subparsers and not argument.startswith("-"):
+                break  # a command; the rest is its own
+            name = argument.split("=")[0]
+            if name.startswith("--") and " " not in name and name not in known:
+                self.error(f"no option {name}{_nearest(name, known)}")
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = "command" if isinstance(action, argparse._SubParsersAction) else (action.metavar or action.dest)
+            near = _nearest(str(value), action.choices) or f" (there are {', '.join(action.choices)})"
+            self.error(f"no {what} {value!r}{near}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The command's own arguments, and Beam's flags: what follows `--`."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:at]), list(argv[at + 1 :])
+
+
+def parser() -> Parser:
+    """The parser of all commands; `command` of what it gives says which one it was."""
+    made = Parser(prog="weft", description="From Common Crawl to a multimodal corpus you can train on.")
+    made.add_argument(
+        "--version", action="version", version=f"weft {metadata.version('weft-corpus')}", help="print weft's version"
+    )
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help_: str, **more: Any) -> Parser:
+        return commands.add_parser(name, help=help_, description=help_, **more)
+
+    demo = add("demo", "the whole thing on a small web it makes and serves itself; no network, no GPU", epilog=_EPILOG)
+    demo.add_argument("--output", default="demo-output", metavar="DIR", help="where to write (default: %(default)s)")
+    demo.add_argument(
+        "--pages", type=int, default=600, metavar="N", help="size of the small web (default: %(default)s)"
+    )
+    _science(demo)
+    for name in ("run", *STAGE_NAMES):
+        _stage(add(name, "all stages, resumable" if name == "run" else f"the stage {name} alone", epilog=_EPILOG), name)
+    for name, help_ in (
+        ("train", "train the smoke model on the shards"),
+        ("eval", "evaluate the smoke model"),
+    ):
+        one = add(name, help_)
+        one.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
+        _science(one)
+    report = add("report", "write report/index.html")
+    report.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
+    plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample")
+    plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
+    plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
+    plan.add_argument("--archives", type=int, default=0, metavar="N", help="plan for so many archives like these")
+    plan.add_argument("--documents", type=int, default=0, metavar="N", help="plan for so many documents like these")
+    _science(plan)
+    html = add("html", "one page → its document and pairs as JSON on stdout")
+    html.add_argument("file", metavar="FILE", help="an HTML file, - for stdin")
+    html.add_argument("--url", default="", metavar="URL", help="address of the page, for relative links")
+    html.add_argument(
+        "--blocks", action="store_true", help="every block of the page instead: kept or not, and how sure"
+    )
+    _science(html)
+    recipes = add("recipes", "the built-in recipes and their thresholds")
+    recipes.add_argument("name", nargs="?", metavar="RECIPE", help="show this recipe's whole configuration")
+    completion = add("completion", "a script for your shell: `source <(weft completion bash)`")
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
+    return made
+
+
+def _stage(one: Parser, name: str) -> None:
+    one.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="GLOB",
+        help="WARC/ARC/WACZ files, globs, directories, path lists, or cc:SNAPSHOT[?files=N|share=F|segments=N]",
+    )
+    one.add_argument("--output", required=True, metavar="DIR", help="output directory, local or remote")
+    one.add_argument(
+        "--redo",
+        action="store_true",
+        help="let a run of another recipe or input replace what is in the output directory",
+    )
+    if name in ("run", "fetch"):
+        one.add_argument(
+            "--retry-failed",
+            action="store_true",
+            help="ask again for images that did not come (no answer, busy or failing hosts), and for no others",
+        )
+    _science(one)
+
+
+def _science(one: Parser) -> None:
+    one.add_argument("--config", metavar="C.toml", help="configuration file")
+    one.add_argument("--recipe", metavar="RECIPE", help="built-in recipe, where the file names none (default: kosmos1)")
+    one.add_argument(
+        "--set", action="append", default=[], metavar="S.KEY=VALUE", help="override one configuration value"
+    )
+    one.add_argument("--quiet", action="store_true", help="no progress")

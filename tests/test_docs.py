@@ -1,0 +1,56 @@
+"""What the pages name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    path
+    for pattern in ("*.md", "docs/*.md", "deploy/README.md", "model_smoketest/README.md", "configs/tiny_clip/README.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+# What stands in backticks and begins with a folder of the repository.
+FOLDERS = "weft|schemas|transforms|pipeline|model_smoketest|configs|tests|benchmarks|docs|deploy|examples|requirements"
+NAMED = re.compile(rf"(?<=`)((?:{FOLDERS})/[\w./*{{}},-]*)(?=[`\s])")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+def written_out(path: str) -> list[str]:
+    """`a/{b,c}.py` is two."""
+    found = re.search(r"\{([^{}]*)\}", path)
+    if not found:
+        return [path]
+    return [
+        one for part in found[1].split(",") for one in written_out(path[: found.start()] + part + path[found.end() :])
+    ]
+
+
+def is_there(base: Path, path: str) -> bool:
+    path = path.rstrip("/.")
+    return any(base.glob(path)) if "*" in path else (base / path).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    missing = [
+        f"line {text[: found.start()].count(chr(10)) + 1}: {path}"
+        for found in NAMED.finditer(text)
+        for path in written_out(found[1])
+        if not is_there(ROOT, path)
+    ]
+    missing += [link for link in LINK.findall(text) if "://" not in link and not is_there(page.parent, link)]
+    assert missing == []
+
+
+def test_docstrings_and_comments_name_modules_and_tests_that_are_there() -> None:
+    missing = [
+        f"{source.relative_to(ROOT)}: {found[1]}"
+        for folder in ("weft", "schemas", "transforms", "pipeline", "model_smoketest", "benchmarks", "docs", "tests")
+        for source in sorted((ROOT / folder).rglob("*.py"))
+        for found in re.finditer(rf"(?<![\w./-])((?:{FOLDERS})/[\w/]+\.py)\b", source.read_text("utf-8"))
+        if not (ROOT / found[1]).exists()
+    ]
+    assert missing == []
