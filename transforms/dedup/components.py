@@ -84,19 +84,15 @@ class _Star(beam.PTransform):
     most: int
 
     def expand(self, edges: beam.PCollection[Edge]) -> beam.PCollection[Edge]:
-        hot_nodes = beam.pvalue.AsDict(edges | "Hot" >> hot_keys.HotKeys(self.most))
+        hot = edges | "Hot" >> hot_keys.HotKeys(self.most)
         smallest = (
             edges
-            | "OfHot" >> beam.Filter(lambda e, parts: e[0] in parts, hot_nodes).with_output_types(Edge)
+            | "OfHot" >> beam.Filter(lambda e, parts: e[0] in parts, beam.pvalue.AsDict(hot)).with_output_types(Edge)
             | "Smallest" >> beam.CombinePerKey(min)
         )
         return (
             edges
-            | "Place"
-            >> beam.Map(
-                lambda e, parts: (hot_keys.place(e[0], e[1], parts.get(e[0])), e[1]), hot_nodes
-            ).with_output_types(Edge)
-            | "Neighbours" >> beam.GroupByKey()
+            | "Neighbours" >> hot_keys.GroupInParts(hot=hot)
             | "Link" >> beam.FlatMap(_link, self.link, beam.pvalue.AsDict(smallest)).with_output_types(Edge)
         )
 

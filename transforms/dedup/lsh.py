@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -81,19 +82,7 @@ class SimilarPairs(beam.PTransform):
         records = documents | "Bands" >> beam.FlatMap(band_records, self.how).with_output_types(
             tuple[bytes, tuple[bytes, str, bool]]
         )
-        crowded_bands = (
-            records
-            | "Key" >> beam.Map(lambda row: (row[0], row[1][1])).with_output_types(tuple[bytes, str])
-            | "Hot" >> hot_keys.HotKeys(self.most)
-        )
-        buckets = (
-            records
-            | "Place"
-            >> beam.Map(place_member, beam.pvalue.AsDict(crowded_bands)).with_output_types(
-                tuple[bytes, tuple[bytes, str, bool]]
-            )
-            | "Buckets" >> beam.GroupByKey()
-        )
+        buckets = records | "Buckets" >> hot_keys.GroupInParts(itemgetter(1), self.most)
         between = (
             buckets
             | "Firsts" >> beam.FlatMap(_first_of_part).with_output_types(tuple[bytes, tuple[bytes, str, bool]])
@@ -128,11 +117,6 @@ def band_records(document: Signed, how: Bands) -> Iterator[tuple[bytes, Member]]
     keys = list(minhash.band_keys(document.signature, how.bands, how.rows))
     for key, following in zip(keys, keys[1:] + keys[:1], strict=True):
         yield key, (following[2:], document.doc_id, document.old)
-
-
-def place_member(row: tuple[bytes, Member], parts: dict[bytes, int]) -> tuple[bytes, Member]:
-    """The record under its bucket, or under a part of it where that is hot."""
-    return hot_keys.place(row[0], row[1][1], parts.get(row[0])), row[1]
 
 
 def _first_of_part(bucket: tuple[bytes, Iterable[Member]]) -> Iterator[tuple[bytes, Member]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 import apache_beam as beam
@@ -20,7 +21,7 @@ import apache_beam as beam
 from weft.schemas.records import Sketch
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup import minhash
-from weft.transforms.dedup.lsh import Member, Signed, band_records, place_member
+from weft.transforms.dedup.lsh import Member, Signed, band_records
 from weft.transforms.dedup.minhash import Bands
 from weft.transforms.dedup.rules import Best, Drop, Policy
 
@@ -37,15 +38,9 @@ class Seats(beam.PTransform):
     def expand(self, documents: beam.PCollection[Signed]) -> beam.PCollection[tuple[str, str]]:
         member = tuple[bytes, tuple[bytes, str, bool]]
         records = documents | "Bands" >> beam.FlatMap(band_records, self.how).with_output_types(member)
-        crowded_bands = (
-            records
-            | "Key" >> beam.Map(lambda row: (row[0], row[1][1])).with_output_types(tuple[bytes, str])
-            | "Hot" >> hot_keys.HotKeys(self.most)
-        )
         return (
             records
-            | "Place" >> beam.Map(place_member, beam.pvalue.AsDict(crowded_bands)).with_output_types(member)
-            | "Buckets" >> beam.GroupByKey()
+            | "Buckets" >> hot_keys.GroupInParts(itemgetter(1), self.most)
             | "Shared" >> beam.FlatMap(_shared).with_output_types(tuple[str, str])
         )
 
@@ -74,16 +69,14 @@ class _Round(beam.PTransform):
 
     def expand(self, seats: beam.PCollection[Seat]) -> tuple[beam.PCollection[Drop], beam.PCollection[Seat]]:
         best = seats | "Best" >> beam.CombinePerKey(Best(self.policy))
-        crowded = best | "Crowded" >> beam.FlatMapTuple(
-            lambda bucket, found: [(bucket, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
-        )
         beside = {
             "rows": seats
             | "Ids" >> beam.Map(lambda seat: (seat[0], seat[1].doc_id)).with_output_types(tuple[str, str]),
             "one": best
             | "BestId"
             >> beam.MapTuple(lambda bucket, found: (bucket, found[1].doc_id)).with_output_types(tuple[str, str]),
-        } | "Beside" >> hot_keys.Attach(crowded)  # doc_id, the best of one of its buckets
+            "sizes": best | "Sizes" >> beam.MapTuple(lambda bucket, found: (bucket, found[0])),
+        } | "Beside" >> hot_keys.Attach()  # doc_id, the best of one of its buckets
         kept = (
             beside
             | "Rivals" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
@@ -98,7 +91,7 @@ class _Round(beam.PTransform):
         )
         lost = (
             {"rows": by_best, "one": kept}
-            | "Decided" >> hot_keys.Attach(by_best | "Hot" >> hot_keys.HotKeys())
+            | "Decided" >> hot_keys.Attach()
             | "NotItself" >> beam.Filter(lambda row: row[0] != row[1])
             | "Typed" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
             | "OneReason" >> beam.CombinePerKey(min)

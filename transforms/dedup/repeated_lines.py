@@ -148,11 +148,11 @@ class _Repeated(beam.PTransform):
             | "Often"
             >> beam.Filter(lambda found: found[1][0] >= least).with_output_types(tuple[bytes, tuple[int, str]])
         )
-        parts = counted | "Parts" >> beam.FlatMapTuple(_parts).with_output_types(tuple[bytes, int])
+        sizes = counted | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0]))
         verdict = counted | "Verdict" >> beam.Map(_verdict).with_output_types(tuple[bytes, tuple[bytes, str]])
         return (
-            {"rows": rows, "one": verdict}
-            | "Attach" >> hot_keys.Attach(parts)
+            {"rows": rows, "one": verdict, "sizes": sizes}
+            | "Attach" >> hot_keys.Attach()
             | "Drop" >> beam.FlatMap(_drop, spare_first).with_output_types(tuple[str, bytes])
         )
 
@@ -227,11 +227,6 @@ def _host_rows(document: Keyed) -> Iterator[tuple[bytes, str]]:
     if host:
         for key, doc_id in _rows(document):
             yield _host_key(host, key), doc_id
-
-
-def _parts(key: bytes, found: tuple[int, str]) -> Iterator[tuple[bytes, int]]:
-    if found[0] > hot_keys.MOST:
-        yield key, -(-found[0] // hot_keys.MOST)
 
 
 def _verdict(item: tuple[bytes, tuple[int, str]]) -> tuple[bytes, tuple[bytes, str]]:

@@ -19,6 +19,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Literal
 
 import apache_beam as beam
@@ -131,17 +132,15 @@ class KeepBest(beam.PTransform):
     def expand(
         self, keyed: beam.PCollection[tuple[str, Sketch]]
     ) -> tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]:
-        how, most = self.how, self.most
+        how = self.how
         best = keyed | "Best" >> beam.CombinePerKey(Best(self.policy))
         shared = best | "Shared" >> beam.Filter(lambda item: item[1][0] > 1)
-        crowded = shared | "Crowded" >> beam.FlatMapTuple(
-            lambda key, found: [(key, -(-found[0] // most))] if found[0] > most else []
-        )
         others = {
             "rows": keyed | "Ids" >> beam.Map(_id_if_new).with_output_types(tuple[str, str]),
             "one": shared
             | "BestId" >> beam.MapTuple(lambda key, found: (key, found[1].doc_id)).with_output_types(tuple[str, str]),
-        } | "Others" >> hot_keys.Attach(crowded)
+            "sizes": shared | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0])),
+        } | "Others" >> hot_keys.Attach(most=self.most)
         return (
             best | "Sketch" >> beam.MapTuple(lambda _, found: found[1]).with_output_types(Sketch),
             others
@@ -185,17 +184,12 @@ class Follow(beam.PTransform):
 
     def expand(self, drops: tuple[beam.PCollection[Drop], beam.PCollection[Drop]]) -> beam.PCollection[Drop]:
         earlier, later = drops
-        crowds = earlier | "Target" >> beam.Map(lambda d: (d[1][0], d[0])).with_output_types(tuple[str, str])
-        parts = crowds | "Hot" >> hot_keys.HotKeys()
-        pointing = earlier | "ByTarget" >> beam.Map(
-            lambda d, crowded: (hot_keys.place(d[1][0], d[0], crowded.get(d[1][0])), (d[0], d[1][1])),
-            beam.pvalue.AsDict(parts),
-        ).with_output_types(Drop)
-        further = later | "Copies" >> beam.FlatMap(_to_parts, beam.pvalue.AsDict(parts)).with_output_types(Drop)
-        joined = {"pointing": pointing, "next": further}
-        if self.both:
-            joined["own"] = later | "Own" >> beam.Map(lambda d: (d[0], d[1])).with_output_types(Drop)
-        return joined | "Join" >> beam.CoGroupByKey() | "Follow" >> beam.FlatMapTuple(_follow).with_output_types(Drop)
+        by_target = earlier | "ByTarget" >> beam.Map(lambda d: (d[1][0], (d[0], d[1][1]))).with_output_types(Drop)
+        return (
+            {"rows": by_target, "one": later}
+            | "Join" >> hot_keys.JoinInParts(itemgetter(0))
+            | "Follow" >> beam.FlatMapTuple(_follow, self.both).with_output_types(Drop)
+        )
 
 
 def takes_part(document: Sketch, rule: str) -> bool:
@@ -300,16 +294,12 @@ def _id_if_new(item: tuple[str, Sketch]) -> tuple[str, str]:
     return item[0], "" if item[1].age else item[1].doc_id
 
 
-def _to_parts(drop: Drop, crowded: dict[str, int]) -> Iterator[Drop]:
-    for part in range(crowded.get(drop[0], 0)):
-        yield hot_keys.split(drop[0], part), drop[1]
-    if drop[0] not in crowded:
-        yield drop
-
-
-def _follow(target: str, groups: dict[str, Iterable[tuple[str, str]]]) -> Iterator[Drop]:
-    further = next((kept for kept, _ in groups["next"]), hot_keys.whole(target))
-    for doc_id, how in groups["pointing"]:
+def _follow(key: str, groups: dict[str, Iterable[tuple[str, str]]], both: bool = False) -> Iterator[Drop]:
+    target = hot_keys.whole(key)
+    further = target
+    for kept, how in groups["one"]:  # one at most
+        further = kept
+        if both and hot_keys.is_first(key):
+            yield target, (kept, how)
+    for doc_id, how in groups["rows"]:
         yield doc_id, (further, how)
-    for kept, how in groups.get("own", ()):
-        yield target, (kept, how)

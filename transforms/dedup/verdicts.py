@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -92,19 +93,20 @@ class _Clusters(beam.PTransform):
     most: int
 
     def expand(self, members: beam.PCollection[tuple[str, Member]]) -> beam.PCollection[Cluster]:
-        most = self.most
         sizes = (
             members
             | "Ones" >> beam.MapTuple(lambda kept, _: (kept, 1)).with_output_types(tuple[str, int])
             | "Sizes" >> beam.CombinePerKey(sum)
         )
-        crowded = beam.pvalue.AsDict(
-            sizes | "Crowded" >> beam.FlatMapTuple(lambda kept, n: [(kept, -(-n // most))] if n > most else [])
-        )
         compared = (
-            members
-            | "Spread" >> beam.FlatMap(_spread, crowded).with_output_types(tuple[str, Member])
-            | "SameKept" >> beam.GroupByKey()
+            {
+                "rows": members
+                | "Others" >> beam.Filter(lambda item: item[1].doc_id != item[0]).with_output_types(tuple[str, Member]),
+                "one": members
+                | "Heads" >> beam.Filter(lambda item: item[1].doc_id == item[0]).with_output_types(tuple[str, Member]),
+                "sizes": sizes,
+            }
+            | "WithKept" >> hot_keys.JoinInParts(attrgetter("doc_id"), self.most)
             | "Compare" >> beam.FlatMapTuple(_compare).with_output_types(tuple[str, tuple[str, str, float]])
         )
         totals = (
@@ -112,15 +114,9 @@ class _Clusters(beam.PTransform):
             | "Each" >> beam.MapTuple(_one).with_output_types(tuple[str, tuple[int, str, float, int, str]])
             | "Totals" >> beam.CombinePerKey(_sum)
         )
-        placed = compared | "Place" >> beam.Map(
-            lambda row, parts: (hot_keys.place(row[0], row[1][0], parts.get(row[0])), row[1]), crowded
-        ).with_output_types(tuple[str, tuple[str, str, float]])
-        copies = totals | "Copies" >> beam.FlatMap(_copies, crowded).with_output_types(
-            tuple[str, tuple[int, str, float, int, str]]
-        )
         return (
-            {"rows": placed, "total": copies}
-            | "JoinTotal" >> beam.CoGroupByKey()
+            {"rows": compared, "one": totals, "sizes": sizes}
+            | "WithTotal" >> hot_keys.JoinInParts(itemgetter(0), self.most)
             | "Rows" >> beam.FlatMapTuple(_cluster_rows).with_output_types(Cluster)
         )
 
@@ -144,15 +140,13 @@ class SettlePairs(beam.PTransform):
         alive = joined | "Alive" >> beam.FlatMapTuple(_live_pairs).with_output_types(tuple[str, str])
         if self.across:
             first = alive | "FirstPage" >> beam.CombinePerKey(_first)
-            crowded = first | "Crowded" >> beam.FlatMapTuple(
-                lambda pair, found: [(pair, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
-            )
+            sizes = first | "Sizes" >> beam.MapTuple(lambda pair, found: (pair, found[0]))
             rows = alive | "Rows" >> beam.MapTuple(lambda pair, doc: (pair, f"{doc}:{pair}")).with_output_types(
                 tuple[str, str]
             )
             settled = (
-                {"rows": rows, "one": first}
-                | "SamePair" >> hot_keys.Attach(crowded)
+                {"rows": rows, "one": first, "sizes": sizes}
+                | "SamePair" >> hot_keys.Attach(most=hot_keys.MOST)
                 | "Settle" >> beam.MapTuple(_in_first).with_output_types(tuple[str, str, str])
             )
         else:
@@ -205,25 +199,13 @@ def _members(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[st
             yield doc_id, Member(doc_id, "", *compared_by)
 
 
-def _spread(item: tuple[str, Member], crowded: dict[str, int]) -> Iterator[tuple[str, Member]]:
-    """Members to the parts of their cluster, the kept one to all of them."""
-    kept_id, member = item
-    parts = crowded.get(kept_id)
-    if member.doc_id != kept_id or not parts:
-        yield hot_keys.place(kept_id, member.doc_id, parts), member
-    else:
-        for part in range(parts):
-            yield hot_keys.split(kept_id, part), member
-
-
-def _compare(key: str, members: Iterable[Member]) -> Iterator[tuple[str, _Row]]:
+def _compare(key: str, groups: dict[str, Iterable[Member]]) -> Iterator[tuple[str, _Row]]:
     kept_id = hot_keys.whole(key)
-    kept = next(member for member in members if member.doc_id == kept_id)
-    for member in members:  # a second pass and no list: runners may page a large group from disk
-        if member.doc_id != kept_id:
+    for kept in groups["one"]:  # one
+        for member in groups["rows"]:
             yield kept_id, (member.doc_id, member.how, similarity(member, kept))
-    if key == kept_id or key.endswith(hot_keys.split("", 0)):  # once, in the first part of a split one
-        yield kept_id, (kept_id, "", 1.0)
+        if hot_keys.is_first(key):
+            yield kept_id, (kept_id, "", 1.0)
 
 
 def _one(kept_id: str, row: _Row) -> tuple[str, _Total]:
@@ -238,18 +220,10 @@ def _sum(totals: Iterable[_Total]) -> _Total:
     return sum(total[0] for total in seen), min((total[1] for total in seen), default=""), *closest
 
 
-def _copies(item: tuple[str, _Total], crowded: dict[str, int]) -> Iterator[tuple[str, _Total]]:
-    kept_id, total = item
-    for part in range(crowded.get(kept_id, 0)):
-        yield hot_keys.split(kept_id, part), total
-    if kept_id not in crowded:
-        yield item
-
-
 def _cluster_rows(key: str, groups: dict[str, Iterable[Any]]) -> Iterator[Cluster]:
     """The kept document takes its `how` from its closest duplicate."""
     kept_id = hot_keys.whole(key)
-    for size, smallest, _, closest, _ in groups["total"]:
+    for size, smallest, _, closest, _ in groups["one"]:
         for doc_id, how, near in groups["rows"]:
             yield Cluster(doc_id, smallest, size, kept_id, near, how or _HOWS[closest])
 
