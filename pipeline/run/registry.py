@@ -94,7 +94,7 @@ def fingerprints(config: Config, inputs: Sequence[tuple[str, int]]) -> dict[str,
         for key in _NEVER_DECIDES.get(stage.name, ()):
             values.pop(key)
         if stage.name == "dedup" and config.dedup.index:  # what an index holds is input as much as documents are
-            values["against"] = index.against(config.dedup, index.run_name([path for path, _ in inputs]))
+            values["against"] = index.against(config.dedup.index, index.run_name([path for path, _ in inputs]))
         if stage.name == "fetch" and config.fetch.earlier:
             values["earlier"] = [
                 (manifest.read(path, "fetch") or {}).get("fingerprint") for path in config.fetch.earlier

@@ -91,7 +91,7 @@ class Evaluation:
         """What the document has in common with the evaluation; None where that is less than `hits`.
 
         Args:
-            tokens: the document's words, from weft.transforms.dedup.minhash.words.
+            tokens: the document's words, from shingles.words.
             hits: least number of different runs.
             window: words of the document inside which all of them stand, from first to last word; 0 is anywhere.
 
