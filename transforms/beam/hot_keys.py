@@ -59,11 +59,6 @@ def part_of(member: str, parts: int) -> int:
     return xxhash.xxh3_64_intdigest(member.encode("utf-8", "surrogatepass"), 1) % parts
 
 
-def place(key: Key, member: str, parts: int | None) -> Key:
-    """The key under which a member is grouped: `key`, or its part where the key is hot."""
-    return split(key, part_of(member, parts)) if parts else key
-
-
 @dataclasses.dataclass
 class HotKeys(beam.PTransform):
     """(key, member) → (key, number of parts) of the keys with more than about `most` members; meant as `AsDict`.

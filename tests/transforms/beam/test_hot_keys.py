@@ -61,11 +61,11 @@ def test_members_of_the_default_sample_are_about_one_in_sixty_four() -> None:
 
 
 def test_parts_are_even_and_know_their_whole() -> None:
-    sizes = Counter(hot_keys.place("key", f"member{i}", 10) for i in range(10_000))
+    sizes = Counter(hot_keys.split("key", hot_keys.part_of(f"member{i}", 10)) for i in range(10_000))
     assert len(sizes) == 10 and min(sizes.values()) > 850
     assert {hot_keys.whole(part) for part in sizes} == {"key"}
-    assert hot_keys.place("key", "member", None) == hot_keys.whole("key") == "key"
-    assert hot_keys.place(b"key", "m", 1) == hot_keys.split(b"key", 0) != b"key"
+    assert sum(map(hot_keys.is_first, sizes)) == 1 and hot_keys.is_first("key")
+    assert hot_keys.whole("key") == "key" and hot_keys.split(b"key", 0) != b"key"
 
 
 SIZES = {"large": 500, "small": 5, "lonely": 3}

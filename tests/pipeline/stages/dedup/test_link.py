@@ -25,7 +25,7 @@ def test_one_per_bucket_keeps_every_other_link_of_a_chain(tmp_path: Path) -> Non
     section = {"threshold": 0.9, "recall": 0.999, "permutations": 256, "cluster": "bucket"}
     rows = run(tmp_path, [*chain, *apart], **section)
     kept = {row["key"] for row in rows["kept"] if row["key"].startswith("c")}
-    together = {frozenset(pair) for pair in seats(tmp_path)}
+    together = {frozenset(pair) for pair in beside_each_other(tmp_path)}
     by_rank, expected = ["c0", "c2", "c1"], set()
     for name in by_rank:
         if not any(frozenset((name, other)) in together for other in expected):
@@ -36,7 +36,7 @@ def test_one_per_bucket_keeps_every_other_link_of_a_chain(tmp_path: Path) -> Non
         assert reason == "duplicate_near" and frozenset((key, detail)) in together
 
 
-def seats(output: Path) -> list[tuple[str, str]]:
+def beside_each_other(output: Path) -> list[tuple[str, str]]:
     """Documents that share a bucket, two by two."""
     buckets: dict[str, set[str]] = {}
     for part in (output / "dedup/seats-0").glob("*.parquet"):
@@ -45,7 +45,7 @@ def seats(output: Path) -> list[tuple[str, str]]:
     return [(a, b) for members in buckets.values() for a in members for b in members if a < b]
 
 
-def test_one_per_bucket_is_the_greedy_choice(tmp_path: Path) -> None:
+def test_one_per_bucket_takes_the_best_first(tmp_path: Path) -> None:
     """Families of variants in many overlapping buckets, against the definition: best first, none beside a kept one."""
     variants = [
         document(f"v{f}{i:02}", text(f"family {f}", 150, changed=range(i * 4 % 60, i * 4 % 60 + 9)), date=i * 7 % 30)
@@ -54,7 +54,7 @@ def test_one_per_bucket_is_the_greedy_choice(tmp_path: Path) -> None:
     ]
     rows = run(tmp_path, variants, cluster="bucket", exact=False, rounds=1, threshold=0.7)
     beside: dict[str, set[str]] = {}
-    for a, b in seats(tmp_path):
+    for a, b in beside_each_other(tmp_path):
         beside.setdefault(a, set()).add(b)
         beside.setdefault(b, set()).add(a)
     expected: set[str] = set()
