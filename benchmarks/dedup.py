@@ -48,10 +48,10 @@ import xxhash
 from datasketch import MinHash
 from dedup_peers import NGRAM, PERMUTATIONS, Spent, rate, watch
 
+from weft.schemas.parameters import Similarity
 from weft.schemas.records import Document, hash_bucket, hash_unit
 from weft.schemas.tables import DOCUMENTS, PAIRS
-from weft.transforms.dedup import minhash
-from weft.transforms.dedup.shingles import Scheme
+from weft.transforms.dedup import minhash, shingles
 from weft.transforms.io.parquet import write_table
 
 PAIRS_COMPARED, FILES, WORKERS, COPY_EVERY = 400, 8, 2, 5
@@ -59,6 +59,7 @@ SIZES = {"4.7 KB": (4_700, 200), "1 KB": (1_000, 800)}  # characters, documents
 LEVELS = (1.0, 0.95, 0.9, 0.85, 0.8)  # similarity of a copy to its original
 SHORTEST, SPREAD = 1_000, 14  # characters of the shortest document, and times that of the longest
 GROWTH = (10_000, 20_000, 40_000, 80_000, 160_000)
+SIMILARITY = Similarity(ngram=NGRAM, permutations=PERMUTATIONS)
 PEERS = str(Path(__file__).with_name("dedup_peers.py"))
 
 
@@ -124,11 +125,11 @@ def _generate(name: str, length: int) -> str:
 
 
 def by_weft(texts: Sequence[str]) -> list[Any]:
-    return [np.frombuffer(signed, "<u4") for signed in minhash.sign(texts, Scheme(ngram=NGRAM), PERMUTATIONS)]
+    return [np.frombuffer(signed, "<u4") for signed in minhash.sign(texts, SIMILARITY)]
 
 
 def weft_shingles(text: str) -> list[bytes]:
-    words = minhash.words(text)
+    words = shingles.words(text)
     return [b" ".join(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1)]
 
 

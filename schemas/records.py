@@ -182,6 +182,10 @@ class Cluster(NamedTuple):
     how: str  # "url", "exact", "images", "near"; for the kept document, how its closest duplicate was found
 
 
+# Where a sketch comes from: the higher one wins.
+OWN, EARLIER_DROPPED, EARLIER_KEPT = 0, 1, 2
+
+
 class Sketch(NamedTuple):
     """What dedup has to know of a document: narrow enough to be shuffled where its texts are not."""
 
@@ -196,10 +200,12 @@ class Sketch(NamedTuple):
     text_key: str  # hash of the normalised text, of the image list where there is none, "" where there is neither
     images_key: str  # hash of the image list, "" for fewer than two images or where the rule is off
     contaminated: str  # which evaluation text it holds, "" for none
-    age: int  # 0 for this run's own; of an earlier run, 2 where it was kept and 1 where it was dropped
-    how: str  # how an earlier run dropped it
-    signature: bytes  # MinHash values, b"" for a document without words
-    shingles: bytes  # distinct shingle hashes, where candidates are compared by them
+    # OWN, or what an earlier run did with it. No file says it: it follows from where a sketch is read. (Its place on
+    # disk is the column `age`, which is 0 everywhere.)
+    origin: int = OWN
+    how: str = ""  # how an earlier run dropped it
+    signature: bytes = b""  # MinHash values; empty for a document without words
+    shingles: bytes = b""  # distinct shingle hashes, where candidates are compared by them
 
 
 class KeptRow(NamedTuple):

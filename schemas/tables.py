@@ -91,7 +91,7 @@ SKETCHES = pa.schema(  # dedup's own notes, one file per file of documents
         ("text_key", pa.string()),
         ("images_key", pa.string()),
         ("contaminated", pa.string()),
-        ("age", pa.int64()),
+        ("age", pa.int64()),  # Sketch.origin, 0 in every file
         ("how", pa.string()),
         ("signature", pa.binary()),
         ("shingles", pa.binary()),

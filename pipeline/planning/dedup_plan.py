@@ -25,11 +25,12 @@ import apache_beam as beam
 from weft.pipeline.run.context import Context
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import Sketch, hash_unit
+from weft.schemas.records import Document, Sketch, hash_unit
 from weft.schemas.tables import DOCUMENTS, PAIRS
-from weft.transforms.dedup import minhash, rules
+from weft.transforms.dedup import minhash
 from weft.transforms.dedup.lsh import WINDOW, Signed, band_records, bucket_pairs
-from weft.transforms.dedup.rules import RULES
+from weft.transforms.dedup.rules import RULES, equal_rules
+from weft.transforms.dedup.sketches import content, sketches, unsigned
 from weft.transforms.io import files, parquet
 
 SAMPLE = 4_000  # documents
@@ -70,7 +71,7 @@ class Plan:
         rate = self.documents / self.core_seconds if self.core_seconds else 0.0
         yield f"core-hours: {self.core_seconds / 3600:,.2f} ({rate:,.0f} documents a second and core, on this machine)"
         if self.how:
-            cut = f"cut at {self.how.cut:.3f}" if self.how.cut else "no cut"
+            cut = f"cut at {self.how.least:.3f}" if self.how.least else "no cut"
             yield f"near-duplicates: {self.how.bands} bands of {self.how.rows} rows, {cut}; found by similarity:"
             points = [point for point in minhash.curve(self.how, self.permutations) if point[0] >= 0.4]
             yield "   " + "".join(f"{similarity:>7.2f}" for similarity, _ in points)
@@ -94,8 +95,8 @@ def make(output: str, config: Config, documents: int = 0) -> Plan:
     rows = _sample(paths, min(1.0, SAMPLE / present))
     section = dataclasses.replace(config.dedup, index="")
     config = dataclasses.replace(config, dedup=section)
-    how = rules.bands(section) if section.near else None
-    found = list(rules.sketches(rows, section))
+    how = minhash.bands_for(section) if section.near else None
+    found = list(sketches(map(content, rows), section))
     total = documents or present
     half = len(rows) // 2
     each = (_seconds(rows, config) - _seconds(rows[:half], config)) / max(len(rows) - half, 1)
@@ -112,35 +113,33 @@ def size(count: float) -> str:
     return ""
 
 
-def _sample(paths: Sequence[str], share: float) -> list[dict[str, Any]]:
+def _sample(paths: Sequence[str], share: float) -> list[Document]:
     """Documents that hash smallest, in an order of their own, so that any half of them is a sample too."""
     wanted = []
     for path in paths:
-        for row in parquet.read_rows(path, DOCUMENTS.names):
-            draw = hash_unit(row["doc_id"], "plan")
+        for document in parquet.read(path, Document):
+            draw = hash_unit(document.doc_id, "plan")
             if draw < share:
-                wanted.append((draw, row["doc_id"], row))
-    return [row for _, _, row in sorted(wanted, key=lambda item: item[:2])]
+                wanted.append((draw, document.doc_id, document))
+    return [document for _, _, document in sorted(wanted, key=lambda item: item[:2])]
 
 
 def steps(found: Sequence[Sketch], config: Config, how: minhash.Bands | None, scale: float) -> Iterator[Step]:
     """The shuffles of a run over `scale` times as many documents as these."""
     section = config.dedup
     coder = beam.coders.registry.get_coder(Sketch)
-    narrow = [s._replace(signature=b"", shingles=b"") for s in found]
+    narrow = [unsigned(s) for s in found]
     narrow_bytes = _mean(len(coder.encode(s)) for s in narrow)
     whole_bytes = _mean(len(coder.encode(s)) for s in found)
     id_bytes = _mean(len(s.doc_id) for s in found) + 2
     count = len(found) * scale
     yield Step("same record", count, narrow_bytes + id_bytes, 1)
-    switches = {"url": section.url, "exact": section.exact, "images": section.image_sets}
-    for rule in RULES:
-        if switches.get(rule):
-            keys = [getattr(s, RULES[rule]) for s in found if getattr(s, RULES[rule])]
-            most = max(Counter(keys).values(), default=0)
-            largest = most * scale if most > 1 else 1  # one in a sample may be the only one
-            yield Step(f"same {rule}, best", len(keys) * scale, narrow_bytes + id_bytes, largest)
-            yield Step(f"same {rule}, others", len(keys) * scale, 2 * id_bytes, largest)
+    for rule in equal_rules(section):
+        keys = [getattr(s, RULES[rule]) for s in found if getattr(s, RULES[rule])]
+        most = max(Counter(keys).values(), default=0)
+        largest = most * scale if most > 1 else 1  # one in a sample may be the only one
+        yield Step(f"same {rule}, best", len(keys) * scale, narrow_bytes + id_bytes, largest)
+        yield Step(f"same {rule}, others", len(keys) * scale, 2 * id_bytes, largest)
     if how:
         signed = [Signed(s.doc_id, False, s.signature, s.shingles) for s in found if s.signature]
         yield Step("signatures", 2 * len(signed) * scale, (narrow_bytes + whole_bytes) / 2 + id_bytes, 2)
@@ -161,13 +160,12 @@ def steps(found: Sequence[Sketch], config: Config, how: minhash.Bands | None, sc
     yield Step("written", count, 4 * id_bytes, count / max(section.buckets, 1))
 
 
-def _seconds(rows: Sequence[dict[str, Any]], config: Config) -> float:
+def _seconds(documents: Sequence[Document], config: Config) -> float:
     """CPU seconds of the stage on these documents."""
     from weft.pipeline.stages.dedup import stage
 
     with tempfile.TemporaryDirectory() as home, contextlib.redirect_stderr(io.StringIO()):
-        table = [tuple(row[name] for name in DOCUMENTS.names) for row in rows]
-        parquet.write_table(f"{home}/documents/sample.parquet", table, DOCUMENTS)
+        parquet.write_table(f"{home}/documents/sample.parquet", documents, DOCUMENTS)
         parquet.write_table(f"{home}/pairs/sample.parquet", [], PAIRS)
         flags = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
         begun = time.process_time()

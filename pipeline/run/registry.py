@@ -56,7 +56,7 @@ class Stage:
 def _dedup_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
     if not config.dedup.index:
         return {}
-    return {"against": index.against(config.dedup, index.run_name([path for path, _ in inputs]))}
+    return {"against": index.against(config.dedup.index, index.run_name([path for path, _ in inputs]))}
 
 
 def _fetch_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:

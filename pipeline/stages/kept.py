@@ -35,7 +35,7 @@ class KeptDocuments(beam.PTransform):
     Args:
         record: a NamedTuple of columns of documents/, `doc_id`, `warc_file` and `warc_offset` among them; lines are cut
             from `texts` where it has them. See `parquet.read`.
-        kept: rows of kept/ where they are not on disk yet.
+        kept: rows of kept/ where they are not on disk yet; then cuts/ is not either, and texts are whole.
     """
 
     ctx: Context
@@ -54,7 +54,7 @@ class KeptDocuments(beam.PTransform):
             )
         )
         dedup = ctx.config.dedup
-        if "texts" in self.record._fields and (dedup.lines_once or dedup.lines_per_host):  # type: ignore[attr-defined]
+        if self.kept is None and "texts" in self.record._fields and (dedup.lines_once or dedup.lines_per_host):  # type: ignore[attr-defined]
             cuts = begin | "Cuts" >> repeated_lines.Cuts(ctx.table("cuts"))
             places = {"places": places, "cuts": cuts} | "JoinCuts" >> beam.CoGroupByKey() | beam.FlatMap(_with_cuts)
         else:

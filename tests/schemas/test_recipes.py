@@ -10,7 +10,7 @@ import pytest
 
 import weft.schemas.config as configuration
 from weft.schemas.config import RECIPES, Config
-from weft.transforms.dedup.rules import bands
+from weft.transforms.dedup.minhash import bands_for
 from weft.transforms.score import image_scores
 from weft.transforms.score.clip_models import validate
 
@@ -30,7 +30,7 @@ def test_each_loads_into_something_that_can_be_run(name):
     config = configuration.load(recipe=name)
     image_scores.check(config.score, config.pack)
     validate(config.score)  # a model and a tag that open_clip knows; loads nothing
-    assert bands(config.dedup)
+    assert bands_for(config.dedup)
     assert configuration.load(recipe=name, overrides=["score.model=weft-tiny", "score.pretrained="]).recipe == name
     described = configuration.recipes()[name]
     assert 20 < len(described) < 125
@@ -92,8 +92,8 @@ def test_thresholds_are_those_of_the_source(name, key, value):
 
 
 def test_finewebs_bands_are_finewebs():
-    found = bands(configuration.load(recipe="fineweb").dedup)
-    assert (found.bands, found.rows, found.cut) == (14, 8, 0.0)
+    found = bands_for(configuration.load(recipe="fineweb").dedup)
+    assert (found.bands, found.rows, found.least) == (14, 8, 0.0)
 
 
 def test_the_page_says_what_the_files_say():

@@ -1,10 +1,10 @@
 """Connected components of a graph too large for one machine: edges → stars around each component's smallest node.
 
 Alternating large-star and small-star (Kiveris et al., "Connected Components in MapReduce and Beyond", SoCC 2014):
-each round links every node closer to the smallest one it knows of, until every component is a star. Beam has no
-loops, so a number of rounds is unrolled in one job, which also counts the nodes that are not where they belong yet;
-while there are any, the driver runs another job on the edges of the last. Graphs of near-duplicates are shallow: one
-job is enough for them, and a chain of a thousand documents takes a few.
+each round links every node to the smallest one that it or a neighbour knows of, until every component is a star. Beam
+has no loops, so a number of rounds is unrolled in one job, which also counts the nodes that are not where they belong
+yet; while there are any, another job can go on with its edges. Graphs of near-duplicates are shallow: one job of three
+rounds is enough for them, and a chain of a thousand documents takes a few.
 
 A node with very many neighbours is split (beam/hot_keys.py); the smallest of them, which all parts have to know, is
 found by a combiner and handed to each.
@@ -46,10 +46,10 @@ def small_star(node: str, smaller: Iterable[str]) -> Iterator[Edge]:
 
 @dataclasses.dataclass
 class Stars(beam.PTransform):
-    """(node, node) in any order → ((child, parent) after some rounds, number of nodes that are not settled yet).
+    """(node, node) in any order → ((child, parent) after some rounds, one number: of nodes that are not settled yet).
 
-    Where the second output's one element is 0, the first is (node, smallest node of its component) for every node
-    but the smallest ones.
+    Where that number is 0, the first output is (node, smallest node of its component) for every node but the smallest
+    ones.
 
     Args:
         rounds: of large-star and small-star; 1 or more.
@@ -84,20 +84,32 @@ class _Star(beam.PTransform):
     most: int
 
     def expand(self, edges: beam.PCollection[Edge]) -> beam.PCollection[Edge]:
-        hot_nodes = beam.pvalue.AsDict(edges | "Hot" >> hot_keys.HotKeys(self.most))
+        hot = edges | "Hot" >> hot_keys.HotKeys(self.most)
         smallest = (
             edges
-            | "OfHot" >> beam.Filter(lambda e, parts: e[0] in parts, hot_nodes).with_output_types(Edge)
+            | "OfHot" >> beam.Filter(lambda e, parts: e[0] in parts, beam.pvalue.AsDict(hot)).with_output_types(Edge)
             | "Smallest" >> beam.CombinePerKey(min)
         )
         return (
             edges
-            | "Place"
-            >> beam.Map(
-                lambda e, parts: (hot_keys.place(e[0], e[1], parts.get(e[0])), e[1]), hot_nodes
-            ).with_output_types(Edge)
-            | "Neighbours" >> beam.GroupByKey()
+            | "Neighbours" >> hot_keys.GroupInParts(hot=hot)
             | "Link" >> beam.FlatMap(_link, self.link, beam.pvalue.AsDict(smallest)).with_output_types(Edge)
+        )
+
+
+@dataclasses.dataclass
+class Labels(beam.PTransform):
+    """Edges that Stars made → (node, label), one a node: equal labels are one component.
+
+    Where all is settled a label is the component's smallest node, and each component has one. Where it is not, a
+    component may have several labels, but none is shared with another component.
+    """
+
+    def expand(self, edges: beam.PCollection[Edge]) -> beam.PCollection[tuple[str, str]]:
+        return (
+            edges
+            | "Parents" >> beam.FlatMap(lambda e: (e, (e[1], e[1]))).with_output_types(tuple[str, str])
+            | "Smallest" >> beam.CombinePerKey(min)
         )
 
 

@@ -91,12 +91,12 @@ class Evaluation:
         """What the document has in common with the evaluation; None where that is less than `hits`.
 
         Args:
-            tokens: the document's words, from weft.transforms.dedup.minhash.words.
+            tokens: the document's words, from shingles.words.
             hits: least number of different runs.
             window: words of the document inside which all of them stand, from first to last word; 0 is anywhere.
 
         Raises:
-            ConfigError: what nothing, or everything, would satisfy.
+            ConfigError: `hits` below 1, or a window too small for one run.
         """
         if hits < 1 or window < 0 or 0 < window < self.ngram:
             raise ConfigError(
@@ -139,7 +139,7 @@ class Evaluation:
 
 @lru_cache(maxsize=2)
 def load(paths: tuple[str, ...], ngram: int) -> Evaluation:
-    """The evaluation in files, directories (all that is below) and globs; kept, as every worker needs it often.
+    """The evaluation in files, directories (all that is below) and globs; kept in memory for the next call.
 
     On object stores a directory is said as a glob.
 
@@ -195,9 +195,9 @@ def _runs(tokens: list[bytes], sizes: tuple[int, ...]) -> Iterator[tuple[int, Ha
 def _densest(matches: list[_Match], window: int) -> tuple[int, _Match]:
     """The number of different runs in the span of so many words that has most of them, and the first run there.
 
-    Spans end where a run ends. As no run is longer than the window, one that begins before the span ends within it, so
-    it has been counted in before it is counted out; and one that begins first in a span but ends behind it makes the
-    span in which it ends a better one.
+    It is enough to look at spans that end where a run ends: any other can be moved back to such an end without losing
+    a run. As no run is longer than the window, a run that begins before the span has ended by then, so that it has been
+    counted in before it is counted out.
     """
     by_start = sorted(matches)
     inside: Counter[int] = Counter()

@@ -15,14 +15,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from weft.schemas.config import Dedup
-from weft.schemas.parameters import ConfigError
-from weft.schemas.records import Sketch, stable_id
+from weft.schemas.parameters import ConfigError, Similarity
+from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch, stable_id
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.rules import Drop
 from weft.transforms.io import files, parquet
-
-_DROPPED, _KEPT = 1, 2  # Sketch.age
 
 
 def run_name(inputs: Sequence[str]) -> str:
@@ -30,47 +27,51 @@ def run_name(inputs: Sequence[str]) -> str:
     return stable_id("run", *sorted(inputs))
 
 
-def header(config: Dedup) -> dict[str, Any]:
-    """What two runs must have in common."""
+def header(similarity: Similarity) -> dict[str, Any]:
+    """What signatures are made by, which two runs must have in common."""
     return {
         "what": "weft dedup index",
         "normalisation": shingles.NORMALISATION,
-        "unit": config.unit,
-        "ngram": config.ngram,
-        "hasher": config.hasher,
-        "permutations": config.permutations,
+        "unit": similarity.unit,
+        "ngram": similarity.ngram,
+        "hasher": similarity.hasher,
+        "permutations": similarity.permutations,
         "seed": minhash.SEED,
-        "shingles": config.cluster == "verified" and config.verify == "exact",
+        "shingles": similarity.cluster == "verified" and similarity.verify == "exact",
     }
 
 
-def check(config: Dedup) -> None:
-    """Raise ConfigError where the configured index was made by other means than the configured ones."""
-    path = files.join(config.index, "header.json")
+def check(directory: str, similarity: Similarity) -> None:
+    """Compare the index with what this run makes.
+
+    Raises:
+        ConfigError: it is no index, or its signatures were made by other means.
+    """
+    path = files.join(directory, "header.json")
     if not files.exists(path):
         return
     try:
         found = json.loads(files.read_bytes(path))
     except ValueError:
         found = None
-    wanted = header(config)
+    wanted = header(similarity)
     if not isinstance(found, dict) or found.get("what") != wanted["what"]:
-        raise ConfigError(f"{config.index} is not a dedup index: its header.json says something else")
+        raise ConfigError(f"{directory} is not a dedup index: its header.json says something else")
     other = [f"{key} = {found.get(key)!r}, not {value!r}" for key, value in wanted.items() if found.get(key) != value]
     if other:
-        raise ConfigError(f"the index {config.index} was made with {'; '.join(other)}: use another dedup.index")
+        raise ConfigError(f"the index {directory} was made with {'; '.join(other)}: use another dedup.index")
 
 
-def against(config: Dedup, own: str) -> list[str]:
+def against(directory: str, own: str) -> list[str]:
     """Names of the runs in the index that run `own` is compared with, sorted."""
-    mine = _run(config.index, own)
+    mine = _run(directory, own)
     if mine:
         return list(mine["against"])
-    found = {path.split("/")[-2] for path, _ in files.listing(files.join(config.index, "*", "run.json"))}
+    found = {path.split("/")[-2] for path, _ in files.listing(files.join(directory, "*", "run.json"))}
     return sorted(found - {own})
 
 
-def parts(config: Dedup, runs: Sequence[str]) -> list[str]:
+def parts(directory: str, runs: Sequence[str]) -> list[str]:
     """Files of the named runs.
 
     Raises:
@@ -78,38 +79,36 @@ def parts(config: Dedup, runs: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for name in runs:
-        run = _run(config.index, name)
+        run = _run(directory, name)
         if run is None:
-            raise ConfigError(f"the index {config.index} has lost run {name}, which this one was compared with")
-        found += [files.join(config.index, name, part) for part in run["parts"]]
+            raise ConfigError(f"the index {directory} has lost run {name}, which this one was compared with")
+        found += [files.join(directory, name, part) for part in run["parts"]]
     return found
 
 
 def read(path: str) -> Iterator[Sketch]:
     """Sketches of one file of the index."""
-    for row in parquet.read_rows(path):
-        row["age"] = _DROPPED if row["how"] else _KEPT
-        row.pop("kept_id")
-        yield Sketch(**row)
+    for sketch in parquet.read(path, Sketch):
+        yield sketch._replace(origin=EARLIER_DROPPED if sketch.how else EARLIER_KEPT)
 
 
 def drops(path: str) -> Iterator[Drop]:
     """What the runs before dropped: an earlier run's document is not always what is kept."""
-    for row in parquet.read_rows(path, ("doc_id", "kept_id", "how")):
-        if row["how"]:
-            yield row["doc_id"], (row["kept_id"], row["how"])
+    for drop in parquet.read(path, Drop):
+        if drop.how:
+            yield drop
 
 
-def finish(config: Dedup, own: str, runs: Sequence[str], buckets: int) -> None:
+def finish(directory: str, similarity: Similarity, own: str, runs: Sequence[str], buckets: int) -> None:
     """Say that run `own` has written its parts."""
-    head = files.join(config.index, "header.json")
+    head = files.join(directory, "header.json")
     if not files.exists(head):
-        files.write_atomic(head, json.dumps(header(config), sort_keys=True) + "\n")
+        files.write_atomic(head, json.dumps(header(similarity), sort_keys=True) + "\n")
     names = [parquet.part_name(bucket, buckets) for bucket in range(buckets)]
     value = json.dumps({"parts": names, "against": list(runs)}, sort_keys=True)
-    files.write_atomic(files.join(config.index, own, "run.json"), value + "\n")
+    files.write_atomic(files.join(directory, own, "run.json"), value + "\n")
 
 
-def _run(index: str, name: str) -> dict[str, Any] | None:
-    path = files.join(index, name, "run.json")
+def _run(directory: str, name: str) -> dict[str, Any] | None:
+    path = files.join(directory, name, "run.json")
     return json.loads(files.read_bytes(path)) if files.exists(path) else None

@@ -9,8 +9,8 @@ for bit datasketch's.
 
 Peers choose bands where false positives and false negatives balance, which at a "threshold" of 0.8 finds 40 % of the
 pairs that are 0.8 similar. Here `recall` is what it says: the share of pairs at `threshold` that are found in the end,
-after candidates have been compared. `choose` looks for the sharpest bands and the highest cut that reach it, and
-`found` gives the chance at any other similarity.
+after candidates have been compared. `choose` looks for the sharpest bands and the highest least similarity that
+reach it, and `found` gives the chance at any other similarity.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, Similarity
 from weft.transforms.dedup import shingles
-from weft.transforms.dedup.shingles import Hashes, Scheme, words
-
-__all__ = ["Bands", "band_keys", "choose", "estimate", "found", "jaccard", "sign", "words"]
+from weft.transforms.dedup.shingles import Hashes
 
 SEED = 1  # datasketch's default
 KEY_BYTES = 10  # of a band key
@@ -36,16 +34,17 @@ _COLUMNS = 16_384  # and a whole batch fits in the columns: a row is cut at few 
 _MAX = np.uint32(0xFFFFFFFF)
 
 
-def sign(texts: Sequence[str], scheme: Scheme, permutations: int) -> list[bytes]:
-    """MinHash signatures, `permutations` values of 4 little-endian bytes each; b"" for a text without a word."""
-    return sign_normalised([shingles.normalise(text) for text in texts], scheme, permutations)
+def sign(texts: Sequence[str], similarity: Similarity) -> list[bytes]:
+    """MinHash signatures of `permutations` values, 4 little-endian bytes each; b"" for a text without a word.
 
-
-def sign_normalised(normalised: Sequence[bytes], scheme: Scheme, permutations: int) -> list[bytes]:
-    """`sign` for texts that `shingles.normalise` has seen."""
+    >>> one, other = sign(["to be or not to be", "To be, or not to be?"], Similarity(permutations=64))
+    >>> len(one), one == other
+    (256, True)
+    """
+    normalised = [shingles.normalise(text) for text in texts]
     signed: list[bytes] = []
     for part in shingles.batches(normalised):
-        signed += signatures(*shingles.shingles(normalised[part], scheme), permutations)
+        signed += signatures(*shingles.shingles(normalised[part], similarity), similarity.permutations)
     return signed
 
 
@@ -98,33 +97,33 @@ class Bands:
     Attributes:
         bands: documents that agree in all rows of one of these are candidates.
         rows: signature values in a band.
-        cut: candidates of at least this similarity are duplicates; 0 where candidates are not compared.
-        exact: whether the cut is on the Jaccard similarity itself and not on the signatures' estimate.
+        least: candidates of at least this similarity are duplicates; 0 where candidates are not compared.
+        exact: whether `least` is of the Jaccard similarity itself and not of the signatures' estimate of it.
     """
 
     bands: int
     rows: int
-    cut: float
+    least: float
     exact: bool = False
 
 
 def found(similarity: float, how: Bands, permutations: int) -> float:
-    """P(a pair of this Jaccard similarity shares a band and passes the cut).
+    """The chance that a pair of this Jaccard similarity shares a band and, compared, is similar enough.
 
-    The two are not independent: both rest on the same values. With s the similarity, the number of equal values in a
+    The two are not independent, as both rest on the same values. With s the similarity, the number of equal values in a
     band is binomial (rows, s) and the bands are independent of each other; so P(no band full, m values equal) is
     a convolution of `bands` truncated binomials and one of the values outside the bands.
     """
     candidate = 1.0 - (1.0 - similarity**how.rows) ** how.bands
-    if how.exact or how.cut <= 0:
-        return candidate if similarity >= how.cut else 0.0
+    if how.exact or how.least <= 0:
+        return candidate if similarity >= how.least else 0.0
     band = _binomial(how.rows, similarity)
     band[-1] = 0.0  # not full
     missed = _binomial(permutations - how.bands * how.rows, similarity)
     for _ in range(how.bands):
         missed = np.convolve(missed, band)
     missed = np.pad(missed, (0, permutations + 1 - len(missed)))
-    passing = np.arange(permutations + 1) / permutations >= how.cut
+    passing = np.arange(permutations + 1) / permutations >= how.least
     return float(np.clip((_binomial(permutations, similarity) - missed)[passing].sum(), 0.0, 1.0))
 
 
@@ -133,16 +132,27 @@ def curve(how: Bands, permutations: int) -> list[tuple[float, float]]:
     return [(step / 20, round(found(step / 20, how, permutations), 4)) for step in range(21)]
 
 
-def choose(threshold: float, recall: float, permutations: int, compared: str = "signature") -> Bands:
-    """Bands, rows and cut that find `recall` of the pairs at `threshold` and as little as can be below.
+def bands_for(similarity: Similarity) -> Bands:
+    """How candidates are found and compared.
 
-    Bands for which candidates alone would have half the misses: for a number of rows the fewest bands that reach it
-    are the best; among those pairs the one with the smallest area under the curve from 0 to the threshold wins (the
-    false positives of datasketch's optimiser). Then the highest cut that leaves the recall. Where candidates are not
-    compared by signatures, the bands have all the misses to themselves.
+    Raises:
+        ConfigError: no bands reach the recall.
+    """
+    compared = similarity.verify if similarity.cluster == "verified" else ""
+    return choose(similarity.threshold, similarity.recall, similarity.permutations, compared)
+
+
+def choose(threshold: float, recall: float, permutations: int, compared: str = "signature") -> Bands:
+    """Bands, rows and least similarity that find `recall` of the pairs at `threshold` and as few as can be below it.
+
+    Of the pairs that may be missed, half may be missed by the bands: for each number of rows, the fewest bands that
+    keep to that; of these choices the one with the smallest area under the curve from 0 to the threshold (the false
+    positives of datasketch's optimiser). The other half may fail the comparison: the highest least similarity that
+    leaves the recall. Where signatures are not compared, the bands may miss all that may be missed.
 
     Args:
-        compared: "signature", "exact" (the cut is `threshold`) or "" (no cut).
+        compared: what candidates are compared by: "signature", "exact" (their least similarity is then `threshold`) or
+            "" where they are not.
 
     Raises:
         ConfigError: no bands can do it with so many permutations, or a value makes no sense.
@@ -160,12 +170,12 @@ def choose(threshold: float, recall: float, permutations: int, compared: str = "
             "raise dedup.permutations or dedup.threshold, or lower dedup.recall"
         )
     if not by_signature:
-        return Bands(*best, cut=threshold if compared else 0.0, exact=bool(compared))
+        return Bands(*best, least=threshold if compared else 0.0, exact=bool(compared))
     for equal in range(round(threshold * permutations), 0, -1):
-        how = Bands(*best, cut=equal / permutations)
+        how = Bands(*best, least=equal / permutations)
         if found(threshold, how, permutations) >= recall:
             return how
-    return Bands(*best, cut=0.0)
+    return Bands(*best, least=0.0)
 
 
 def _sharpest(threshold: float, recall: float, permutations: int) -> tuple[int, int] | None:

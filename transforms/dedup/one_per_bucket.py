@@ -1,18 +1,20 @@
 """One document a bucket: near-duplicates dropped only for a kept document that shares a band with them.
 
 Connected components drop C for the sake of A where A is like B and B like C, though A and C may have little in common.
-Here the documents of all buckets are taken from the best to the worst, and one is kept unless a kept one stands in
-a bucket of its own already: a largest set, by rank, with at most one document of every bucket (as LLM360 proposed for
-TxT360 in 2026, who keep a maximum set). Nothing is compared, and a chain keeps every other link.
+Here the documents of all buckets are taken from the best to the worst, and each is kept unless one that was kept before
+shares a bucket with it. So at most one document of every bucket stays, nothing is compared, and a chain keeps every
+other link. (LLM360 proposed one document a bucket for TxT360 in 2026; they keep as many as can be.)
 
-The greedy order needs no single worker: a document that is the best of all its buckets is kept whatever the others
-are (Luby 1986), and decides its buckets. What is undecided after a number of such rounds goes on in another job.
+That order needs no single worker: a document that is the best of all its buckets is kept whatever the others are (Luby
+1986), and whoever shares one of them is dropped. These two steps are a round; what is undecided after a number of
+rounds can go on in another job.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 import apache_beam as beam
@@ -20,15 +22,15 @@ import apache_beam as beam
 from weft.schemas.records import Sketch
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup import minhash
-from weft.transforms.dedup.lsh import Member, Signed, band_records, place_member
+from weft.transforms.dedup.lsh import InBucket, Signed, band_records
 from weft.transforms.dedup.minhash import Bands
-from weft.transforms.dedup.rules import Best, Drop, Policy
+from weft.transforms.dedup.rules import CountAndBest, Drop, Policy
 
-Seat = tuple[str, Sketch]  # a bucket and a document that stands in it
+Standing = tuple[str, Sketch]  # a bucket and a document that stands in it
 
 
 @dataclasses.dataclass
-class Seats(beam.PTransform):
+class SharedBuckets(beam.PTransform):
     """Signed → (doc_id, bucket) of all buckets with two documents or more."""
 
     how: Bands
@@ -37,53 +39,53 @@ class Seats(beam.PTransform):
     def expand(self, documents: beam.PCollection[Signed]) -> beam.PCollection[tuple[str, str]]:
         member = tuple[bytes, tuple[bytes, str, bool]]
         records = documents | "Bands" >> beam.FlatMap(band_records, self.how).with_output_types(member)
-        crowded_bands = (
-            records
-            | "Key" >> beam.Map(lambda row: (row[0], row[1][1])).with_output_types(tuple[bytes, str])
-            | "Hot" >> hot_keys.HotKeys(self.most)
-        )
         return (
             records
-            | "Place" >> beam.Map(place_member, beam.pvalue.AsDict(crowded_bands)).with_output_types(member)
-            | "Buckets" >> beam.GroupByKey()
+            | "Buckets" >> hot_keys.GroupInParts(itemgetter(1), self.most)
             | "Shared" >> beam.FlatMap(_shared).with_output_types(tuple[str, str])
         )
 
 
 @dataclasses.dataclass
 class OnePerBucket(beam.PTransform):
-    """Seats → (drops, (doc_id, bucket) of what is not decided after `rounds` rounds)."""
+    """Standings → (drops, (doc_id, bucket) of the documents that are not decided after `rounds` rounds).
+
+    Args:
+        policy: which of two documents is the better one.
+    """
 
     policy: Policy
     rounds: int
 
-    def expand(self, seats: beam.PCollection[Seat]) -> tuple[beam.PCollection[Drop], beam.PCollection[tuple[str, str]]]:
+    def expand(
+        self, standings: beam.PCollection[Standing]
+    ) -> tuple[beam.PCollection[Drop], beam.PCollection[tuple[str, str]]]:
         drops: list[beam.PCollection[Drop]] = []
         for number in range(self.rounds):
-            dropped, seats = seats | f"Round{number}" >> _Round(self.policy)
+            dropped, standings = standings | f"Round{number}" >> _Round(self.policy)
             drops.append(dropped)
-        left = seats | "Left" >> beam.Map(lambda seat: (seat[1].doc_id, seat[0])).with_output_types(tuple[str, str])
+        left = standings | "Left" >> beam.Map(lambda one: (one[1].doc_id, one[0])).with_output_types(tuple[str, str])
         return tuple(drops) | "Drops" >> beam.Flatten(), left
 
 
 @dataclasses.dataclass
 class _Round(beam.PTransform):
-    """Seats → (drops for documents that are the best of all their buckets, the seats of what is still undecided)."""
+    """Standings → (drops for the sake of documents that are the best of all their buckets, what is undecided yet)."""
 
     policy: Policy
 
-    def expand(self, seats: beam.PCollection[Seat]) -> tuple[beam.PCollection[Drop], beam.PCollection[Seat]]:
-        best = seats | "Best" >> beam.CombinePerKey(Best(self.policy))
-        crowded = best | "Crowded" >> beam.FlatMapTuple(
-            lambda bucket, found: [(bucket, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
-        )
+    def expand(
+        self, standings: beam.PCollection[Standing]
+    ) -> tuple[beam.PCollection[Drop], beam.PCollection[Standing]]:
+        best = standings | "Best" >> beam.CombinePerKey(CountAndBest(self.policy))
         beside = {
-            "rows": seats
-            | "Ids" >> beam.Map(lambda seat: (seat[0], seat[1].doc_id)).with_output_types(tuple[str, str]),
+            "rows": standings
+            | "Ids" >> beam.Map(lambda one: (one[0], one[1].doc_id)).with_output_types(tuple[str, str]),
             "one": best
             | "BestId"
             >> beam.MapTuple(lambda bucket, found: (bucket, found[1].doc_id)).with_output_types(tuple[str, str]),
-        } | "Beside" >> hot_keys.Attach(crowded)  # doc_id, the best of one of its buckets
+            "sizes": best | "Sizes" >> beam.MapTuple(lambda bucket, found: (bucket, found[0])),
+        } | "Beside" >> hot_keys.Attach()  # doc_id, the best of one of its buckets
         kept = (
             beside
             | "Rivals" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
@@ -98,23 +100,23 @@ class _Round(beam.PTransform):
         )
         lost = (
             {"rows": by_best, "one": kept}
-            | "Decided" >> hot_keys.Attach(by_best | "Hot" >> hot_keys.HotKeys())
+            | "Decided" >> hot_keys.Attach()
             | "NotItself" >> beam.Filter(lambda row: row[0] != row[1])
             | "Typed" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
             | "OneReason" >> beam.CombinePerKey(min)
         )
         decided = (kept, lost) | "AllDecided" >> beam.Flatten()
-        rows = seats | "ByDocument" >> beam.Map(lambda seat: (seat[1].doc_id, seat)).with_output_types(
+        rows = standings | "ByDocument" >> beam.Map(lambda one: (one[1].doc_id, one)).with_output_types(
             tuple[str, tuple[str, Sketch]]
         )
-        joined = {"seats": rows, "decided": decided} | "Join" >> beam.CoGroupByKey()
+        joined = {"standings": rows, "decided": decided} | "Join" >> beam.CoGroupByKey()
         return (
             joined | "Drop" >> beam.FlatMapTuple(_drop).with_output_types(Drop),
             joined | "Undecided" >> beam.FlatMapTuple(_undecided).with_output_types(tuple[str, Sketch]),
         )
 
 
-def _shared(bucket: tuple[bytes, Iterable[Member]]) -> Iterator[tuple[str, str]]:
+def _shared(bucket: tuple[bytes, Iterable[InBucket]]) -> Iterator[tuple[str, str]]:
     key, members = bucket
     ids = {doc_id for _, doc_id, _ in members}
     if len(ids) > 1 or len(key) > minhash.KEY_BYTES:  # a part of a hot bucket is not alone
@@ -127,12 +129,12 @@ def _is_best_of_all(item: tuple[str, Iterable[str]]) -> bool:
 
 
 def _drop(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Drop]:
-    new = any(not sketch.age for _, sketch in groups["seats"])
+    new = any(not sketch.origin for _, sketch in groups["standings"])
     for kept_id in groups["decided"]:
         if new and kept_id != doc_id:
-            yield doc_id, (kept_id, "near")
+            yield Drop(doc_id, kept_id, "near")
 
 
-def _undecided(_: str, groups: dict[str, Iterable[Any]]) -> Iterator[Seat]:
+def _undecided(_: str, groups: dict[str, Iterable[Any]]) -> Iterator[Standing]:
     if not any(True for _ in groups["decided"]):
-        yield from groups["seats"]
+        yield from groups["standings"]

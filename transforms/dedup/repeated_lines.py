@@ -4,14 +4,14 @@ texts of documents → keys of their lines → numbers of the lines that each do
 
 Two rules, alone or together:
 
-- `once`, C4's (Raffel et al., arXiv 1910.10683; tensorflow_datasets' c4_utils.py): a line stays in one document of the
-  whole corpus, there at its first occurrence alone. The document is the one whose id has the smallest hash.
-- `per_host`, after OBELICS (arXiv 2306.16527), which removes paragraphs that recur within a domain: a line in at least
-  so many documents of one host is that host's boilerplate and goes from all of them. Documents without a host have no
-  boilerplate.
+- `lines_once`, C4's (Raffel et al., arXiv 1910.10683; tensorflow_datasets' c4_utils.py): a line stays in one document
+  of the whole corpus, there at its first occurrence alone. The document is the one whose id has the smallest hash.
+- `lines_per_host`, after OBELICS (arXiv 2306.16527), which removes paragraphs that recur within a domain: a line in
+  at least so many documents of one host is that host's boilerplate and goes from all of them. Documents without a host
+  have no boilerplate.
 
-Each rule looks at all documents whatever the other one says, so a line may lose the one place that `once` would have
-left to it to `per_host`. The rules then need no order, and the answer is the same on every runner.
+Each rule looks at all documents whatever the other one says, so `lines_per_host` may take a line from the one place
+that `lines_once` would have left to it. The rules then need no order, and the answer is the same on every runner.
 
 C4 compares lower-cased lines byte by byte; here case, white space and punctuation are folded (shingles.py).
 A line without a word ("* * *") is equal to nothing.
@@ -29,15 +29,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import apache_beam as beam
 import xxhash
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, RepeatedLineRules
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup.shingles import words
-from weft.transforms.io.parquet import ReadTable
+from weft.transforms.io.parquet import Read
 
 Unit = Literal["line", "paragraph"]
 Keyed = tuple[str, tuple[str, list[bytes]]]  # doc_id, (host, keys of its lines in order)
@@ -57,6 +58,11 @@ def line_key(line: str) -> bytes:
 def line_keys(texts: Iterable[str | None], unit: Unit) -> list[bytes]:
     """Keys of all lines of a document: a key's place in the list is the line's number."""
     return [line_key(line) for line in lines(texts, unit)]
+
+
+def keyed(document: Any, unit: Unit) -> Keyed:
+    """What RepeatedLines takes, of a row with `doc_id`, `url` and `texts`."""
+    return document.doc_id, (_host(document.url), line_keys(document.texts or (), unit))
 
 
 def cut(texts: Iterable[str | None], dropped: Collection[int], unit: Unit) -> list[str | None]:
@@ -79,6 +85,13 @@ def cut(texts: Iterable[str | None], dropped: Collection[int], unit: Unit) -> li
     return left
 
 
+class Cut(NamedTuple):
+    """A row of cuts/."""
+
+    doc_id: str
+    lines: list[int]  # numbers of the lines that the document loses, ascending
+
+
 @dataclasses.dataclass
 class Cuts(beam.PTransform):
     """PBegin → (doc_id, numbers of the lines it loses), from files of the cuts table."""
@@ -87,9 +100,7 @@ class Cuts(beam.PTransform):
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[str, list[int]]]:
         return (
-            begin
-            | "Read" >> ReadTable(self.paths)
-            | "Cut" >> beam.Map(lambda row: (row["doc_id"], row["lines"])).with_output_types(tuple[str, list[int]])
+            begin | "Read" >> Read(self.paths, Cut) | "Cut" >> beam.Map(tuple).with_output_types(tuple[str, list[int]])
         )
 
 
@@ -97,27 +108,23 @@ class Cuts(beam.PTransform):
 class RepeatedLines(beam.PTransform):
     """(doc_id, (host, keys of its lines)), ids unique → (doc_id, numbers of the lines to drop) where there are any.
 
-    Args:
-        once: a line stays in one document of all, at its first place there.
-        per_host: a line in at least so many documents of a host goes from all of them; 0 is off, else 2 or more.
-
     Raises:
-        ConfigError: `per_host` makes no sense.
+        ConfigError: `lines_per_host` is negative or 1.
     """
 
-    once: bool
-    per_host: int
+    rules: RepeatedLineRules
 
     def __post_init__(self) -> None:
-        if self.per_host < 0 or self.per_host == 1:
-            raise ConfigError(f"a line is repeated on a host from 2 documents on (0 is off), not {self.per_host}")
+        least = self.rules.lines_per_host
+        if least < 0 or least == 1:
+            raise ConfigError(f"a line is repeated on a host from 2 documents on (0 is off), not {least}")
 
     def expand(self, documents: beam.PCollection[Keyed]) -> beam.PCollection[tuple[str, list[int]]]:
         dropped: list[beam.PCollection[tuple[str, bytes]]] = []
-        if self.per_host:
+        if self.rules.lines_per_host:
             of_host = documents | "OfHost" >> beam.FlatMap(_host_rows).with_output_types(tuple[bytes, str])
-            dropped.append(of_host | "Boilerplate" >> _Repeated(self.per_host, spare_first=False))
-        if self.once:
+            dropped.append(of_host | "Boilerplate" >> _Repeated(self.rules.lines_per_host, spare_first=False))
+        if self.rules.lines_once:
             of_all = documents | "OfAll" >> beam.FlatMap(_rows).with_output_types(tuple[bytes, str])
             dropped.append(of_all | "NotTheFirst" >> _Repeated(2, spare_first=True))
         if not dropped:
@@ -125,7 +132,7 @@ class RepeatedLines(beam.PTransform):
         return (
             {"document": documents, "dropped": tuple(dropped) | beam.Flatten()}
             | "ByDocument" >> beam.CoGroupByKey()
-            | "Numbers" >> beam.FlatMap(_numbers, self.once).with_output_types(tuple[str, list[int]])
+            | "Numbers" >> beam.FlatMap(_numbers, self.rules.lines_once).with_output_types(tuple[str, list[int]])
         )
 
 
@@ -148,11 +155,11 @@ class _Repeated(beam.PTransform):
             | "Often"
             >> beam.Filter(lambda found: found[1][0] >= least).with_output_types(tuple[bytes, tuple[int, str]])
         )
-        parts = counted | "Parts" >> beam.FlatMapTuple(_parts).with_output_types(tuple[bytes, int])
+        sizes = counted | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0]))
         verdict = counted | "Verdict" >> beam.Map(_verdict).with_output_types(tuple[bytes, tuple[bytes, str]])
         return (
-            {"rows": rows, "one": verdict}
-            | "Attach" >> hot_keys.Attach(parts)
+            {"rows": rows, "one": verdict, "sizes": sizes}
+            | "Attach" >> hot_keys.Attach()
             | "Drop" >> beam.FlatMap(_drop, spare_first).with_output_types(tuple[str, bytes])
         )
 
@@ -174,6 +181,13 @@ class _CountAndFirst(beam.CombineFn):
 
     def extract_output(self, found: tuple[int, str]) -> tuple[int, str]:
         return found
+
+
+def _host(url: str | None) -> str:
+    try:
+        return urlsplit(url or "").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _pieces(text: str, unit: Unit) -> Iterator[tuple[str, bool]]:
@@ -227,11 +241,6 @@ def _host_rows(document: Keyed) -> Iterator[tuple[bytes, str]]:
     if host:
         for key, doc_id in _rows(document):
             yield _host_key(host, key), doc_id
-
-
-def _parts(key: bytes, found: tuple[int, str]) -> Iterator[tuple[bytes, int]]:
-    if found[0] > hot_keys.MOST:
-        yield key, -(-found[0] // hot_keys.MOST)
 
 
 def _verdict(item: tuple[bytes, tuple[int, str]]) -> tuple[bytes, tuple[bytes, str]]:

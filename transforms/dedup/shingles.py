@@ -14,7 +14,6 @@ with datasketch's bit for bit; it is many times slower.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import re
 import unicodedata
@@ -24,6 +23,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from weft.schemas.parameters import Similarity
 
 NORMALISATION = 2  # counts up whenever the words or the hashes of a text change: an index of another version is refused
 BATCH_BYTES = 1 << 16  # of normalised text hashed at once: its arrays of 8 bytes a byte stay in the L2 cache
@@ -59,21 +60,6 @@ _IDEOGRAPH = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
 _IDEOGRAPH_LEADS = tuple(bytes([lead]) for lead in range(0xE3, 0xEA))
 
 
-@dataclasses.dataclass(frozen=True)
-class Scheme:
-    """What two signatures must have in common to be compared.
-
-    Attributes:
-        unit: what a shingle is a run of.
-        ngram: how many of them.
-        hasher: "weft", or "datasketch" for signatures that are bit for bit datasketch's over the same shingles.
-    """
-
-    unit: Literal["word", "char"] = "word"
-    ngram: int = 5
-    hasher: Literal["weft", "datasketch"] = "weft"
-
-
 def normalise(text: str) -> bytes:
     """Words between spaces (one or more): compatibility forms, case and punctuation folded away; UTF-8."""
     raw = _fold_punctuation(text.encode("utf-8", "surrogatepass"))
@@ -105,7 +91,7 @@ def words(text: str) -> list[bytes]:
 
 
 def shingles(
-    normalised: Sequence[bytes], scheme: Scheme, tokenised: Tokens | None = None
+    normalised: Sequence[bytes], similarity: Similarity, tokenised: Tokens | None = None
 ) -> tuple[Hashes, npt.NDArray[np.int64]]:
     """Shingle hashes of texts, one after another, and the number of each text's shingles.
 
@@ -114,14 +100,15 @@ def shingles(
 
     Args:
         normalised: what `normalise` gave.
+        similarity: its `unit`, `ngram` and `hasher` count.
         tokenised: what `tokens` gave for the words of the same texts, where it is at hand.
     """
-    if scheme.hasher == "datasketch":
-        return _strings(normalised, scheme)
-    if tokenised is None or scheme.unit == "char":
-        tokenised = tokens(normalised, scheme.unit)
+    if similarity.hasher == "datasketch":
+        return _strings(normalised, similarity)
+    if tokenised is None or similarity.unit == "char":
+        tokenised = tokens(normalised, similarity.unit)
     hashed, sizes = tokenised
-    return _mix(hashed, sizes, scheme.ngram), np.where(sizes > 0, np.maximum(sizes - scheme.ngram + 1, 1), 0)
+    return _mix(hashed, sizes, similarity.ngram), np.where(sizes > 0, np.maximum(sizes - similarity.ngram + 1, 1), 0)
 
 
 def batches(normalised: Sequence[bytes]) -> Iterator[slice]:
@@ -146,7 +133,7 @@ def tokens(normalised: Sequence[bytes], unit: Literal["word", "char"] = "word") 
     for part in batches(normalised):
         texts = normalised[part]
         if len(texts) == 1 and len(texts[0]) > BATCH_BYTES:
-            pieces = [_hash_words([piece])[0] for piece in _cut(texts[0])]
+            pieces = [_hash_words([piece])[0] for piece in _pieces(texts[0])]
             hashed += pieces
             sizes.append(np.array([sum(map(len, pieces))], np.int64))
         else:
@@ -176,7 +163,7 @@ def _hash_words(texts: Sequence[bytes]) -> tuple[Wide, npt.NDArray[np.int64]]:
     return hashed, np.diff(np.searchsorted(starts, bounds))
 
 
-def _cut(text: bytes) -> Iterator[bytes]:
+def _pieces(text: bytes) -> Iterator[bytes]:
     """Pieces of a long text, cut at spaces; a word longer than a batch is cut into words of that length."""
     start = 0
     while start < len(text):
@@ -229,18 +216,18 @@ def _runs(hashed: Wide, size: int) -> Wide:
     return mixed
 
 
-def _strings(normalised: Sequence[bytes], scheme: Scheme) -> tuple[Hashes, npt.NDArray[np.int64]]:
+def _strings(normalised: Sequence[bytes], similarity: Similarity) -> tuple[Hashes, npt.NDArray[np.int64]]:
     """First four bytes of the SHA-1 of each shingle's text, little-endian: datasketch's `sha1_hash32`."""
-    joint = b" " if scheme.unit == "word" else b""
+    joint = b" " if similarity.unit == "word" else b""
     found: list[int] = []
     counts: list[int] = []
     for text in normalised:
         units: list[bytes] = text.split()
-        if scheme.unit == "char":
+        if similarity.unit == "char":
             units = [c.encode("utf-8", "surrogatepass") for c in b" ".join(units).decode("utf-8", "surrogatepass")]
-        counts.append(max(len(units) - scheme.ngram + 1, 1) if units else 0)
+        counts.append(max(len(units) - similarity.ngram + 1, 1) if units else 0)
         found.extend(
-            int.from_bytes(hashlib.sha1(joint.join(units[i : i + scheme.ngram])).digest()[:4], "little")
+            int.from_bytes(hashlib.sha1(joint.join(units[i : i + similarity.ngram])).digest()[:4], "little")
             for i in range(counts[-1])
         )
     return np.array(found, np.uint32), np.array(counts, np.int64)

@@ -1,5 +1,7 @@
 """What becomes of every document and pair once the duplicates are known: fates, kept rows, clusters.
 
+(sketches, final drops) → SettleDocuments → fates, kept rows, clusters, and verdicts on documents for SettlePairs.
+
 A pair goes with its page, and of pairs with the same id (same picture, same words) on several kept pages one stays.
 Similarities are to the document that is kept in the end: estimated from signatures, or exact where the sketches hold
 whole shingle sets. No worker holds all members of a cluster: each is compared with the kept one by itself, and
@@ -11,11 +13,12 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, KeptRow, Sketch
+from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, KeptRow, PairKey, Sketch
 from weft.transforms.beam import coders, hot_keys
 from weft.transforms.dedup.minhash import estimate, jaccard
 from weft.transforms.dedup.rules import STAGE, Drop
@@ -23,7 +26,7 @@ from weft.transforms.dedup.rules import STAGE, Drop
 _HOWS = ("exact", "images", "url", "near")  # which name the kept document gets where duplicates are equally close
 
 
-class Member(NamedTuple):
+class ClusterMember(NamedTuple):
     """A document of a cluster, and what it is compared by."""
 
     doc_id: str
@@ -33,7 +36,8 @@ class Member(NamedTuple):
     shingles: bytes
 
 
-coders.register(Member)
+for _record in (ClusterMember, Cluster, Fate, KeptRow, PairKey):
+    coders.register(_record)
 _Row = tuple[str, str, float]  # doc_id, how, similarity to the kept one
 _Total = tuple[int, str, float, int, str]  # size, smallest id, then of the closest: -similarity, how, id
 
@@ -47,7 +51,7 @@ class Settled(NamedTuple):
     verdicts: beam.PCollection[tuple[str, str]]  # doc_id, id of the document kept in its place or "" where it is kept
 
 
-def similarity(one: Member, other: Member) -> float:
+def similarity(one: ClusterMember, other: ClusterMember) -> float:
     """Jaccard similarity; 1 for equal texts (or equal pictures, where there is no text)."""
     if one.text_key and one.text_key == other.text_key:
         return 1.0
@@ -58,7 +62,7 @@ def similarity(one: Member, other: Member) -> float:
 
 @dataclasses.dataclass
 class SettleDocuments(beam.PTransform):
-    """(sketches unique by doc_id, this run's and earlier ones', final drops) → Settled, on this run's.
+    """(sketches, one a document, of this run and earlier ones; final drops) → Settled, of this run's documents.
 
     Args:
         most: members of a cluster before it is split.
@@ -71,12 +75,13 @@ class SettleDocuments(beam.PTransform):
         keyed = sketches | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch])
         heads = (
             drops
-            | "Heads" >> beam.Map(lambda drop: drop[1][0]).with_output_types(str)
+            | "Heads" >> beam.Map(lambda drop: drop.kept_id).with_output_types(str)
             | "DistinctHeads" >> beam.Distinct()
             | "KeyHeads" >> beam.Map(lambda doc_id: (doc_id, True)).with_output_types(tuple[str, bool])
         )
-        joined = {"sketch": keyed, "drop": drops, "head": heads} | "Join" >> beam.CoGroupByKey()
-        members = joined | "Members" >> beam.FlatMapTuple(_members).with_output_types(tuple[str, Member])
+        dropped = drops | "Dropped" >> beam.Map(lambda drop: (drop.doc_id, drop)).with_output_types(tuple[str, Drop])
+        joined = {"sketch": keyed, "drop": dropped, "head": heads} | "Join" >> beam.CoGroupByKey()
+        members = joined | "Members" >> beam.FlatMapTuple(_members).with_output_types(tuple[str, ClusterMember])
         return Settled(
             joined | "Fates" >> beam.FlatMapTuple(_fate).with_output_types(Fate),
             joined | "Kept" >> beam.FlatMapTuple(_kept).with_output_types(KeptRow),
@@ -91,20 +96,23 @@ class _Clusters(beam.PTransform):
 
     most: int
 
-    def expand(self, members: beam.PCollection[tuple[str, Member]]) -> beam.PCollection[Cluster]:
-        most = self.most
+    def expand(self, members: beam.PCollection[tuple[str, ClusterMember]]) -> beam.PCollection[Cluster]:
         sizes = (
             members
             | "Ones" >> beam.MapTuple(lambda kept, _: (kept, 1)).with_output_types(tuple[str, int])
             | "Sizes" >> beam.CombinePerKey(sum)
         )
-        crowded = beam.pvalue.AsDict(
-            sizes | "Crowded" >> beam.FlatMapTuple(lambda kept, n: [(kept, -(-n // most))] if n > most else [])
-        )
         compared = (
-            members
-            | "Spread" >> beam.FlatMap(_spread, crowded).with_output_types(tuple[str, Member])
-            | "SameKept" >> beam.GroupByKey()
+            {
+                "rows": members
+                | "Others"
+                >> beam.Filter(lambda item: item[1].doc_id != item[0]).with_output_types(tuple[str, ClusterMember]),
+                "one": members
+                | "Heads"
+                >> beam.Filter(lambda item: item[1].doc_id == item[0]).with_output_types(tuple[str, ClusterMember]),
+                "sizes": sizes,
+            }
+            | "WithKept" >> hot_keys.JoinInParts(attrgetter("doc_id"), self.most)
             | "Compare" >> beam.FlatMapTuple(_compare).with_output_types(tuple[str, tuple[str, str, float]])
         )
         totals = (
@@ -112,71 +120,66 @@ class _Clusters(beam.PTransform):
             | "Each" >> beam.MapTuple(_one).with_output_types(tuple[str, tuple[int, str, float, int, str]])
             | "Totals" >> beam.CombinePerKey(_sum)
         )
-        placed = compared | "Place" >> beam.Map(
-            lambda row, parts: (hot_keys.place(row[0], row[1][0], parts.get(row[0])), row[1]), crowded
-        ).with_output_types(tuple[str, tuple[str, str, float]])
-        copies = totals | "Copies" >> beam.FlatMap(_copies, crowded).with_output_types(
-            tuple[str, tuple[int, str, float, int, str]]
-        )
         return (
-            {"rows": placed, "total": copies}
-            | "JoinTotal" >> beam.CoGroupByKey()
+            {"rows": compared, "one": totals, "sizes": sizes}
+            | "WithTotal" >> hot_keys.JoinInParts(itemgetter(0), self.most)
             | "Rows" >> beam.FlatMapTuple(_cluster_rows).with_output_types(Cluster)
         )
 
 
 @dataclasses.dataclass
 class SettlePairs(beam.PTransform):
-    """((doc_id, pair_id) of every pair, verdicts on documents) → (fates, kept rows).
+    """(PairKey of every pair, verdicts on documents) → (fates, kept rows).
 
     Args:
-        across: drop a pair that an earlier doc_id has too.
+        across: of a pair that stands on several kept pages, keep the one with the smallest doc_id alone.
     """
 
     across: bool
 
     def expand(
-        self, inputs: tuple[beam.PCollection[tuple[str, str]], beam.PCollection[tuple[str, str]]]
+        self, inputs: tuple[beam.PCollection[PairKey], beam.PCollection[tuple[str, str]]]
     ) -> tuple[beam.PCollection[Fate], beam.PCollection[KeptRow]]:
         pairs, verdicts = inputs
-        joined = {"pair": pairs, "verdict": verdicts} | "OnPage" >> beam.CoGroupByKey()
+        on_page = pairs | "ByPage" >> beam.Map(tuple).with_output_types(tuple[str, str])
+        joined = {"pair": on_page, "verdict": verdicts} | "OnPage" >> beam.CoGroupByKey()
         lost = joined | "Lost" >> beam.FlatMapTuple(_lost_pairs).with_output_types(Fate)
-        alive = joined | "Alive" >> beam.FlatMapTuple(_live_pairs).with_output_types(tuple[str, str])
+        alive = joined | "Alive" >> beam.FlatMapTuple(_live_pairs).with_output_types(PairKey)
         if self.across:
-            first = alive | "FirstPage" >> beam.CombinePerKey(_first)
-            crowded = first | "Crowded" >> beam.FlatMapTuple(
-                lambda pair, found: [(pair, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
+            by_pair = alive | "ByPair" >> beam.Map(lambda key: (key.pair_id, key)).with_output_types(
+                tuple[str, PairKey]
             )
-            rows = alive | "Rows" >> beam.MapTuple(lambda pair, doc: (pair, f"{doc}:{pair}")).with_output_types(
-                tuple[str, str]
+            first = (
+                by_pair
+                | "Pages" >> beam.MapTuple(lambda pair, key: (pair, key.doc_id)).with_output_types(tuple[str, str])
+                | "FirstPage" >> beam.CombinePerKey(_first)
             )
-            settled = (
-                {"rows": rows, "one": first}
-                | "SamePair" >> hot_keys.Attach(crowded)
-                | "Settle" >> beam.MapTuple(_in_first).with_output_types(tuple[str, str, str])
-            )
+            settled = {
+                "rows": by_pair,
+                "one": first,
+                "sizes": first | "Sizes" >> beam.MapTuple(lambda pair, found: (pair, found[0])),
+            } | "SamePair" >> hot_keys.Attach(most=hot_keys.MOST)
         else:
-            settled = alive | "AllPages" >> beam.MapTuple(lambda pair, doc: (pair, doc, doc)).with_output_types(
-                tuple[str, str, str]
-            )
+            settled = alive | "AllPages" >> beam.Map(lambda key: (key, (1, key.doc_id)))
         fates = settled | "Fates" >> beam.MapTuple(_pair_fate).with_output_types(Fate)
         kept = (
             settled
-            | "OnlyKept" >> beam.Filter(lambda row: row[1] == row[2]).with_output_types(tuple[str, str, str])
-            | "KeptRows" >> beam.MapTuple(lambda pair, doc, _: KeptRow("pair", f"{doc}:{pair}", doc, "", 0))
+            | "OnlyKept" >> beam.Filter(lambda item: item[0].doc_id == item[1][1])
+            | "KeptRows"
+            >> beam.MapTuple(lambda key, _: KeptRow("pair", str(key), key.doc_id, "", 0)).with_output_types(KeptRow)
         )
         return (lost, fates) | "AllFates" >> beam.Flatten(), kept
 
 
 def _fate(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Fate]:
     for document in groups["sketch"]:
-        if document.age:
+        if document.origin:
             return
         if document.contaminated:
             yield Fate(STAGE, "document", doc_id, DROPPED, "contaminated", document.contaminated)
             return
-    for kept_id, how in groups["drop"]:
-        yield Fate(STAGE, "document", doc_id, DROPPED, f"duplicate_{how}", kept_id)
+    for drop in groups["drop"]:
+        yield Fate(STAGE, "document", doc_id, DROPPED, f"duplicate_{drop.how}", drop.kept_id)
         return
     yield Fate(STAGE, "document", doc_id, KEPT, "", "")
 
@@ -184,46 +187,34 @@ def _fate(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Fate]:
 def _kept(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[KeptRow]:
     if not any(True for _ in groups["drop"]):
         for document in groups["sketch"]:
-            if not document.age and not document.contaminated:
+            if not document.origin and not document.contaminated:
                 yield KeptRow("document", doc_id, doc_id, document.warc_file, document.warc_offset)
 
 
 def _verdict(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, str]]:
     for document in groups["sketch"]:
-        verdict = next((kept_id for kept_id, _ in groups["drop"]), "")
-        if document.age:  # an earlier run has this very record, and its pairs with it
+        verdict = next((drop.kept_id for drop in groups["drop"]), "")
+        if document.origin:  # an earlier run has this very record, and its pairs with it
             verdict = doc_id
         yield doc_id, "contaminated" if document.contaminated else verdict
 
 
-def _members(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Member]]:
+def _members(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, ClusterMember]]:
     for document in groups["sketch"]:
         compared_by = document.text_key, document.signature, document.shingles
-        for kept_id, how in groups["drop"]:
-            yield kept_id, Member(doc_id, how, *compared_by)
+        for drop in groups["drop"]:
+            yield drop.kept_id, ClusterMember(doc_id, drop.how, *compared_by)
         for _ in groups["head"]:
-            yield doc_id, Member(doc_id, "", *compared_by)
+            yield doc_id, ClusterMember(doc_id, "", *compared_by)
 
 
-def _spread(item: tuple[str, Member], crowded: dict[str, int]) -> Iterator[tuple[str, Member]]:
-    """Members to the parts of their cluster, the kept one to all of them."""
-    kept_id, member = item
-    parts = crowded.get(kept_id)
-    if member.doc_id != kept_id or not parts:
-        yield hot_keys.place(kept_id, member.doc_id, parts), member
-    else:
-        for part in range(parts):
-            yield hot_keys.split(kept_id, part), member
-
-
-def _compare(key: str, members: Iterable[Member]) -> Iterator[tuple[str, _Row]]:
+def _compare(key: str, groups: dict[str, Iterable[ClusterMember]]) -> Iterator[tuple[str, _Row]]:
     kept_id = hot_keys.whole(key)
-    kept = next(member for member in members if member.doc_id == kept_id)
-    for member in members:  # a second pass and no list: runners may page a large group from disk
-        if member.doc_id != kept_id:
+    for kept in groups["one"]:  # one
+        for member in groups["rows"]:
             yield kept_id, (member.doc_id, member.how, similarity(member, kept))
-    if key == kept_id or key.endswith(hot_keys.split("", 0)):  # once, in the first part of a split one
-        yield kept_id, (kept_id, "", 1.0)
+        if hot_keys.is_first(key):
+            yield kept_id, (kept_id, "", 1.0)
 
 
 def _one(kept_id: str, row: _Row) -> tuple[str, _Total]:
@@ -238,18 +229,10 @@ def _sum(totals: Iterable[_Total]) -> _Total:
     return sum(total[0] for total in seen), min((total[1] for total in seen), default=""), *closest
 
 
-def _copies(item: tuple[str, _Total], crowded: dict[str, int]) -> Iterator[tuple[str, _Total]]:
-    kept_id, total = item
-    for part in range(crowded.get(kept_id, 0)):
-        yield hot_keys.split(kept_id, part), total
-    if kept_id not in crowded:
-        yield item
-
-
 def _cluster_rows(key: str, groups: dict[str, Iterable[Any]]) -> Iterator[Cluster]:
     """The kept document takes its `how` from its closest duplicate."""
     kept_id = hot_keys.whole(key)
-    for size, smallest, _, closest, _ in groups["total"]:
+    for size, smallest, _, closest, _ in groups["one"]:
         for doc_id, how, near in groups["rows"]:
             yield Cluster(doc_id, smallest, size, kept_id, near, how or _HOWS[closest])
 
@@ -258,7 +241,7 @@ def _lost_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[Fate]
     """Pairs that go with their page, and repeats: a record read twice brings its pairs twice, all alike."""
     verdict = next(iter(groups["verdict"]), None)
     for pair_id, copies in Counter(groups["pair"]).items():
-        key = f"{doc_id}:{pair_id}"
+        key = str(PairKey(doc_id, pair_id))
         for copy in range(2, copies + 1):
             yield Fate(STAGE, "pair", f"{key}@{copy}", DROPPED, "duplicate_record", key)
         if verdict is None:
@@ -267,10 +250,10 @@ def _lost_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[Fate]
             yield Fate(STAGE, "pair", key, DROPPED, "document_dropped", verdict)
 
 
-def _live_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+def _live_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[PairKey]:
     if next(iter(groups["verdict"]), None) == "":
         for pair_id in set(groups["pair"]):
-            yield pair_id, doc_id
+            yield PairKey(doc_id, pair_id)
 
 
 def _first(found: Iterable[Any]) -> tuple[int, str]:
@@ -279,11 +262,8 @@ def _first(found: Iterable[Any]) -> tuple[int, str]:
     return sum(n for n, _ in counted), min((doc for n, doc in counted if n), default="")
 
 
-def _in_first(row: str, first: tuple[int, str]) -> tuple[str, str, str]:
-    doc_id, _, pair_id = row.partition(":")
-    return pair_id, doc_id, first[1]
-
-
-def _pair_fate(pair_id: str, doc_id: str, kept_in: str) -> Fate:
-    key = f"{doc_id}:{pair_id}"
-    return Fate(STAGE, "pair", key, *((KEPT, "", "") if doc_id == kept_in else (DROPPED, "duplicate", kept_in)))
+def _pair_fate(key: PairKey, first: tuple[int, str]) -> Fate:
+    kept_in = first[1]
+    return Fate(
+        STAGE, "pair", str(key), *((KEPT, "", "") if key.doc_id == kept_in else (DROPPED, "duplicate", kept_in))
+    )

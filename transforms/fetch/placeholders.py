@@ -52,12 +52,10 @@ class Repeated(beam.PTransform):
             | "First" >> beam.CombinePerKey(_count).with_output_types(tuple[str, tuple[int, str]])
             | "Many" >> beam.Filter(lambda item: item[1][0] > most)
         )
-        crowded = counts | "Crowded" >> beam.FlatMapTuple(
-            lambda key, found: [(key, -(-found[0] // hot_keys.MOST))] if found[0] > hot_keys.MOST else []
-        )
+        sizes = counts | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0]))
         return (
-            {"rows": appearances, "one": counts}
-            | "Attach" >> hot_keys.Attach(crowded)
+            {"rows": appearances, "one": counts, "sizes": sizes}
+            | "Attach" >> hot_keys.Attach(most=hot_keys.MOST)
             | "Row"
             >> beam.MapTuple(lambda url, found: RepeatedImage(url, host_of(url), found[0], found[1])).with_output_types(
                 RepeatedImage

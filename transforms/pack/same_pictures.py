@@ -38,7 +38,6 @@ class SamePictures(beam.PTransform):
     most: int = hot_keys.MOST
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, tuple[str, str]]]:
-        most = self.most
         narrow = inputs["row"] | "Narrow" >> beam.FlatMap(_narrow).with_output_types(tuple[str, _Narrow])
         looks = (
             {"row": narrow, "scores": inputs["scores"]}
@@ -46,13 +45,11 @@ class SamePictures(beam.PTransform):
             | "Looks" >> beam.FlatMap(_looks, self.maker).with_output_types(tuple[str, _Best])
         )
         best = looks | "Best" >> beam.CombinePerKey(_best) | "Shared" >> beam.Filter(lambda item: item[1][0] > 1)
-        crowded = best | "Crowded" >> beam.FlatMapTuple(
-            lambda key, found: [(key, -(-found[0] // most))] if found[0] > most else []
-        )
+        sizes = best | "Sizes" >> beam.MapTuple(lambda look, found: (look, found[0]))
         keys = looks | "Keys" >> beam.MapTuple(lambda look, one: (look, one[3])).with_output_types(tuple[str, str])
         return (
-            {"rows": keys, "one": best}
-            | "Others" >> hot_keys.Attach(crowded)
+            {"rows": keys, "one": best, "sizes": sizes}
+            | "Others" >> hot_keys.Attach(most=self.most)
             | "NotItself" >> beam.Filter(lambda row: row[0] != row[1][3])
             | "ByPairId"
             >> beam.Map(lambda row: (row[0].partition(":")[2], (row[0], row[1][3]))).with_output_types(

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -213,22 +214,13 @@ class Repeats(beam.PTransform):
 
     def expand(self, pictures: beam.PCollection[Any]) -> beam.PCollection[tuple[str, tuple[str, float]]]:
         least = self.least
-        hosts = pictures | "Host" >> beam.Map(lambda item: (host(item[0]), item[0])).with_output_types(tuple[str, str])
-        crowded = beam.pvalue.AsDict(
-            hosts | "Hot" >> hot_keys.HotKeys(self.most, max(1, min(hot_keys.SAMPLE, self.most // 8)))
-        )
-        member = tuple[str, tuple[int, str, bytes]]
+        by_host = pictures | "Host" >> beam.Map(
+            lambda item: (host(item[0]), (item[1][0], item[0], item[1][1]))
+        ).with_output_types(tuple[str, tuple[int, str, bytes]])
+        sample = max(1, min(hot_keys.SAMPLE, self.most // 8))
         return (
-            pictures
-            | "Place"
-            >> beam.Map(
-                lambda item, parts: (
-                    hot_keys.place(host(item[0]), item[0], parts.get(host(item[0]))),
-                    (item[1][0], item[0], item[1][1]),
-                ),
-                crowded,
-            ).with_output_types(member)
-            | "SameHost" >> beam.GroupByKey()
+            by_host
+            | "SameHost" >> hot_keys.GroupInParts(itemgetter(1), self.most, sample)
             | "Compare" >> beam.FlatMapTuple(lambda _, found: _repeats(found, least))
         )
 

@@ -6,12 +6,13 @@ import logging
 
 import apache_beam as beam
 
-from weft.pipeline.stages.dedup.work import Work, by_component
+from weft.pipeline.stages.dedup.work import ReadLinks, Work
 from weft.schemas.records import Sketch
 from weft.schemas.tables import DROPS, EDGES
 from weft.transforms.dedup.components import Stars
-from weft.transforms.dedup.lsh import Edge
 from weft.transforms.dedup.one_per_bucket import OnePerBucket
+from weft.transforms.dedup.rules import InGroups
+from weft.transforms.dedup.sketches import unsigned
 from weft.transforms.io import files, parquet, work_units
 
 _LOG = logging.getLogger(__name__)
@@ -24,15 +25,10 @@ def link(work: Work) -> str:
         number += 1
         target, edges = f"stars-{number}", work.table(source)
 
-        def rounds(edges: str = edges, target: str = target, number: int = number) -> work_units.Counts:
+        def rounds(edges: str = edges, target: str = target) -> work_units.Counts:
             left = work.path(f"{target}.json")
             with work.ctx.pipeline() as p:
-                rows = (
-                    p
-                    | "Edges" >> parquet.ReadTable(edges)
-                    | "Edge" >> beam.Map(lambda row: (row["doc_id"], row["other"])).with_output_types(Edge)
-                )
-                stars, unsettled = rows | "Stars" >> Stars(work.config.rounds)
+                stars, unsettled = p | "Edges" >> ReadLinks(edges) | "Stars" >> Stars(work.config.rounds)
                 _ = stars | "Write" >> parquet.WriteTable(work.path(target), EDGES, work.config.buckets)
                 _ = unsettled | "Left" >> beam.Map(lambda n, path: files.write_atomic(path, str(n)), left)
             return {"unsettled": int(files.read_bytes(left))}
@@ -44,35 +40,21 @@ def link(work: Work) -> str:
         source = target
 
 
-def seat(work: Work) -> None:
+def one_per_bucket(work: Work) -> None:
     """Jobs of `rounds` rounds each until every document of a bucket is kept or dropped."""
     number, left = 0, 1
     while left:
         number += 1
 
         def rounds(number: int = number) -> work_units.Counts:
-            target = work.path(f"seats-{number}")
+            source, target = work.table(f"seats-{number - 1}"), work.path(f"seats-{number}")
             with work.ctx.pipeline() as p:
-                rows = (
-                    p
-                    | "Seats" >> parquet.ReadTable(work.table(f"seats-{number - 1}"))
-                    | "Seat" >> beam.Map(lambda row: (row["doc_id"], row["other"])).with_output_types(tuple[str, str])
-                )
-                narrow = work.sketches(p)[0] | "Narrow" >> beam.Map(
-                    lambda s: (s.doc_id, s._replace(signature=b"", shingles=b""))
-                ).with_output_types(tuple[str, Sketch])
-                seats = (
-                    {"sketch": narrow, "component": rows}
-                    | "Join" >> beam.CoGroupByKey()
-                    | "Ranked" >> beam.FlatMapTuple(by_component).with_output_types(tuple[str, Sketch])
-                )
-                drops, undecided = seats | "OnePerBucket" >> OnePerBucket(work.config.keep, work.config.rounds)
-                _ = undecided | "WriteSeats" >> parquet.WriteTable(target, EDGES, work.config.buckets)
-                _ = (
-                    drops
-                    | "DropRows" >> beam.MapTuple(lambda doc_id, why: (doc_id, *why))
-                    | "WriteDrops" >> parquet.WriteTable(work.path(f"near-{number}"), DROPS, work.config.buckets)
-                )
+                unique, _ = work.sketches(p)
+                narrow = unique | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch)
+                standings = (narrow, p | "Buckets" >> ReadLinks(source)) | "InBuckets" >> InGroups()
+                drops, undecided = standings | "OnePerBucket" >> OnePerBucket(work.config.keep, work.config.rounds)
+                _ = undecided | "WriteUndecided" >> parquet.WriteTable(target, EDGES, work.config.buckets)
+                _ = drops | "WriteDrops" >> parquet.WriteTable(work.path(f"near-{number}"), DROPS, work.config.buckets)
             return {"left": parquet.count_rows(files.join(target, "*.parquet"))}
 
         left = work.job(f"seat-{number}", rounds)["left"]

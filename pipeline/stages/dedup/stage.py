@@ -8,15 +8,16 @@ Writes  clusters/   a row for each document in a cluster of two or more
         dedup/sketches/    what the rules look at, one file per file of documents
         dedup/drops/       equal URLs, texts, image lists
         dedup/edges/       pairs of similar documents
-        dedup/stars-N/     the same as components, after N jobs; for cluster = "bucket" seats-N/ and near-N/ instead
-        dedup/curve.json   the chosen bands, rows and cut, and what they find
+        dedup/stars-N/     the same as components, after N jobs; for cluster = "bucket" instead
+                           seats-N/, buckets of documents that are undecided after N jobs, and near-N/, their drops
+        dedup/curve.json   the chosen bands, rows and least similarity ("cut"), and what they find
 
 Four kinds of job; an interrupted run goes on with the first that is not done:
 
     sketch  each file of documents → sketches
     find    one copy per record → URL → exact → images → bands → compared pairs
     link    edges → stars; again on its own output until every component is one
-            (seat, for cluster = "bucket": buckets → drops, until every document is decided)
+            (for cluster = "bucket": buckets → drops, until every document is decided)
     settle  sketches, drops, stars → verdicts on documents → verdicts on pairs → tables, index
 """
 
@@ -26,12 +27,12 @@ import json
 
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.dedup.find import find, sketch
-from weft.pipeline.stages.dedup.link import link, seat
+from weft.pipeline.stages.dedup.link import link, one_per_bucket
 from weft.pipeline.stages.dedup.settle import settle
 from weft.pipeline.stages.dedup.work import Work
 from weft.schemas.config import Dedup
 from weft.schemas.parameters import ConfigError
-from weft.transforms.dedup import contamination, minhash, rules
+from weft.transforms.dedup import contamination, minhash
 from weft.transforms.dedup.rules import STAGE
 from weft.transforms.io import files, parquet
 
@@ -57,7 +58,7 @@ def run(ctx: Context) -> dict[str, int]:
     work.job("find", lambda: find(work))
     stars = ""
     if config.near and config.cluster == "bucket":
-        seat(work)
+        one_per_bucket(work)
     elif config.near:
         stars = link(work)
     settle(work, stars)
@@ -68,12 +69,12 @@ def run(ctx: Context) -> dict[str, int]:
 
 
 def _write_curve(ctx: Context, config: Dedup) -> None:
-    how = rules.bands(config)
+    how = minhash.bands_for(config)
     points = minhash.curve(how, config.permutations)
     shown = ", ".join(
         f"{100 * found:.0f} % at {similarity:.2f}" for similarity, found in points if 0.6 < similarity < 1
     )
-    ctx.say(f"finds {shown} similarity ({how.bands} bands of {how.rows} rows, cut at {how.cut:.3f})")
+    ctx.say(f"finds {shown} similarity ({how.bands} bands of {how.rows} rows, cut at {how.least:.3f})")
     chosen = {
         "threshold": config.threshold,
         "recall": config.recall,
@@ -83,7 +84,7 @@ def _write_curve(ctx: Context, config: Dedup) -> None:
         "cluster": config.cluster,
         "bands": how.bands,
         "rows": how.rows,
-        "cut": how.cut,
+        "cut": how.least,
         "curve": points,
     }
     files.write_atomic(ctx.path(STAGE, "curve.json"), json.dumps(chosen, sort_keys=True) + "\n")

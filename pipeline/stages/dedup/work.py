@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
-from weft.schemas.records import Sketch
+from weft.schemas.records import Fate, Sketch
 from weft.transforms.dedup import index
-from weft.transforms.dedup.rules import RULES, STAGE, Drop, OneCopy
+from weft.transforms.dedup.rules import STAGE, Drop, OneCopy
 from weft.transforms.io import parquet, work_units
 
 ROWS_PER_UNIT = 5_000  # documents that are worth a worker process
@@ -23,7 +24,6 @@ class Work:
     Attributes:
         workers: how many processes it is worth to sketch them. What shuffles runs in one where Beam is in-process:
             between processes of one machine a record costs more than what is done with it.
-        equal: the rules by equal keys that are on, in their order.
         own, runs, earlier: this run's name in the index, those it is compared with, and their files.
     """
 
@@ -33,15 +33,14 @@ class Work:
         if beam_options.is_direct(ctx.flags):
             rows = parquet.count_rows(ctx.table("documents"))
             self.workers = min(len(ctx.parts("documents")), rows // ROWS_PER_UNIT)
-        switches = {"url": self.config.url, "exact": self.config.exact, "images": self.config.image_sets}
-        self.equal = [rule for rule in RULES if switches.get(rule)]  # the rules by equal keys, in their order
         self.own = index.run_name(ctx.inputs)
         self.earlier: list[str] = []
         self.runs: list[str] = []
-        if self.config.index:
-            index.check(self.config)
-            self.runs = index.against(self.config, self.own)
-            self.earlier = index.parts(self.config, self.runs)
+        directory = self.config.index
+        if directory:
+            index.check(directory, self.config)
+            self.runs = index.against(directory, self.own)
+            self.earlier = index.parts(directory, self.runs)
 
     def job(self, name: str, do: Callable[[], work_units.Counts]) -> work_units.Counts:
         """Do a job, unless an earlier attempt has done it."""
@@ -55,52 +54,52 @@ class Work:
         """Pattern of the files of one of the stage's own tables; `*` in its name means several tables."""
         return self.path(name, "*.parquet")
 
-    def all_sketches(self, p: beam.Pipeline) -> Any:
+    def all_sketches(self, p: beam.Pipeline) -> beam.PCollection[Sketch]:
         """Sketches of this run and the earlier ones, with all copies of a record."""
-        found = (
-            p
-            | "Sketches" >> parquet.ReadTable(self.table("sketches"))
-            | "Sketch" >> beam.Map(lambda row: Sketch(**row)).with_output_types(Sketch)
-        )
+        found = p | "Sketches" >> parquet.Read(self.table("sketches"), Sketch)
         if self.earlier:
-            found = (found, p | "Earlier" >> ReadIndex(self.earlier)) | "WithEarlier" >> beam.Flatten()
+            found = (found, p | "EarlierSketches" >> ReadIndex(self.earlier)) | "WithEarlier" >> beam.Flatten()
         return found
 
-    def sketches(self, p: beam.Pipeline) -> tuple[Any, Any]:
+    def sketches(self, p: beam.Pipeline) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
         """One sketch for each document, and the fates of other copies."""
-        return self.all_sketches(p) | "OneCopy" >> OneCopy()
+        unique, repeats = self.all_sketches(p) | "OneCopy" >> OneCopy()
+        return unique, repeats
 
 
+class Link(NamedTuple):
+    """A row of edges/ and stars-N/ (two documents), or of seats-N/ (a document and a bucket that it stands in)."""
+
+    doc_id: str
+    other: str
+
+
+@dataclasses.dataclass
+class ReadLinks(beam.PTransform):
+    """PBegin → (doc_id, other) of every file of a pattern."""
+
+    pattern: str
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[str, str]]:
+        rows = begin | "Links" >> parquet.Read(self.pattern, Link)
+        return rows | "Link" >> beam.Map(tuple).with_output_types(tuple[str, str])
+
+
+@dataclasses.dataclass
 class ReadIndex(beam.PTransform):
-    """Files of an index → sketches of earlier runs."""
+    """PBegin → sketches of earlier runs, from files of an index."""
 
-    def __init__(self, paths: list[str]) -> None:
-        super().__init__()
-        self._paths = paths
+    paths: Sequence[str]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Sketch]:
-        return (
-            begin
-            | beam.Create(self._paths).with_output_types(str)
-            | beam.Reshuffle()
-            | beam.FlatMap(index.read).with_output_types(Sketch)
-        )
+        return begin | parquet.Files(self.paths) | beam.FlatMap(index.read).with_output_types(Sketch)
 
 
-class ReadDrops(ReadIndex):
-    """Files of an index → what earlier runs dropped."""
+@dataclasses.dataclass
+class ReadDrops(beam.PTransform):
+    """PBegin → what earlier runs dropped, from files of an index."""
+
+    paths: Sequence[str]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Drop]:
-        return (
-            begin
-            | beam.Create(self._paths).with_output_types(str)
-            | beam.Reshuffle()
-            | beam.FlatMap(index.drops).with_output_types(Drop)
-        )
-
-
-def by_component(_: str, groups: dict[str, Any]) -> Iterator[tuple[str, Sketch]]:
-    """A document's sketch under each of its components (or buckets)."""
-    for component in groups["component"]:
-        for document in groups["sketch"]:
-            yield component, document
+        return begin | parquet.Files(self.paths) | beam.FlatMap(index.drops).with_output_types(Drop)

@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from dedup_stage import document, run, text
 
@@ -12,8 +11,9 @@ from weft.pipeline.planning import dedup_plan
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Sketch
-from weft.schemas.tables import DOCUMENTS
-from weft.transforms.dedup import rules
+from weft.transforms.dedup import minhash
+from weft.transforms.dedup.sketches import content, sketches
+from weft.transforms.io import parquet
 
 
 def test_rows_are_those_of_the_run_and_a_person_can_read_them(tmp_path: Path) -> None:
@@ -26,8 +26,8 @@ def test_rows_are_those_of_the_run_and_a_person_can_read_them(tmp_path: Path) ->
     assert steps["same url, best"].rows == 120 and steps["same url, best"].largest == 3
     assert steps["same exact, best"].largest == 1
     assert made.how is not None and steps["buckets"].rows == 120 * made.how.bands
-    sketch = pq.read_table(next((tmp_path / "dedup/sketches").glob("*.parquet"))).to_pylist()[0]
-    assert steps["verdicts"].row_bytes >= len(Sketch(**sketch).signature) == 4 * 128
+    sketch = next(parquet.read(str(next((tmp_path / "dedup/sketches").glob("*.parquet"))), Sketch))
+    assert steps["verdicts"].row_bytes >= len(sketch.signature) == 4 * 128
     said = "\n".join(dataclasses.replace(made, documents=10**9).lines())
     assert "dedup of 1,000,000,000 documents" in said and "KB" in said and "core-hours" in said
     assert "13 bands of 7 rows" in said
@@ -35,11 +35,8 @@ def test_rows_are_those_of_the_run_and_a_person_can_read_them(tmp_path: Path) ->
 
 def test_steps_grow_with_the_corpus() -> None:
     config = Config()
-    rows = [
-        dict(zip(DOCUMENTS.names, document(f"d{i:03}", text("one" if i % 4 else f"d{i}", 60)), strict=True))
-        for i in range(80)
-    ]
-    found, how = list(rules.sketches(rows, config.dedup)), rules.bands(config.dedup)
+    documents = [document(f"d{i:03}", text("one" if i % 4 else f"d{i}", 60)) for i in range(80)]
+    found, how = list(sketches(map(content, documents), config.dedup)), minhash.bands_for(config.dedup)
     here, there = (list(dedup_plan.steps(found, config, how, scale)) for scale in (1.0, 1_000.0))
     for one, other in zip(here, there, strict=True):
         if not one.name.startswith("compared"):

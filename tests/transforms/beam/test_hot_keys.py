@@ -2,6 +2,7 @@
 
 import pickle
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from apache_beam.testing.util import assert_that
 from weft.pipeline.runners import beam_options
 from weft.schemas.records import hash_bucket, hash_unit
 from weft.transforms.beam import hot_keys
-from weft.transforms.beam.hot_keys import Attach, HotKeys
+from weft.transforms.beam.hot_keys import Attach, GroupInParts, HotKeys
 
 
 def collected(folder: Path, rows: list[Any], transform: beam.PTransform) -> list[Any]:
@@ -60,16 +61,23 @@ def test_members_of_the_default_sample_are_about_one_in_sixty_four() -> None:
 
 
 def test_parts_are_even_and_know_their_whole() -> None:
-    sizes = Counter(hot_keys.place("key", f"member{i}", 10) for i in range(10_000))
+    sizes = Counter(hot_keys.split("key", hot_keys.part_of(f"member{i}", 10)) for i in range(10_000))
     assert len(sizes) == 10 and min(sizes.values()) > 850
     assert {hot_keys.whole(part) for part in sizes} == {"key"}
-    assert hot_keys.place("key", "member", None) == hot_keys.whole("key") == "key"
-    assert hot_keys.place(b"key", "m", 1) == hot_keys.split(b"key", 0) != b"key"
+    assert sum(map(hot_keys.is_first, sizes)) == 1 and hot_keys.is_first("key")
+    assert hot_keys.whole("key") == "key" and hot_keys.split(b"key", 0) != b"key"
 
 
-@pytest.mark.parametrize("parts", [{}, {"large": 7}, {"large": 7, "small": 3, "lonely": 2, "nobody's": 4, "absent": 5}])
-def test_attach_is_a_join_for_hot_and_cold_keys(tmp_path: Path, parts: dict[str, int]) -> None:
-    rows = [*crowd("large", 500), *crowd("small", 5), *crowd("lonely", 3), ("small", "member0")]
+SIZES = {"large": 500, "small": 5, "lonely": 3}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [({}, 100), (SIZES, 100), (SIZES, 1), (SIZES | {"nobody's": 4, "absent": 5}, 2), (None, 1)],
+    ids=["unsplit", "large split", "all split", "keys without rows", "sampled"],
+)
+def test_attach_is_a_join_for_hot_and_cold_keys(tmp_path: Path, sizes: dict[str, int] | None, most: int) -> None:
+    rows = [row for key, size in SIZES.items() for row in crowd(key, size)] + [("small", "member0")]
     ones = [("large", ("x", 1)), ("small", ("y", 2)), ("nobody's", ("z", 3))]
     values = dict(ones)
     expected = sorted((member, values[key]) for key, member in rows if key in values)
@@ -77,10 +85,27 @@ def test_attach_is_a_join_for_hot_and_cold_keys(tmp_path: Path, parts: dict[str,
     class Joined(beam.PTransform):
         def expand(self, everything: Any) -> Any:
             p = everything.pipeline
-            sides = p | "Parts" >> beam.Create(list(parts.items()))
-            one = p | "One" >> beam.Create(ones).with_output_types(tuple[str, tuple[str, int]])
-            rows = everything | "Rows" >> beam.Map(tuple).with_output_types(tuple[str, str])
-            return {"rows": rows, "one": one} | Attach(sides)
+            inputs = {
+                "rows": everything | "Rows" >> beam.Map(tuple).with_output_types(tuple[str, str]),
+                "one": p | "One" >> beam.Create(ones).with_output_types(tuple[str, tuple[str, int]]),
+            }
+            if sizes is not None:
+                inputs["sizes"] = p | "Sizes" >> beam.Create(list(sizes.items())).with_output_types(tuple[str, int])
+            return inputs | Attach(most=most)
 
     for salt in ("a", "b"):
         assert sorted(collected(tmp_path, shuffled(rows, salt), Joined())) == expected
+
+
+def test_groups_in_parts_are_the_groups_and_none_is_large(tmp_path: Path) -> None:
+    rows = [(key, (member, 1)) for key, size in SIZES.items() for key, member in crowd(key, size)]
+
+    class Grouped(beam.PTransform):
+        def expand(self, everything: Any) -> Any:
+            typed = everything | "Rows" >> beam.Map(tuple).with_output_types(tuple[str, tuple[str, int]])
+            return typed | GroupInParts(itemgetter(0), 64, sample=1) | beam.MapTuple(lambda key, found: (key, [*found]))
+
+    found = collected(tmp_path, shuffled(rows, "a"), Grouped())
+    assert max(len(members) for _, members in found) < 2 * 64
+    assert sorted((hot_keys.whole(key), member) for key, members in found for member in members) == sorted(rows)
+    assert sum(hot_keys.is_first(key) for key, _ in found) == len(SIZES) and len(found) == 8 + 2

@@ -10,7 +10,7 @@ import pytest
 
 from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup.contamination import Evaluation, Hit, load, ngram_hashes
-from weft.transforms.dedup.minhash import words
+from weft.transforms.dedup.shingles import words
 from weft.transforms.io import files
 
 QUESTION = (

@@ -6,14 +6,13 @@ import pytest
 from datasketch import MinHash
 from scipy.stats import binom
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, Similarity
 from weft.schemas.records import hash_bucket
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.minhash import Bands, choose, found
-from weft.transforms.dedup.shingles import Scheme
 
 VOCABULARY = [f"word{i}" for i in range(2_000)]
-WORDS = Scheme()
+WORDS = Similarity()
 
 
 def make_words(name: str, count: int) -> list[str]:
@@ -55,8 +54,8 @@ def unlike(similarity: float, how: Bands, permutations: int, pairs: int, seed: i
     used = equal[:, : how.bands * how.rows].reshape(pairs, how.bands, how.rows)
     candidate = used.all(axis=2).any(axis=1)
     if how.exact:
-        return float(candidate.mean()) if similarity >= how.cut else 0.0
-    return float((candidate & (equal.mean(axis=1) >= how.cut)).mean())
+        return float(candidate.mean()) if similarity >= how.least else 0.0
+    return float((candidate & (equal.mean(axis=1) >= how.least)).mean())
 
 
 @pytest.mark.parametrize("permutations", [1, 13, 128])
@@ -73,12 +72,12 @@ def test_signatures_are_the_least_of_each_permutation(permutations: int) -> None
 def test_random_documents_are_signed_as_the_reference_does() -> None:
     texts = [" ".join(make_words(f"doc{i}", hash_bucket(str(i), 30) ** 3 // 4)) for i in range(60)]
     assert sum(map(len, texts)) > 3 * shingles.BATCH_BYTES and "" in texts
-    signed = minhash.sign(texts, WORDS, 32)
+    signed = minhash.sign(texts, Similarity(permutations=32))
     for text, ours in zip(texts, signed, strict=True):
         hashes, _ = shingles.shingles([shingles.normalise(text)], WORDS)
         assert ours == reference(hashes, 32)
-    assert minhash.sign([], WORDS, 32) == []
-    assert minhash.sign(["", ""], WORDS, 32) == [b"", b""]
+    assert minhash.sign([], Similarity(permutations=32)) == []
+    assert minhash.sign(["", ""], Similarity(permutations=32)) == [b"", b""]
 
 
 def test_a_signature_is_datasketchs_over_the_same_hashes() -> None:
@@ -91,7 +90,7 @@ def test_a_signature_is_datasketchs_over_the_same_hashes() -> None:
 
 
 def test_no_words_are_like_nothing() -> None:
-    empty, word = minhash.sign(["", "a"], WORDS, 128)
+    empty, word = minhash.sign(["", "a"], Similarity(permutations=128))
     assert empty == b""
     assert minhash.estimate(empty, empty) == minhash.estimate(empty, word) == minhash.jaccard(b"", b"") == 0.0
     assert minhash.estimate(word, word) == 1.0
@@ -112,7 +111,7 @@ def test_estimates_are_unbiased_and_as_sharp_as_datasketchs() -> None:
         one = make_words(f"doc{number}", 150)
         two = perturb(one, every=5 + number % 60)
         truth = exact_jaccard(one, two, 5)
-        a, b = minhash.sign([" ".join(one), " ".join(two)], WORDS, 128)
+        a, b = minhash.sign([" ".join(one), " ".join(two)], Similarity(permutations=128))
         ours.append(minhash.estimate(a, b) - truth)
         hashed = []
         for words in (one, two):
@@ -143,11 +142,11 @@ def test_bands_and_cut_reach_the_recall_with_the_least_below(threshold: float, r
             if 1 - (1 - threshold**r) ** b >= candidates:
                 assert area <= float(np.sum(1 - (1 - below**r) ** b)) * 1.001
     if compared == "signature":
-        higher = Bands(how.bands, how.rows, how.cut + 1 / 128)
-        assert not how.exact and 0 < how.cut <= threshold
-        assert found(threshold, higher, 128) < recall or higher.cut > threshold
+        higher = Bands(how.bands, how.rows, how.least + 1 / 128)
+        assert not how.exact and 0 < how.least <= threshold
+        assert found(threshold, higher, 128) < recall or higher.least > threshold
     else:
-        assert (how.cut, how.exact) == ((threshold, True) if compared else (0.0, False))
+        assert (how.least, how.exact) == ((threshold, True) if compared else (0.0, False))
 
 
 @pytest.mark.parametrize("compared", ["signature", "exact", ""])

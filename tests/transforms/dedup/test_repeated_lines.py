@@ -9,7 +9,7 @@ import xxhash
 from apache_beam.testing.util import assert_that, equal_to
 
 from weft.pipeline.runners import beam_options
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, RepeatedLineRules
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup.repeated_lines import (
     Keyed,
@@ -156,7 +156,7 @@ def reference(documents: list[Keyed], once: bool, per_host: int) -> dict[str, li
 
 def run(documents: list[Keyed], once: bool, per_host: int, expected: dict[str, list[int]]) -> None:
     with beam.Pipeline(options=beam_options.options((), 1)) as p:
-        dropped = p | beam.Create(documents) | RepeatedLines(once, per_host)
+        dropped = p | beam.Create(documents) | RepeatedLines(RepeatedLineRules(once, per_host))
         assert_that(dropped, equal_to(list(expected.items())))
 
 
@@ -244,7 +244,7 @@ def test_the_combiner_gives_the_same_however_workers_share_the_documents() -> No
 @pytest.mark.parametrize("per_host", [-1, 1])
 def test_a_count_that_makes_no_sense_is_refused(per_host: int) -> None:
     with pytest.raises(ConfigError, match="from 2 documents on"):
-        RepeatedLines(True, per_host)
+        RepeatedLines(RepeatedLineRules(True, per_host))
 
 
 @pytest.mark.parametrize(("once", "per_host"), [(True, 0), (False, 15_000)])
@@ -261,7 +261,7 @@ def test_a_line_of_very_many_documents_is_split(once: bool, per_host: int, monke
     documents: list[Keyed] = [(f"d{n}", ("h", [line_key(f"own {n}"), cookies] + [few] * (n < 3))) for n in range(count)]
     expected = reference(documents, once, per_host)
     with beam.Pipeline(options=beam_options.options((), 1)) as p:
-        found = p | beam.Create(documents) | RepeatedLines(once, per_host) | beam.combiners.ToList()
+        found = p | beam.Create(documents) | RepeatedLines(RepeatedLineRules(once, per_host)) | beam.combiners.ToList()
         assert_that(
             found | beam.Map(lambda rows: dict(rows) == expected and len(rows) == len(expected)), equal_to([True])
         )

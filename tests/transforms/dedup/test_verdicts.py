@@ -10,16 +10,16 @@ import pytest
 from apache_beam.testing.util import assert_that
 
 from weft.pipeline.runners import beam_options
-from weft.schemas.records import Sketch, hash_bucket, hash_unit
+from weft.schemas.records import EARLIER_KEPT, PairKey, Sketch, hash_bucket, hash_unit
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup.rules import Drop
-from weft.transforms.dedup.verdicts import Member, SettleDocuments, SettlePairs, similarity
+from weft.transforms.dedup.verdicts import ClusterMember, SettleDocuments, SettlePairs, similarity
 
 HOWS = ("url", "exact", "images", "near")
 
 
 def made(doc_id: str, **values: Any) -> Sketch:
-    return Sketch(doc_id, "w", 7, 0, 0, 0, 0, "", "", "", "", 0, "", b"", b"")._replace(**values)
+    return Sketch(doc_id, "w", 7, 0, 0, 0, 0, "", "", "", "")._replace(**values)
 
 
 def signature(name: str, changed: int) -> bytes:
@@ -36,10 +36,12 @@ def sketches_and_drops() -> tuple[list[Sketch], list[Drop]]:
             doc_id = f"{name}{i:03}"
             near = signature(name, 0 if doc_id == kept else 1 + hash_bucket(doc_id, 60))
             text = f"text of {name}" if doc_id == kept or i % 17 == 3 else doc_id
-            sketches.append(made(doc_id, signature=near, text_key=text, age=2 * (name == "old" and doc_id == kept)))
+            sketches.append(
+                made(doc_id, signature=near, text_key=text, origin=EARLIER_KEPT * (name == "old" and doc_id == kept))
+            )
             if doc_id != kept:
-                drops.append((doc_id, (kept, HOWS[hash_bucket(doc_id, 4, "how")])))
-    sketches += [made("alone"), made("dirty", contaminated="test: some words"), made("earlier", age=2)]
+                drops.append(Drop(doc_id, kept, HOWS[hash_bucket(doc_id, 4, "how")]))
+    sketches += [made("alone"), made("dirty", contaminated="test: some words"), made("earlier", origin=EARLIER_KEPT)]
     return sketches, drops
 
 
@@ -49,7 +51,7 @@ def settle(folder: Path, salt: str, **options: Any) -> dict[str, list[tuple[Any,
     def save(name: str) -> Any:
         return lambda rows: (folder / name).write_bytes(pickle.dumps(sorted(map(tuple, rows))))
 
-    with beam.Pipeline(options=options.options((), 1)) as p:
+    with beam.Pipeline(options=beam_options.options((), 1)) as p:
         documents = p | "S" >> beam.Create(sketches).with_output_types(Sketch)
         settled = (documents, p | "D" >> beam.Create(drops).with_output_types(Drop)) | SettleDocuments(**options)
         for name in settled._fields:
@@ -63,8 +65,8 @@ def unsplit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[An
 
 
 def test_similarity_is_exact_where_it_can_be() -> None:
-    def member(text_key: str = "", values: tuple[int, ...] = (), sets: tuple[int, ...] = ()) -> Member:
-        return Member("d", "", text_key, np.array(values, "<u4").tobytes(), np.array(sets, "<u4").tobytes())
+    def member(text_key: str = "", values: tuple[int, ...] = (), sets: tuple[int, ...] = ()) -> ClusterMember:
+        return ClusterMember("d", "", text_key, np.array(values, "<u4").tobytes(), np.array(sets, "<u4").tobytes())
 
     assert similarity(member("t", (1, 2), (1,)), member("t", (3, 4), (2,))) == 1.0
     assert similarity(member("t", (1, 2), (1, 2, 3)), member("u", (1, 4), (2, 3, 4))) == 0.5
@@ -79,7 +81,7 @@ def test_a_split_cluster_has_the_same_rows(unsplit: Any, tmp_path: Path, most: i
 
 def test_rows_of_clusters_say_what_is_true_of_the_members(unsplit: Any) -> None:
     sketches, drops = sketches_and_drops()
-    target = {doc_id: kept for doc_id, (kept, _) in drops}
+    target = {doc_id: kept for doc_id, kept, _ in drops}
     signatures = {s.doc_id: np.frombuffer(s.signature, "<u4") for s in sketches}
     texts = {s.doc_id: s.text_key for s in sketches}
     expected = []
@@ -89,7 +91,7 @@ def test_rows_of_clusters_say_what_is_true_of_the_members(unsplit: Any) -> None:
             for d, k in target.items()
             if k == kept
         }
-        how = {d: how for d, (k, how) in drops if k == kept}
+        how = {d: how for d, k, how in drops if k == kept}
         closest = min(near, key=lambda d: (-near[d], ("exact", "images", "url", "near").index(how[d])))
         members = {**near, kept: 1.0}
         expected += [(d, min(members), len(members), kept, s, how.get(d, how[closest])) for d, s in members.items()]
@@ -99,8 +101,8 @@ def test_rows_of_clusters_say_what_is_true_of_the_members(unsplit: Any) -> None:
 
 def test_fates_and_kept_rows_are_of_this_runs_documents(unsplit: Any) -> None:
     sketches, drops = sketches_and_drops()
-    new = {s.doc_id for s in sketches if not s.age}
-    dropped = {doc_id: (f"duplicate_{how}", kept) for doc_id, (kept, how) in drops}
+    new = {s.doc_id for s in sketches if not s.origin}
+    dropped = {doc_id: (f"duplicate_{how}", kept) for doc_id, kept, how in drops}
     assert {row[2]: row[3:] for row in unsplit["fates"]} == {
         doc_id: ("dropped", *dropped[doc_id])
         if doc_id in dropped
@@ -110,7 +112,7 @@ def test_fates_and_kept_rows_are_of_this_runs_documents(unsplit: Any) -> None:
         for doc_id in new
     }
     assert len(unsplit["fates"]) == len(new)
-    earlier = {s.doc_id: s.doc_id for s in sketches if s.age}  # their pairs here are repeats of what that run has
+    earlier = {s.doc_id: s.doc_id for s in sketches if s.origin}  # their pairs here are repeats of what that run has
     left = sorted(new - set(dropped) - {"dirty"})
     assert unsplit["kept"] == [("document", doc_id, doc_id, "w", 7) for doc_id in left]
     verdicts = {doc_id: kept for doc_id, (_, kept) in dropped.items()} | {"dirty": "contaminated"}
@@ -126,11 +128,11 @@ def settle_pairs(folder: Path, across: bool) -> tuple[list[Any], list[Any]]:
         return lambda rows: (folder / name).write_bytes(pickle.dumps(sorted(map(tuple, rows))))
 
     with beam.Pipeline(options=beam_options.options((), 1)) as p:
-        sides = [
-            p | name >> beam.Create(rows).with_output_types(tuple[str, str])
-            for name, rows in (("P", pairs), ("V", verdicts))
-        ]
-        for name, rows in zip(("fates", "kept"), tuple(sides) | SettlePairs(across), strict=True):
+        sides = (
+            p | "P" >> beam.Create([PairKey(*pair) for pair in pairs]).with_output_types(PairKey),
+            p | "V" >> beam.Create(verdicts).with_output_types(tuple[str, str]),
+        )
+        for name, rows in zip(("fates", "kept"), sides | SettlePairs(across), strict=True):
             assert_that(rows, save(name), label=name)
     fates, kept = (pickle.loads((folder / name).read_bytes()) for name in ("fates", "kept"))
     return fates, kept

@@ -18,7 +18,7 @@ from weft.pipeline.stages.dedup import stage
 from weft.schemas.config import Config, Dedup
 from weft.schemas.records import Document, hash_bucket, hash_unit
 from weft.schemas.tables import DOCUMENTS, PAIRS
-from weft.transforms.dedup import minhash, rules
+from weft.transforms.dedup import minhash
 from weft.transforms.io.parquet import write_table
 
 EACH = 150
@@ -108,7 +108,7 @@ def found(clusters: set[frozenset[str]], target: float) -> list[Planted]:
 
 def band(target: float, config: Dedup) -> tuple[float, float]:
     """Where the number found lies in 99 of 100 cases, by what `found` says of the true similarities."""
-    how = rules.bands(config)
+    how = minhash.bands_for(config)
     chances = [minhash.found(pair.similarity, how, config.permutations) for pair in planted() if pair.target == target]
     return binom.interval(0.99, EACH, np.mean(chances))
 

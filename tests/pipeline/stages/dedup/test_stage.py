@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from dedup_stage import again, checksums, document, pair, run, text, verdicts
 
@@ -126,18 +125,6 @@ def test_order_files_and_workers_do_not_show(result: Any, tmp_path: Path) -> Non
     assert checksums(tmp_path) == checksums(result[0])
 
 
-def test_a_chain_goes_on_in_further_jobs(tmp_path: Path) -> None:
-    """Sixty documents, each like the next alone: deeper than one round, and one cluster all the same."""
-    chain = [document(f"c{i:03}", text("c", 300, changed=range(3 * i)), date=i) for i in range(60)]
-    rows = run(tmp_path, chain, rounds=1)
-    assert {row["kept_id"] for row in rows["clusters"]} == {"c059"} and len(rows["clusters"]) == 60
-    jobs = sorted((tmp_path / "dedup").glob("stars-*.json"))
-    assert len(jobs) > 1 and jobs[-1].read_text() == "0" and int(jobs[0].read_text()) > 0
-    once = tmp_path / "once"
-    run(once, chain, rounds=4)
-    assert checksums(once) == checksums(tmp_path)
-
-
 @pytest.mark.parametrize("rule", ["url", "exact", "near", ""])
 def test_switches(tmp_path: Path, rule: str) -> None:
     rows = run(tmp_path, *planted(), **{name: name == rule for name in ("url", "exact", "near")})
@@ -148,23 +135,6 @@ def test_switches(tmp_path: Path, rule: str) -> None:
         assert verdicts(rows, "document")["e2"] == ("duplicate_near", "e1")
     if rule == "":
         assert {reason for reason, _ in verdicts(rows, "pair").values()} == {"duplicate_record", "document_missing"}
-
-
-def test_policy_decides_inside_clusters_but_not_at_an_address(tmp_path: Path) -> None:
-    documents = [
-        document("long", text("k") + " and some more", date=1),
-        document("new", text("k"), date=9),
-        document("exact1", text("x"), date=1, images=1),
-        document("exact2", text("x"), date=2),
-        document("old", text("page"), url="http://site.test/page", date=1, images=1),
-        document("young", text("short", 50), url="http://site.test/page", date=2),
-    ]
-    rows = run(tmp_path, documents, keep="longest")
-    assert {row["doc_id"]: row["kept_id"] for row in rows["clusters"]} == {
-        **dict.fromkeys(("long", "new"), "long"),
-        **dict.fromkeys(("exact1", "exact2"), "exact2"),
-        **dict.fromkeys(("old", "young"), "young"),
-    }
 
 
 def test_sketches_on_disk_are_used_again(result: Any, tmp_path: Path) -> None:
@@ -195,50 +165,3 @@ def test_curve_is_written(result: Any) -> None:
     chosen = json.loads((result[0] / "dedup/curve.json").read_text())
     assert (chosen["bands"], chosen["rows"], chosen["cut"]) == (13, 7, 95 / 128)
     assert dict(map(tuple, chosen["curve"]))[0.8] >= chosen["recall"]
-
-
-def test_one_per_bucket_keeps_every_other_link_of_a_chain(tmp_path: Path) -> None:
-    """Of three in a row only the middle one is like both ends: by components one stays, by buckets two."""
-    chain = [document(f"c{i}", text("c", 200, changed=range(8 * i)), date=date) for i, date in enumerate((3, 1, 2))]
-    apart = [document(f"u{i}", text(f"unique {i}")) for i in range(20)]
-    section = {"threshold": 0.9, "recall": 0.999, "permutations": 256, "cluster": "bucket"}
-    rows = run(tmp_path, [*chain, *apart], **section)
-    kept = {row["key"] for row in rows["kept"] if row["key"].startswith("c")}
-    together = {frozenset(pair) for pair in seats(tmp_path)}
-    by_rank, expected = ["c0", "c2", "c1"], set()
-    for name in by_rank:
-        if not any(frozenset((name, other)) in together for other in expected):
-            expected.add(name)
-    assert frozenset(("c0", "c1")) in together  # else nothing was tried
-    assert kept == expected
-    for key, (reason, detail) in verdicts(rows, "document").items():
-        assert reason == "duplicate_near" and frozenset((key, detail)) in together
-
-
-def seats(output: Path) -> list[tuple[str, str]]:
-    """Documents that share a bucket, two by two."""
-    buckets: dict[str, set[str]] = {}
-    for part in (output / "dedup/seats-0").glob("*.parquet"):
-        for row in pq.read_table(part).to_pylist():
-            buckets.setdefault(row["other"], set()).add(row["doc_id"])
-    return [(a, b) for members in buckets.values() for a in members for b in members if a < b]
-
-
-def test_one_per_bucket_is_the_greedy_choice(tmp_path: Path) -> None:
-    """Families of variants in many overlapping buckets, against the definition: best first, none beside a kept one."""
-    variants = [
-        document(f"v{f}{i:02}", text(f"family {f}", 150, changed=range(i * 4 % 60, i * 4 % 60 + 9)), date=i * 7 % 30)
-        for f in range(6)
-        for i in range(30)
-    ]
-    rows = run(tmp_path, variants, cluster="bucket", exact=False, rounds=1, threshold=0.7)
-    beside: dict[str, set[str]] = {}
-    for a, b in seats(tmp_path):
-        beside.setdefault(a, set()).add(b)
-        beside.setdefault(b, set()).add(a)
-    expected: set[str] = set()
-    for one in sorted(variants, key=lambda d: (d.crawl_date, d.warc_file, d.warc_offset, d.doc_id), reverse=True):
-        if not beside.get(one.doc_id, set()) & expected:
-            expected.add(one.doc_id)
-    assert {row["key"] for row in rows["kept"] if row["kind"] == "document"} == expected
-    assert len(list((tmp_path / "dedup").glob("seats-*"))) > 2  # several jobs

@@ -1,7 +1,6 @@
-"""Snapshots that are compared with earlier ones through an index, documents with evaluation texts, repeated lines."""
+"""Snapshots that are compared with earlier ones through an index."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from dedup_stage import checksums, document, pair, run, text, verdicts
 from weft.pipeline.run import registry
 from weft.schemas.config import Config, Dedup
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import Document
 from weft.transforms.dedup import index
 
 FIRST = [
@@ -127,75 +125,3 @@ def test_a_run_that_died_while_it_wrote_is_not_there(tmp_path: Path) -> None:
     (where / index.run_name(("1",)) / "run.json").unlink()
     second = run(tmp_path / "2", SECOND, inputs=("2",), index=str(where), near=False)
     assert "a2" in kept(second)
-
-
-def test_documents_with_an_evaluation_text_go_before_all_others(tmp_path: Path) -> None:
-    exam = " ".join(f"question{i}" for i in range(20))
-    (tmp_path / "exam.jsonl").write_text(json.dumps({"q": exam}) + "\n")
-    documents = [
-        document("dirty", f"{text('page')} {exam}", date=9),
-        document("clean", text("page"), date=1),  # its near-duplicate: must not be dropped for the dirty one
-        document("short", " ".join(exam.split()[:12])),  # fewer than 13 words in common
-    ]
-    section = {"evaluation": (str(tmp_path / "exam.jsonl"),), "threshold": 0.7}
-    rows = run(tmp_path / "out", documents, [pair("dirty", "p")], **section)
-    dropped = verdicts(rows, "document")
-    assert set(dropped) == {"dirty"} and kept(rows) == {"clean", "short"}
-    assert dropped["dirty"][0] == "contaminated"
-    assert dropped["dirty"][1].startswith(f"{tmp_path}/exam.jsonl:1: question0 question1")
-    assert verdicts(rows, "pair") == {"dirty:p": ("document_dropped", "contaminated")}
-    with pytest.raises(ConfigError, match="nowhere"):
-        run(tmp_path / "bad", documents, evaluation=("/nowhere.txt",))
-
-
-def test_lines_of_a_host_and_lines_of_all(tmp_path: Path) -> None:
-    def page(name: str, host: str, *lines: str) -> Document:
-        made = document(name, "", url=f"http://{host}/{name}", images=1)
-        return made._replace(texts=[lines[0], None, "\n".join(lines[1:])], images=[None, "http://i.test/1", None],
-                             image_meta=[None, None, None])  # fmt: skip
-
-    documents = [
-        *[page(f"h{i}", "one.test", text(f"h{i}", 30), "Subscribe to us", text(f"more {i}", 20)) for i in range(3)],
-        page("other", "two.test", text("other", 30), "Subscribe to us", text("o", 20)),
-    ]
-    rows = run(tmp_path / "host", documents, lines_per_host=3, near=False)
-    assert {row["doc_id"]: row["lines"] for row in rows["cuts"]} == {"h0": [1], "h1": [1], "h2": [1]}
-    rows = run(tmp_path / "once", documents, lines_once=True, near=False)
-    cut = {row["doc_id"]: row["lines"] for row in rows["cuts"]}
-    assert len(cut) == 3 and set(map(tuple, cut.values())) == {(1,)}
-
-
-def test_the_same_pictures_in_the_same_order(tmp_path: Path) -> None:
-    def gallery(name: str, pictures: list[str], date: int) -> Document:
-        return document(name, text(name), date=date)._replace(
-            texts=[text(name), *[None] * len(pictures)],
-            images=[None, *pictures],
-            image_meta=[None] * (len(pictures) + 1),
-        )
-
-    one, two = "http://i.test/1", "http://i.test/2"
-    documents = [
-        gallery("g1", [one, two], 1),
-        gallery("g2", [one, two], 2),
-        gallery("reversed", [two, one], 3),
-        gallery("logo1", [one], 4),
-        gallery("logo2", [one], 5),
-    ]
-    assert verdicts(run(tmp_path / "on", documents, image_sets=True, near=False), "document") == {
-        "g1": ("duplicate_images", "g2")
-    }
-    assert not verdicts(run(tmp_path / "off", documents, near=False), "document")
-
-
-@pytest.mark.parametrize(
-    ("policy", "stays"), [("newest", "young"), ("oldest", "old"), ("quality", "prose"), ("most_images", "pictures")]
-)
-def test_policies(tmp_path: Path, policy: str, stays: str) -> None:
-    words = text("p", 60)
-    documents = [
-        document("young", words, date=9),
-        document("old", words, date=1),
-        document("prose", words + ".", date=5),
-        document("pictures", words, date=4, images=3),
-    ]
-    assert kept(run(tmp_path, documents, keep=policy, near=False)) == {stays}

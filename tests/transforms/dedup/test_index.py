@@ -1,0 +1,78 @@
+"""The index of earlier runs: what is written is read, and what was written before this version is too."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weft.schemas.parameters import ConfigError, Similarity
+from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch
+from weft.schemas.tables import DEDUP_INDEX
+from weft.transforms.dedup import index
+from weft.transforms.dedup.rules import Drop
+from weft.transforms.io import parquet
+
+KEPT = Sketch("a", "w", 7, 5, 9, 2, 0, "u", "t", "i", "", signature=b"abcd", shingles=b"efgh")
+DROPPED = KEPT._replace(doc_id="b", how="exact")
+
+
+def write(directory: Path, run: str, against: tuple[str, ...] = ()) -> None:
+    rows = [(*KEPT, "a"), (*DROPPED, "a")]
+    parquet.write_table(str(directory / run / parquet.part_name(0, 1)), rows, DEDUP_INDEX)
+    index.finish(str(directory), Similarity(), run, against, 1)
+
+
+def test_what_a_run_leaves_is_read_by_the_next(tmp_path: Path) -> None:
+    write(tmp_path, "first")
+    assert index.against(str(tmp_path), "second") == ["first"]
+    (part,) = index.parts(str(tmp_path), ["first"])
+    assert list(index.read(part)) == [KEPT._replace(origin=EARLIER_KEPT), DROPPED._replace(origin=EARLIER_DROPPED)]
+    assert list(index.drops(part)) == [Drop("b", "a", "exact")]
+
+
+def test_an_index_on_a_users_disk_stays_readable(tmp_path: Path) -> None:
+    """Columns by the names that every index has had so far; `age` was always 0."""
+    columns = {
+        **{name: ["x"] for name in ("doc_id", "warc_file", "url_key", "text_key", "images_key", "contaminated")},
+        **{name: [3] for name in ("warc_offset", "crawl_date", "words", "images", "quality")},
+        **{"age": [0], "how": ["near"], "signature": [b"s"], "shingles": [b""], "kept_id": ["y"]},
+    }
+    pq.write_table(pa.table(columns), tmp_path / "part.parquet")
+    (sketch,) = index.read(str(tmp_path / "part.parquet"))
+    assert sketch == Sketch("x", "x", 3, 3, 3, 3, 3, "x", "x", "x", "x", EARLIER_DROPPED, "near", b"s", b"")
+    assert list(index.drops(str(tmp_path / "part.parquet"))) == [Drop("x", "y", "near")]
+    assert DEDUP_INDEX.names[11] == "age"
+
+
+def test_a_run_again_is_compared_with_what_it_was_compared_with(tmp_path: Path) -> None:
+    write(tmp_path, "first")
+    write(tmp_path, "second", ("first",))
+    write(tmp_path, "third", ("first", "second"))
+    assert index.against(str(tmp_path), "second") == ["first"]
+    assert index.against(str(tmp_path), "fourth") == ["first", "second", "third"]
+    assert index.against(str(tmp_path / "none"), "first") == []
+
+
+def test_names_follow_from_the_input_in_any_order() -> None:
+    assert index.run_name(["a", "b"]) == index.run_name(["b", "a"]) != index.run_name(["a"])
+
+
+def test_an_index_of_another_kind_is_refused(tmp_path: Path) -> None:
+    index.check(str(tmp_path), Similarity())  # there is none yet
+    write(tmp_path, "first")
+    index.check(str(tmp_path), Similarity(threshold=0.5))  # signatures are the same
+    with pytest.raises(ConfigError, match="made with permutations = 128, not 64"):
+        index.check(str(tmp_path), Similarity(permutations=64))
+    with pytest.raises(ConfigError, match="shingles = False, not True"):
+        index.check(str(tmp_path), Similarity(verify="exact"))
+    for text in (json.dumps({"what": "else"}), "[]", "no JSON"):
+        (tmp_path / "header.json").write_text(text)
+        with pytest.raises(ConfigError, match="is not a dedup index"):
+            index.check(str(tmp_path), Similarity())
+
+
+def test_a_lost_run_is_missed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has lost run first"):
+        index.parts(str(tmp_path), ["first"])
