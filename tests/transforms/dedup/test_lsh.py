@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that
 
+from weft.pipeline.runners import beam_options
 from weft.schemas.records import hash_bucket, hash_unit, stable_id
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.lsh import (
@@ -55,7 +56,7 @@ def similar(folder: Path, documents: list[Signed], how: Bands, **options: Any) -
     def save(rows: Any) -> None:
         (folder / "pairs").write_bytes(pickle.dumps(list(rows)))
 
-    with beam.Pipeline(options=options.options((), 1)) as p:
+    with beam.Pipeline(options=beam_options.options((), 1)) as p:
         assert_that(p | beam.Create(documents).with_output_types(Signed) | SimilarPairs(how, **options), save)
     return pickle.loads((folder / "pairs").read_bytes())
 

@@ -49,7 +49,7 @@ def settle(folder: Path, salt: str, **options: Any) -> dict[str, list[tuple[Any,
     def save(name: str) -> Any:
         return lambda rows: (folder / name).write_bytes(pickle.dumps(sorted(map(tuple, rows))))
 
-    with beam.Pipeline(options=options.options((), 1)) as p:
+    with beam.Pipeline(options=beam_options.options((), 1)) as p:
         documents = p | "S" >> beam.Create(sketches).with_output_types(Sketch)
         settled = (documents, p | "D" >> beam.Create(drops).with_output_types(Drop)) | SettleDocuments(**options)
         for name in settled._fields:
