@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,16 +29,29 @@ ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
 if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than none; torch reads this where it is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A test is slow by what it asks for, or by the file that it is in. `make check` leaves those out.
+# What runs stages, starts processes, trains or plays a whole web is slow: known by what a test asks for, and by what its
+# file uses.
 SLOW_FIXTURES = {"small_web", "served_web", "run_on_web", "finished", "crawl", "kit"}
-SLOW_FILES: set[str] = set()
+SLOW_MODULES = (
+    "subprocess torch open_clip apache_beam weft.pipeline.stages weft.model_smoketest weft.pipeline.demo.web "
+    "dedup_stage pack_world recording_web hostile_web crawl_server"
+).split()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow: dict[object, bool] = {}
     for item in items:
-        asks = set(getattr(item, "fixturenames", ()))
-        if asks & SLOW_FIXTURES or item.path.relative_to(Path(__file__).parent).as_posix() in SLOW_FILES:
+        module = getattr(item, "module", None)
+        if module not in slow:
+            slow[module] = any(map(_is_slow, vars(module).values()))
+        if slow[module] or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+def _is_slow(used: object) -> bool:
+    """Whether a module, or where a function or class is from, is one of SLOW_MODULES or below it."""
+    name = used.__name__ if inspect.ismodule(used) else getattr(used, "__module__", None) or ""
+    return isinstance(name, str) and any(name == one or name.startswith(f"{one}.") for one in SLOW_MODULES)
 
 
 class Served:
