@@ -10,6 +10,8 @@ BEAM_GO := github.com/apache/beam/sdks/v2
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
+# A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
 .PHONY: setup demo test check types imports spark-setup spark-test faults lint format bench lock clean
 
@@ -37,11 +39,11 @@ demo: $(STAMP)
 	$(BIN)/weft demo --output demo-output
 
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # What to run before a commit: style, types, directions of imports, and the tests that take no stage.
 check: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 # Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), Beam's starter of Python workers, and Prism.
 spark-setup: $(SPARK)/.ready

@@ -7,10 +7,11 @@ of its server is in the configuration of the runs.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
+import functools
 import hashlib
-import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than n
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # What runs stages, starts processes, trains or plays a whole web is slow: known by what a test asks for, and by what its
-# file uses.
+# file imports.
 SLOW_FIXTURES = {"small_web", "served_web", "run_on_web", "finished", "crawl", "kit"}
 SLOW_MODULES = (
     "subprocess torch open_clip apache_beam weft.pipeline.stages weft.model_smoketest weft.pipeline.demo.web "
@@ -38,20 +39,29 @@ SLOW_MODULES = (
 ).split()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what `make check` leaves out: PyTorch alone takes ten seconds to load."""
+    return (
+        config.getoption("markexpr") == "not slow" and collection_path.suffix == ".py" and _slow(collection_path)
+    ) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    slow: dict[object, bool] = {}
     for item in items:
-        module = getattr(item, "module", None)
-        if module not in slow:
-            slow[module] = any(map(_is_slow, vars(module).values()))
-        if slow[module] or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if _slow(item.path) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
-def _is_slow(used: object) -> bool:
-    """Whether a module, or where a function or class is from, is one of SLOW_MODULES or below it."""
-    name = used.__name__ if inspect.ismodule(used) else getattr(used, "__module__", None) or ""
-    return isinstance(name, str) and any(name == one or name.startswith(f"{one}.") for one in SLOW_MODULES)
+@functools.cache
+def _slow(path: Path) -> bool:
+    """Whether the file of tests imports one of SLOW_MODULES or what is below it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))) if path.name.startswith("test_") else ():
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return any(f"{name}.".startswith(f"{one}.") for name in names for one in SLOW_MODULES)
 
 
 class Served:

@@ -83,8 +83,8 @@ def test_an_arc_header_that_lies_is_named(tmp_path):
     [
         (b"", "empty_file"),
         (b"no archive", "unreadable"),
-        (gzip.compress(b""), "unreadable"),
-        (gzip.compress(b"WARC/1.0\r\nWARC-Type: resp"), "truncated"),
+        (gzip.compress(b"", mtime=0), "unreadable"),
+        (gzip.compress(b"WARC/1.0\r\nWARC-Type: resp", mtime=0), "truncated"),
     ],
 )
 def test_what_holds_nothing_is_named(tmp_path, data, reason):
@@ -117,13 +117,13 @@ def chunked(body, size=7):
         (["Transfer-Encoding: chunked"], chunked(PAGE)),
         (["Transfer-Encoding: chunked"], PAGE),  # the crawler undid it and kept the header
         (["Transfer-Encoding: chunked"], chunked(PAGE)[:-5]),
-        (["Content-Encoding: gzip"], gzip.compress(PAGE)),
+        (["Content-Encoding: gzip"], gzip.compress(PAGE, mtime=0)),
         (["Content-Encoding: gzip"], PAGE),
         (["Content-Encoding: deflate"], zlib.compress(PAGE)),
         (["Content-Encoding: deflate"], zlib.compress(PAGE)[2:-4]),
         (["Content-Encoding: br"], brotli.compress(PAGE)),
         (["Content-Encoding: br"], PAGE),
-        (["Content-Encoding: gzip", "Transfer-Encoding: chunked"], chunked(gzip.compress(PAGE))),
+        (["Content-Encoding: gzip", "Transfer-Encoding: chunked"], chunked(gzip.compress(PAGE, mtime=0))),
     ],
 )
 def test_bodies_are_decoded_and_lying_headers_seen_through(headers, body):
