@@ -10,6 +10,8 @@ BEAM_GO := github.com/apache/beam/sdks/v2
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
+# A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
 .PHONY: setup demo test short check docs types imports spark-setup spark-test faults lint format bench lock clean
 
@@ -37,14 +39,14 @@ demo: $(STAMP)
 	$(BIN)/weft demo --output demo-output
 
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # What to run before a commit: style, types, directions of imports, and the tests that take no stage.
 check: lint short
 
 # The tests that take no stage; on another Python: make short VENV=.venv312 PYTHON=python3.12
 short: $(DEV)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 # API pages from docstrings, and docs/: site/index.html. In an environment of its own, which needs the network once.
 docs: requirements/docs.txt $(DEV)

@@ -1,10 +1,21 @@
-"""Shared by all tests: a demo web, and finished runs on it that are made once per session."""
+"""Shared by all tests: a demo web, and finished runs on it that are made once per session, whatever the number of workers.
+
+Run by pytest-xdist (make test, make check), tests stand in several processes. What is costly to make is made by the one that
+needs it first, in a folder that they share; the web is served by the process that hands out the tests, because the port
+of its server is in the configuration of the runs.
+"""
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import fcntl
+import functools
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,19 +26,99 @@ from weft.pipeline.run import inputs, manifest
 from weft.pipeline.run.run import Run
 
 PAGES = 200
+ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
+
+if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than none; torch reads this where it is loaded
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What runs stages, starts processes, trains or plays a whole web is slow: known by what a test asks for, and by what its
+# file imports.
+SLOW_FIXTURES = {"small_web", "served_web", "run_on_web", "finished", "crawl", "kit"}
+SLOW_MODULES = (
+    "subprocess torch open_clip apache_beam weft.pipeline.stages weft.model_smoketest weft.pipeline.demo.web "
+    "dedup_stage pack_world recording_web hostile_web crawl_server"
+).split()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what `make check` leaves out: PyTorch alone takes ten seconds to load."""
+    return (
+        config.getoption("markexpr") == "not slow" and collection_path.suffix == ".py" and _slow(collection_path)
+    ) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _slow(item.path) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@functools.cache
+def _slow(path: Path) -> bool:
+    """Whether the file of tests imports one of SLOW_MODULES or what is below it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))) if path.name.startswith("test_") else ():
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return any(f"{name}.".startswith(f"{one}.") for name in names for one in SLOW_MODULES)
+
+
+class Served:
+    """A plugin of the process that hands out tests: makes the web and serves it for all."""
+
+    def __init__(self) -> None:
+        self._open = contextlib.ExitStack()
+        self._port = 0
+
+    def pytest_configure_node(self, node: Any) -> None:
+        if not self._port:
+            home = node.config._tmp_path_factory.getbasetemp() / "web"
+            web.make_web(str(home), pages=PAGES)
+            self._port = self._open.enter_context(server.serve(str(home)))
+        node.workerinput["served_web"] = self._port
+
+    def pytest_unconfigure(self) -> None:
+        self._open.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not ONE_OF_SEVERAL and config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(Served())
 
 
 @pytest.fixture(scope="session")
-def small_web(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A function that gives the folder of a name; the first process that asks fills it, the others wait for that."""
+    home = tmp_path_factory.getbasetemp()
+    home = home.parent if ONE_OF_SEVERAL else home
+
+    def get(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = home / name, home / f"{name}.done"
+        with open(home / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go where the file is closed
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                fill(folder)
+                done.touch()
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def small_web(shared: Callable[..., Path]) -> Path:
     """A demo web of PAGES pages: warcs/, www/, truth.jsonl."""
-    home = tmp_path_factory.mktemp("web")
-    web.make_web(str(home), pages=PAGES)
-    return home
+    return shared("web", lambda home: web.make_web(str(home), pages=PAGES))  # nothing to do where it is served already
 
 
 @pytest.fixture(scope="session")
-def served_web(small_web: Path) -> Iterator[int]:
+def served_web(small_web: Path, request: pytest.FixtureRequest) -> Iterator[int]:
     """Port of a loopback server of `small_web`'s images."""
+    if ONE_OF_SEVERAL:
+        yield request.config.workerinput["served_web"]
+        return
     with server.serve(str(small_web)) as port:
         yield port
 
@@ -56,9 +147,9 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def finished(run_on_web: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(run_on_web: Callable[..., Path], shared: Callable[..., Path]) -> Path:
     """Output of a run of recipe kosmos1 through pack. Read it, do not write to it."""
-    return run_on_web(tmp_path_factory.mktemp("finished"))
+    return shared("finished", run_on_web)
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -1,23 +1,75 @@
 """What must hold of the repository itself."""
 
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
 
+PACKAGES = ("configs", "schemas", "transforms", "pipeline", "model_smoketest")
+
+
+def python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **{"cwd": ROOT, **options})
+
+
 def test_a_cpu_worker_needs_no_torch():
-    code = (
-        "import sys; sys.modules['torch'] = sys.modules['open_clip'] = sys.modules['torchvision'] = None\n"
-        "import weft.pipeline.cli, weft.pipeline.run.registry, weft.pipeline.stages.extract, weft.pipeline.stages.dedup.stage, weft.pipeline.stages.fetch, weft.pipeline.stages.score\n"
-        "import weft.pipeline.stages.pack, weft.pipeline.report.report, weft.pipeline.demo.web, weft.transforms.score.clip, weft.transforms.extract.html\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    modules = """
+        weft.pipeline.cli weft.pipeline.run.registry weft.pipeline.stages.extract weft.pipeline.stages.dedup.stage
+        weft.pipeline.stages.fetch weft.pipeline.stages.score weft.pipeline.stages.pack weft.pipeline.report.report
+        weft.pipeline.demo.web weft.transforms.score.clip weft.transforms.extract.html
+    """.split()
+    code = "import sys; sys.modules['torch'] = sys.modules['open_clip'] = sys.modules['torchvision'] = None\n"
+    done = python(code + "".join(f"import {name}\n" for name in modules))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_list_of_packages_names_those_of_the_tree():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {"weft"} | {
+        ".".join(("weft", *path.parent.relative_to(ROOT).parts))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    there |= {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "weft").rglob("__init__.py")}
+    assert sorted(listed) == sorted(there) and len(set(listed)) == len(listed)
+    alone = [
+        str(path)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if not (path.parent / "__init__.py").exists()
+    ]
+    assert not alone, "a module in a folder that is no package is in no wheel"
+
+
+@pytest.mark.parametrize("name", [*PACKAGES, "schemas.records", "pipeline.cli"])
+def test_nothing_is_importable_under_two_names(name: str):
+    with pytest.raises(ImportError):
+        importlib.import_module(name)  # as a test sees it
+    done = python(f"import weft.{name}\ntry:\n    import {name}\nexcept ImportError:\n    print('refused')")
+    assert (done.returncode, done.stdout.strip()) == (0, "refused"), (
+        done.stderr
+    )  # as the root of the repository sees it
+
+
+def test_a_worker_imports_nothing_of_the_directory_that_weft_is_called_in(tmp_path: Path):
+    for name in ("weft", "apache_beam", *PACKAGES):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('somebody else has a package of this name')")
+    (tmp_path / "pages.warc").write_bytes(b"")
+    # -P: the command `weft` itself does not look there either
+    command = [sys.executable, "-P", "-m", "weft.pipeline.cli", "extract", "--input", "pages.warc", "--output", "out"]
+    flags = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    done = subprocess.run([*command, *flags], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/extract/manifest.json").exists()
 
 
 @pytest.mark.parametrize("name", ["lock.txt", "dev.txt", "worker.txt", "docs.txt"])

@@ -20,8 +20,8 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from weft.pipeline.runners import graph, spark
 from weft.pipeline.runners import local_workers as _  # noqa: F401 - its handler of worker processes registers itself
-from weft.pipeline.runners import spark
 
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
 _SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often than another's, which ignores the flags
@@ -52,6 +52,7 @@ def submit_only(flags: Sequence[str]) -> str:
 
 def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     """A pipeline on the runner that `flags` name; see `options`."""
+    graph.remember_signatures()
     made = options(flags, units, name)
     direct = made.view_as(DirectOptions)
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
@@ -79,9 +80,9 @@ def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions
         more = spark.defaults(flags) if _runner(flags).lower() in _SPARK else []
         if name and not any(flag.split("=")[0] == "--job_name" for flag in flags):
             more.append(f"--job_name={name}")
-        return PipelineOptions([*flags, *more], pickle_library="cloudpickle", save_main_session=False)
+        return graph.Options([*flags, *more], pickle_library="cloudpickle", save_main_session=False)
     kept = [f for f in flags if not f.startswith("--runner")]
-    made = PipelineOptions([*kept, "--runner=FnApiRunner"])
+    made = graph.Options([*kept, "--runner=FnApiRunner"])
     made.view_as(SetupOptions).save_main_session = False
     direct = made.view_as(DirectOptions)
     names = {f.split("=")[0] for f in kept}

@@ -1,6 +1,8 @@
 """What a user can do wrong costs one line and exit status 2, or an empty but valid result where that is the truth."""
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import resource
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from weft.pipeline import cli
+from weft.pipeline.demo import run as demo_run
 
 PAGE = b"<html><body><article><p>" + b"Some words that make a page. " * 20 + b"</p></article></body></html>"
 
@@ -23,6 +26,14 @@ def weft(*arguments, env=None):
         check=False,
         env={**os.environ, **(env or {})},
     )
+
+
+def here(*arguments):
+    """The command in this process: for what is not about the process itself."""
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        status = cli.main([*map(str, arguments)])
+    return subprocess.CompletedProcess(arguments, status, stderr=told.getvalue())
 
 
 def warc(path, body=PAGE, mime=b"text/html"):
@@ -91,9 +102,10 @@ def test_a_file_that_holds_nothing_gives_an_empty_valid_result_and_is_named(tmp_
 @pytest.mark.parametrize("how", ["no-html", "keeps-nothing"])
 def test_a_run_that_keeps_nothing_is_whole_and_empty(tmp_path, how):
     source = warc(tmp_path / "a.warc.gz", mime=b"application/pdf" if how == "no-html" else b"text/html")
-    stages = ("extract", "dedup", "fetch", "score", "pack")
-    for stage in stages:
-        found = weft(stage, "--input", source, "--output", tmp_path / "out", "--set", "extract.min_words=5000")
+    sets = [part for value in ("extract.min_words=5000", *demo_run.SMALL) for part in ("--set", value)]
+    for stage in ("extract", "dedup", "fetch", "score", "pack"):
+        flags = ["--", "--direct_num_workers=1"]
+        found = here(stage, "--input", source, "--output", tmp_path / "out", *sets, *flags)
         assert found.returncode == 0, found.stderr
     lines = [json.loads(line) for line in (tmp_path / "out/shards/manifest.jsonl").read_text().splitlines()]
     assert lines and all(line["samples"] == 0 for line in lines)
@@ -103,13 +115,13 @@ def test_a_run_that_keeps_nothing_is_whole_and_empty(tmp_path, how):
 
 def test_another_recipe_or_input_does_not_touch_what_is_there(tmp_path):
     source, other = warc(tmp_path / "a.warc.gz"), warc(tmp_path / "b.warc.gz")
-    assert weft("extract", "--input", source, "--output", tmp_path / "out").returncode == 0
+    assert here("extract", "--input", source, "--output", tmp_path / "out").returncode == 0
     before = (tmp_path / "out/extract/manifest.json").read_bytes()
     for change in (["--input", source, "--recipe", "raw"], ["--input", other]):
-        found = weft("extract", *change, "--output", tmp_path / "out")
+        found = here("extract", *change, "--output", tmp_path / "out")
         assert found.returncode == 2 and "--redo" in found.stderr
     assert (tmp_path / "out/extract/manifest.json").read_bytes() == before
-    assert "skipped" in weft("extract", "--input", source, "--output", tmp_path / "out").stderr
+    assert "skipped" in here("extract", "--input", source, "--output", tmp_path / "out").stderr
     redone = weft("extract", "--input", other, "--output", tmp_path / "out", "--redo")
     assert redone.returncode == 0 and "doing it again" in redone.stderr
 
@@ -118,7 +130,7 @@ def test_a_changed_section_redoes_its_stage_alone(tmp_path):
     source = warc(tmp_path / "a.warc.gz")
     for _ in range(2):
         for stage in ("extract", "dedup"):
-            last = weft(stage, "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.7")
+            last = here(stage, "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.7")
     assert "skipped" in last.stderr
     changed = weft("dedup", "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.9")
     assert changed.returncode == 0 and "doing it again" in changed.stderr and "extract" not in changed.stderr

@@ -162,7 +162,7 @@ def test_a_palette_with_a_transparent_colour_in_an_animation() -> None:
         (b"", "too_few_bytes"),
         (b"\x00", "not_an_image"),
         (b"\xff", "not_an_image"),
-        (gzip.compress(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "unsupported_format"),
+        (gzip.compress(b"<svg xmlns='http://www.w3.org/2000/svg'/>", mtime=0), "unsupported_format"),
         (b"<!DOCTYPE html><title>Not found</title>", "not_an_image"),
         (b"\x00\x00\x00\x20ftypavif" + bytes(60), "undecodable"),
         (b"RIFF\x20\x00\x00\x00WEBPVP8 " + bytes(28), "undecodable"),

@@ -56,11 +56,17 @@ def test_a_second_snapshot_is_compared_with_the_first(tmp_path: Path) -> None:
     assert (rows["b3"]["kept_id"], rows["b3"]["how"]) == ("b1", "near") and rows["b3"]["similarity"] > 0.8
 
 
-def test_two_snapshots_end_as_one_would(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
+    """Both snapshots, one after the other: their folder, the rows of the first and of the second."""
+    home = tmp_path_factory.mktemp("two")
+    first = run(home / "1", FIRST, inputs=("1",), index=str(home / "index"), **OLDEST)
+    return home, first, run(home / "2", SECOND, inputs=("2",), index=str(home / "index"), **OLDEST)
+
+
+def test_two_snapshots_end_as_one_would(two: tuple[Path, Any, Any], tmp_path: Path) -> None:
     """Where the older one wins and no new document joins two old clusters, the split must not show."""
-    where = str(tmp_path / "index")
-    first = run(tmp_path / "1", FIRST, inputs=("1",), index=where, **OLDEST)
-    second = run(tmp_path / "2", SECOND, inputs=("2",), index=where, **OLDEST)
+    _, first, second = two
     whole = run(tmp_path / "all", FIRST + [d for d in SECOND if d.doc_id != "u1"], **OLDEST)
     assert kept(first) | kept(second) == kept(whole)
     assert {(row["doc_id"], row["kept_id"]) for row in whole["clusters"]} == {
@@ -80,14 +86,12 @@ def test_what_the_first_run_dropped_still_connects(tmp_path: Path) -> None:
     assert verdicts(second, "document") == {"c2": ("duplicate_near", "c0")}
 
 
-def test_a_run_again_sees_what_it_saw_the_first_time(tmp_path: Path) -> None:
-    where = str(tmp_path / "index")
-    run(tmp_path / "1", FIRST, inputs=("1",), index=where, **OLDEST)
-    run(tmp_path / "2", SECOND, inputs=("2",), index=where, **OLDEST)
-    again = run(tmp_path / "again", FIRST, inputs=("1",), index=where, **OLDEST)
+def test_a_run_again_sees_what_it_saw_the_first_time(two: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    home, _, _ = two
+    again = run(tmp_path, FIRST, inputs=("1",), index=str(home / "index"), **OLDEST)
     assert "a2" not in {row["kept_id"] for row in again["clusters"]}
-    assert checksums(tmp_path / "again") == checksums(tmp_path / "1")
-    assert len(list((tmp_path / "index").glob("*/run.json"))) == 2
+    assert checksums(tmp_path) == checksums(home / "1")
+    assert len(list((home / "index").glob("*/run.json"))) == 2
 
 
 def test_what_an_index_holds_decides_whether_the_stage_is_done(tmp_path: Path) -> None:

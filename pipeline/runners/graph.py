@@ -1,0 +1,58 @@
+"""Quicker building of Beam's graphs: what Beam asks of a function or of the flags again and again is asked once.
+
+To build a graph of a few hundred transforms and hand it to a runner takes Beam a second. Half of it goes into two
+questions whose answers do not change: which parameters each method of a DoFn has (all of them, the inherited ones too,
+several times a DoFn, to learn whether it keeps state), and what the command line says (parsed anew for every view of
+the options, of which each transform takes a few). The graph is the same, byte for byte, without this.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from typing import Any, TypeVar
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.transforms import core
+
+_View = TypeVar("_View", bound=PipelineOptions)
+
+_ask = core.get_function_args_defaults
+_parameters: weakref.WeakKeyDictionary[types.FunctionType, tuple[list[str], list[Any]]] = weakref.WeakKeyDictionary()
+
+
+class Options(PipelineOptions):
+    """PipelineOptions that parse the flags once for each class they are viewed as.
+
+    Views of one object share their values and the flags behind them, and keep nothing else: any two of the same class
+    are interchangeable.
+    """
+
+    def view_as(self, cls: type[_View]) -> _View:
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_views"}
+
+
+def remember_signatures() -> None:
+    """Have Beam inspect each method of a class once in this process, whatever the number of its instances.
+
+    Only methods bound to an instance are remembered, by the function that they share: its parameters and their defaults
+    belong to the class. Where an instance answers for itself (Beam's wrapper of a plain function does), Beam asks it
+    before it gets here. An entry goes with its function.
+    """
+    core.get_function_args_defaults = _args_defaults
+
+
+def _args_defaults(function: Any) -> tuple[list[str], list[Any]]:
+    shared = getattr(function, "__func__", None)
+    if type(function) is not types.MethodType or type(shared) is not types.FunctionType:
+        return _ask(function)
+    if (known := _parameters.get(shared)) is None:
+        known = _parameters[shared] = _ask(function)
+    names, defaults = known
+    return [*names], [*defaults]  # lists of the caller's own, as Beam's are

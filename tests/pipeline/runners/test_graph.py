@@ -1,0 +1,98 @@
+"""A graph that is built quicker is the same graph."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+    TypeOptions,
+)
+from apache_beam.transforms import core, userstate
+
+from weft.pipeline.runners import graph
+from weft.schemas.tables import CLUSTERS
+from weft.transforms.dedup.components import Stars
+from weft.transforms.dedup.lsh import Signed, SimilarPairs
+from weft.transforms.dedup.minhash import Bands
+from weft.transforms.io import parquet
+
+FLAGS = ["--runner=FnApiRunner", "--experiments=one", "--job_name=job"]
+
+
+@pytest.fixture
+def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)  # put back at the end
+    graph.remember_signatures()
+
+
+def built(options: PipelineOptions, folder: Path) -> bytes:
+    """Pages compared, linked, counted and written: DoFns, plain functions, combiners, side inputs."""
+    p = beam.Pipeline(options=options)
+    edges = p | beam.Create([]).with_output_types(Signed) | SimilarPairs(Bands(13, 8, 0.8, exact=True))
+    linked, _ = edges | "Pairs" >> beam.Map(lambda e: (e[0], e[1])).with_output_types(tuple[str, str]) | Stars(2)
+    _ = linked | "Rows" >> beam.Map(lambda e: (*e, "x")) | parquet.WriteTable(str(folder), CLUSTERS, 2)
+    made = p.to_runner_api()
+    for transform in made.components.transforms.values():
+        if transform.spec.urn == "beam:transform:pickled_python:v1":  # a composite of Beam's, pickled anew each time;
+            transform.spec.ClearField("payload")  # runners take the transforms that it is made of
+    return made.SerializeToString(deterministic=True)
+
+
+def test_the_graph_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)
+    plain = built(PipelineOptions(FLAGS), tmp_path)
+    graph.remember_signatures()
+    assert core.get_function_args_defaults is not graph._ask
+    assert [built(graph.Options(FLAGS), tmp_path) for _ in range(2)] == [plain, plain]
+
+
+class Counter(beam.DoFn):
+    SEEN = userstate.CombiningValueStateSpec("seen", sum)
+    PARAMETER = beam.DoFn.StateParam(SEEN)
+
+    def process(self, element: Any, seen: Any = PARAMETER, when: Any = beam.DoFn.TimestampParam) -> Any:
+        seen.add(1)
+        return [element]
+
+
+@pytest.mark.usefixtures("remembered")
+def test_of_each_function_its_own_parameters() -> None:
+    for _ in range(2):  # asked, then remembered
+        assert userstate.get_dofn_specs(Counter()) == ({Counter.SEEN}, set())
+        assert Counter().get_function_arguments("process")[0] == ["element", "seen", "when"]
+        assert core.CallableWrapperDoFn(lambda a, b=2: [a, b]).get_function_arguments("process") == (["a", "b"], [2])
+        assert core.CallableWrapperDoFn(lambda a, c=3: [a, c]).get_function_arguments("process") == (["a", "c"], [3])
+    names, _ = core.get_function_args_defaults(Counter().process)
+    names.clear()
+    assert core.get_function_args_defaults(Counter().process)[0] == ["element", "seen", "when"]
+
+
+def test_the_options_are_beams() -> None:
+    made = graph.Options(FLAGS, save_main_session=False)
+    assert made.get_all_options() == PipelineOptions(FLAGS, save_main_session=False).get_all_options()
+    made.view_as(StandardOptions).streaming = True
+    made.view_as(DebugOptions).experiments.append("two")
+    assert made.view_as(StandardOptions).streaming
+    assert made.get_all_options()["experiments"] == ["one", "two"]
+    assert graph.Options(FLAGS).view_as(DebugOptions).experiments == ["one"]
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda options: pickle.loads(pickle.dumps(options))])
+def test_a_copy_goes_its_own_way(again: Any) -> None:
+    made = graph.Options(FLAGS)
+    made.view_as(DebugOptions).experiments.append("two")
+    made.view_as(GoogleCloudOptions).impersonate_service_account = "somebody"
+    copied = again(made)
+    assert copied.view_as(DebugOptions).experiments == ["one", "two"]
+    copied.view_as(DebugOptions).experiments.append("three")
+    copied.view_as(TypeOptions).runtime_type_check = True
+    assert made.view_as(DebugOptions).experiments == ["one", "two"]
+    assert not made.view_as(TypeOptions).runtime_type_check
+    assert copied.view_as(GoogleCloudOptions).impersonate_service_account is None  # Beam's own rule for what is sent
