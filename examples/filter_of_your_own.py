@@ -5,6 +5,7 @@ python examples/filter_of_your_own.py 'crawl/*.warc.gz' OUTPUT.parquet
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -25,7 +26,7 @@ def judge(document: weft.Document) -> str:
     return "" if words >= 40 * pictures else "more_pictures_than_text"
 
 
-def judged(document: weft.Document) -> Iterator[beam.pvalue.TaggedOutput]:
+def judged(document: weft.Document) -> Iterator[Any]:
     """The document under `kept`, or its reason under `dropped`."""
     reason = judge(document)
     yield beam.pvalue.TaggedOutput("dropped" if reason else "kept", reason or document)

@@ -1,10 +1,10 @@
 """From Common Crawl to a multimodal corpus you can train on: `weft` as a library.
 
 One page          extract_html
-Beam transforms   ReadArchives, ExtractPages, Deduplicate, FetchImages, EmbedImages, PackShards
+Beam transforms   ReadArchives, ExtractPages, Deduplicate (and TakeKept), FetchImages, EmbedImages, PackShards
 Their parameters  PageRules, DuplicateRules, FetchRules, ClipChoice, Sequencing
 Finished runs     load_config, read_table, ShardDataset
-Rows              Document, Pair, ImageMeta, ImageRow, Fate
+Rows              HtmlPage, Document, Pair, ImageMeta, ImageRow, Fate
 
 A transform takes rows and gives rows, knows no path but those that it is given, and runs on any Beam runner. What a
 name needs is imported when it is first used: `import weft` alone imports neither Beam nor torch.
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from weft.schemas.records import ImageMeta as ImageMeta
     from weft.schemas.records import ImageRow as ImageRow
     from weft.schemas.records import Pair as Pair
+    from weft.transforms.archives.read import ReadArchives as ReadArchives
+    from weft.transforms.dedup.deduplicate import Deduplicate as Deduplicate
+    from weft.transforms.dedup.deduplicate import TakeKept as TakeKept
+    from weft.transforms.extract.extract_pages import ExtractPages as ExtractPages
+    from weft.transforms.extract.page import HtmlPage as HtmlPage
+    from weft.transforms.extract.page import extract_html as extract_html
+    from weft.transforms.fetch.fetch_images import FetchImages as FetchImages
     from weft.transforms.io.parquet import read_table as read_table
 
 _HOME = {
@@ -45,6 +52,13 @@ _HOME = {
     "ImageMeta": "weft.schemas.records:ImageMeta",
     "ImageRow": "weft.schemas.records:ImageRow",
     "Pair": "weft.schemas.records:Pair",
+    "extract_html": "weft.transforms.extract.page:extract_html",
+    "ReadArchives": "weft.transforms.archives.read:ReadArchives",
+    "ExtractPages": "weft.transforms.extract.extract_pages:ExtractPages",
+    "HtmlPage": "weft.transforms.extract.page:HtmlPage",
+    "Deduplicate": "weft.transforms.dedup.deduplicate:Deduplicate",
+    "TakeKept": "weft.transforms.dedup.deduplicate:TakeKept",
+    "FetchImages": "weft.transforms.fetch.fetch_images:FetchImages",
     "read_table": "weft.transforms.io.parquet:read_table",
 }
 __all__ = sorted(_HOME)

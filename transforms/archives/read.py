@@ -52,7 +52,7 @@ class ReadArchives(beam.PTransform):
         return Archives(found.records, found.broken)
 
 
-def _tagged(path: str) -> Iterator[beam.pvalue.TaggedOutput]:
+def _tagged(path: str) -> Iterator[Any]:
     for one in read_archive(path):
         yield beam.pvalue.TaggedOutput("records" if isinstance(one, Record) else "broken", one)
 

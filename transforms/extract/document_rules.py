@@ -46,7 +46,7 @@ def judge(text: str, language: str, rules: TextRules) -> tuple[str, str]:
 
 
 def gopher_quality(text: str, language: str) -> tuple[str, str]:
-    """(reason, detail) of the first quality rule that fails, ("", "") where none does.
+    r"""(reason, detail) of the first quality rule that fails, ("", "") where none does.
 
     >>> gopher_quality("- barn\\n- tower\\n- bridge", "de")
     ('gopher_bullets', '1.00 of the lines')
@@ -80,7 +80,7 @@ def gopher_quality(text: str, language: str) -> tuple[str, str]:
 
 
 def gopher_repetition(text: str) -> tuple[str, str]:
-    """(reason, detail) of the first repetition rule that fails, ("", "") where none does.
+    r"""(reason, detail) of the first repetition rule that fails, ("", "") where none does.
 
     >>> gopher_repetition("Menu\\nMenu\\nThe barn is red.")
     ('repetition_lines', '0.33 of the lines')

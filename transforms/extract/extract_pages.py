@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
@@ -53,7 +53,7 @@ class ExtractPages(beam.PTransform):
         return Extracted(*(made[tag] for tag in _TAGS.values()))
 
 
-def _tagged_rows(page: HtmlPage | Record | Broken, rules: PageRules) -> Iterator[beam.pvalue.TaggedOutput]:
+def _tagged_rows(page: HtmlPage | Record | Broken, rules: PageRules) -> Iterator[Any]:
     rows: Iterator[Row]
     rows = extract_page(page.record(), rules).rows() if isinstance(page, HtmlPage) else extract_record(page, rules)
     for row in rows:

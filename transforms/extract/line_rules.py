@@ -49,7 +49,7 @@ _BOILERPLATE = re.compile(r"^\W*sign[ -]in\b|\bread more\W*$|\bitems in cart\b",
 def apply(
     texts: Sequence[str | None], c4: Literal["off", "code", "paper", "fineweb"], refinedweb: bool
 ) -> tuple[Texts, str, str]:
-    """(texts, "", "") without the lines that are no prose, or ([], reason, detail) where the page is dropped whole.
+    r"""(texts, "", "") without the lines that are no prose, or ([], reason, detail) where the page is dropped whole.
 
     Args:
         texts: of a page, by position; None at an image. Positions stay: a text that loses all its lines becomes "".

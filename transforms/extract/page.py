@@ -57,7 +57,7 @@ class Result(NamedTuple):
 
 
 def extract_html(html: str | bytes, url: str, rules: PageRules = DEFAULTS) -> Result:
-    """The document, caption pairs and fates of one HTML page.
+    r"""The document, caption pairs and fates of one HTML page.
 
     Raises nothing for what a page holds: a page that cannot be parsed has the fate "parse_error" or "too_complex".
 

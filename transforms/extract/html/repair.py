@@ -16,7 +16,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe
 
 
 def text(value: str) -> str:
-    """The text, mended.
+    r"""The text, mended.
 
     >>> text("cafÃ©"), text("soft\\u00adhyphen and\\xa0space")
     ('café', 'softhyphen and space')
