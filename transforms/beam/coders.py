@@ -14,7 +14,14 @@ import apache_beam as beam
 
 
 class RecordCoder(beam.coders.RowCoder):
-    """RowCoder's bytes, opaque to runners: they see a length and what it covers."""
+    """RowCoder's bytes, opaque to runners (they see a length and what it covers), and decoded to the record itself.
+
+    RowCoder travels as a schema, of which a worker process makes a class of its own: equal fields, but another name and
+    no methods. This one travels as a reference to the class.
+    """
+
+    def __reduce__(self) -> Any:
+        return RecordCoder.from_type_hint, (self.to_type_hint(), None)
 
     def to_runner_api_parameter(self, context: Any) -> Any:
         """The coder itself, pickled, in place of a schema."""

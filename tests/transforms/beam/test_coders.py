@@ -1,11 +1,15 @@
 """Records between workers: whole, small, and nothing that a runner would try to read."""
 
+import pickle
+import subprocess
+import sys
 from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.transforms import window
 
 from weft.pipeline.runners import beam_options
+from weft.schemas.records import PairKey
 from weft.transforms.beam import coders
 
 
@@ -17,6 +21,7 @@ class Row(NamedTuple):
 
 
 coders.register(Row)
+coders.register(PairKey)
 ROWS = [Row("a", [1, 2], b"\x00\xff"), Row("日本", [], b"", "x"), Row("", [2**62, -1])]
 
 
@@ -26,6 +31,19 @@ def test_a_record_comes_back_as_itself() -> None:
     for row in ROWS:
         decoded = coder.decode(coder.encode(row))
         assert (decoded, type(decoded).__name__) == (row, "Row")
+
+
+def test_another_process_gets_the_record_itself() -> None:
+    coder = beam.coders.registry.get_coder(PairKey)
+    code = (
+        "import pickle, sys\n"
+        "coder, raw = pickle.loads(sys.stdin.buffer.read())\n"
+        "key = coder.decode(raw)\n"
+        "print(type(key).__module__, type(key).__name__, key)"
+    )
+    sent = pickle.dumps((coder, coder.encode(PairKey("a", "b"))))
+    said = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True).stdout
+    assert said.decode().split() == ["weft.schemas.records", "PairKey", "a:b"]
 
 
 def test_runners_see_bytes_and_no_schema() -> None:
