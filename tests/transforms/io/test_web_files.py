@@ -2,6 +2,7 @@
 
 import io
 import random
+import sys
 
 import pytest
 from crawl_server import crawl_server
@@ -122,7 +123,8 @@ def test_sizes_of_many_are_known_at_once_and_silence_is_none(root):
         ("nix", "no file system"),
     ],
 )
-def test_a_store_that_is_not_installed_names_its_extra(scheme, extra):
+def test_a_store_that_is_not_installed_names_its_extra(scheme, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)  # should it be installed
     for call in (files.read_bytes, files.listing, files.exists):
         with pytest.raises(ValueError, match=extra.replace("[", r"\[")) as raised:
             call(f"{scheme}://bucket/a")
