@@ -10,7 +10,7 @@ import dataclasses
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import apache_beam as beam
 from fastwarc.stream_io import ZstdReader

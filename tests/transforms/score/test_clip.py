@@ -274,7 +274,7 @@ def test_weights_of_another_model_do_not_load() -> None:
 
 def test_without_open_clip_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(ConfigError, match=r"pip install 'weft\[clip\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'weft-corpus\[clip\]'"):
         clip_models.validate(Score())
 
 

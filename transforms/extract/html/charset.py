@@ -15,8 +15,9 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 def to_text(data: bytes, content_type: str = "") -> str:
     """Characters of an HTML page, in the encoding that the page tells or shows.
 
-    The first of these that says one decides: byte order mark, `content_type`, meta element, UTF-8 if the bytes are that,
-    detection. A declared encoding that does not fit the bytes is passed over. In the end, what cannot be decoded becomes U+FFFD.
+    The first of these that says one decides: byte order mark, `content_type`, meta element, UTF-8 if the bytes are
+    that, detection. A declared encoding that does not fit the bytes is passed over. In the end, what cannot be decoded
+    becomes U+FFFD.
 
     >>> to_text("naïve".encode("latin-1"), "text/html; charset=iso-8859-1"), to_text("naïve".encode())
     ('naïve', 'naïve')
