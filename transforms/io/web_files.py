@@ -174,7 +174,7 @@ class WebFile(io.RawIOBase):
 def session(tries: int | None = None) -> requests.Session:
     """Connections of one file, patient with busy servers; proxies and certificates as the environment says."""
     made = requests.Session()
-    made.headers["User-Agent"] = f"weft/{metadata.version('weft')}"
+    made.headers["User-Agent"] = f"weft/{metadata.version('weft-corpus')}"
     made.headers["Accept-Encoding"] = "identity"  # the file as it lies there
     for scheme in ("http://", "https://"):
         made.mount(scheme, HTTPAdapter(max_retries=_patience(TRIES if tries is None else tries)))
