@@ -239,7 +239,8 @@ def _entered(ctx: Context) -> dict[str, int]:
     counts = {"document": 0, "pair": 0, "image": 0}
     places: set[tuple[str, str, int]] = set()
     for path in ctx.parts("kept"):
-        places.update(tuple(row[1:]) for row in parquet.read(path, _Place) if row.kind == "document")
+        kept = (row for row in parquet.read(path, _Place) if row.kind == "document")
+        places.update((row.doc_id, row.warc_file, row.warc_offset) for row in kept)
     counts["document"] = len(places)
     for path in ctx.parts("documents"):
         for page in parquet.read(path, _Images):
