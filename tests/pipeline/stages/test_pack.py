@@ -378,7 +378,7 @@ def test_documents_are_packed_without_the_lines_that_dedup_cut(tmp_path):
         world.document(doc_id, f"Our menu\nHello {n}", (f"i{n}",), "Subscribe")
     output = world.write(tmp_path / "out")
     write_table(str(output / "cuts/p.parquet"), [(doc_id, [0, 2]) for doc_id in pages(6)[:3]], CUTS)
-    run(output, "pack.one_image_drop=0.0", "pack.val_fraction=0.0")
+    run(output, "dedup.lines_per_host=3", "pack.one_image_drop=0.0", "pack.val_fraction=0.0")
     encoder = Encoder(str(output / "shards/tokenizer.json"), 8, 64)
     said = {}
     for sample in samples(output, "interleaved"):
