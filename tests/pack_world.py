@@ -46,7 +46,7 @@ class World:
 
     def __init__(self):
         self.documents, self.kept, self.images, self.pairs, self.scores, self.entering = [], [], [], [], [], []
-        self.looks = []
+        self.answers = []
         self.blob = b""
 
     def image(self, name, status="ok", size=(300, 200), flat=False, phash="", data=None):
@@ -86,7 +86,7 @@ class World:
             ("pairs", self.pairs, PAIRS),
             ("scores", self.scores, SCORES),
             ("fates/score", self.entering, FATES),
-            *([("image_scores", self.looks, IMAGE_SCORES)] if self.looks else ()),
+            *([("image_scores", self.answers, IMAGE_SCORES)] if self.answers else ()),
         ):
             rows = rows[::-1] if reverse else rows
             for number in range(files):

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from weft.transforms.extract.page import extract_html as extract_html
     from weft.transforms.fetch.fetch_images import FetchImages as FetchImages
     from weft.transforms.io.parquet import read_table as read_table
+    from weft.transforms.pack.pack_shards import PackShards as PackShards
+    from weft.transforms.score.clip import EmbedImages as EmbedImages
 
 _HOME = {
     "ShardDataset": "weft.model_smoketest.dataset:ShardDataset",
@@ -59,6 +61,8 @@ _HOME = {
     "Deduplicate": "weft.transforms.dedup.deduplicate:Deduplicate",
     "TakeKept": "weft.transforms.dedup.deduplicate:TakeKept",
     "FetchImages": "weft.transforms.fetch.fetch_images:FetchImages",
+    "EmbedImages": "weft.transforms.score.clip:EmbedImages",
+    "PackShards": "weft.transforms.pack.pack_shards:PackShards",
     "read_table": "weft.transforms.io.parquet:read_table",
 }
 __all__ = sorted(_HOME)

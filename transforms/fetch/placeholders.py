@@ -63,21 +63,6 @@ class Repeated(beam.PTransform):
         )
 
 
-@dataclasses.dataclass
-class Mark(beam.PTransform):
-    """{"stored": (image key, a tuple), "repeated": rows of images/repeated} → the former, its last value that count."""
-
-    def expand(self, inputs: dict[str, Any]) -> beam.PCollection[tuple[str, tuple[Any, ...]]]:
-        urls = inputs["repeated"] | "Urls" >> beam.Map(lambda row: (row["image_url"], row["urls"])).with_output_types(
-            tuple[str, int]
-        )
-        return (
-            {"stored": inputs["stored"], "urls": urls}
-            | "JoinRepeated" >> beam.CoGroupByKey()
-            | "Put" >> beam.FlatMap(_marked).with_output_types(tuple[str, tuple[Any, ...]])
-        )
-
-
 def appearance(row: IndexedImage) -> Iterator[tuple[str, str]]:
     """(hash of the host and of how the image is stored, image key) of an image that was stored; nothing of others."""
     if row.status == "ok":
@@ -89,9 +74,3 @@ def _count(found: Iterable[Any]) -> tuple[int, str]:
     """A combiner: addresses, and what it made of others → (how many, the smallest)."""
     counted = [(1, item) if isinstance(item, str) else item for item in found]
     return sum(n for n, _ in counted), min((key for n, key in counted if n), default="")
-
-
-def _marked(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    urls = max(item[1]["urls"], default=0)
-    for stored in item[1]["stored"]:
-        yield item[0], (*stored[:-1], urls)

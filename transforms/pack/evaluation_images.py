@@ -73,22 +73,22 @@ def load(paths: tuple[str, ...], max_side: int) -> Known:
     # Fetch's limits keep a worker safe from the web; these files are the user's own.
     form, limits = ImageForm(max_side=max_side), ImageLimits(max_bytes=1 << 40)
     exact: dict[str, str] = {}
-    looks: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for path in paths:
         for name in _find(path):
             data = _read(name)
             if name.lower().endswith(_LISTS):
                 for number, value in _hashes(name, data):
-                    (exact if len(value) == 64 else looks).setdefault(value, f"{name}:{number}")
+                    (exact if len(value) == 64 else hashes).setdefault(value, f"{name}:{number}")
                 continue
             made = prepare(data, form, limits)
             if isinstance(made, Refused):
                 raise ConfigError(f"evaluation image {name}: {made.reason} ({made.detail})")
             exact.setdefault(made.image_id, name)
             if not made.single_colour:
-                looks.setdefault(made.phash, name)
-    looks = {value: name for value, name in looks.items() if not dull(value)}
-    return Known(exact, np.array([int(value, 16) for value in looks], np.uint64), list(looks.values()))
+                hashes.setdefault(made.phash, name)
+    hashes = {value: name for value, name in hashes.items() if not dull(value)}
+    return Known(exact, np.array([int(value, 16) for value in hashes], np.uint64), list(hashes.values()))
 
 
 def _find(path: str) -> list[str]:
@@ -96,7 +96,7 @@ def _find(path: str) -> list[str]:
     if not files.is_local(path):
         try:
             found = [name for name, _ in files.listing(path)]
-        except (OSError, ValueError) as error:  # the latter for a scheme that Beam does not know
+        except (OSError, ValueError) as error:  # ValueError: a scheme that Beam does not know
             raise ConfigError(f"cannot find evaluation images {path}: {' '.join(str(error).split())}") from None
     elif os.path.isfile(path):  # before globs: a file's name may hold brackets
         found = [path]

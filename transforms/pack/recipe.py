@@ -9,13 +9,13 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from weft.schemas.config import Pack
+from weft.schemas.parameters import DocumentRules, ImageRules, Recipe
 from weft.schemas.records import hash_unit
 from weft.transforms.score import image_scores
-from weft.transforms.score.image_scores import Looks
+from weft.transforms.score.image_scores import Answers
 
 
-class Picture(NamedTuple):
+class JudgedImage(NamedTuple):
     """What the recipe looks at in an image; `status` is fetch's."""
 
     status: str
@@ -26,60 +26,60 @@ class Picture(NamedTuple):
     repeats: int  # kept documents that hold it
     similarity: float  # best with any text of its document; 1.0 where nothing was compared
     evaluation: str = ""  # the evaluation image that it is a copy of
-    looks: Looks | None = None  # what its vector says of it, where anybody asked
+    answers: Answers | None = None  # what its vector says of it, where anybody asked
     shared: int = 0  # addresses of its host with the same picture, where those are too many
 
 
-def judge_image(picture: Picture | None, config: Pack) -> str:
+def judge_image(image: JudgedImage | None, rules: ImageRules) -> str:
     """Why an image has no place in any document."""
-    if picture is None:
+    if image is None:
         return "image_missing"
-    if picture.status != "ok":
-        return f"image_{picture.status}"
-    if picture.evaluation:
+    if image.status != "ok":
+        return f"image_{image.status}"
+    if image.evaluation:
         return "evaluation_image"
-    if min(picture.width, picture.height) < config.min_side:
+    if min(image.width, image.height) < rules.min_side:
         return "too_small"
-    if max(picture.width, picture.height) > config.max_side > 0:
+    if max(image.width, image.height) > rules.max_side > 0:
         return "too_large"
-    if _aspect(picture.width, picture.height) > config.max_aspect > 0:
+    if _aspect(image.width, image.height) > rules.max_aspect > 0:
         return "aspect"
-    if picture.single_colour and config.drop_single_colour:
+    if image.single_colour and rules.drop_single_colour:
         return "single_colour"
-    if picture.shared:
+    if image.shared:
         return "placeholder"
-    reason = image_scores.judge(picture.looks, config)[0]
+    reason = image_scores.judge(image.answers, rules)[0]
     if reason:
         return reason
-    if picture.repeats > config.max_repeats > 0:
+    if image.repeats > rules.max_repeats > 0:
         return "repeated"
-    if picture.similarity < config.min_document_similarity:
+    if image.similarity < rules.min_document_similarity:
         return "low_similarity"
     return ""
 
 
-def judge_images(pictures: Sequence[Picture | None], config: Pack) -> list[str]:
+def judge_images(images: Sequence[JudgedImage | None], rules: Recipe) -> list[str]:
     """A reason for each image of one document, in reading order: repeats inside it and the limit per document too.
 
     Recipes without a limit on repeats (max_repeats = 0) keep repeats inside a document as well.
     """
     reasons, seen, kept = [], set(), 0
-    for picture in pictures:
-        reason = judge_image(picture, config)
-        if not reason and picture is not None:
-            if config.max_repeats and picture.image_id in seen:
+    for image in images:
+        reason = judge_image(image, rules)
+        if not reason and image is not None:
+            if rules.max_repeats and image.image_id in seen:
                 reason = "repeated_in_document"
-            elif kept >= config.max_images > 0:
+            elif kept >= rules.max_images > 0:
                 reason = "too_many_images"
             else:
                 kept += 1
-                seen.add(picture.image_id)
+                seen.add(image.image_id)
         reasons.append(reason)
     return reasons
 
 
 def judge_document(
-    doc_id: str, has_text: bool, images: int, config: Pack, salt: str, matched: float = 1.0, mean: float = 1.0
+    doc_id: str, has_text: bool, images: int, rules: DocumentRules, salt: str, matched: float = 1.0, mean: float = 1.0
 ) -> tuple[str, str]:
     """(corpus, "") for a document to keep, ("", reason) for another.
 
@@ -91,56 +91,51 @@ def judge_document(
     if not images:
         if not has_text:
             return "", "empty"
-        return ("text", "") if config.imageless == "text" else ("", "no_images")
-    if not has_text and config.require_interspersed:
+        return ("text", "") if rules.imageless == "text" else ("", "no_images")
+    if not has_text and rules.require_interspersed:
         return "", "no_text"
-    if images == 1 and hash_unit(doc_id, f"{salt}one-image") < config.one_image_drop:
+    if images == 1 and hash_unit(doc_id, f"{salt}one-image") < rules.one_image_drop:
         return "", "one_image"
-    if images < config.min_document_images:
+    if images < rules.min_document_images:
         return "", "few_images"
-    if images > config.max_document_images > 0:
+    if images > rules.max_document_images > 0:
         return "", "many_images"
-    if matched < config.min_matched_share:
+    if matched < rules.min_matched_share:
         return "", "unmatched"
-    if mean < config.min_mean_similarity:
+    if mean < rules.min_mean_similarity:
         return "", "dissimilar"
     return "interleaved", ""
 
 
 def judge_pair(
-    picture: Picture | None, similarity: float, config: Pack, language: str = "", top: float = -math.inf
+    image: JudgedImage | None, similarity: float, rules: Recipe, language: str = "", top: float = -math.inf
 ) -> str:
     """Why a caption pair is dropped; sizes are those of the image as fetched.
 
     Args:
         language: of the caption; a threshold may be its own.
-        top: the similarity that the share to be kept of all pairs reaches.
+        top: a pair below it is not among the share of all pairs that is kept (`pair_top_share`).
     """
-    if picture is None or picture.status != "ok":
+    if image is None or image.status != "ok":
         return "image_missing"
-    if picture.evaluation:
+    if image.evaluation:
         return "evaluation_image"
-    if min(picture.width, picture.height) < config.pair_min_side:
+    if min(image.width, image.height) < rules.pair_min_side:
         return "too_small"
-    if _aspect(picture.width, picture.height) > config.pair_max_aspect > 0:
+    if _aspect(image.width, image.height) > rules.pair_max_aspect > 0:
         return "aspect"
-    if picture.single_colour and config.drop_single_colour:
+    if image.single_colour and rules.drop_single_colour:
         return "single_colour"
-    if picture.shared:
+    if image.shared:
         return "placeholder"
-    reason = image_scores.judge(picture.looks, config)[0]
+    reason = image_scores.judge(image.answers, rules)[0]
     if reason:
         return reason
-    if config.drop_near_images and picture.looks is not None and picture.looks.repeat_of:
+    if rules.drop_near_images and image.answers is not None and image.answers.repeat_of:
         return "near_image"
-    if similarity < max(config.pair_min_similarity_by_language.get(language, config.pair_min_similarity), top):
+    if similarity < max(rules.pair_min_similarity_by_language.get(language, rules.pair_min_similarity), top):
         return "low_similarity"
     return ""
-
-
-def split_of(doc_id: str, config: Pack, salt: str) -> str:
-    """ "train" or "val": a page goes whole to one of them, and its pairs with it."""
-    return "val" if hash_unit(doc_id, f"{salt}split") < config.val_fraction else "train"
 
 
 def _aspect(width: int, height: int) -> float:

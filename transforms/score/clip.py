@@ -27,8 +27,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from PIL import Image
 
-from weft.schemas.config import Score as ScoreConfig
+from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import hash_bucket
+from weft.transforms.beam import coders
 from weft.transforms.io import files
 from weft.transforms.score.clip_models import Clip, load
 
@@ -63,28 +64,28 @@ class TextRef(NamedTuple):
 
 
 class Embedding(NamedTuple):
-    """A unit vector of each model (float32 bytes), or the reason there is none."""
+    """A unit vector by each model (float32 bytes), or the reason why there is none."""
 
     key: str
-    vectors: list[bytes]  # of score.model, then of each of score.also
+    vectors: list[bytes]  # by ClipChoice.model, then by each of ClipChoice.also
     problem: str
 
     @property
     def vector(self) -> bytes:
-        """That of score.model, empty where there is none."""
+        """The one by ClipChoice.model, empty where there is none."""
         return self.vectors[0] if self.vectors else b""
 
 
 class _Handler(ModelHandler[Any, Embedding, Clip]):
     """What image and text handlers share: loading, what is done ahead, padding, memory that does not suffice."""
 
-    def __init__(self, config: ScoreConfig) -> None:
+    def __init__(self, choice: ClipChoice) -> None:
         super().__init__()
-        self._config = config
-        self._most = config.batch_size  # that the device has memory for, as far as is known
+        self._choice = choice
+        self._most = choice.batch_size  # that the device has memory for, as far as is known
 
     def load_model(self) -> Clip:
-        return load(self._config)
+        return load(self._choice)
 
     def get_num_bytes(self, batch: Sequence[Any]) -> int:
         return len(batch)  # Beam's own pickles every batch to find out
@@ -97,7 +98,7 @@ class _Handler(ModelHandler[Any, Embedding, Clip]):
 
         Being behind costs nothing on a CPU; a GPU has the next batch to compute while this one's vectors are fetched.
         """
-        size, models = self._config.batch_size, (model, *model.others)
+        size, models = self._choice.batch_size, (model, *model.others)
         parts = (batch[start : start + size] for start in range(0, len(batch), size))
         before: tuple[Sequence[Any], list[str], list[Any]] | None = None
         for refs, waiting in _ahead(parts, begin):
@@ -114,7 +115,7 @@ class _Handler(ModelHandler[Any, Embedding, Clip]):
         """A tensor of the batch's rows and as many of zeros as make it the configured size."""
         import torch
 
-        shape, dtype = (self._config.batch_size, *rows[0].shape), torch.from_numpy(np.empty(0, rows[0].dtype)).dtype
+        shape, dtype = (self._choice.batch_size, *rows[0].shape), torch.from_numpy(np.empty(0, rows[0].dtype)).dtype
         made = torch.zeros(shape, dtype=dtype, pin_memory=model.device == "cuda")  # pinned: copied while others compute
         np.stack(rows, out=made.numpy()[: len(rows)])
         return made
@@ -277,27 +278,49 @@ def batches(item: tuple[str, Iterable[Any]], size: int) -> Iterator[list[Any]]:
 
 
 @dataclasses.dataclass
-class Embed(beam.PTransform):
-    """ImageRef or TextRef → Embedding, each distinct one once."""
+class EmbedImages(beam.PTransform):
+    """ImageRef → Embedding, each distinct one once. Wants PyTorch and open_clip where it runs (`[clip]`).
 
-    config: ScoreConfig
-    kind: str  # "image" or "text"
+    Args:
+        clip: which model, and how it is run.
+        buckets: parts that the references are hashed into. Batches are formed inside them, so that their make-up, and
+            with it the last bits of a vector, never depends on the runner; more buckets are more parallel work.
+    """
 
-    def expand(self, refs: beam.PCollection[Any]) -> beam.PCollection[Embedding]:
-        buckets, size = self.config.buckets, self.config.batch_size
-        handler = (ImageHandler if self.kind == "image" else TextHandler)(self.config)
-        row = tuple[str, tuple[str, str, int, int]] if self.kind == "image" else tuple[str, tuple[str, str]]
-        made = ImageRef if self.kind == "image" else TextRef
-        return (
-            refs
-            | "Bucket"
-            >> beam.Map(lambda ref: (str(hash_bucket(ref.key, buckets, "clip")), tuple(ref))).with_output_types(row)
-            | "Gather" >> beam.GroupByKey()
-            | "Batch" >> beam.FlatMap(batches, size)
-            | "Refs" >> beam.Map(lambda batch: [made(*member) for member in batch])
-            | "Infer" >> RunInference(handler.with_no_batching())
-            | "Plain" >> beam.Map(lambda found: found).with_output_types(Embedding)
+    clip: ClipChoice = ClipChoice()  # noqa: RUF009 - frozen
+    buckets: int = 8
+
+    def expand(self, refs: beam.PCollection[ImageRef]) -> beam.PCollection[Embedding]:
+        return _embed(refs, ImageRef, ImageHandler(self.clip), self.clip.batch_size, self.buckets)
+
+
+@dataclasses.dataclass
+class EmbedTexts(beam.PTransform):
+    """TextRef → Embedding, each distinct one once; otherwise as EmbedImages."""
+
+    clip: ClipChoice = ClipChoice()  # noqa: RUF009 - frozen
+    buckets: int = 8
+
+    def expand(self, refs: beam.PCollection[TextRef]) -> beam.PCollection[Embedding]:
+        return _embed(refs, TextRef, TextHandler(self.clip), self.clip.batch_size, self.buckets)
+
+
+def _embed(
+    refs: beam.PCollection[Any], record: type, handler: _Handler, size: int, buckets: int
+) -> beam.PCollection[Embedding]:
+    coders.register(record)
+    coders.register(Embedding)
+    return (
+        refs
+        | "Bucket"
+        >> beam.Map(lambda ref: (str(hash_bucket(ref.key, buckets, "clip")), ref)).with_output_types(
+            tuple[str, record]  # type: ignore[valid-type]
         )
+        | "Gather" >> beam.GroupByKey()
+        | "Batch" >> beam.FlatMap(batches, size)
+        | "Infer" >> RunInference(handler.with_no_batching())
+        | "Plain" >> beam.Map(lambda found: found).with_output_types(Embedding)
+    )
 
 
 def similarity(image: bytes, text: bytes) -> float:

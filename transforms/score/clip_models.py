@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -20,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from weft.schemas.config import Score as ScoreConfig
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, clip_name, convert, weights
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
@@ -89,47 +89,61 @@ class Clip:
         return list(steps[:-2]), steps[-1]
 
 
-def wanted(config: ScoreConfig) -> Iterator[tuple[str, str, str]]:
-    """(setting, model, pretrained) of each model that the configuration names, the one that decides first."""
-    yield "score.model", clip_name(config.model), config.pretrained
-    for entry in config.also:
+def wanted(choice: ClipChoice) -> Iterator[tuple[str, str, str]]:
+    """(setting, model, pretrained) of each model that is named, the one that decides first."""
+    yield "score.model", clip_name(choice.model), choice.pretrained
+    for entry in choice.also:
         name, _, tag = entry.partition("@")
         yield "score.also", clip_name(name), tag
 
 
-def validate(config: ScoreConfig) -> None:
+def validate(choice: ClipChoice) -> None:
     """Raise ConfigError, in one line, for a model that cannot be loaded; loads nothing."""
     try:
         import open_clip  # noqa: F401
     except (ImportError, RuntimeError) as error:  # torch and torchvision of different builds raise the latter
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"scoring needs PyTorch and open_clip: pip install 'weft-corpus[clip]' ({reason})") from None
-    for setting, name, pretrained in wanted(config):
+    for setting, name, pretrained in wanted(choice):
         if name.startswith(LOCAL):
             _check_folder(setting, Path(name.removeprefix(LOCAL)))
         elif not name.startswith(HUB):
             _architecture(setting, name, pretrained)
 
 
-def load(config: ScoreConfig) -> Clip:
-    """The configured models in evaluation mode, each loaded once in a process however often it is asked for.
+def vector_width(choice: ClipChoice) -> int | None:
+    """How many numbers a vector of `choice.model` has, None where only the hub knows."""
+    import open_clip
+
+    _, name, _ = next(wanted(choice))
+    if name.startswith(LOCAL):
+        known = json.loads((Path(name.removeprefix(LOCAL)) / "open_clip_config.json").read_text("utf-8"))
+        known = known.get("model_cfg", known)
+    else:
+        known = open_clip.get_model_config(name) or {}
+    width = known.get("embed_dim")
+    return width if isinstance(width, int) else None
+
+
+def load(choice: ClipChoice) -> Clip:
+    """The models that are named in evaluation mode, each loaded once in a process however often it is asked for.
 
     Raises:
         ConfigError: as `validate`, and for weights that do not load.
     """
-    validate(config)
+    validate(choice)
     import torch
 
-    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    device = choice.device if choice.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
     made = []
-    for setting, name, pretrained in wanted(config):
+    for setting, name, pretrained in wanted(choice):
         whole = name.startswith((LOCAL, HUB))
         of = Weights("", "", ()) if whole else _architecture(setting, name, pretrained)
         try:
             with _loading:  # threads of one worker ask at the same time
-                made.append(_load(name, of, config.precision, device, config.compile))
+                made.append(_load(name, of, choice.precision, device, choice.compile))
         except _Unfit as error:
             raise ConfigError(f"{setting} = {name!r} {error}") from None
     return dataclasses.replace(made[0], others=tuple(made[1:]))

@@ -24,10 +24,28 @@ from weft.schemas.records import hash_bucket
 from weft.schemas.shards import npy
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
+from weft.transforms.score.clip import similarity
 
 KINDS = ("img_emb", "text_emb")
 METADATA = "metadata"
 Row = tuple[str, tuple[tuple[bytes, ...], tuple[Any, ...]]]  # key, (float32 vectors in the order of KINDS, metadata)
+
+
+PAIRS = pa.schema([("url", pa.string()), ("caption", pa.string()), ("key", pa.string()), ("similarity", pa.float32())])
+IMAGES = pa.schema([("url", pa.string())])
+
+
+def image_row(key: str, vector: bytes) -> Row:
+    """An image's vector, with its address as metadata (IMAGES)."""
+    return key, ((vector,), (key,))
+
+
+def pair_rows(key: str, found: dict[str, Iterable[Any]]) -> Iterator[Row]:
+    """Joined "vectors" (PairVectors) and "captions" of one pair → its row, with metadata as in PAIRS."""
+    for pair in found["vectors"]:
+        for caption in found["captions"]:
+            value = similarity(pair.image, pair.text)
+            yield key, ((pair.image, pair.text), (pair.image_key, caption, key, value))
 
 
 def file_name(kind: str, number: int, of: int) -> str:

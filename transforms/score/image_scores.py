@@ -1,13 +1,12 @@
 """What image vectors say of images: heads, prompts, evaluation pictures and repeats, and what the recipe makes of it.
 
-unit vectors → ImageScore rows (Look, Repeats); a row and the recipe's limits → a reason to drop the image (judge).
+unit vectors → ImageScore rows (AskImages, Repeats); a row and the recipe's limits → a reason to drop the image (judge).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -16,81 +15,78 @@ from urllib.parse import urlsplit
 import apache_beam as beam
 import numpy as np
 
-from weft.schemas.config import Pack, Score
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, ImageQuestions, ImageRules, Recipe
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
-from weft.transforms.beam import hot_keys
+from weft.transforms.beam import coders, hot_keys
 from weft.transforms.io import files
 from weft.transforms.score import heads, neighbours
+from weft.transforms.score.clip import TextRef
 from weft.transforms.score.heads import Head
 
 BATCH = 1_024  # vectors judged at once
 
 
-class Looks(NamedTuple):
-    """What pack knows of an image from its vector."""
+class Answers(NamedTuple):
+    """What pack knows of an image from its vector; None or empty where nobody asked."""
 
     unsafe: float | None = None
     aesthetic: float | None = None
     watermark: float | None = None
-    prompts: Mapping[str, float] = {}
+    prompts: dict[str, float] = {}  # noqa: RUF012 - name and probability; never written to
     evaluation: str = ""
     evaluation_similarity: float | None = None
     repeat_of: str = ""
 
-    def dumps(self) -> str:
-        return json.dumps(self._asdict(), sort_keys=True)
-
     @classmethod
-    def loads(cls, text: str) -> Looks:
-        return cls(**json.loads(text))
-
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Looks:
+    def of_row(cls, row: ImageScore) -> Answers:
         """From a row of `image_scores/`; float32 columns are rounded to what was stored."""
-
-        def number(name: str) -> float | None:
-            return None if row[name] is None else round(row[name], heads.DECIMALS)
-
-        shares = {name: round(share, heads.DECIMALS) for name, share in row["prompt_shares"] or ()}
         return cls(
-            number("unsafe"), number("aesthetic"), number("watermark"), shares,
-            row["evaluation"], number("evaluation_similarity"), row["repeat_of"],
-        )  # fmt: skip
+            _rounded(row.unsafe),
+            _rounded(row.aesthetic),
+            _rounded(row.watermark),
+            {name: round(share, heads.DECIMALS) for name, share in row.prompt_shares or ()},
+            row.evaluation,
+            _rounded(row.evaluation_similarity),
+            row.repeat_of,
+        )
 
 
-def judge(looks: Looks | None, config: Pack) -> tuple[str, str]:
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, heads.DECIMALS)
+
+
+def judge(answers: Answers | None, rules: ImageRules) -> tuple[str, str]:
     """(reason, detail) for an image that the recipe does not want, ("", "") for another, and where nothing is known."""
-    if looks is None:
+    if answers is None:
         return "", ""
-    near = looks.evaluation_similarity
-    if near is not None and near >= config.max_evaluation_similarity > 0:
-        return "evaluation_embedding", f"{looks.evaluation} {near:.5f}"
-    if looks.unsafe is not None and looks.unsafe > config.max_unsafe:
-        return "unsafe", f"{looks.unsafe:.5f}"
-    name = heads.over(looks.prompts, config.max_prompt)
+    near = answers.evaluation_similarity
+    if near is not None and near >= rules.max_evaluation_similarity > 0:
+        return "evaluation_embedding", f"{answers.evaluation} {near:.5f}"
+    if answers.unsafe is not None and answers.unsafe > rules.max_unsafe:
+        return "unsafe", f"{answers.unsafe:.5f}"
+    name = heads.over(answers.prompts, rules.max_prompt)
     if name:
-        return "prompted_out", f"{name} {looks.prompts[name]:.5f}"
-    if looks.watermark is not None and looks.watermark > config.max_watermark:
-        return "watermarked", f"{looks.watermark:.5f}"
-    if looks.aesthetic is not None and config.min_aesthetic and looks.aesthetic < config.min_aesthetic:
-        return "unaesthetic", f"{looks.aesthetic:.5f}"
+        return "prompted_out", f"{name} {answers.prompts[name]:.5f}"
+    if answers.watermark is not None and answers.watermark > rules.max_watermark:
+        return "watermarked", f"{answers.watermark:.5f}"
+    if answers.aesthetic is not None and rules.min_aesthetic and answers.aesthetic < rules.min_aesthetic:
+        return "unaesthetic", f"{answers.aesthetic:.5f}"
     return "", ""
 
 
-def asked(config: Score) -> bool:
+def asked(questions: ImageQuestions) -> bool:
     """Whether anything is to be said of images by their vectors alone."""
     return bool(
-        config.unsafe_head
-        or config.aesthetic_head
-        or config.watermark_head
-        or config.prompts
-        or config.evaluation_embeddings
-        or config.near_images
+        questions.unsafe_head
+        or questions.aesthetic_head
+        or questions.watermark_head
+        or questions.prompts
+        or questions.evaluation_embeddings
+        or questions.near_images
     )
 
 
-def check(score: Score, pack: Pack) -> None:
+def check(score: ImageQuestions, pack: Recipe) -> None:
     """Raise ConfigError for a limit on what nobody measures, and for prompts that say nothing."""
     heads.check_prompts(score.prompts, pack.max_prompt)
     for given, option, needs in (
@@ -110,19 +106,19 @@ def check(score: Score, pack: Pack) -> None:
         raise ConfigError(f"score.near_images = {score.near_images} is no cosine between 0 (off) and 1")
 
 
-def contents(config: Score) -> list[str]:
-    """Hashes of the files that a configuration names: another file under the same name is another configuration."""
-    paths = [getattr(config, f"{kind}_head") for kind in heads.KINDS] + list(config.evaluation_embeddings)
+def contents(questions: ImageQuestions) -> list[str]:
+    """Hashes of the files that the questions name: another file under the same name is another question."""
+    paths = [getattr(questions, f"{kind}_head") for kind in heads.KINDS] + list(questions.evaluation_embeddings)
     return [hashlib.sha256(files.read_bytes(path)).hexdigest() if path and files.exists(path) else "" for path in paths]
 
 
-def load_heads(config: Score, width: int) -> dict[str, Head]:
+def load_heads(questions: ImageQuestions, width: int) -> dict[str, Head]:
     """Kind → head, of those that are configured.
 
     Raises:
         ConfigError: as `heads.load`.
     """
-    paths = {kind: getattr(config, f"{kind}_head") for kind in heads.KINDS}
+    paths = {kind: getattr(questions, f"{kind}_head") for kind in heads.KINDS}
     return {kind: heads.load(kind, path, width) for kind, path in paths.items() if path}
 
 
@@ -131,70 +127,92 @@ def prompt_id(text: str) -> str:
     return stable_id("prompt", text)
 
 
-class Judge:
+class _Asker:
     """A batch of (key, vector) → its rows; heads and evaluation vectors are loaded where they are used."""
 
-    def __init__(self, config: Score) -> None:
-        self._config = config
+    def __init__(self, questions: ImageQuestions, model: str) -> None:
+        self._questions, self._model = questions, model
         self._heads: dict[str, Head] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_config": self._config, "_heads": None}
+        return {**vars(self), "_heads": None}
 
     def __call__(self, batch: Sequence[tuple[str, bytes]], prompts: Mapping[str, bytes]) -> Iterator[ImageScore]:
-        """A row for each image; `prompts` are the vectors of the configured ones by `prompt_id`."""
-        config = self._config
+        """A row for each image; `prompts` are the vectors of the prompts by `prompt_id`."""
+        questions = self._questions
         vectors = np.stack([np.frombuffer(vector, np.float32) for _, vector in batch])
         if self._heads is None:
-            self._heads = load_heads(config, vectors.shape[1])
+            self._heads = load_heads(questions, vectors.shape[1])
         marks = {kind: head(vectors).tolist() for kind, head in self._heads.items()}
         names = {
             name: np.stack([np.frombuffer(prompts[prompt_id(text)], np.float32) for text in said])
-            for name, said in config.prompts.items()
+            for name, said in questions.prompts.items()
         }
         told = heads.ask(vectors, names) if names else [heads.Prompted("", {}, {})] * len(batch)
         known: list[tuple[str, float | None]] = [("", None)] * len(batch)
-        if config.evaluation_embeddings:
-            known = list(neighbours.load(config.evaluation_embeddings, vectors.shape[1]).find(vectors))
+        if questions.evaluation_embeddings:
+            known = list(neighbours.load(questions.evaluation_embeddings, vectors.shape[1]).find(vectors))
         for n, (key, _) in enumerate(batch):
             unsafe, aesthetic, watermark = (marks[kind][n] if kind in marks else None for kind in heads.KINDS)
             shares, cosines = tuple(sorted(told[n].shares.items())), tuple(sorted(told[n].cosines.items()))
             yield ImageScore(
-                key, config.model, unsafe, aesthetic, watermark, told[n].name, shares, cosines, *known[n], "", None
+                key, self._model, unsafe, aesthetic, watermark, told[n].name, shares, cosines, *known[n], "", None
             )
 
 
+class Prompts(beam.PTransform):
+    """PBegin → TextRef of each prompt, by its `prompt_id`."""
+
+    def __init__(self, prompts: Mapping[str, Iterable[str]]) -> None:
+        super().__init__()
+        texts = sorted({text for said in prompts.values() for text in said})
+        self._refs = [TextRef(prompt_id(text), " ".join(text.split())) for text in texts]
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[TextRef]:
+        coders.register(TextRef)
+        return begin | beam.Create(self._refs).with_output_types(TextRef)
+
+
 @dataclasses.dataclass
-class Look(beam.PTransform):
+class AskImages(beam.PTransform):
     """{"vectors": (key, vector), "prompts": (prompt_id, vector)} → ImageScore, a row an image.
 
-    Where repeats are asked for, "of_pairs": (key, (pixels, vector)) are the pictures that are compared for it.
+    Where repeats are asked for (`questions.near_images`), "of_pairs": (key, (pixels, vector)) are the pictures that
+    are compared with each other.
 
     Batches are formed inside hash buckets out of sorted members, as those of the model are, so that the last bits of
     a sum do not depend on the runner.
+
+    Args:
+        model: whose vectors they are, for the column of that name.
+        buckets: parts of the work.
     """
 
-    config: Score
+    questions: ImageQuestions
+    model: str
+    buckets: int = 8
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[ImageScore]:
-        config, judge_ = self.config, Judge(self.config)
+        buckets, ask = self.buckets, _Asker(self.questions, self.model)
         prompts = beam.pvalue.AsDict(inputs["prompts"])
-        looked = (
+        coders.register(ImageScore)
+        rows = (
             inputs["vectors"]
             | "Bucket"
             >> beam.Map(
-                lambda item: (str(hash_bucket(item[0], config.buckets, "looks")), tuple(item))
+                lambda item: (str(hash_bucket(item[0], buckets, "looks")), tuple(item))  # part of what decides bytes
             ).with_output_types(tuple[str, tuple[str, bytes]])
             | "Gather" >> beam.GroupByKey()
             | "Batch" >> beam.FlatMap(_batches)
-            | "Look" >> beam.FlatMap(lambda batch, by_id: list(judge_(batch, by_id)), prompts)
+            | "Ask" >> beam.FlatMap(lambda batch, by_id: list(ask(batch, by_id)), prompts).with_output_types(ImageScore)
         )
-        if not config.near_images:
-            return looked | "Rows" >> beam.Map(lambda row: row).with_output_types(ImageScore)
+        if not self.questions.near_images:
+            return rows
         return (
             {
-                "rows": looked | "ByKey" >> beam.Map(lambda row: (row.image_url, tuple(row))),
-                "repeats": inputs["of_pairs"] | "Repeats" >> Repeats(config.near_images),
+                "rows": rows
+                | "ByKey" >> beam.Map(lambda row: (row.image_url, row)).with_output_types(tuple[str, ImageScore]),
+                "repeats": inputs["of_pairs"] | "Repeats" >> Repeats(self.questions.near_images),
             }
             | "Join" >> beam.CoGroupByKey()
             | "WithRepeat" >> beam.FlatMapTuple(_with_repeat).with_output_types(ImageScore)
@@ -230,6 +248,13 @@ def host(key: str) -> str:
     return urlsplit(key).hostname or ""
 
 
+def sized(key: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, tuple[int, bytes]]]:
+    """Joined "pixels" and "vectors" of a picture → (key, (pixels, vector)), as Repeats takes it."""
+    for pixels in found["pixels"]:
+        for vector in sorted(set(found["vectors"])):
+            yield key, (pixels, vector)
+
+
 def _batches(item: tuple[str, Iterable[tuple[str, bytes]]]) -> Iterator[list[tuple[str, bytes]]]:
     members = sorted(set(item[1]))
     for start in range(0, len(members), BATCH):
@@ -245,8 +270,7 @@ def _repeats(found: Iterable[tuple[int, str, bytes]], least: float) -> Iterator[
 
 
 def _with_repeat(_: str, found: dict[str, Iterable[Any]]) -> Iterator[ImageScore]:
-    for row in found["rows"]:
-        made = ImageScore(*row)
+    for made in found["rows"]:
         for repeated, cosine in found["repeats"]:
             made = made._replace(repeat_of=repeated, repeat_similarity=cosine)
         yield made

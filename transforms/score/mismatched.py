@@ -1,14 +1,14 @@
 """What a similarity is worth: the same captions beside pictures that they were not written for.
 
-pairs (id, picture's vector, caption's vector) → a sample of them, each with its own similarity and with that of
-another's caption.
+pairs (id, picture's vector, caption's vector) → a sample of them, each with its similarity to its own caption and to
+another's.
 
 CLIP's similarities of pictures and captions that have nothing to do with each other are not nought, and how far above
-they are depends on the model. A threshold says something where few strangers pass it and many pairs do.
+they are depends on the model. A threshold says something where few mismatched pairs pass it and many real ones do.
 
 The sample is the pairs whose ids hash smallest, in the order of their hashes, each picture and each caption once, told
-apart by their vectors; each picture meets the caption of the pair after it, the last that of the first. So nobody meets
-their own, and the same pairs meet on every runner.
+apart by their vectors. Each picture is compared with the caption of the pair after it, the last one with that of the
+first: no picture meets its own caption, and the same pictures and captions meet on every runner.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import apache_beam as beam
 import numpy as np
 
 from weft.schemas.records import hash_unit
+from weft.transforms.beam import coders
 
 SAMPLE = 5_000  # pairs: a share is right to about half a point, and their vectors fit beside each other
 DECIMALS = 5
@@ -34,16 +35,16 @@ class Candidate(NamedTuple):
     text: bytes
 
 
-class Strangers(NamedTuple):
+class MismatchedPair(NamedTuple):
     """A pair, its similarity and that of its picture with the caption of another pair."""
 
     pair_id: str
     similarity: float
     other_id: str
-    baseline: float
+    baseline: float  # as the column of baseline/ is called
 
 
-def derange(candidates: Iterable[Candidate], salt: str) -> Iterator[Strangers]:
+def mismatch(candidates: Iterable[Candidate], salt: str) -> Iterator[MismatchedPair]:
     """Each of the sampled pairs with the caption of the next; none where there are not two to tell apart."""
     seen: set[bytes] = set()
     chosen = []
@@ -54,7 +55,7 @@ def derange(candidates: Iterable[Candidate], salt: str) -> Iterator[Strangers]:
     if len(chosen) < 2:
         return
     for one, other in zip(chosen, [*chosen[1:], chosen[0]], strict=True):
-        yield Strangers(one.pair_id, _cosine(one, one), other.pair_id, _cosine(one, other))
+        yield MismatchedPair(one.pair_id, _cosine(one, one), other.pair_id, _cosine(one, other))
 
 
 def rank(pair_id: str, salt: str) -> float:
@@ -68,13 +69,13 @@ def _cosine(image: Candidate, text: Candidate) -> float:
 
 
 @dataclasses.dataclass
-class Baseline(beam.PTransform):
-    """Candidate → Strangers, of at most `sample` pairs."""
+class MismatchPairs(beam.PTransform):
+    """Candidate → MismatchedPair, of at most `sample` pairs."""
 
     salt: str
     sample: int = SAMPLE
 
-    def expand(self, pairs: beam.PCollection[Candidate]) -> beam.PCollection[Strangers]:
+    def expand(self, pairs: beam.PCollection[Candidate]) -> beam.PCollection[MismatchedPair]:
         salt = self.salt
         # Ranks first and vectors after: what is sampled is a few megabytes, and all vectors would not be.
         last = (
@@ -83,13 +84,11 @@ class Baseline(beam.PTransform):
             | "Smallest" >> beam.combiners.Top.Smallest(self.sample)
             | "Last" >> beam.Map(lambda ranks: max(ranks, default=-1.0))
         )
+        coders.register(Candidate)
         return (
             pairs
             | "Sample" >> beam.Filter(lambda one, most: rank(one.pair_id, salt) <= most, beam.pvalue.AsSingleton(last))
-            | "OneKey" >> beam.Map(lambda one: (0, tuple(one))).with_output_types(tuple[int, tuple[str, bytes, bytes]])
+            | "OneKey" >> beam.Map(lambda one: (0, one)).with_output_types(tuple[int, Candidate])
             | "Together" >> beam.GroupByKey()
-            | "Derange"
-            >> beam.FlatMapTuple(lambda _, found: derange([Candidate(*one) for one in found], salt)).with_output_types(
-                Strangers
-            )
+            | "Mismatch" >> beam.FlatMapTuple(lambda _, found: mismatch(found, salt)).with_output_types(MismatchedPair)
         )

@@ -16,7 +16,7 @@ from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Score, hash_unit
 from weft.schemas.tables import CUTS
 from weft.transforms.io.parquet import write_table
-from weft.transforms.pack.recipe import split_of
+from weft.transforms.pack.samples import ShardLayout
 from weft.transforms.pack.tokenizer import Encoder
 
 WORKERS = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
@@ -202,13 +202,14 @@ def test_pairs_read_as_image_text_shards_and_can_be_traced(packed, encoder):
 
 
 def test_a_page_and_its_pairs_are_on_one_side(packed):
-    pack_config = configuration.load(overrides=list(OVERRIDES)).pack
+    config = configuration.load(overrides=list(OVERRIDES)).pack
+    layout = ShardLayout(config.shards, config.val_fraction, SALT)
     seen: dict[str, set[str]] = {"train": set(), "val": set()}
     for corpus in ("interleaved", "pairs"):
         for split in shards.SPLITS:
             for sample in samples(packed[0], corpus, split):
                 doc_id = json.loads(sample["json"])["doc_id"]
-                assert split_of(doc_id, pack_config, SALT) == split
+                assert layout.split_of(doc_id) == split
                 seen[split].add(doc_id)
     assert seen["train"] and seen["val"] and not seen["train"] & seen["val"]
 
@@ -287,12 +288,12 @@ def test_what_a_user_can_mend_is_one_line_before_any_work(world, tmp_path, overr
     assert not (output / "pack").exists() and not (output / "shards").exists()
 
 
-def pictures_world(looks):
+def pictures_world(rows):
     """A page for each (name, phash, size, text, flat) of a picture with a pair."""
     world = World()
-    for n, (name, phash, size, text, flat) in enumerate(looks):
+    for n, (name, phash, size, text, flat) in enumerate(rows):
         world.image(name, size=size, flat=flat, phash=phash)
-        doc_id = pages(len(looks))[n]
+        doc_id = pages(len(rows))[n]
         world.document(doc_id, f"Before {name}.", (name,), "After it.")
         world.pair(f"p{n:031x}", doc_id, name, text)
     return world
@@ -335,14 +336,14 @@ def test_copies_of_evaluation_images_go_from_documents_and_pairs(tmp_path):
     known = tmp_path / "known"
     known.mkdir()
     (known / "quiz.jpg").write_bytes(jpeg("other-words"))  # by its bytes: one colour looks like any other
-    (known / "looks.txt").write_text("f0f0aa5500ff1236\n8000000000000000\n")
+    (known / "hashes.txt").write_text("f0f0aa5500ff1236\n8000000000000000\n")
     output = world.write(tmp_path / "out")
     options = f"pack.evaluation_images=['{known}']", "pack.evaluation_distance=1", "pack.one_image_drop=0.0"
     entered, found = run(output, *options), fates(output)
     assert entered == collections.Counter(kind for kind, _ in found)
     gone = {k: row["detail"] for k, row in found.items() if row["reason"] == "evaluation_image"}
     here = pages(5)
-    near = f"{known}/looks.txt:1"
+    near = f"{known}/hashes.txt:1"
     assert gone == {
         **dict.fromkeys((("image", f"{here[0]}:1"), ("pair", key(0).replace(pages(9)[0], here[0]))), near),
         **dict.fromkeys((("image", f"{here[1]}:1"), ("pair", f"{here[1]}:p{1:031x}")), near),
@@ -377,7 +378,7 @@ def test_documents_are_packed_without_the_lines_that_dedup_cut(tmp_path):
         world.document(doc_id, f"Our menu\nHello {n}", (f"i{n}",), "Subscribe")
     output = world.write(tmp_path / "out")
     write_table(str(output / "cuts/p.parquet"), [(doc_id, [0, 2]) for doc_id in pages(6)[:3]], CUTS)
-    run(output, "pack.one_image_drop=0.0", "pack.val_fraction=0.0")
+    run(output, "dedup.lines_per_host=3", "pack.one_image_drop=0.0", "pack.val_fraction=0.0")
     encoder = Encoder(str(output / "shards/tokenizer.json"), 8, 64)
     said = {}
     for sample in samples(output, "interleaved"):

@@ -116,7 +116,7 @@ def test_documents_whose_images_do_not_fit_go(matched, tmp_path, share, reasons)
     assert found["image", "poor:1"]["reason"] == ("document_dropped" if reasons[1] else "")
 
 
-def looked(name, **said):
+def answered(name, **said):
     blank = ImageScore("", "m", None, None, None, "", (), (), "", None, "", None)
     return blank._replace(image_url=url(name), **said)
 
@@ -139,19 +139,19 @@ def judged():
         world.image(name)
         world.pair(f"p-{name}", "page", name, f"a caption for {name}")
     world.document("page", "words", *[(name,) for name in names])
-    world.looks = [
-        looked("unsafe", unsafe=0.50001, aesthetic=9.0),
-        looked("plain", unsafe=0.5, aesthetic=4.49999),
-        looked("marked", watermark=0.81),
-        looked("nude", prompt="nude", prompt_shares=(("nude", 0.41), ("other", 0.59))),
-        looked("seen", evaluation="coco.npy:7", evaluation_similarity=0.6),
-        looked("near", repeat_of=url("good"), repeat_similarity=0.95),
-        looked("good", unsafe=0.5, aesthetic=4.5, watermark=0.8, prompt_shares=(("nude", 0.4), ("other", 0.6))),
+    world.answers = [
+        answered("unsafe", unsafe=0.50001, aesthetic=9.0),
+        answered("plain", unsafe=0.5, aesthetic=4.49999),
+        answered("marked", watermark=0.81),
+        answered("nude", prompt="nude", prompt_shares=(("nude", 0.41), ("other", 0.59))),
+        answered("seen", evaluation="coco.npy:7", evaluation_similarity=0.6),
+        answered("near", repeat_of=url("good"), repeat_similarity=0.95),
+        answered("good", unsafe=0.5, aesthetic=4.5, watermark=0.8, prompt_shares=(("nude", 0.4), ("other", 0.6))),
     ]
     return world
 
 
-def test_each_limit_on_looks_drops_pairs_and_images_for_its_reason(judged, tmp_path):
+def test_each_limit_on_answers_drops_pairs_and_images_for_its_reason(judged, tmp_path):
     output = judged.write(tmp_path)
     run(output, *OFF, *LIMITS, "pack.max_images=0", "pack.context_length=200")
     found = {key: (row["reason"], row["detail"]) for key, row in fates(output).items()}
@@ -171,10 +171,10 @@ def test_each_limit_on_looks_drops_pairs_and_images_for_its_reason(judged, tmp_p
             assert pair == expected.get(name, ("near_image", url("good"))), name
 
 
-def test_what_is_said_of_looks_drops_nothing_by_itself(judged, tmp_path, sums):
+def test_what_is_answered_drops_nothing_by_itself(judged, tmp_path, sums):
     output = judged.write(tmp_path / "with")
     run(output, *OFF)
-    judged.looks = []
+    judged.answers = []
     other = judged.write(tmp_path / "without")
     run(other, *OFF)
     assert sums(output / "shards") == sums(other / "shards")

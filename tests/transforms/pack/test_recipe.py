@@ -6,9 +6,9 @@ import pytest
 
 from weft.schemas.config import Pack
 from weft.transforms.pack import recipe
-from weft.transforms.pack.recipe import Picture
+from weft.transforms.pack.recipe import JudgedImage
 
-GOOD = Picture("ok", "a" * 64, 300, 200, False, 1, 0.3)
+GOOD = JudgedImage("ok", "a" * 64, 300, 200, False, 1, 0.3)
 PACK = Pack(max_side=900, max_aspect=3.0, pair_max_aspect=2.0, min_document_similarity=0.1, pair_min_similarity=0.2)
 
 
@@ -41,7 +41,7 @@ def test_an_image_that_fetch_never_met():
 
 def test_limits_of_nought_are_off():
     off = Pack(min_side=0, max_aspect=0, max_repeats=0, drop_single_colour=False, max_images=0)
-    odd = Picture("ok", "x", 1, 5000, True, 999, -0.5)
+    odd = JudgedImage("ok", "x", 1, 5000, True, 999, -0.5)
     assert recipe.judge_images([odd] * 20, off) == [""] * 20
 
 
@@ -106,12 +106,6 @@ def test_a_pair(change, similarity, reason):
 
 def test_a_pair_without_an_image():
     assert recipe.judge_pair(None, 1.0, PACK) == "image_missing"
-
-
-def test_the_split_follows_the_fraction():
-    held = sum(recipe.split_of(f"{n}", Pack(val_fraction=0.1), "s") == "val" for n in range(5000))
-    assert 400 < held < 600
-    assert {recipe.split_of(f"{n}", Pack(val_fraction=0.0), "s") for n in range(500)} == {"train"}
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_threads_decide_nothing_and_are_given_back(model: Clip, blob: list[Image
 
 
 def through_beam(refs: Sequence[Any], kind: str, config: Score, folder: Path) -> list[tuple[str, str, str]]:
-    """What Embed makes of `refs`, sorted: key, vector in hex, problem."""
+    """What is made of `refs`, sorted: key, vector in hex, problem."""
     out = folder / "found.json"
 
     def write(found: list[Embedding]) -> None:
@@ -125,7 +125,7 @@ def through_beam(refs: Sequence[Any], kind: str, config: Score, folder: Path) ->
         _ = (
             p
             | beam.Create(list(refs)).with_output_types(ImageRef if kind == "image" else TextRef)
-            | clip.Embed(config, kind)
+            | (clip.EmbedImages if kind == "image" else clip.EmbedTexts)(config, config.buckets)
             | beam.combiners.ToList()
             | "Keep" >> beam.Map(write)
         )

@@ -10,9 +10,10 @@ from safetensors.numpy import save_file
 from weft.schemas.config import Pack, Score
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageScore
-from weft.schemas.tables import IMAGE_SCORES, to_table
+from weft.schemas.tables import IMAGE_SCORES
+from weft.transforms.io.parquet import read, write_table
 from weft.transforms.score import heads, image_scores, neighbours
-from weft.transforms.score.image_scores import Look, Looks, Repeats
+from weft.transforms.score.image_scores import Answers, AskImages, Repeats
 
 WIDTH = 16
 RNG = np.random.default_rng(4)
@@ -56,7 +57,7 @@ def check(config, pictures, expected):
             >> beam.Create([(image_scores.prompt_id(text), vector.tobytes()) for text, vector in ASKED.items()]),
             "of_pairs": p | "OfPairs" >> beam.Create(pictures),
         }
-        assert_that(inputs | Look(config), equal_to(expected))
+        assert_that(inputs | AskImages(config, "weft-tiny", config.buckets), equal_to(expected))
 
 
 def expected_rows(config):
@@ -93,13 +94,14 @@ def test_repeats_are_in_the_rows_of_their_pictures():
     check(Score(near_images=0.99), copies, expected)
 
 
-def test_a_row_survives_its_table(config):
+def test_a_row_survives_its_table(config, tmp_path):
     rows = expected_rows(config)
-    for row, made in zip(to_table(rows, IMAGE_SCORES).to_pylist(), rows, strict=True):
-        looked = Looks.loads(Looks.of_row(row).dumps())
-        assert (looked.unsafe, looked.aesthetic, looked.watermark) == (made.unsafe, made.aesthetic, None)
-        assert looked.prompts == dict(made.prompt_shares)
-        assert (looked.evaluation, looked.evaluation_similarity) == (made.evaluation, made.evaluation_similarity)
+    write_table(str(tmp_path / "rows.parquet"), rows, IMAGE_SCORES)
+    for row, made in zip(read(str(tmp_path / "rows.parquet"), ImageScore), rows, strict=True):
+        found = Answers.of_row(row)
+        assert (found.unsafe, found.aesthetic, found.watermark) == (made.unsafe, made.aesthetic, None)
+        assert found.prompts == dict(made.prompt_shares)
+        assert (found.evaluation, found.evaluation_similarity) == (made.evaluation, made.evaluation_similarity)
 
 
 def test_pictures_of_one_host_repeat_the_largest_and_other_hosts_do_not_count():
@@ -140,7 +142,7 @@ def test_a_host_with_too_many_is_split_and_each_part_keeps_one():
         assert_that(found, few)
 
 
-LOOKS = Looks(0.5, 5.0, 0.8, {"nude": 0.3, "other": 0.7}, "e.npy:1", 0.6, "")
+ANSWERS = Answers(0.5, 5.0, 0.8, {"nude": 0.3, "other": 0.7}, "e.npy:1", 0.6, "")
 
 
 @pytest.mark.parametrize(
@@ -157,8 +159,8 @@ LOOKS = Looks(0.5, 5.0, 0.8, {"nude": 0.3, "other": 0.7}, "e.npy:1", 0.6, "")
     ],
 )
 def test_each_limit_has_its_fate(limits, reason, detail):
-    assert image_scores.judge(LOOKS, Pack(**limits)) == (reason, detail)
-    assert image_scores.judge(None, Pack(**limits)) == image_scores.judge(Looks(), Pack(**limits)) == ("", "")
+    assert image_scores.judge(ANSWERS, Pack(**limits)) == (reason, detail)
+    assert image_scores.judge(None, Pack(**limits)) == image_scores.judge(Answers(), Pack(**limits)) == ("", "")
 
 
 @pytest.mark.parametrize(

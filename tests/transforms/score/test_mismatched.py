@@ -1,4 +1,4 @@
-"""Who meets whom: nobody their own caption, the same strangers in any order, and the sample that hashes smallest."""
+"""No picture meets its own caption, the same ones meet in any order, and the sample is what hashes smallest."""
 
 import random
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.transforms.score import mismatched
-from weft.transforms.score.mismatched import Baseline, Candidate
+from weft.transforms.score.mismatched import Candidate, MismatchPairs
 
 
 def pair(n, image=None, text=None):
@@ -33,7 +33,7 @@ def cosine(a, b):
 
 @given(st.integers(2, 40), st.text(max_size=5))
 def test_it_is_a_permutation_that_leaves_nobody_where_they_were(count, salt):
-    found = list(mismatched.derange(PAIRS[:count], salt))
+    found = list(mismatched.mismatch(PAIRS[:count], salt))
     ids = {one.pair_id for one in PAIRS[:count]}
     assert {one.pair_id for one in found} == {one.other_id for one in found} == ids
     assert all(one.pair_id != one.other_id for one in found)
@@ -41,7 +41,7 @@ def test_it_is_a_permutation_that_leaves_nobody_where_they_were(count, salt):
 
 def test_both_similarities_are_those_of_the_vectors():
     by_id = {one.pair_id: one for one in PAIRS}
-    for one in mismatched.derange(PAIRS, "s"):
+    for one in mismatched.mismatch(PAIRS, "s"):
         mine, other = by_id[one.pair_id], by_id[one.other_id]
         assert one.similarity == pytest.approx(cosine(mine.image, mine.text), abs=1e-5)
         assert one.baseline == pytest.approx(cosine(mine.image, other.text), abs=1e-5)
@@ -51,9 +51,9 @@ def test_order_and_repeats_decide_nothing_and_the_salt_does():
     mixed = PAIRS * 2
     random.Random(3).shuffle(mixed)
     assert (
-        list(mismatched.derange(mixed, "s"))
-        == list(mismatched.derange(PAIRS, "s"))
-        != list(mismatched.derange(PAIRS, "t"))
+        list(mismatched.mismatch(mixed, "s"))
+        == list(mismatched.mismatch(PAIRS, "s"))
+        != list(mismatched.mismatch(PAIRS, "t"))
     )
 
 
@@ -61,25 +61,25 @@ def test_the_same_picture_or_words_are_in_it_once():
     many = [*PAIRS[:6], *[pair(100 + n, image=0) for n in range(9)], *[pair(200 + n, text=1) for n in range(9)]]
     images = {one.pair_id: one.image for one in many}
     texts = {one.pair_id: one.text for one in many}
-    found = list(mismatched.derange(many, "s"))
+    found = list(mismatched.mismatch(many, "s"))
     assert len({images[one.pair_id] for one in found}) == len({texts[one.pair_id] for one in found}) == len(found)
     assert all(images[one.pair_id] != images[one.other_id] for one in found)
     assert all(texts[one.pair_id] != texts[one.other_id] for one in found)
 
 
 @pytest.mark.parametrize("pairs", [[], PAIRS[:1], [pair(n, text=5) for n in range(5)], [PAIRS[0]] * 3])
-def test_where_nobody_is_a_stranger_there_is_no_baseline(pairs):
-    assert list(mismatched.derange(pairs, "s")) == []
+def test_where_there_are_not_two_to_tell_apart_there_is_nothing_to_compare(pairs):
+    assert list(mismatched.mismatch(pairs, "s")) == []
 
 
 @pytest.mark.parametrize("sample", [1_000, 12])
 def test_through_a_pipeline_it_is_the_sample_that_hashes_smallest(sample):
     smallest = sorted(PAIRS, key=lambda one: mismatched.rank(one.pair_id, "s"))[:sample]
     with TestPipeline(runner="FnApiRunner") as p:
-        found = p | beam.Create(PAIRS[::-1]).with_output_types(Candidate) | Baseline("s", sample)
-        assert_that(found, equal_to(list(mismatched.derange(smallest, "s"))))
+        found = p | beam.Create(PAIRS[::-1]).with_output_types(Candidate) | MismatchPairs("s", sample)
+        assert_that(found, equal_to(list(mismatched.mismatch(smallest, "s"))))
 
 
 def test_of_no_pairs_there_is_none():
     with TestPipeline(runner="FnApiRunner") as p:
-        assert_that(p | beam.Create([]).with_output_types(Candidate) | Baseline("s"), equal_to([]))
+        assert_that(p | beam.Create([]).with_output_types(Candidate) | MismatchPairs("s"), equal_to([]))

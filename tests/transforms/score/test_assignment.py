@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from weft.transforms.pack import assignment
-from weft.transforms.pack.assignment import NONE, Match
+from weft.transforms.score import assignment
+from weft.transforms.score.assignment import NONE, Match
 
 COSINES = st.integers(-assignment.UNIT, assignment.UNIT).map(lambda n: n / assignment.UNIT)
 FEW = st.sampled_from([-0.2, 0.0, 0.1, 0.3])  # ties everywhere

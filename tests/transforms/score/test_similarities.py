@@ -1,0 +1,27 @@
+"""What is gathered of one owner, compared, and what becomes of a pair; the whole of it is in test_score.py."""
+
+import numpy as np
+
+from weft.transforms.score.similarities import Side, compare, pair_fate, pair_vectors, sides
+
+A, B = (np.float32(v).tobytes() for v in ([1, 0], [0.6, 0.8]))
+IMAGE, TEXT = Side(False, 1, "http://h/a.jpg", [A], ""), Side(True, 0, "", [B], "")
+
+
+def test_sides_are_in_reading_order_and_once_each():
+    later = IMAGE._replace(position=3)
+    found = sides("document/d", [later, TEXT, IMAGE, IMAGE])
+    assert (found.kind, found.id) == ("document", "d")
+    assert (found.images, found.texts) == ([IMAGE, later], [TEXT])
+
+
+def test_each_image_meets_each_text_that_has_a_vector():
+    (score,) = compare(sides("pair/d:p", [IMAGE, TEXT, TEXT._replace(position=2, vectors=[], problem="not_finite")]))
+    assert (score.kind, score.id, score.similarity, score.matched) == ("pair", "p", 0.6, True)
+
+
+def test_a_pair_is_dropped_with_its_image_and_with_its_words():
+    missing = IMAGE._replace(vectors=[], problem="not fetched")
+    reasons = [next(pair_fate(sides("pair/d:p", found))).reason for found in ([IMAGE, TEXT], [missing, TEXT], [IMAGE])]
+    assert reasons == ["", "image_missing", "no_text"]
+    assert not list(pair_fate(sides("document/d", [IMAGE]))) and not list(pair_vectors(sides("pair/d:p", [IMAGE])))

@@ -1,0 +1,272 @@
+"""What becomes of one document or pair once all is known of its pictures: its fates, and what is packed of it.
+
+    document + its images + their similarities ──► Packer.document ──┐
+    pair + its image + its similarity ───────────► Packer.pair ──────┴─► (shard, Sample) and Fates
+
+The rules are in recipe.py; here they are asked in order, and their answers written down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from weft.schemas.parameters import Recipe
+from weft.schemas.records import DROPPED, KEPT, Fate, ImageMeta, Pair, PairKey
+from weft.transforms.beam import coders
+from weft.transforms.pack import evaluation_images, recipe
+from weft.transforms.pack.recipe import JudgedImage
+from weft.transforms.pack.samples import PackDocument, PackPair, PlacedImage, Sample, SampleMaker, canonical
+from weft.transforms.score import assignment, image_scores
+from weft.transforms.score.assignment import Match
+from weft.transforms.score.image_scores import Answers
+
+STAGE = "pack"
+
+
+class Stored(NamedTuple):
+    """What pack knows of an image: what the recipe judges, and where its bytes are."""
+
+    image_id: str
+    status: str
+    width: int
+    height: int
+    single_colour: bool
+    blob: str
+    offset: int
+    length: int
+    phash: str
+    shared: int = 0  # addresses of its host with the same picture, where those are many
+    answers: Answers | None = None  # what score says of its vector; None where nobody asked
+
+
+class Page(NamedTuple):
+    """The columns of documents/ that a sample is made of."""
+
+    doc_id: str
+    url: str
+    warc_file: str
+    warc_offset: int
+    record_id: str | None
+    language: str | None
+    title: str | None
+    texts: list[str | None]
+    images: list[str | None]
+    image_meta: list[ImageMeta | None]
+
+
+class Archived(NamedTuple):
+    """Where a page stands in the archives: what a pair's own row does not say."""
+
+    record_id: str | None
+    warc_file: str
+    warc_offset: int
+
+
+class ImageUse(NamedTuple):
+    """An image of a document: how many kept documents hold the same picture, and what is known of it."""
+
+    position: int
+    documents: int
+    stored: Stored | None  # None where fetch never met it
+
+
+class Compared(NamedTuple):
+    """Similarity of an image and a text of a document."""
+
+    image_position: int
+    text_position: int
+    similarity: float
+
+
+class PairRow(NamedTuple):
+    """A pair with its page's place in the archives and its image, where those are known."""
+
+    pair: Pair
+    page: Archived | None
+    stored: Stored | None
+
+
+for _record in (Stored, Page, Archived, ImageUse, Compared, PairRow, Pair, Fate):
+    coders.register(_record)
+Made = tuple[list[tuple[str, Sample]], list[Fate]]
+_Similarities = dict[int, dict[int, float]]  # image position → text position → similarity
+
+
+def archived(page: Page) -> Archived:
+    """Where a page stands; by the archive's name, not its path: the same archive elsewhere must give the same shard."""
+    return Archived(page.record_id, page.warc_file.rsplit("/", 1)[-1], page.warc_offset)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """The recipe, and what of it does not stand in one picture, document or pair.
+
+    Attributes:
+        max_side: fetch's, of pictures as stored: evaluation images are hashed in that size.
+        salt: of decisions by hash.
+        top: the similarity that a pair has to reach to be among `recipe.pair_top_share` of all pairs.
+    """
+
+    recipe: Recipe
+    max_side: int
+    salt: str
+    top: float = -math.inf
+
+    def pair(self, stored: Stored | None, similarity: float | None, language: str = "") -> tuple[str, str]:
+        """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""
+        image = self.image(stored, 1, 1.0)
+        value = 1.0 if similarity is None else round(similarity, 5)  # a float32 of 0.26 is below 0.26
+        reason = recipe.judge_pair(image, value, self.recipe, language, self.top)
+        return reason, self.detail(image, reason)
+
+    def image(self, stored: Stored | None, documents: int, similarity: float) -> JudgedImage | None:
+        """What the recipe judges of an image, None where fetch never met it."""
+        if stored is None:
+            return None
+        evaluation, rules = "", self.recipe
+        if rules.evaluation_images:
+            known = evaluation_images.load(rules.evaluation_images, self.max_side)
+            evaluation = known.find(
+                stored.image_id, stored.phash, bool(stored.single_colour), rules.evaluation_distance
+            )
+        return JudgedImage(
+            stored.status,
+            stored.image_id,
+            stored.width,
+            stored.height,
+            bool(stored.single_colour),
+            documents,
+            similarity,
+            evaluation,
+            stored.answers,
+            stored.shared,
+        )
+
+    def detail(self, image: JudgedImage | None, reason: str) -> str:
+        """What a fate says of why an image was dropped, "" where its address says enough."""
+        if image is None or not reason:
+            return ""
+        if reason == "evaluation_image":
+            return image.evaluation
+        if reason == "near_image" and image.answers:
+            return image.answers.repeat_of
+        if reason == "placeholder":
+            return f"{image.shared} addresses of its host"
+        judged, about = image_scores.judge(image.answers, self.recipe)
+        return about if judged == reason else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Packer:
+    """Joined documents and pairs → their samples and fates."""
+
+    judge: Judge
+    maker: SampleMaker
+
+    def document(self, item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Made]:
+        """(doc_id, "page", "images" (ImageUse), "scores" (Compared)) → its samples, and fates of it and its images."""
+        doc_id, found = item
+        for page in found["page"]:
+            similarities: _Similarities = {}
+            for image, text, value in sorted(found["scores"]):
+                similarities.setdefault(image, {})[text] = round(value, 5)
+            yield self._document(doc_id, page, {use.position: use for use in found["images"]}, similarities)
+            return
+
+    def _document(self, doc_id: str, page: Page, uses: dict[int, ImageUse], similarities: _Similarities) -> Made:
+        judge, rules = self.judge, self.judge.recipe
+        addresses = {n: url for n, url in enumerate(page.images) if url is not None}
+        images = [
+            judge.image(uses[n].stored, uses[n].documents, max(similarities.get(n, {}).values(), default=1.0))
+            if n in uses
+            else None
+            for n in addresses
+        ]
+        reasons = dict(zip(addresses, recipe.judge_images(images, rules), strict=True))
+        usable = [n for n in addresses if not reasons[n]]
+        matches = assignment.match(
+            (image, text, value) for image in usable for text, value in similarities.get(image, {}).items()
+        )
+        best = [max(similarities[image].values()) for image in usable if similarities.get(image)]
+        corpus, reason = recipe.judge_document(
+            doc_id,
+            any(text and text.strip() for text in page.texts),
+            len(usable),
+            rules,
+            judge.salt,
+            assignment.share_above(matches.values(), rules.matched_similarity),
+            sum(best) / len(best) if best else -1.0,
+        )
+        if corpus != "interleaved":
+            reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
+        samples: list[tuple[str, Sample]] = []
+        if corpus:
+            held = [(n, uses[n].stored) for n in usable] if corpus == "interleaved" else []
+            placed = [
+                _placed(n, stored, _image_meta(page, n, stored, similarities.get(n, {}), matches.get(n)))
+                for n, stored in held
+                if stored is not None
+            ]
+            samples = self.maker.document(PackDocument(doc_id, page.texts, placed, _source(page)))
+        if corpus == "interleaved":  # pack.max_document_chunks may have cut some off
+            there = {image.position for _, sample in samples for image in sample.images}
+            reasons = {n: r or ("" if n in there else "document_cut") for n, r in reasons.items()}
+        shard = samples[0][0] if samples else ""
+        details = {n: judge.detail(image, reasons[n]) for n, image in zip(addresses, images, strict=True)}
+        fates = [Fate(STAGE, "document", doc_id, DROPPED if reason else KEPT, reason, shard or page.url)]
+        fates += [
+            Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if r else KEPT, r, details[n] or addresses[n])
+            for n, r in reasons.items()
+        ]
+        return samples, fates
+
+    def pair(self, item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Made]:
+        """(pair_id, "row" (PairRow), "scores" and perhaps "same", from SamePictures) → each pair's sample and fate."""
+        similarity = next(iter(item[1]["scores"]), None)
+        same = dict(item[1].get("same", ()))
+        for row in sorted(item[1]["row"], key=lambda row: row.pair.doc_id):
+            pair, key = row.pair, str(PairKey(row.pair.doc_id, row.pair.pair_id))
+            reason, about = self.judge.pair(row.stored, similarity, pair.language or "")
+            if not reason and key in same:
+                reason, about = "same_picture", same[key]
+            samples: list[tuple[str, Sample]] = []
+            if not reason and row.stored is not None:
+                meta = {**pair._asdict(), **(row.page._asdict() if row.page else {})}
+                meta["similarity"] = similarity and round(similarity, 5)
+                image = _placed(0, row.stored, _size(row.stored))
+                samples = self.maker.pair(PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta)))
+            detail = samples[0][0] if samples else about or pair.image_url
+            yield samples, [Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, detail)]
+
+
+def _source(page: Page) -> str:
+    told = {name: getattr(page, name) for name in ("doc_id", "url", "language", "title")}
+    return canonical({**told, **archived(page)._asdict()})
+
+
+def _placed(position: int, stored: Stored, meta: dict[str, Any]) -> PlacedImage:
+    return PlacedImage(position, stored.blob, stored.offset, stored.length, canonical(meta))
+
+
+def _image_meta(
+    page: Page, n: int, stored: Stored, similarities: dict[int, float], match: Match | None
+) -> dict[str, Any]:
+    declared = page.image_meta[n]
+    found = match if match is not None and match.text != assignment.NONE else None
+    return {
+        "position": n,
+        "url": page.images[n],
+        "alt": declared.alt if declared else "",
+        "caption": declared.caption if declared else "",
+        "similarities": {str(text): value for text, value in sorted(similarities.items())},
+        "matched_text": found.text if found else None,  # of the kept images: mmc4's matched_text_index
+        "matched_similarity": found.similarity if found else None,
+        **_size(stored),
+    }
+
+
+def _size(stored: Stored) -> dict[str, Any]:
+    return {"sha256": stored.image_id, "width": stored.width, "height": stored.height}

@@ -1,0 +1,145 @@
+"""Documents and pairs whose pictures are decided → webdataset shards.
+
+    PackDocument, PackPair ──► SampleMaker ──► by shard ──► tar ──► ShardInfo
+
+A shard is written whole under a name that follows from the layout, its samples sorted by key; the same rows give the
+same bytes on every runner. The format is that of schemas/shards.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+from weft.schemas import shards
+from weft.schemas.parameters import Sequencing
+from weft.schemas.records import hash_unit
+from weft.schemas.shards import ShardInfo, Vocabulary
+from weft.transforms.io import files
+from weft.transforms.io.tar import write_tar
+from weft.transforms.pack import sequences, tokenizer
+from weft.transforms.pack.samples import PlacedImage, Sample, SampleMaker, ShardLayout, canonical
+
+
+@dataclasses.dataclass
+class PackShards(beam.PTransform):
+    """PackDocument and PackPair → tars below `output`/shards, and a ShardInfo of each.
+
+    Args:
+        output: directory or address that shards/ is written below.
+        tokenizer: a tokenizer.json or a sentencepiece .model.
+        sequencing: how long sequences are, and how many slots an image has.
+        layout: how many shards, how much is held out, and the salt of what chooses.
+        images: what paths of images are relative to; "" takes them as they are.
+
+    Raises:
+        ConfigError: the tokenizer cannot be read.
+    """
+
+    output: str
+    tokenizer: str
+    sequencing: Sequencing = Sequencing()  # noqa: RUF009 - frozen
+    layout: ShardLayout = ShardLayout()  # noqa: RUF009 - frozen
+    images: str = ""
+
+    def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[ShardInfo]:
+        maker = SampleMaker(self.tokenizer, self.sequencing, self.layout)
+        return (
+            rows
+            | "Samples" >> beam.FlatMap(maker.make).with_output_types(tuple[str, Sample])
+            | "Shards" >> WriteShards(self.output, maker.encoder.vocabulary, self.layout, self.images)
+        )
+
+
+@dataclasses.dataclass
+class WriteShards(beam.PTransform):
+    """(shard, Sample) → tars below `output`/shards, and a ShardInfo of each; shards without samples are written too."""
+
+    output: str
+    vocabulary: Vocabulary
+    layout: ShardLayout
+    images: str = ""
+
+    def expand(self, samples: beam.PCollection[tuple[str, Sample]]) -> beam.PCollection[ShardInfo]:
+        row, nothing = tuple[str, Sample], Sample("", b"", "", [])
+        every = samples.pipeline | "AllShards" >> beam.Create(
+            [(name, nothing) for name in self.layout.names()]
+        ).with_output_types(row)
+        return (
+            (samples, every)
+            | "WithEmpty" >> beam.Flatten()
+            | "ByShard" >> beam.GroupByKey()
+            | "Write" >> beam.Map(write_shard, self.output, self.vocabulary, self.layout.salt, self.images)
+        )
+
+
+def write_shard(
+    item: tuple[str, Iterable[Sample]], output: str, vocabulary: Vocabulary, salt: str, images: str = ""
+) -> ShardInfo:
+    """(name of a shard, its samples) → its tar."""
+    name, samples = item
+    corpus = name.split("/")[0]
+    rows = sorted((sample for sample in samples if sample.key), key=lambda sample: sample.key)
+    if corpus == "text":
+        rows = list(packed(rows, vocabulary, name, salt))
+    counts = {"samples": len(rows), "tokens": 0, "images": 0}
+
+    def members() -> Iterator[tuple[str, bytes]]:
+        for sample in rows:
+            ids = np.frombuffer(sample.ids, vocabulary.dtype)
+            counts["tokens"] += len(ids)
+            counts["images"] += len(sample.images)
+            stored = [read_image(image, images) for image in sample.images]
+            parts = {shards.INPUT_IDS: shards.npy(ids), shards.META: sample.meta.encode("utf-8")}
+            if corpus == "pairs":
+                parts[shards.image_suffix(stored[0])] = stored[0]
+                parts[shards.CAPTION] = json.loads(sample.meta)["text"].encode("utf-8")
+            elif corpus == "interleaved":
+                parts[shards.LOSS_MASK] = shards.npy(shards.loss_mask(ids, vocabulary))
+                parts.update({f"{n}.{shards.image_suffix(data)}": data for n, data in enumerate(stored)})
+            for suffix in sorted(parts):
+                yield shards.member(sample.key, suffix), parts[suffix]
+
+    size, digest = write_tar(files.join(output, "shards", name), members())
+    return ShardInfo(name, counts["samples"], counts["tokens"], counts["images"], size, digest)
+
+
+def read_image(image: PlacedImage, base: str) -> bytes:
+    """An image's stored bytes, all of them.
+
+    Raises:
+        OSError: the blob is shorter than the index says: writing on would put half a picture into a shard.
+    """
+    data = files.read_range(files.join(base, image.path) if base else image.path, image.offset, image.length)
+    if len(data) != image.length:
+        raise OSError(f"{image.path} is shorter than images/index says: delete images/ and run `weft fetch` again")
+    return data
+
+
+def packed(rows: list[Sample], vocabulary: Vocabulary, name: str, salt: str) -> Iterator[Sample]:
+    """Text documents of one shard, in hash order, as packed sequences; a sequence is named by shard and number."""
+    order = sorted(rows, key=lambda row: (hash_unit(row.key, f"{salt}order"), row.key))
+    sources = {row.key: json.loads(row.meta) for row in rows}
+    made = sequences.pack(((row.key, np.frombuffer(row.ids, vocabulary.dtype).tolist()) for row in order), vocabulary)
+    prefix = name.removesuffix(".tar").replace("/", "-")
+    for number, sequence in enumerate(made):
+        documents = [{**sources[doc_id], "span": [start, end]} for doc_id, start, end in sequence.documents]
+        ids = np.asarray(sequence.ids, vocabulary.dtype).tobytes()
+        yield Sample(f"{prefix}-{number:08d}", ids, canonical({"documents": documents}), [])
+
+
+def finish(infos: list[ShardInfo], encoder: tokenizer.Encoder, directory: str) -> None:
+    """Manifest, sizes, lengths and the tokenizer beside the tars of `directory`."""
+    for corpus in shards.CORPORA:
+        for split in shards.SPLITS:
+            folder = f"{corpus}/{split}"
+            sizes = {i.name.rsplit("/", 1)[1]: i.samples for i in infos if i.name.startswith(f"{folder}/")}
+            files.write_atomic(files.join(directory, folder, shards.SIZES), json.dumps(sizes, sort_keys=True) + "\n")
+            files.write_atomic(files.join(directory, folder, shards.LENGTH), str(sum(sizes.values())) + "\n")
+    tokenizer.save(encoder, directory)
+    files.write_atomic(files.join(directory, shards.MANIFEST), shards.dump_manifest(infos))
