@@ -66,7 +66,8 @@ class Client:
     """Fetches images from one event loop; an asynchronous context manager."""
 
     def __init__(self, manners: Manners, max_bytes: int = ImageLimits.max_bytes, leave_host: bool = True) -> None:
-        """
+        """Keep what is said of how to ask; the loop's connections are made on entering.
+
         Args:
             manners: how long to wait, and what is honoured.
             max_bytes: of an image; a longer one is not read to its end.

@@ -32,7 +32,8 @@ class Guard(AbstractResolver):
     """Resolves names for aiohttp, and refuses what is not public."""
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
-        """
+        """Let `allowed` through beside what is public.
+
         Args:
             allowed: networks, as `10.1.0.0/16`, that may be asked though they are not public.
 

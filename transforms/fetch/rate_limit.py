@@ -74,7 +74,8 @@ class HostLimits:
     """The limits of all hosts that are asked from one event loop."""
 
     def __init__(self, per_host: int, interval_s: float = 0.0) -> None:
-        """
+        """Limit every host alike until it says more of itself.
+
         Args:
             per_host: requests at a time.
             interval_s: between the starts of any two requests to a host.

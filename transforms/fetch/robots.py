@@ -44,7 +44,8 @@ class Robots:
     """Rules of all sites met so far; a site is asked once, however many images wait for it."""
 
     def __init__(self, user_agent: str, get: Get) -> None:
-        """
+        """Know nothing of any site yet.
+
         Args:
             user_agent: as sent; rules are looked up under its first word, up to a slash.
             get: how to ask for a file.

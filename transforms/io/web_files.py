@@ -45,8 +45,10 @@ _PART = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class Unavailable(RuntimeError):
-    """A remote file that cannot be had now, or is no longer what it was. Neither an OSError nor a ValueError: these
-    are what damaged files raise."""
+    """A remote file that cannot be had now, or is no longer what it was.
+
+    Neither an OSError nor a ValueError: these are what damaged files raise.
+    """
 
 
 class WebFile(io.RawIOBase):
