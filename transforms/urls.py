@@ -25,7 +25,7 @@ _QUERY_SAFE = _PATH_SAFE + "?[]"
 def resolve(base: str, reference: str) -> str:
     r"""Absolute http(s) URL of `reference` on a page at `base`, percent-encoded; "" where it means none.
 
-    >>> resolve("https://a.test/d/page", " ../cats and\\ndogs.jpg#x"), resolve("https://a.test/", "//b.test")
+    >>> resolve("https://a.test/d/page", " ../cats and\ndogs.jpg#x"), resolve("https://a.test/", "//b.test")
     ('https://a.test/cats%20anddogs.jpg', 'https://b.test/')
     >>> resolve("https://a.test/", "mailto:me@a.test")
     ''

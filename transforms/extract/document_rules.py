@@ -48,7 +48,7 @@ def judge(text: str, language: str, rules: TextRules) -> tuple[str, str]:
 def gopher_quality(text: str, language: str) -> tuple[str, str]:
     r"""(reason, detail) of the first quality rule that fails, ("", "") where none does.
 
-    >>> gopher_quality("- barn\\n- tower\\n- bridge", "de")
+    >>> gopher_quality("- barn\n- tower\n- bridge", "de")
     ('gopher_bullets', '1.00 of the lines')
     """
     words = text.split()
@@ -82,7 +82,7 @@ def gopher_quality(text: str, language: str) -> tuple[str, str]:
 def gopher_repetition(text: str) -> tuple[str, str]:
     r"""(reason, detail) of the first repetition rule that fails, ("", "") where none does.
 
-    >>> gopher_repetition("Menu\\nMenu\\nThe barn is red.")
+    >>> gopher_repetition("Menu\nMenu\nThe barn is red.")
     ('repetition_lines', '0.33 of the lines')
     """
     for name, parts in (("lines", _lines(text)), ("paragraphs", _parts(_PARAGRAPHS.split(text)))):

@@ -56,9 +56,9 @@ def apply(
         c4: which variant of C4's rules, if any.
         refinedweb: whether to apply RefinedWeb's.
 
-    >>> apply(["Menu\\nThe barn was built by hand in 1890.", None, "It stands. It is red. It is old."], "paper", False)
+    >>> apply(["Menu\nThe barn was built by hand in 1890.", None, "It stands. It is red. It is old."], "paper", False)
     ([], 'c4_too_few_sentences', '4 sentences')
-    >>> apply(["Menu\\nThe barn was built by hand. It stands to this day. So it is.", None, "Home"], "code", False)
+    >>> apply(["Menu\nThe barn was built by hand. It stands to this day. So it is.", None, "Home"], "code", False)
     (['The barn was built by hand. It stands to this day. So it is.', None, ''], '', '')
     """
     made: Texts = list(texts)

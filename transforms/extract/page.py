@@ -69,7 +69,7 @@ def extract_html(html: str | bytes, url: str, rules: PageRules = DEFAULTS) -> Re
     >>> page = "<h1>Barns</h1><p>Ours is red.</p><img src=barn.jpg alt='A red barn'>"
     >>> found = extract_html(page, "https://a.test/farm/", PageRules(min_words=0, languages=(), main_content=False))
     >>> found.document.texts, found.document.images
-    (['Barns\\n\\nOurs is red.', None], [None, 'https://a.test/farm/barn.jpg'])
+    (['Barns\n\nOurs is red.', None], [None, 'https://a.test/farm/barn.jpg'])
     >>> [(pair.text, pair.source) for pair in found.pairs]
     [('A red barn', 'alt')]
     >>> extract_html(page, "https://a.test/farm/").fates[0].reason

@@ -18,7 +18,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\ufffe
 def text(value: str) -> str:
     r"""The text, mended.
 
-    >>> text("cafÃ©"), text("soft\\u00adhyphen and\\xa0space")
+    >>> text("cafÃ©"), text("soft\u00adhyphen and\xa0space")
     ('café', 'softhyphen and space')
     """
     if value.isascii():
