@@ -4,7 +4,7 @@ One page          extract_html
 Beam transforms   ReadArchives, ExtractPages, Deduplicate (and TakeKept), FetchImages, EmbedImages, PackShards
 Their parameters  PageRules, DuplicateRules, FetchRules, ClipChoice, Sequencing
 Finished runs     load_config, read_table, ShardDataset
-Rows              HtmlPage, Document, Pair, ImageMeta, ImageRow, Fate
+Rows              HtmlPage, Document, Pair, ImageMeta, ImageRow, Fate; PackDocument, PackPair, PlacedImage
 
 A transform takes rows and gives rows, knows no path but those that it is given, and runs on any Beam runner. What a
 name needs is imported when it is first used: `import weft` alone imports neither Beam nor torch.
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from weft.transforms.fetch.fetch_images import FetchImages as FetchImages
     from weft.transforms.io.parquet import read_table as read_table
     from weft.transforms.pack.pack_shards import PackShards as PackShards
+    from weft.transforms.pack.samples import PackDocument as PackDocument
+    from weft.transforms.pack.samples import PackPair as PackPair
+    from weft.transforms.pack.samples import PlacedImage as PlacedImage
     from weft.transforms.score.clip import EmbedImages as EmbedImages
 
 _HOME = {
@@ -62,6 +65,9 @@ _HOME = {
     "TakeKept": "weft.transforms.dedup.deduplicate:TakeKept",
     "FetchImages": "weft.transforms.fetch.fetch_images:FetchImages",
     "EmbedImages": "weft.transforms.score.clip:EmbedImages",
+    "PackDocument": "weft.transforms.pack.samples:PackDocument",
+    "PackPair": "weft.transforms.pack.samples:PackPair",
+    "PlacedImage": "weft.transforms.pack.samples:PlacedImage",
     "PackShards": "weft.transforms.pack.pack_shards:PackShards",
     "read_table": "weft.transforms.io.parquet:read_table",
 }
