@@ -39,7 +39,7 @@ demo: $(STAMP)
 	$(BIN)/weft demo --output demo-output
 
 test: $(DEV)
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) --durations=25
 
 # What to run before a commit: style, types, directions of imports, and the tests that take no stage.
 check: lint short

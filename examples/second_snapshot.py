@@ -5,11 +5,11 @@
 OUTPUT gets first/, second/ and index/, which a third snapshot would be compared with in the same way.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
 import weft
-from weft.pipeline.cli import main as command
 
 RECIPE = ("--recipe", "kosmos1", "--set", "fetch.http=false", "--set", "extract.min_words=25", "--quiet")
 
@@ -18,9 +18,8 @@ def snapshot(name: str, archives: list[str], home: Path, *more: str) -> None:
     """The stages up to fetch for one snapshot, with the index that both share."""
     index = ("--set", f"dedup.index={home / 'index'}")
     for stage in ("extract", "dedup", "fetch"):
-        status = command([stage, "--input", *archives, "--output", str(home / name), *RECIPE, *index, *more])
-        if status:
-            sys.exit(status)
+        command = ["weft", stage, "--input", *archives, "--output", str(home / name), *RECIPE, *index, *more]
+        subprocess.run([sys.executable, "-m", *command], check=True)
 
 
 def main() -> None:

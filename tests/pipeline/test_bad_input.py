@@ -14,6 +14,7 @@ import pytest
 
 from weft.pipeline import cli
 from weft.pipeline.demo import run as demo_run
+from weft.pipeline.run import lock
 
 PAGE = b"<html><body><article><p>" + b"Some words that make a page. " * 20 + b"</p></article></body></html>"
 
@@ -137,7 +138,7 @@ def test_a_changed_section_redoes_its_stage_alone(tmp_path):
 
 
 def test_two_runs_cannot_share_an_output(tmp_path):
-    with cli._locked(str(tmp_path)):
+    with lock.held(str(tmp_path)):
         found = weft("extract", "--input", warc(tmp_path / "a.warc.gz"), "--output", tmp_path)
     assert found.returncode == 2 and "another weft is writing" in found.stderr
 
