@@ -15,11 +15,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from weft.schemas.records import KEPT, document_id
-from weft.transforms.io import files
-from weft.transforms.io.parquet import read_rows
+from weft.schemas.records import KEPT, Document, Fate, ImageRow, Pair, document_id
+from weft.transforms.io import files, parquet
 from weft.transforms.urls import image_key
 
 Figures = dict[str, Any]
@@ -51,12 +50,12 @@ _SPACES = re.compile(r"\s+")
 class _Run:
     """What a run left on disk, keyed for comparison."""
 
-    documents: dict[str, dict[str, Any]]  # doc_id → row
+    documents: dict[str, Document]  # by doc_id
     captures: dict[str, dict[str, Any]]  # doc_id → line of truth, for every capture that the run met
     page_drops: dict[str, str]  # doc_id → reason
     document_drops: dict[str, str]
     image_status: dict[str, str]  # image key → "ok" or a reason, fetch's first, then pack's
-    pairs: list[dict[str, Any]]
+    pairs: list[Pair]
 
 
 def judge(output: str, directory: str) -> Figures:
@@ -85,42 +84,45 @@ def _share(part: int, whole: int) -> float:
 
 
 def _read(output: str, truth: Sequence[dict[str, Any]]) -> _Run:
-    documents = {row["doc_id"]: row for row in _rows(output, "documents")}
+    documents = {row.doc_id: row for row in _rows(output, "documents", Document)}
     by_moment = {(line["url"], _moment(line["date"])): line for line in truth}
     captures = {}
     for doc_id, row in documents.items():
-        line = by_moment.get((row["url"], row["crawl_date"]))
+        line = by_moment.get((row.url, row.crawl_date))
         if line is not None:
             captures[doc_id] = line
-    fates = list(_rows(output, "fates/extract"))
-    met = {row["key"] for row in fates if row["kind"] == "page"}
+    fates = list(_rows(output, "fates/extract", Fate))
+    met = {row.key for row in fates if row.kind == "page"}
     for line in truth:
         for doc_id in _possible_ids(line):
             if doc_id in met:
                 captures[doc_id] = line
-    status = {image_key(row["image_url"]): row["status"] for row in _rows(output, "images/index")}
-    for row in _rows(output, "fates/pack"):
-        if row["kind"] != "image" or row["fate"] == KEPT or row["reason"] not in IMAGE_CATEGORIES:
+    status = {image_key(row.image_url): row.status for row in _rows(output, "images/index", ImageRow)}
+    for fate in _rows(output, "fates/pack", Fate):
+        if fate.kind != "image" or fate.fate == KEPT or fate.reason not in IMAGE_CATEGORIES:
             continue
-        doc_id, position = row["key"].rsplit(":", 1)
-        url = documents[doc_id]["images"][int(position)] if doc_id in documents else None
+        doc_id, position = fate.key.rsplit(":", 1)
+        url = documents[doc_id].images[int(position)] if doc_id in documents else None
         if url and status.get(image_key(url)) == "ok":
-            status[image_key(url)] = row["reason"]
+            status[image_key(url)] = fate.reason
     return _Run(
         documents=documents,
         captures=captures,
-        page_drops={r["key"]: r["reason"] for r in fates if r["kind"] == "page" and r["fate"] != KEPT},
+        page_drops={f.key: f.reason for f in fates if f.kind == "page" and f.fate != KEPT},
         document_drops={
-            r["key"]: r["reason"] for r in _rows(output, "fates/dedup") if r["kind"] == "document" and r["fate"] != KEPT
+            f.key: f.reason for f in _rows(output, "fates/dedup", Fate) if f.kind == "document" and f.fate != KEPT
         },
         image_status=status,
-        pairs=list(_rows(output, "pairs")),
+        pairs=list(_rows(output, "pairs", Pair)),
     )
 
 
-def _rows(output: str, table: str) -> Iterator[dict[str, Any]]:
+_Row = TypeVar("_Row")
+
+
+def _rows(output: str, table: str, record: type[_Row]) -> Iterator[_Row]:
     for path, _ in files.listing(files.join(output, table, "*.parquet")):
-        yield from read_rows(path)
+        yield from parquet.read(path, record)
 
 
 def _moment(date: str) -> int:
@@ -160,7 +162,7 @@ def _dedup(run: _Run) -> Figures:
     right: set[str] = set()
     well = 0
     for members in clusters.values():
-        members.sort(key=lambda doc_id: run.documents[doc_id]["crawl_date"])
+        members.sort(key=lambda doc_id: run.documents[doc_id].crawl_date)
         right.update(members[:-1])
         well += [m for m in members if m not in run.document_drops] == members[-1:]
     took = set(run.document_drops)
@@ -190,13 +192,14 @@ def _placement(run: _Run) -> Figures:
     }
 
 
-def _place(row: dict[str, Any], line: dict[str, Any], n: dict[str, int]) -> None:
+def _place(row: Document, line: dict[str, Any], n: dict[str, int]) -> None:
     known = {image_key(url): i for i, image in enumerate(line["images"]) for url in (image["url"], *image["also"])}
     flow: list[str | int] = []  # the page's own sentences and the numbers of its pictures, as the document has them
     seen: list[int] = []
-    for text, url in zip(row["texts"], row["images"], strict=True):
+    for text, url in zip(row.texts, row.images, strict=True):
         if url is None:
-            flow += [found for found in _sentences(text, line["main_text"]) if found not in flow]  # not a quotation
+            own = _sentences(text or "", line["main_text"])
+            flow += [found for found in own if found not in flow]  # not a quotation
             continue
         number = known.get(image_key(url))
         if number is not None and line["images"][number]["expect"] == "svg":
@@ -215,7 +218,7 @@ def _place(row: dict[str, Any], line: dict[str, Any], n: dict[str, int]) -> None
             after = next((text for text in flow[at:] if isinstance(text, str)), "")
             image = line["images"][item]
             n["neighbours"] += (before, after) == (_plain(image["after"]), _plain(image["before"]))
-    whole = _plain("\n".join(text for text in row["texts"] if text))
+    whole = _plain("\n".join(text for text in row.texts if text))
     n["documents"] += 1
     n["sentences"] += len(line["main_text"])
     n["sentences_found"] += sum(_plain(text) in whole for text in line["main_text"])
@@ -265,9 +268,9 @@ def _pairs(run: _Run) -> Figures:
             for pair in image["pairs"]:
                 (right if pair["expect"] == "kept" else wrong[pair["expect"]]).add((doc_id, key, _plain(pair["text"])))
     found = {
-        (row["doc_id"], own[row["doc_id"], image_key(row["image_url"])], _plain(row["text"]))
+        (row.doc_id, own[row.doc_id, image_key(row.image_url)], _plain(row.text))
         for row in run.pairs
-        if (row["doc_id"], image_key(row["image_url"])) in own
+        if (row.doc_id, image_key(row.image_url)) in own
     }
     return {
         "expected": len(right),

@@ -118,18 +118,6 @@ def _maker(hint: Any) -> Callable[[Any], Any] | None:
     return inner
 
 
-def read_rows(path: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of one Parquet file as dicts, a row group at a time; timestamps are integers of microseconds."""
-    with files.open_read(path) as stream:
-        parquet = pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
-        for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns=list(columns) if columns else None)
-            for index, field in enumerate(table.schema):
-                if pa.types.is_timestamp(field.type):
-                    table = table.set_column(index, field.name, table.column(index).cast(pa.int64()))
-            yield from table.to_pylist()
-
-
 def read_table(directory: str, record: type[Row]) -> Iterator[Row]:
     """Rows of a table of a finished run, file after file in the order of their names.
 
@@ -248,14 +236,3 @@ class Read(beam.PTransform):
             | "Files" >> Files(self.paths)
             | "Read" >> beam.FlatMap(read, self.record).with_output_types(self.record)
         )
-
-
-@dataclasses.dataclass
-class ReadTable(beam.PTransform):
-    """PBegin → rows (dicts) of every file of a list or pattern, one element a file."""
-
-    paths: Sequence[str] | str
-    columns: Sequence[str] | None = None
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[dict[str, Any]]:
-        return begin | "Files" >> Files(self.paths) | "Read" >> beam.FlatMap(read_rows, self.columns)

@@ -14,14 +14,19 @@ from weft.schemas.records import Capture, Document, Fate, ImageMeta, hash_bucket
 from weft.schemas.tables import CAPTURES, DOCUMENTS, FATES
 from weft.transforms.io import parquet
 from weft.transforms.io.parquet import (
-    ReadTable,
+    Read,
     TableWriter,
     WriteTable,
     count_rows,
     part_name,
-    read_rows,
+    read,
     write_table,
 )
+
+
+class Key(NamedTuple):
+    key: str
+
 
 ROWS = [Fate("s", "image", f"key{n:03}", "kept", "", "") for n in range(60)]
 
@@ -38,7 +43,7 @@ def test_order_and_repeats_decide_no_byte(tmp_path: Path) -> None:
     assert written([*reversed(ROWS), *ROWS[10:20]], tmp_path / "b") == first
     assert count_rows(str(tmp_path / "a" / "*.parquet")) == 60
     for bucket in range(4):
-        keys = [row["key"] for row in read_rows(str(tmp_path / "a" / part_name(bucket, 4)))]
+        keys = [row.key for row in read(str(tmp_path / "a" / part_name(bucket, 4)), Fate)]
         assert keys == [row.key for row in ROWS if hash_bucket(row.key, 4, "table") == bucket]
 
 
@@ -53,8 +58,7 @@ def test_rows_come_back_with_timestamps_as_microseconds(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
     rows = [Capture("http://a.test/", "a.warc", n, "image/png", 1_700_000_000_123_456 + n) for n in range(3)]
     assert write_table(path, rows, CAPTURES) == 3
-    assert [Capture(**row) for row in read_rows(path)] == rows
-    assert list(read_rows(path, ("warc_offset",))) == [{"warc_offset": n} for n in range(3)]
+    assert list(read(path, Capture)) == rows
 
 
 def test_a_row_that_does_not_fit_leaves_no_file(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_a_table_grows_by_row_groups_and_appears_at_the_end(tmp_path: Path) -> N
             writer.write(Fate("s", "image", str(number), "kept", "", ""))
         assert not path.exists()
     assert pq.ParquetFile(path).metadata.num_row_groups == 3
-    assert [row["key"] for row in read_rows(str(path))] == [str(number) for number in range(count)]
+    assert [row.key for row in read(str(path), Fate)] == [str(number) for number in range(count)]
 
 
 def test_a_table_whose_writer_fails_does_not_appear(tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_read_table_reads_every_file_once(tmp_path: Path) -> None:
         out.write_text("\n".join(sorted(keys)))
 
     with beam.Pipeline(options=beam_options.options((), 1)) as p:
-        keys = p | ReadTable(paths, ("key",)) | beam.Map(lambda row: row["key"])
+        keys = p | Read(paths, Key) | beam.Map(lambda row: row.key)
         _ = keys | beam.combiners.ToList() | "Keep" >> beam.Map(keep)
     assert out.read_text().split("\n") == [row.key for row in ROWS]
 
