@@ -11,14 +11,14 @@ from pathlib import Path
 
 import weft
 
-RECIPE = ("--recipe", "kosmos1", "--set", "fetch.http=false", "--set", "extract.min_words=25", "--quiet")
+SETTINGS = ("fetch.http=false", "fetch.buckets=1", "extract.min_words=25")
 
 
 def snapshot(name: str, archives: list[str], home: Path, *more: str) -> None:
     """The stages up to fetch for one snapshot, with the index that both share."""
-    index = ("--set", f"dedup.index={home / 'index'}")
+    settings = [part for one in (*SETTINGS, f"dedup.index={home / 'index'}", *more) for part in ("--set", one)]
     for stage in ("extract", "dedup", "fetch"):
-        command = ["weft", stage, "--input", *archives, "--output", str(home / name), *RECIPE, *index, *more]
+        command = ["weft", stage, "--input", *archives, "--output", str(home / name), "--quiet", *settings]
         subprocess.run([sys.executable, "-m", *command], check=True)
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     between = sys.argv.index("--")
     home, first, second = Path(sys.argv[1]), sys.argv[2:between], sys.argv[between + 1 :]
     snapshot("first", first, home)
-    snapshot("second", second, home, "--set", f'fetch.earlier=["{home / "first"}"]')
+    snapshot("second", second, home, f'fetch.earlier=["{home / "first"}"]')
     fates = [fate for fate in weft.read_table(str(home / "second/fates/dedup"), weft.Fate) if fate.kind == "document"]
     kept = sum(fate.fate == "kept" for fate in fates)
     print(f"second snapshot: {len(fates)} documents, {kept} new")

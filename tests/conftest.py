@@ -128,7 +128,7 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
     """A function that runs stages on `small_web` into a directory, in this process."""
 
     def go(
-        output: Path,
+        output: Path | str,
         *overrides: str,
         recipe: str = "kosmos1",
         names: tuple[str, ...] = ("extract", "dedup", "fetch", "score", "pack"),
