@@ -1,0 +1,44 @@
+"""Shards where they lie: a directory here, or a bucket on loopback, read alike."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_s3
+import pytest
+
+from weft.model_smoketest import shard_files
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files, object_files
+
+
+@pytest.fixture(params=["local", "remote"])
+def base(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    if request.param == "local":
+        yield str(tmp_path / "shards")
+        return
+    with fake_s3.serve() as flags:
+        for name, value in fake_s3.environment(flags).items():
+            monkeypatch.setenv(name, value)
+        object_files.configure(flags)
+        shard_files._store.cache_clear()
+        yield f"{fake_s3.BUCKET}/shards"
+    object_files.configure(())
+    shard_files._store.cache_clear()
+
+
+def test_files_are_listed_and_read_in_part_and_whole(base: str) -> None:
+    for name in ("b.tar", "a.tar", "sizes.json", "below/c.tar"):
+        files.write_atomic(f"{base}/{name}", f"content of {name}")
+    assert shard_files.tars(base) == [(f"{base}/a.tar", 16), (f"{base}/b.tar", 16)]
+    assert shard_files.tars(f"{base}/nothing") == []
+    assert shard_files.read_text(f"{base}/sizes.json") == "content of sizes.json"
+    assert shard_files.read_range(f"{base}/a.tar", 11, 3) == b"a.t"
+    with shard_files.open_buffered(f"{base}/b.tar") as stream:
+        assert stream.read(7) == b"content" and stream.read() == b" of b.tar"
+    with pytest.raises(OSError):
+        shard_files.read_text(f"{base}/none")
+
+
+def test_a_scheme_that_nobody_knows_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="cannot reach nix://bucket"):
+        shard_files.read_text("nix://bucket/a")

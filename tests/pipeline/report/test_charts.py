@@ -1,0 +1,45 @@
+"""Numbers as a person reads them, and charts that say in words what they draw."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from weft.pipeline.report import charts
+
+
+def test_text_of_strangers_is_escaped_and_cannot_turn_what_stands_beside_it() -> None:
+    assert charts.text('<b a="x">&\u202e\x00') == "&lt;b a=&quot;x&quot;&gt;&amp; "
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1234567, "1,234,567"), (0.12345, "0.123"), (1234.5, "1,234"), (2.0, "2")]
+)
+def test_numbers(value: float, shown: str) -> None:
+    assert charts.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [
+        (0, 9, "0&nbsp;%"), (9, 9, "100&nbsp;%"), (1, 3, "33&nbsp;%"), (1, 30, "3.3&nbsp;%"),
+        (1, 10_000, "&lt;0.1&nbsp;%"), (9_999, 10_000, "&gt;99.9&nbsp;%"), (1, 0, "–"),
+    ],
+)  # fmt: skip
+def test_a_share_is_never_nothing_or_all_where_it_is_not(part: float, whole: float, shown: str) -> None:
+    assert charts.percent(part, whole) == shown
+
+
+@pytest.mark.parametrize(("count", "shown"), [(999, "999 B"), (1_500, "1.5 kB"), (2.5e15, "2500.0 TB")])
+def test_sizes(count: float, shown: str) -> None:
+    assert charts.size(count) == shown
+
+
+@pytest.mark.parametrize(("count", "shown"), [(12, "12"), (3_400, "3.4k"), (120_000, "120k"), (1.2e6, "1.2M")])
+def test_short_counts(count: float, shown: str) -> None:
+    assert charts.short(count) == shown
+
+
+def test_a_chart_is_well_formed_and_draws_what_it_is_given() -> None:
+    drawn = charts.columns(["1", "2"], {"a<b": [3, 0], "c": [1, 5]}, "Title & more")
+    ElementTree.fromstring(f"<div>{drawn}</div>".replace("&nbsp;", " "))
+    assert "Title &amp; more" in drawn and "a&lt;b" in drawn and "a<b" not in drawn
