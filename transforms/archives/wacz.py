@@ -14,6 +14,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from weft.transforms.io.streams import PlacedStream
+
 MAGIC = b"PK\x03\x04"
 _ARCHIVE = re.compile(r"(^|/)archive/.*\.w?arc(\.gz|\.zst)?$", re.IGNORECASE)
 _HEADER = struct.Struct("<4s5H3I2H")  # of a member: APPNOTE 4.3.7
@@ -45,29 +47,15 @@ def members(stream: BinaryIO) -> Iterator[Member]:
             yield _member(stream, one.header_offset, one.filename, one.compress_size)
 
 
-class Window(io.RawIOBase):
+class Window(PlacedStream):
     """A stretch of a stream as a stream of its own."""
 
     def __init__(self, stream: BinaryIO, start: int, length: int) -> None:
-        self._stream, self._start, self._length, self._at = stream, start, length, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
-        self._at = max(0, base + offset)
-        return self._at
+        self._stream, self._start, self.size = stream, start, length
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         self._stream.seek(self._start + self._at)
-        data = self._stream.read(max(0, min(len(buffer), self._length - self._at)))
+        data = self._stream.read(max(0, min(len(buffer), self.size - self._at)))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -26,6 +26,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from weft.schemas.parameters import ConfigError
+from weft.transforms.io.streams import PlacedStream
 from weft.transforms.io.web_files import Unavailable
 
 _EXTRAS = {"gs": "gcp", "s3": "aws", "azfs": "azure", "hdfs": "hadoop"}
@@ -131,7 +132,7 @@ def unavailable(path: str, what: str = "reach") -> Iterator[None]:
         raise Unavailable(f"cannot {what} {path}: {reason}; the same command goes on later") from None
 
 
-class ObjectFile(io.RawIOBase):
+class ObjectFile(PlacedStream):
     """A file of an object store, to be read. Reads on ask for more and more at once; after a seek, for little again.
 
     Raises:
@@ -144,24 +145,10 @@ class ObjectFile(io.RawIOBase):
         self._held, self._begins = b"", 0
         with unavailable(path, "read"):
             self._store = store(path)
-            self._size = self._store.size(path)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, begin + offset)
-        return self._at
+            self.size = self._store.size(path)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        wanted = min(len(buffer), self._size - self._at)
+        wanted = min(len(buffer), self.size - self._at)
         if wanted <= 0:
             return 0
         offset = self._at - self._begins
@@ -171,7 +158,7 @@ class ObjectFile(io.RawIOBase):
             with unavailable(self._path, "read"):
                 self._held = self._store.get(self._path, self._at, max(wanted, self._ahead))
             if not self._held:
-                raise Unavailable(f"cannot read {self._path}: it ends at {self._at:,} of {self._size:,} bytes")
+                raise Unavailable(f"cannot read {self._path}: it ends at {self._at:,} of {self.size:,} bytes")
             self._begins, offset = self._at, 0
         data = self._held[offset : offset + wanted]
         buffer[: len(data)] = data

@@ -13,7 +13,6 @@ stops the run, to be gone on with, and never becomes part of its result. Only a 
 from __future__ import annotations
 
 import errno
-import io
 import re
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +25,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util.retry import Retry
+
+from weft.transforms.io.streams import PlacedStream
 
 FIRST_WINDOW = 256 << 10  # of a place that was jumped to: a few records
 LAST_WINDOW = 8 << 20
@@ -51,7 +52,7 @@ class Unavailable(RuntimeError):
     """
 
 
-class WebFile(io.RawIOBase):
+class WebFile(PlacedStream):
     """A file behind a URL.
 
     Raises:
@@ -73,20 +74,6 @@ class WebFile(io.RawIOBase):
         except BaseException:
             self._session.close()
             raise
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self._at >= self.size or not len(buffer):
