@@ -7,6 +7,7 @@ user can cause is one line on stderr and exit status 2; a traceback is a bug.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -243,5 +244,18 @@ def _occupied(output: str) -> bool:
     return os.path.isdir(output) and any(name != lock.NAME for name in os.listdir(output))
 
 
+def run() -> None:
+    """Run the command and end the process with its status.
+
+    Threads of gRPC and Arrow may still be there when the interpreter is taken down, and then C++'s runtime now and then
+    aborts a run that has ended well. So the process ends as soon as Python's own clean-up is over.
+    """
+    status = main()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()
