@@ -309,17 +309,37 @@ def read_vocabulary(shards: str) -> Vocabulary:
 
 
 def tars_of(shards: str, corpus: str, split: str) -> list[str]:
-    """The shards of one corpus and split, in order of their names; none where there is no such directory."""
-    return [path for path, _ in shard_files.tars(shard_files.join(shards, corpus, split))]
+    """The shards of one corpus and split, in order of their names; none where there is no such directory.
+
+    Raises:
+        ConfigError: they are not those that the manifest lists, each of its size; without a manifest all is taken.
+    """
+    there = dict(shard_files.tars(shard_files.join(shards, corpus, split)))
+    folder = f"{corpus}/{split}/"
+    if (known := _listed(shards)) is not None:
+        listed = {shard_files.join(shards, one.name): one.bytes for one in known if one.name.startswith(folder)}
+        for path in sorted(listed.keys() | there.keys()):
+            if path not in there:
+                raise damaged(path, "listed in the manifest, and not there")
+            if path not in listed:
+                raise damaged(path, "not listed in the manifest")
+            if there[path] != listed[path]:
+                raise damaged(path, f"{there[path]:,} bytes, {listed[path]:,} in the manifest")
+    return sorted(there)
+
+
+def _listed(shards: str) -> list[contract.ShardInfo] | None:
+    """What the manifest lists; None where there is none."""
+    try:
+        return list(contract.load_manifest(shard_files.read_text(shard_files.join(shards, contract.MANIFEST))))
+    except FileNotFoundError:
+        return None
 
 
 def fingerprint(shards: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """What identifies the training data: names and content hashes (sizes where the manifest is missing)."""
     found: dict[str, Any] = {"vocabulary": dataclasses.asdict(vocabulary)}
-    try:
-        known = list(contract.load_manifest(shard_files.read_text(shard_files.join(shards, contract.MANIFEST))))
-    except FileNotFoundError:
-        known = []
+    known = _listed(shards)
     for corpus in contract.CORPORA:
         if known:
             found[corpus] = {info.name: info.sha256 for info in known if info.name.startswith(f"{corpus}/train/")}

@@ -122,6 +122,15 @@ class Resampler(nn.Module):
         self.dense = nn.Linear(vision_width, width)
         self.latents = nn.Parameter(torch.randn(slots, width))
         self.attention = Attention(width, heads, dropout, sub_ln=False)
+        self.reset()
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """As fairseq starts its MultiheadAttention, which the reference uses: Xavier, 1/sqrt(2) of it for q, k, v."""
+        for linear in (self.attention.q_proj, self.attention.k_proj, self.attention.v_proj):
+            nn.init.xavier_uniform_(linear.weight, gain=1 / math.sqrt(2))
+        nn.init.xavier_uniform_(self.attention.out_proj.weight)
+        nn.init.zeros_(self.attention.out_proj.bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, S, Dv) → (N, K, C)."""

@@ -139,3 +139,30 @@ def test_a_broken_shard_is_named(kit, tmp_path):
     kit.write_tar(tmp_path / "y.tar", {"k": parts})
     with pytest.raises(ConfigError, match=r"y\.tar is damaged \(sample k"):
         data.Tar(tmp_path / "y.tar").read("pairs", "k", kit.vocabulary)
+
+
+def listed(shards):
+    """Write the manifest of the shards as they are."""
+    infos = []
+    for path in sorted(shards.glob("*/*/*.tar")):
+        name = str(path.relative_to(shards))
+        infos.append(contract.ShardInfo(name, 1, 1, 1, path.stat().st_size, "0" * 64))
+    (shards / contract.MANIFEST).write_text(contract.dump_manifest(infos))
+
+
+@pytest.mark.parametrize("corpus", contract.CORPORA)
+@pytest.mark.parametrize("fault", ["deleted", "cut", "added"])
+def test_shards_that_are_not_those_of_the_manifest_are_refused(kit, tmp_path, corpus, fault):
+    shards = kit.write_shards(tmp_path / "s")
+    listed(shards)
+    assert len(data.tars_of(str(shards), corpus, "train")) == 2
+    tar = shards / contract.shard_name(corpus, "train", 1)
+    if fault == "deleted":
+        tar.unlink()
+    elif fault == "cut":
+        tar.write_bytes(tar.read_bytes()[:-512])
+    else:
+        tar.with_name("000002.tar").write_bytes(tar.read_bytes())
+    why = {"deleted": "not there", "cut": "bytes", "added": "not listed"}[fault]
+    with pytest.raises(ConfigError, match=f"{corpus}/train.*is damaged.*{why}.*weft pack"):
+        mixture(kit, shards)

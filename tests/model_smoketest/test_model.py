@@ -105,6 +105,57 @@ def test_initialisation_has_magnetos_gain_on_values_and_none_on_queries_and_keys
         assert float(linear.weight.detach().abs().max()) == pytest.approx(bound, rel=0.02)
 
 
+def test_the_resampler_starts_as_the_reference_does():
+    """fairseq's `MultiheadAttention.reset_parameters`: the bound of Xavier's uniform, 1/sqrt(2) of it for q, k and v."""
+    width = 64
+    attention = kosmos.Resampler(24, width, 4, 8, 0.0).attention
+    for linear, bound in (
+        (attention.q_proj, math.sqrt(1.5 / width)),
+        (attention.k_proj, math.sqrt(1.5 / width)),
+        (attention.v_proj, math.sqrt(1.5 / width)),
+        (attention.out_proj, math.sqrt(3 / width)),
+    ):
+        assert float(linear.weight.detach().abs().max()) == pytest.approx(bound, rel=0.01)
+    assert not attention.out_proj.bias.any() and attention.q_proj.bias.any()
+
+
+# The first three channels of each of seven places, and each place's squared norm, as torchscale 0.3.0 computes them
+# (torchscale.architecture.decoder.Decoder: 2 layers of 16 with 2 heads and 32 hidden, subln, xpos_rel_pos, no embedding
+# scale) from the weights and inputs of `waves`.
+GOLDEN = (
+    (-0.25648, 1.36013, -1.18895, 16.46053),
+    (0.64776, 0.29068, -1.64619, 15.99591),
+    (0.42602, 0.19935, -1.31222, 17.25364),
+    (-0.38597, 1.48614, -1.10159, 16.46368),
+    (0.64492, 0.3163, -1.65752, 15.96403),
+    (0.45264, 0.15607, -1.31793, 17.20804),
+    (-0.40668, 1.4951, -1.06037, 16.57212),
+)
+
+
+def waves(shape, phase):
+    """Numbers that look like chance and are the same everywhere: 0.3 sin(1.7 n + phase + 1), row by row."""
+    n = torch.arange(math.prod(shape), dtype=torch.float64)
+    return (torch.sin(1.7 * n + phase + 1) * 0.3).reshape(shape).float()
+
+
+@torch.no_grad()
+def test_the_decoder_computes_what_torchscales_does(kit):
+    config = kit.config(layers=2, width=16, heads=2, ffn=32)
+    decoder = torch.nn.Module()
+    decoder.blocks = torch.nn.ModuleList(kosmos.Block(config) for _ in range(2))
+    decoder.final_ln = torch.nn.LayerNorm(16)
+    for name, value in decoder.named_parameters():
+        value.copy_(waves(value.shape, sum(name.encode()) % 97) + ("ln.weight" in name))  # a norm's gain is about 1
+    x = waves((1, 7, 16), 5)
+    rotations = kosmos.xpos(7, 8, x.device)
+    for block in decoder.blocks:
+        x = block(x, rotations)
+    x = decoder.final_ln(x)[0]
+    got = torch.cat([x[:, :3], x.square().sum(-1, keepdim=True)], 1)
+    torch.testing.assert_close(got, torch.tensor(GOLDEN), atol=3e-5, rtol=1e-5)
+
+
 def test_sub_ln_stands_before_both_output_projections(small):
     seen = {}
     block = small.blocks[0]
