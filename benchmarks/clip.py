@@ -44,8 +44,9 @@ from weft.schemas.tables import DOCUMENTS, IMAGES, KEPT, PAIRS
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
 from weft.transforms.score import clip_models
-from weft.transforms.score.clip import TOGETHER, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip import TOGETHER, ImageHandler, TextHandler
 from weft.transforms.score.clip_models import Clip
+from weft.transforms.score.vectors import ImageRef, TextRef
 
 T = TypeVar("T")
 

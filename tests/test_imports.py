@@ -62,3 +62,10 @@ def test_the_command_is_imported_without_numpy():
     """Its number of threads is set before it is loaded."""
     code = "import sys, weft, weft.pipeline.cli, weft.pipeline.runners.worker; sys.exit('numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_the_stage_that_runs_models_loads_pytorch():
+    """It takes three seconds, which every command would pay, and every worker process."""
+    modules = ["run.run", *(f"stages.{name}" for name in ("extract", "dedup.stage", "fetch", "pack"))]
+    code = f"import sys, {', '.join(f'weft.pipeline.{name}' for name in modules)}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -45,6 +45,7 @@ from weft.transforms.score.similarities import (
     pair_fate,
     pair_vectors,
 )
+from weft.transforms.score.vectors import Embedding, TextRef
 from weft.transforms.urls import image_key
 
 OUTPUTS = ("scores", "image_scores", "baseline", "embeddings")
@@ -171,9 +172,7 @@ class EmbedOwners(beam.PTransform):
         )
         uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
         text_uses = {"owners": owners, "uses": uses} | "FindTexts" >> TextsBesideImages(config.max_text_chars)
-        refs = text_uses | "TextRefs" >> beam.Map(lambda use: clip.TextRef(use.text_id, use.text)).with_output_types(
-            clip.TextRef
-        )
+        refs = text_uses | "TextRefs" >> beam.Map(lambda use: TextRef(use.text_id, use.text)).with_output_types(TextRef)
         if config.prompts:
             prompts = owners.pipeline | "Prompts" >> Prompts(config.prompts)
             refs = (refs, prompts) | "WithPrompts" >> beam.Flatten()
@@ -186,7 +185,7 @@ class EmbedOwners(beam.PTransform):
         used = {"uses": uses, "made": by_content} | "UsedImages" >> UsedImages()
         parts = {"uses": uses, "images": used, "text_uses": text_uses, "texts": texts}
         return {
-            "images": used | "ByAddress" >> beam.FlatMapTuple(_by_address).with_output_types(clip.Embedding),
+            "images": used | "ByAddress" >> beam.FlatMapTuple(_by_address).with_output_types(Embedding),
             "texts": texts,
             "sides": parts | "OfOwners" >> OfOwners(),
             "documents": inputs["documents"],
@@ -290,11 +289,11 @@ def _stored(row: _Indexed, base: str) -> StoredImage:
     return StoredImage(row.image_url, row.image_id or row.image_url, *place)
 
 
-def _by_address(use: Any, made: clip.Embedding) -> list[clip.Embedding]:
+def _by_address(use: Any, made: Embedding) -> list[Embedding]:
     return [] if use.owner else [made._replace(key=use.key)]
 
 
-def _with_vector(made: clip.Embedding) -> list[tuple[str, bytes]]:
+def _with_vector(made: Embedding) -> list[tuple[str, bytes]]:
     return [(made.key, made.vector)] if made.vector else []
 
 

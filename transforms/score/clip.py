@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import apache_beam as beam
 import numpy as np
@@ -32,12 +32,12 @@ from weft.schemas.records import hash_bucket
 from weft.transforms.beam import coders
 from weft.transforms.io import files
 from weft.transforms.score.clip_models import Clip, load
+from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, TextRef
 
 TOGETHER = 16  # batches that the handler is given at once: only between these does the model wait for a first batch
 AHEAD = 2  # batches that are made ready while one is computed
 _DECODERS = 4  # threads that decode; two keep a core's model busy, a GPU needs those of all cores
 NAMESPACE, HALVED = "weft_clip", "batches_halved"
-NOT_FINITE = "not_finite"  # the problem of what a model makes no numbers of
 _ADDRESS = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object it read: another one in each process
 
 _log = logging.getLogger(__name__)
@@ -45,35 +45,6 @@ _Ready = tuple[
     list[str], list[Any]
 ]  # of a batch: a problem or "" for each, and for each model a padded tensor of the rest
 T = TypeVar("T")
-
-
-class ImageRef(NamedTuple):
-    """Where an image's stored bytes are."""
-
-    key: str
-    path: str
-    offset: int
-    length: int
-
-
-class TextRef(NamedTuple):
-    """A text and the id of its words."""
-
-    key: str
-    text: str
-
-
-class Embedding(NamedTuple):
-    """A unit vector by each model (float32 bytes), or the reason why there is none."""
-
-    key: str
-    vectors: list[bytes]  # by ClipChoice.model, then by each of ClipChoice.also
-    problem: str
-
-    @property
-    def vector(self) -> bytes:
-        """The one by ClipChoice.model, empty where there is none."""
-        return self.vectors[0] if self.vectors else b""
 
 
 class _Handler(ModelHandler[Any, Embedding, Clip]):
@@ -321,9 +292,3 @@ def _embed(
         | "Infer" >> RunInference(handler.with_no_batching())
         | "Plain" >> beam.Map(lambda found: found).with_output_types(Embedding)
     )
-
-
-def similarity(image: bytes, text: bytes) -> float:
-    """Cosine of two unit vectors, rounded so that the last bits of a sum are not kept."""
-    a, b = np.frombuffer(image, np.float32), np.frombuffer(text, np.float32)
-    return round(float(np.dot(a.astype(np.float64), b.astype(np.float64))), 5)

@@ -24,7 +24,7 @@ from weft.schemas.records import hash_bucket
 from weft.schemas.shards import npy
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
-from weft.transforms.score.clip import similarity
+from weft.transforms.score.vectors import similarity
 
 KINDS = ("img_emb", "text_emb")
 METADATA = "metadata"

@@ -20,8 +20,8 @@ from weft.schemas.records import ImageScore, hash_bucket, stable_id
 from weft.transforms.beam import coders, hot_keys
 from weft.transforms.io import files
 from weft.transforms.score import heads, neighbours
-from weft.transforms.score.clip import TextRef
 from weft.transforms.score.heads import Head
+from weft.transforms.score.vectors import TextRef
 
 BATCH = 1_024  # vectors judged at once
 

@@ -20,7 +20,7 @@ import apache_beam as beam
 from weft.schemas.records import DROPPED, KEPT, Fate, PairKey, Score, stable_id
 from weft.transforms.beam import coders
 from weft.transforms.score import assignment
-from weft.transforms.score.clip import NOT_FINITE, Embedding, ImageRef, similarity
+from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, similarity
 
 STAGE = "score"
 

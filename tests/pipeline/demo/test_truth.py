@@ -59,7 +59,7 @@ def test_the_tiny_clip_prefers_the_right_picture(finished):
 
     from weft.schemas.config import Score
     from weft.schemas.records import hash_unit
-    from weft.transforms.score import clip
+    from weft.transforms.score import clip, vectors
     from weft.transforms.urls import image_key
 
     index = {
@@ -77,12 +77,16 @@ def test_the_tiny_clip_prefers_the_right_picture(finished):
     chosen = sorted(usable, key=lambda key: hash_unit(key, "test"))[:120]
     config = Score(batch_size=len(chosen))
     model = clip.load(config)
-    refs = [clip.ImageRef(k, str(finished / index[k]["blob"]), index[k]["offset"], index[k]["length"]) for k in chosen]
+    refs = [
+        vectors.ImageRef(k, str(finished / index[k]["blob"]), index[k]["offset"], index[k]["length"]) for k in chosen
+    ]
     images = [found.vector for found in clip.ImageHandler(config).run_inference(refs, model)]
     texts = [
         found.vector
-        for found in clip.TextHandler(config).run_inference([clip.TextRef(k, usable[k]["text"]) for k in chosen], model)
+        for found in clip.TextHandler(config).run_inference(
+            [vectors.TextRef(k, usable[k]["text"]) for k in chosen], model
+        )
     ]
-    right = [clip.similarity(i, t) for i, t in zip(images, texts, strict=True)]
-    wrong = [clip.similarity(i, t) for i, t in zip(images[1:] + images[:1], texts, strict=True)]
+    right = [vectors.similarity(i, t) for i, t in zip(images, texts, strict=True)]
+    wrong = [vectors.similarity(i, t) for i, t in zip(images[1:] + images[:1], texts, strict=True)]
     assert sum(r > w for r, w in zip(right, wrong, strict=True)) / len(chosen) >= 0.95

@@ -22,8 +22,9 @@ from weft.schemas.parameters import ConfigError
 from weft.schemas.tables import CUTS, DOCUMENTS, IMAGES, KEPT, PAIRS
 from weft.transforms.io.parquet import write_table
 from weft.transforms.score import clip
-from weft.transforms.score.clip import Clip, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip import Clip, ImageHandler, TextHandler
 from weft.transforms.score.clip_weights import TINY_CLIP
+from weft.transforms.score.vectors import ImageRef, TextRef, similarity
 
 Row = dict[str, Any]
 SCENES = {name: pictures.sample_scene(f"score-{name}") for name in "abcd"}
@@ -140,7 +141,7 @@ def cosine(home: Path, model: Clip, image: str, text: str) -> float:
     ref = ImageRef("", str(home / row["blob"]), row["offset"], row["length"])
     (seen,) = ImageHandler(CONFIG).run_inference([ref], model)
     (read,) = TextHandler(CONFIG).run_inference([TextRef("", text)], model)
-    return clip.similarity(seen.vector, read.vector)
+    return similarity(seen.vector, read.vector)
 
 
 def test_each_text_meets_each_picture_of_its_document_and_each_pair_its_own(

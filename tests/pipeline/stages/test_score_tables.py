@@ -18,7 +18,8 @@ from weft.schemas.config import Config, Pack, Score
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageRow, KeptRow
 from weft.transforms.score import clip, heads
-from weft.transforms.score.clip import ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip import ImageHandler, TextHandler
+from weft.transforms.score.vectors import ImageRef, TextRef
 
 CONFIG = Score(device="cpu", batch_size=4, buckets=2)
 SCENES = {name: pictures.sample_scene(f"tables-{name}") for name in "abcdef"}

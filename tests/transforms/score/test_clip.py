@@ -20,8 +20,9 @@ from weft.pipeline.runners import beam_options
 from weft.schemas.config import Score
 from weft.schemas.parameters import ConfigError
 from weft.transforms.score import clip, clip_models
-from weft.transforms.score.clip import Clip, Embedding, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score.clip import Clip, ImageHandler, TextHandler
 from weft.transforms.score.clip_weights import TINY_CLIP
+from weft.transforms.score.vectors import Embedding, ImageRef, TextRef
 
 CONFIG = Score(device="cpu", batch_size=16, buckets=3)
 SCENES = [pictures.sample_scene(f"clip-test-{n}") for n in range(150)]
@@ -192,14 +193,6 @@ def test_half_precision_gives_about_the_same(name: Any, model: Clip, blob: list[
         assert rough.dtype == np.float32
         cosines = (rough * vectors(embed(handler(CONFIG), refs, model))).sum(1)
         assert cosines.min() > 0.99 and not np.array_equal(cosines, np.ones_like(cosines))
-
-
-def test_similarity_is_a_rounded_cosine() -> None:
-    a, b = (np.array(v, np.float32) for v in ([0.6, 0.8], [0.8, 0.6]))
-    assert clip.similarity(a.tobytes(), b.tobytes()) == 0.96
-    assert clip.similarity(a.tobytes(), (-a).tobytes()) == -1.0
-    third = np.full(3, 1 / np.sqrt(3), np.float32)
-    assert clip.similarity(third.tobytes(), np.array([1, 0, 0], np.float32).tobytes()) == 0.57735
 
 
 # Errors that a user can mend: one line that names the setting.
