@@ -26,7 +26,8 @@ from weft.schemas.parameters import ConfigError
 USER_ERROR = 2
 # How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
 _MENDABLE = re.compile(
-    r"(?:ConfigError|PermissionError|FileNotFoundError|FlagError|Unavailable)\S*: (.+?)(?: \[while running|\\n|\n|$)"
+    r"(?:ConfigError|Damaged|PermissionError|FileNotFoundError|FlagError|Unavailable)\S*: "
+    r"(.+?)(?: \[while running|\\n|\n|$)"
 )
 
 
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
     from weft.pipeline.runners.beam_options import FlagError
+    from weft.transforms.fetch.blobs import Damaged
     from weft.transforms.io.web_files import Unavailable
 
     text = str(error)
@@ -65,8 +67,8 @@ def mendable(error: BaseException) -> str | None:
         return "no space left on the disk; free some and run the same command again, it goes on where it stopped"
     if "Errno 122" in text or "Errno 27" in text:
         return "a quota or limit on file sizes is reached; lift it and run the same command again, it goes on"
-    if isinstance(error, ConfigError | FlagError | Unavailable):
-        return text.splitlines()[0]
+    if isinstance(error, ConfigError | FlagError | Unavailable | Damaged):
+        return text.splitlines()[0].partition(" [while running")[0]  # Beam says where
     if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return f"{error.strerror}: {error.filename}" if error.filename else text.splitlines()[0]
     found = _MENDABLE.search(text)

@@ -130,6 +130,7 @@ class ImageRow(NamedTuple):
     single_colour: bool  # no channel varies: a spacer, a flat button
     final_url: str = ""  # where redirects ended, for origin "http"
     opt_out: str = ""  # the words of its response that forbid its use, honoured or not
+    digest: str = ""  # xxh3-128 hex of the stored bytes, checked wherever they are read
 
 
 class RepeatedImage(NamedTuple):

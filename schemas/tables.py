@@ -136,6 +136,7 @@ IMAGES = pa.schema(
         ("single_colour", pa.bool_()),
         ("final_url", pa.string()),
         ("opt_out", pa.string()),
+        ("digest", pa.string()),
     ]
 )
 

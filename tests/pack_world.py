@@ -13,6 +13,7 @@ from weft.pipeline.run.context import Context
 from weft.pipeline.stages import pack
 from weft.schemas.records import Document, Fate, ImageMeta, ImageRow, KeptRow, Pair, Score
 from weft.schemas.tables import DOCUMENTS, FATES, IMAGE_SCORES, IMAGES, KEPT, PAIRS, SCORES
+from weft.transforms.fetch.blobs import digest
 from weft.transforms.io.parquet import write_table
 
 LOCAL = ("--direct_num_workers=1",)
@@ -54,6 +55,7 @@ class World:
         row = ImageRow(
             url(name), hashlib.sha256(data).hexdigest() if data else "", status, 200, "image/jpeg", *size, 8, 8, phash,
             "images/blobs/b", len(self.blob), len(data), 0, "warc", flat,
+            digest=digest(data) if data else "",
         )  # fmt: skip
         self.images.append(row)
         self.blob += data

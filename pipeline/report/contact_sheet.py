@@ -28,6 +28,7 @@ from weft.pipeline.report.exhibits import link
 from weft.pipeline.report.figures import tables
 from weft.schemas.config import Config
 from weft.schemas.records import DROPPED
+from weft.transforms.fetch.blobs import Damaged
 from weft.transforms.io import files
 from weft.transforms.urls import image_key
 
@@ -96,11 +97,13 @@ def _sheet(output: str, rows: Sequence[Row]) -> str:
 
 def _small(output: str, row: Row) -> Image.Image | None:
     try:
-        data = files.read_range(files.join(output, row["blob"]), row["offset"], row["length"])
+        data = samples.stored(output, row)
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
             image.thumbnail((CELL - _GAP, CELL - _GAP))
             return image.convert("RGB")
-    except Exception:  # a blob that is gone or damaged is said in its place
+    except Damaged:
+        raise
+    except Exception:  # a blob that is gone, or a picture that is broken, is said in its place
         return None
 
 

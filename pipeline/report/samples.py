@@ -22,6 +22,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ImageForm
 from weft.schemas.records import DROPPED, KEPT, hash_unit
 from weft.transforms.fetch import decode
+from weft.transforms.fetch.blobs import StoredBytes, read_stored
 from weft.transforms.io import files
 from weft.transforms.urls import image_key
 
@@ -229,8 +230,19 @@ def _cut(words: str) -> str:
 def _picture(output: str, row: Row) -> Picture:
     if row["status"] != "ok":
         return Picture("", row["width"] or 0, row["height"] or 0, row["status"])
-    shown = thumbnail(files.read_range(files.join(output, row["blob"]), row["offset"], row["length"]))
+    shown = thumbnail(stored(output, row))
     return Picture(shown, row["width"], row["height"], row["origin"] if shown else "unreadable")
+
+
+def stored(output: str, row: Row) -> bytes:
+    """The stored bytes of a row of images/index.
+
+    Raises:
+        Damaged: they are not those that were stored.
+    """
+    place = files.join(output, row["blob"]), row["offset"], row["length"]
+    (data,) = read_stored([StoredBytes(*place, row.get("digest") or "", row["image_url"])])
+    return data
 
 
 def thumbnail(data: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PYTHON = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Unavailable)\b.*)$", re.MULTILINE)
+_PYTHON = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Unavailable|Damaged)\b.*)$", re.MULTILINE)
 _JAVA = re.compile(r"^(?:[\w.$]+(?:Exception|Error): )+")
 _LONGEST = 300  # characters
 

@@ -20,6 +20,7 @@ from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture
 from weft.schemas.tables import REPEATED
+from weft.transforms.fetch import blobs
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.fetch.unit import STAGE
@@ -56,6 +57,11 @@ def run(ctx: Context) -> dict[str, int]:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(
             ctx.output, config, captures, config.earlier, config.buckets, ctx.fingerprint
+        )
+        _ = (
+            fetched["index"]
+            | "AllDone" >> beam.Reshuffle()  # on the runners there are, a barrier: every unit is done
+            | "Sweep" >> beam.Map(blobs.sweep).with_output_types(int)
         )
         _ = (
             fetched["wanted"]

@@ -75,6 +75,7 @@ class _Indexed(NamedTuple):
     length: int | None
     width: int | None
     height: int | None
+    digest: str | None = None
 
 
 class _Status(NamedTuple):
@@ -285,7 +286,7 @@ def _pair(row: _Caption) -> Owner:
 
 def _stored(row: _Indexed, base: str) -> StoredImage:
     """Where a stored image is; without an id of its content, its address stands for it."""
-    place = f"{base}/{row.blob}", row.offset or 0, row.length or 0
+    place = f"{base}/{row.blob}", row.offset or 0, row.length or 0, row.digest or ""
     return StoredImage(row.image_url, row.image_id or row.image_url, *place)
 
 

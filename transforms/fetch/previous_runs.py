@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from weft.schemas.parameters import ConfigError, ImageForm
 from weft.schemas.records import ImageRow
-from weft.transforms.fetch.blobs import Outcome
+from weft.transforms.fetch.blobs import Outcome, StoredBytes, read_stored
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.robots import PASSING, UNAVAILABLE
@@ -87,10 +87,15 @@ def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
 
 
 def outcome(output: str, row: ImageRow) -> Outcome:
-    """What came of an image in the run that wrote `output`, its bytes read from their blob."""
+    """What came of an image in the run that wrote `output`, its bytes read from their blob.
+
+    Raises:
+        Damaged: they are not those that were stored.
+    """
     image: Prepared | Refused = Refused(row.status, "as before")
     if row.status == "ok":
-        data = files.read_range(files.join(output, row.blob), row.offset, row.length)
+        where = StoredBytes(files.join(output, row.blob), row.offset, row.length, row.digest, row.image_url)
+        (data,) = read_stored([where])
         image = Prepared(
             data, row.image_id, row.mime, row.width, row.height, row.stored_width, row.stored_height, row.phash,
             row.single_colour,

@@ -27,7 +27,7 @@ from weft.transforms.fetch.scheduler import fetch_all
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
-from weft.transforms.io.work_units import Counts, run_unit, unit_name, write_fates
+from weft.transforms.io.work_units import Counts, finished, run_unit, unit_name, write_fates
 from weft.transforms.urls import image_key
 
 STAGE = "fetch"
@@ -78,6 +78,9 @@ def fetch_unit(
                     outcome = outcome._replace(image=Refused("too_many_redirects", outcome.image.detail[:200]))
                 rows.append(index_row(outcome, row_origin, blobs))
                 fates.append(_fate(outcome))
+        rows = [blobs.named(row) for row in rows]
+        if (done := finished(output, STAGE, name, fingerprint)) is not None:
+            return done  # by another attempt, which may have been answered otherwise: its files are the unit's
         if origin == WEB:
             files.write_atomic(_moved_beside(index), json.dumps(sorted(elsewhere)))
         write_table(index, sorted(rows), IMAGES)

@@ -77,8 +77,12 @@ def read_range(path: str, offset: int, length: int) -> bytes:
 
 
 @contextmanager
-def atomic(path: str) -> Iterator[BinaryIO]:
+def atomic(path: str, name: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
     """A stream to write a whole file to; the file appears when the block ends well, and not at all when it does not.
+
+    Args:
+        path: of the file.
+        name: of the file below the directory `path`, where only its content says it: called when the block has ended.
 
     Raises:
         OSError: nothing is left under `path` that was not there before.
@@ -87,15 +91,16 @@ def atomic(path: str) -> Iterator[BinaryIO]:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
             yield cast(BinaryIO, spooled)
             spooled.seek(0)
+            path = join(path, name()) if name else path
             with object_files.unavailable(path, "write"):
                 object_files.store(path).put(path, cast(BinaryIO, spooled))
         return
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    temporary = f"{path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    os.makedirs(path if name else os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{join(path, 'unnamed') if name else path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     try:
         with open(temporary, "wb") as local:
             yield local
-        os.replace(temporary, path)
+        os.replace(temporary, join(path, name()) if name else path)
     except BaseException:
         if os.path.exists(temporary):
             os.unlink(temporary)

@@ -23,6 +23,16 @@ def unit_name(path: str) -> str:
     return f"{files.stem(path)}-{stable_id('file', path)[:8]}"
 
 
+def finished(output: str, stage: str, name: str, fingerprint: str) -> Counts | None:
+    """What a unit counted, where its marker says that it has been done from this fingerprint; else None."""
+    marker = _marker(output, stage, name)
+    if files.exists(marker):
+        done = json.loads(files.read_bytes(marker))
+        if done["fingerprint"] == fingerprint:
+            return dict(done["counts"])
+    return None
+
+
 def run_unit(output: str, stage: str, name: str, fingerprint: str, work: Callable[[], Counts]) -> Counts:
     """Run `work` unless its marker says that it has been done from the same fingerprint.
 
@@ -30,14 +40,16 @@ def run_unit(output: str, stage: str, name: str, fingerprint: str, work: Callabl
         output: the run's output directory; the marker is `stage`/units/`name`.json below it.
         work: writes the unit's files and returns what it counted (any names; kinds for what entered).
     """
-    marker = files.join(output, stage, "units", f"{name}.json")
-    if files.exists(marker):
-        done = json.loads(files.read_bytes(marker))
-        if done["fingerprint"] == fingerprint:
-            return dict(done["counts"])
+    if (done := finished(output, stage, name, fingerprint)) is not None:
+        return done
     counts = work()
-    files.write_atomic(marker, json.dumps({"fingerprint": fingerprint, "counts": counts}, sort_keys=True))
+    told = json.dumps({"fingerprint": fingerprint, "counts": counts}, sort_keys=True)
+    files.write_atomic(_marker(output, stage, name), told)
     return counts
+
+
+def _marker(output: str, stage: str, name: str) -> str:
+    return files.join(output, stage, "units", f"{name}.json")
 
 
 def write_fates(output: str, stage: str, name: str, fates: Iterable[Fate]) -> int:

@@ -38,6 +38,7 @@ class Stored(NamedTuple):
     offset: int
     length: int
     phash: str
+    digest: str = ""  # of its stored bytes
     shared: int = 0  # addresses of its host with the same picture, where those are many
     answers: Answers | None = None  # what score says of its vector; None where nobody asked
 
@@ -248,7 +249,7 @@ def _source(page: Page) -> str:
 
 
 def _placed(position: int, stored: Stored, meta: dict[str, Any]) -> PlacedImage:
-    return PlacedImage(position, stored.blob, stored.offset, stored.length, canonical(meta))
+    return PlacedImage(position, stored.blob, stored.offset, stored.length, canonical(meta), stored.digest)
 
 
 def _image_meta(

@@ -34,6 +34,7 @@ class Indexed(NamedTuple):
     offset: int
     length: int
     phash: str
+    digest: str = ""
 
 
 class Use(NamedTuple):

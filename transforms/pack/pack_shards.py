@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import IO, Any
 
 import apache_beam as beam
 import numpy as np
@@ -20,6 +22,7 @@ from weft.schemas import shards
 from weft.schemas.parameters import Sequencing
 from weft.schemas.records import hash_unit
 from weft.schemas.shards import ShardInfo, Vocabulary
+from weft.transforms.fetch.blobs import StoredBytes, read_stored
 from weft.transforms.io import files
 from weft.transforms.io.tar import write_tar
 from weft.transforms.pack import sequences, tokenizer
@@ -89,12 +92,12 @@ def write_shard(
         rows = list(packed(rows, vocabulary, name, salt))
     counts = {"samples": len(rows), "tokens": 0, "images": 0}
 
-    def members() -> Iterator[tuple[str, bytes]]:
+    def members(taken: Taken) -> Iterator[tuple[str, bytes]]:
         for sample in rows:
             ids = np.frombuffer(sample.ids, vocabulary.dtype)
             counts["tokens"] += len(ids)
             counts["images"] += len(sample.images)
-            stored = [read_image(image, images) for image in sample.images]
+            stored = [taken.data(image) for image in sample.images]
             parts = {shards.INPUT_IDS: shards.npy(ids), shards.META: sample.meta.encode("utf-8")}
             if corpus == "pairs":
                 parts[shards.image_suffix(stored[0])] = stored[0]
@@ -105,20 +108,50 @@ def write_shard(
             for suffix in sorted(parts):
                 yield shards.member(sample.key, suffix), parts[suffix]
 
-    size, digest = write_tar(files.join(output, "shards", name), members())
+    with take((image for sample in rows for image in sample.images), images) as taken:
+        size, digest = write_tar(files.join(output, "shards", name), members(taken))
     return ShardInfo(name, counts["samples"], counts["tokens"], counts["images"], size, digest)
 
 
-def read_image(image: PlacedImage, base: str) -> bytes:
-    """An image's stored bytes, all of them.
+class Taken:
+    """Stored bytes of a shard's images, laid aside on this machine's disk."""
+
+    def __init__(self, aside: IO[bytes]) -> None:
+        self._aside, self._places = aside, dict[tuple[str, int, int], int]()
+
+    def put(self, image: PlacedImage, data: bytes) -> None:
+        self._places[image[1:4]] = self._aside.tell()
+        self._aside.write(data)
+
+    def data(self, image: PlacedImage) -> bytes:
+        self._aside.seek(self._places[image[1:4]])
+        return self._aside.read(image.length)
+
+
+@contextmanager
+def take(images: Iterable[PlacedImage], base: str) -> Iterator[Taken]:
+    """Read images in the order in which they lie in their blobs; a shard wants them in another.
 
     Raises:
-        OSError: the blob is shorter than the index says: writing on would put half a picture into a shard.
+        Damaged: bytes are not those that were stored: writing on would put another picture into a shard.
     """
-    data = files.read_range(files.join(base, image.path) if base else image.path, image.offset, image.length)
-    if len(data) != image.length:
-        raise OSError(f"{image.path} is shorter than images/index says: delete images/ and run `weft fetch` again")
-    return data
+    once = sorted({image[1:4]: image for image in images}.values(), key=lambda image: image[1:4])
+    wanted = [
+        StoredBytes(
+            files.join(base, image.path) if base else image.path, image.offset, image.length, image.digest, _name(image)
+        )
+        for image in once
+    ]
+    with tempfile.TemporaryFile() as aside:
+        taken = Taken(aside)
+        for image, data in zip(once, read_stored(wanted), strict=True):
+            taken.put(image, data)
+        yield taken
+
+
+def _name(image: PlacedImage) -> str:
+    told = json.loads(image.meta)
+    return str(told.get("url") or told.get("sha256") or "")
 
 
 def packed(rows: list[Sample], vocabulary: Vocabulary, name: str, salt: str) -> Iterator[Sample]:

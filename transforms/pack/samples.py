@@ -28,6 +28,7 @@ class PlacedImage(NamedTuple):
     offset: int
     length: int
     meta: str  # a JSON object: an entry of "images" in KEY.json, of a pair a part of KEY.json itself
+    digest: str = ""  # ImageRow.digest: what is read is checked against it; "" checks the length alone
 
 
 class PackDocument(NamedTuple):

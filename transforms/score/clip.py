@@ -17,7 +17,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Any, TypeVar
 
 import apache_beam as beam
@@ -30,7 +30,7 @@ from PIL import Image
 from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import hash_bucket
 from weft.transforms.beam import coders
-from weft.transforms.io import files
+from weft.transforms.fetch.blobs import StoredBytes, read_stored
 from weft.transforms.score.clip_models import Clip, load
 from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, TextRef
 
@@ -136,15 +136,16 @@ class ImageHandler(_Handler):
     ) -> Iterator[Embedding]:
         models = (model, *model.others)
         cores = _DECODERS if model.device == "cpu" else max(_DECODERS, os.cpu_count() or 1)
+        places = [StoredBytes(ref.path, ref.offset, ref.length, ref.digest, ref.key) for ref in batch]
         with (
-            _Blob() as blob,
+            closing(read_stored(places)) as stored,
             ThreadPoolExecutor(1, "read") as reader,
             ThreadPoolExecutor(cores, "decode") as decoders,
             ThreadPoolExecutor(1, "lay") as layer,
         ):
 
             def read(refs: Sequence[ImageRef]) -> list[Future[tuple[list[Any], str]]]:
-                return [decoders.submit(_opened, blob.read(ref), models) for ref in refs]
+                return [decoders.submit(_opened, next(stored), models) for _ in refs]
 
             def lay(waiting: Future[list[Future[tuple[list[Any], str]]]]) -> _Ready:
                 opened = [one.result() for one in waiting.result()]
@@ -158,28 +159,6 @@ class ImageHandler(_Handler):
 
     def _encode(self, model: Clip, rows: Any) -> Any:
         return model.model.encode_image(model.normalised(rows), normalize=True)
-
-
-class _Blob:
-    """Reads images; the file of the last one stays open, so that sorted by place each is opened once."""
-
-    def __init__(self) -> None:
-        self._path, self._open = "", ExitStack()
-
-    def __enter__(self) -> _Blob:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._open.close()
-
-    def read(self, ref: ImageRef) -> bytes:
-        """Raises OSError where storage fails: that is retried, and not taken for bad data."""
-        if ref.path != self._path:
-            self._open.close()
-            self._path, self._stream = "", self._open.enter_context(files.open_read(ref.path))
-            self._path = ref.path
-        self._stream.seek(ref.offset)
-        return self._stream.read(ref.length)
 
 
 def _opened(data: bytes, models: Sequence[Clip]) -> tuple[list[Any], str]:

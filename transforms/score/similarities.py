@@ -42,6 +42,7 @@ class StoredImage(NamedTuple):
     path: str
     offset: int
     length: int
+    digest: str = ""
 
 
 class ImageUse(NamedTuple):
@@ -119,8 +120,8 @@ class OncePerContent(beam.PTransform):
         return (
             stored
             | "Place"
-            >> beam.Map(lambda image: (image.image_id, (image.path, image.offset, image.length))).with_output_types(
-                tuple[str, tuple[str, int, int]]
+            >> beam.Map(lambda image: (image.image_id, tuple(image[2:]))).with_output_types(
+                tuple[str, tuple[str, int, int, str]]
             )
             | "First" >> beam.CombinePerKey(min)
             | "Ref" >> beam.MapTuple(lambda image_id, place: ImageRef(image_id, *place)).with_output_types(ImageRef)

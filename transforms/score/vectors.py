@@ -19,6 +19,7 @@ class ImageRef(NamedTuple):
     path: str
     offset: int
     length: int
+    digest: str = ""  # ImageRow.digest: what is read is checked against it; "" checks the length alone
 
 
 class TextRef(NamedTuple):

@@ -10,6 +10,7 @@ import pytest
 from pack_world import LOCAL, OVERRIDES, World, array, fates, jpeg, run, samples, url
 
 import weft.schemas.config as configuration
+from weft.pipeline.cli import mendable
 from weft.schemas import shards
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -253,11 +254,14 @@ def test_images_of_sequences_that_are_cut_off_are_not_called_kept(world, tmp_pat
     assert {m["chunk"] for m in metas} == {0} and entered["image"] == len(found)
 
 
-def test_a_blob_that_is_cut_short_stops_the_run_and_leaves_no_half_shard(world, tmp_path):
+def test_a_blob_with_wrong_bytes_stops_the_run_in_one_line_and_leaves_no_half_shard(world, tmp_path):
     output = world.write(tmp_path / "o")
-    (output / "images/blobs/b").write_bytes(world.blob[: len(world.blob) // 2])
-    with pytest.raises(Exception, match="shorter than images/index says"):
+    half = len(world.blob) // 2
+    (output / "images/blobs/b").write_bytes(world.blob[:half] + b"\0" * (len(world.blob) - half))
+    with pytest.raises(Exception, match="that images/index says") as caught:
         run(output)
+    line = mendable(caught.value)
+    assert line and line.endswith("run `weft fetch` again") and "images/blobs/b: bytes" in line and "\n" not in line
     assert not [path for path in output.rglob("*.tmp-*")]
 
 

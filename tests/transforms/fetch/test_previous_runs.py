@@ -29,6 +29,7 @@ OUTCOMES = [
 def plant(output: Path) -> None:
     with BlobWriter(str(output), "http-00000") as blobs:
         rows = [index_row(outcome, "http", blobs) for outcome in OUTCOMES]
+    rows = [blobs.named(row) for row in rows]
     write_table(f"{output}/images/index/http-00000.parquet", rows, IMAGES)
 
 

@@ -10,6 +10,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from PIL import Image
 
 from weft.schemas.parameters import Sequencing
+from weft.transforms.fetch.blobs import Damaged, digest
+from weft.transforms.io import files
 from weft.transforms.pack import pack_shards, tokenizer
 from weft.transforms.pack.pack_shards import PackShards
 from weft.transforms.pack.samples import PackDocument, PackPair, PlacedImage, ShardLayout
@@ -48,5 +50,18 @@ def test_rows_become_shards_in_a_pipeline_of_ones_own(tmp_path):
 
 def test_half_a_picture_is_an_error(tmp_path):
     (tmp_path / "blob").write_bytes(b"short")
-    with pytest.raises(OSError, match="blob is shorter than images/index says"):
-        pack_shards.read_image(PlacedImage(0, "blob", 0, 9, "{}"), str(tmp_path))
+    with pytest.raises(Damaged, match="blob: bytes 0 to 9 are not the image"):
+        pack_shards.take([PlacedImage(0, "blob", 0, 9, "{}")], str(tmp_path)).__enter__()
+
+
+def test_pictures_are_read_once_in_the_order_in_which_they_lie(tmp_path, monkeypatch):
+    bodies = [bytes([n]) * 1_000 for n in range(200)]
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"".join(bodies))
+    images = [PlacedImage(n, name, 1_000 * n, 1_000, "{}", digest(bodies[n])) for n in range(200) for name in "ab"]
+    opened = []
+    open_read = files.open_read
+    monkeypatch.setattr(files, "open_read", lambda path: opened.append(path) or open_read(path))
+    with pack_shards.take(images[::-1] + images, str(tmp_path)) as taken:
+        assert all(taken.data(image) == bodies[image.position] for image in images)
+    assert opened == [str(tmp_path / "a"), str(tmp_path / "b")]
