@@ -121,6 +121,8 @@ def _stage(one: Parser, name: str) -> None:
             action="store_true",
             help="ask again for images that did not come (no answer, busy or failing hosts), and for no others",
         )
+    if name == "run":
+        one.add_argument("--train", action="store_true", help="train and evaluate the smoke model on the shards too")
     _science(one)
 
 

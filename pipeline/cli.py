@@ -76,7 +76,9 @@ def mendable(error: BaseException) -> str | None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    from weft.pipeline.run import progress
+
+    progress.say(line)
 
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -86,16 +88,19 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
     beam_options.check(flags)
     object_files.configure(flags)
-    names = [s.name for s in registry.STAGES] if options.command == "run" else [options.command]
+    names = [options.command]
+    if options.command == "run":
+        names = [s.name for s in registry.STAGES if options.train or s.name not in ("train", "eval")]
     with lock.held(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         if getattr(options, "retry_failed", False):
             retry.failed(run)
         run.go(names)
         if options.command == "run" and not beam_options.submit_only(flags):
-            from weft.pipeline.report import report
+            from weft.pipeline.report import closing, report
 
-            _say(f"report   {report.write(options.output, run.config)}")
+            written = report.write(options.output, run.config)
+            print("\n".join(closing.lines(options.output, run.config, written)))
 
 
 def _model(options: argparse.Namespace, flags: Sequence[str]) -> None:

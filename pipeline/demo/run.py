@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import weft.schemas.config as configuration
 from weft.pipeline.demo import server, truth, web
-from weft.pipeline.report import report
-from weft.pipeline.run import inputs, manifest, registry
+from weft.pipeline.report import closing, report
+from weft.pipeline.run import inputs, manifest, progress, registry
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -44,7 +43,7 @@ def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     if known is None and any(files.exists(files.join(options.output, stage.name)) for stage in registry.STAGES):
         raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
     web.make_web(home, pages=options.pages, salt=config.salt)
-    say = (lambda line: None) if options.quiet else _say
+    say = (lambda line: None) if options.quiet else progress.say
     say(f"web      {time.monotonic() - begun:6.1f} s  {options.pages} pages made in {home}")
     found = inputs.expand([files.join(home, "warcs")])
     manifest.write_run(options.output, config, found)
@@ -68,20 +67,7 @@ def _connect(config: Config, port: int) -> Config:
 
 def summary(output: str, verdict: dict[str, Any]) -> str:
     """The table that the demo prints: what came out, how the model did, how right the filters were."""
-    lines = ["", "stage     kind       entered     kept  dropped for"]
-    for stage in registry.STAGES:
-        for kind, account in sorted((manifest.read(output, stage.name) or {}).get("books", {}).items()):
-            reasons = sorted(account["dropped"].items(), key=lambda item: (-item[1], item[0]))
-            told = ", ".join(f"{reason} {n}" for reason, n in reasons[:4]) + (", …" if len(reasons) > 4 else "")
-            lines.append(f"{stage.name:9} {kind:9} {account['entered']:8} {account['kept']:8}  {told}")
-    shards = files.read_bytes(files.join(output, "shards", "manifest.jsonl")).decode().splitlines()
-    lines += ["", "corpus        samples   tokens   images"]
-    totals: dict[str, list[int]] = {}
-    for shard in map(json.loads, shards):
-        corpus = totals.setdefault(shard["name"].split("/")[0], [0, 0, 0])
-        for index, key in enumerate(("samples", "tokens", "images")):
-            corpus[index] += shard[key]
-    lines += [f"{name:12} {s:8} {t:8} {i:8}" for name, (s, t, i) in sorted(totals.items())]
+    lines = ["", *closing.funnel(output), "", *closing.corpora(output)]
     lines += ["", "against the known truth                  precision   recall", *_judged(verdict)]
     evaluated = manifest.read_json(files.join(output, "model", "eval.json")) or {}
     lines += ["", "model, on held-out shards", *_learned(evaluated)]
@@ -110,7 +96,3 @@ def _learned(evaluated: dict[str, Any]) -> list[str]:
                 f"the right image is better for {found['win_rate']:.0%} of {found['samples']}"
             )
     return lines + [f"  {note}" for note in evaluated.get("notes", [])]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

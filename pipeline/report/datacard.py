@@ -88,17 +88,29 @@ def _opt_outs(config: Config, found: dict[str, Any]) -> str:
         rows += f"<li><b>{found['opt_outs_not_honoured']:,} pages that opted out were kept all the same</b></li>"
     return (
         "<p>Read are X-Robots-Tag and meta robots (noai, noimageai, noindex, noimageindex, none) and the TDM "
-        f"Reservation Protocol: {said}. robots.txt is not read.</p>"
+        f"Reservation Protocol: {said}. {_robots(config)}</p>"
         + (f"<ul>{rows}</ul>" if rows else "<p>None was met.</p>")
     )
+
+
+def _robots(config: Config) -> str:
+    pages = "For pages it is the crawler's matter."
+    if not config.fetch.http:
+        return f"Nothing is asked for over HTTP, so robots.txt is not read. {pages}"
+    if not config.fetch.robots:
+        return f"robots.txt is <b>not</b> read before an image is asked for. {pages}"
+    return f"robots.txt is read before an image is asked for, and kept to. {pages}"
 
 
 def _limits(config: Config, found: dict[str, Any]) -> str:
     told = [
         "Extraction is tuned for articles and documentation; forums, listings and product pages lose text.",
-        "Language and quality rules see text only; nothing removes personal data, and no picture is judged for safety.",
-        "Near-duplicates of pictures are not looked for; equal files with equal captions are.",
+        "Language and quality rules see text only; nothing removes personal data.",
     ]
+    if config.pack.max_unsafe >= 1:
+        told.append("No picture is dropped for being unsafe.")
+    if not (config.pack.drop_near_images or config.pack.pair_same_picture):
+        told.append("Near-duplicates of pictures are not looked for; equal files with equal captions are.")
     if config.score.model == "weft-tiny":
         told.append(
             "Similarities are of the shipped tiny CLIP, which knows coloured shapes and nothing else: on photographs "
@@ -106,7 +118,11 @@ def _limits(config: Config, found: dict[str, Any]) -> str:
         )
     if config.extract.languages:
         told.append(f"Only pages in {text(', '.join(config.extract.languages))} by fastText's judgement.")
-    missing = [name for name, account in found["stages"].items() if account["state"] != "done"]
+    missing = [
+        name
+        for name, account in found["stages"].items()
+        if account["state"] == "unfinished" or (account["state"] == "not run" and name in _SECTIONS)
+    ]
     if missing:
         told.append(f"Not finished when this was written: {text(', '.join(missing))}.")
     return "<ul>" + "".join(f"<li>{line}</li>" for line in told) + "</ul>"

@@ -18,6 +18,7 @@ from typing import Any
 import weft.schemas.config as configuration
 from weft.pipeline.report import (
     charts,
+    closing,
     contact_sheet,
     datacard,
     exhibits,
@@ -74,7 +75,7 @@ def _page(output: str, config: Config, found: dict[str, Any]) -> str:
     source = f"{count:,} input file{'s' if count != 1 else ''} ({size(found['inputs']['bytes'])})"
     header = (
         f"<h1>weft: recipe {text(config.recipe)}</h1><p class='soft'>{source}</p>"
-        f'<p class="lead">{_summary(found)}</p>{_tiles(found)}'
+        f'<p class="lead">{_summary(found)}</p>{_warnings(output, config)}{_tiles(found)}'
     )
     return Template((_HOME / "report.html").read_text("utf-8")).substitute(
         title=f"weft: recipe {text(config.recipe)}",
@@ -87,6 +88,11 @@ def _page(output: str, config: Config, found: dict[str, Any]) -> str:
             for name, title, body in sections
         ),
     )
+
+
+def _warnings(output: str, config: Config) -> str:
+    told = "".join(f"<li>{text(line)}</li>" for line in closing.warnings(output, config))
+    return f'<ul class="warnings" role="note" aria-label="Warnings">{told}</ul>' if told else ""
 
 
 def _kept(found: dict[str, Any], stage: str, kind: str) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ class Context:
         expect: call with the number of work units, so that progress can be shown.
         say: call with a line that the user should see.
         name: of the stage's jobs, where a runner shows them; "" lets Beam choose one.
+        small: whether the run's input is so small that to start worker processes takes longer than the work.
     """
 
     output: str
@@ -35,6 +36,7 @@ class Context:
     expect: Callable[[int], None] = lambda units: None
     say: Callable[[str], None] = lambda line: None
     name: str = ""
+    small: bool = False
 
     def path(self, *parts: str) -> str:
         return files.join(self.output, *parts)
@@ -49,4 +51,4 @@ class Context:
 
     def pipeline(self, units: int = 1) -> beam.Pipeline:
         """A pipeline on the user's runner; `units` (pieces of independent work) decides local parallelism."""
-        return beam_options.pipeline(self.flags, units, self.name)
+        return beam_options.pipeline(self.flags, 1 if self.small else units, self.name)

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import books, manifest
+from weft.pipeline.run import books, manifest, pages
 from weft.pipeline.run.context import Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.run.registry import STAGES, Input, Stage, fingerprints
@@ -24,6 +24,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
+SMALL_BYTES = 16 << 20  # of archives: a core is through sooner than a worker process has imported Beam for each stage
 RESTARTS = 2  # of a stage whose worker process was killed
 
 
@@ -46,7 +47,8 @@ class Run:
         """Run the named stages in their order, skipping what is done.
 
         Raises:
-            ConfigError: a stage before the first one named has not been run with this configuration.
+            ConfigError: a stage before the first one named has not been run with this configuration, or the input of
+                several stages holds not one page.
             books.BooksError: a stage's books do not balance.
         """
         prints = fingerprints(self.config, self.inputs)
@@ -62,6 +64,8 @@ class Run:
                 self._run(stage, prints[stage.name])
             except Submitted:
                 return
+            if stage.name == "extract" and len(names) > 1:
+                pages.check(self.output, [path for path, _ in self.inputs])
 
     def _run(self, stage: Stage, fingerprint: str) -> None:
         if not self._begin(stage, fingerprint):
@@ -102,8 +106,10 @@ class Run:
                 self._tell(stage, line)
 
         inputs = tuple(path for path, _ in self.inputs)
+        sizes = [size for _, size in self.inputs]
+        small = all(sizes) and sum(sizes) < SMALL_BYTES
         return Context(
-            self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, names[stage.name]
+            self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, names[stage.name], small
         )
 
     def _submit(self, stage: Stage, context: Context, flag: str) -> None:

@@ -91,11 +91,14 @@ def run(ctx: Context) -> dict[str, int]:
     config = ctx.config.score
     clip_models.validate(config)
     check(ctx.config)
+    entered = _entered(ctx)
     p = ctx.pipeline(2 * config.buckets)
     with p:
         documents, pairs = p | "Documents" >> Documents(ctx), p | "Pairs" >> Pairs(ctx)
         index = p | "Index" >> parquet.Read(ctx.table("images/index"), _Indexed)
-        made = {"documents": documents, "pairs": pairs, "index": index} | "Embed" >> EmbedOwners(ctx)
+        made = {"documents": documents, "pairs": pairs, "index": index} | "Embed" >> EmbedOwners(
+            ctx, entered["image"] > 0
+        )
         vectors = made | "Pairs' vectors" >> _OfPairs()
         _ = made["sides"] | "Compare" >> beam.FlatMap(compare) | "Write" >> _write(ctx, "scores", SCORES, by=1)
         _ = made | "Fates" >> _Fates() | "WriteFates" >> _write(ctx, f"fates/{STAGE}", FATES, by=2)
@@ -111,7 +114,7 @@ def run(ctx: Context) -> dict[str, int]:
         if config.embeddings:
             _ = {**asked, "pairs": pairs} | "KeepVectors" >> KeepVectors(ctx)
     _tell_of_halved(ctx, p)
-    return _entered(ctx)
+    return entered
 
 
 def check(config: configuration.Config) -> None:
@@ -159,9 +162,13 @@ class EmbedOwners(beam.PTransform):
 
     Outputs: "images" (Embedding of every stored address), "texts" (Embedding of every text, prompts among them),
     "sides" (Sides of every owner) and "documents" as they came.
+
+    Args:
+        any_stored: whether an image was stored at all. Where none was nothing is compared, and no model is loaded.
     """
 
     ctx: Context
+    any_stored: bool = True
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> dict[str, beam.PCollection[Any]]:
         config, hints = self.ctx.config.score, accelerated(self.ctx.config.score, self.ctx.flags)
@@ -177,12 +184,14 @@ class EmbedOwners(beam.PTransform):
         if config.prompts:
             prompts = owners.pipeline | "Prompts" >> Prompts(config.prompts)
             refs = (refs, prompts) | "WithPrompts" >> beam.Flatten()
-        by_content = (
-            stored
-            | "OncePerContent" >> OncePerContent()
-            | "EmbedImages" >> EmbedImages(config, config.buckets).with_resource_hints(**hints)
-        )
-        texts = refs | "EmbedTexts" >> EmbedTexts(config, config.buckets).with_resource_hints(**hints)
+        by_content = texts = owners.pipeline | "Nothing" >> beam.Create([]).with_output_types(Embedding)
+        if self.any_stored:
+            by_content = (
+                stored
+                | "OncePerContent" >> OncePerContent()
+                | "EmbedImages" >> EmbedImages(config, config.buckets).with_resource_hints(**hints)
+            )
+            texts = refs | "EmbedTexts" >> EmbedTexts(config, config.buckets).with_resource_hints(**hints)
         used = {"uses": uses, "made": by_content} | "UsedImages" >> UsedImages()
         parts = {"uses": uses, "images": used, "text_uses": text_uses, "texts": texts}
         return {

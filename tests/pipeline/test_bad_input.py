@@ -99,6 +99,13 @@ def test_a_file_that_holds_nothing_gives_an_empty_valid_result_and_is_named(tmp_
     assert "bad.warc.gz" in fates[0]["key"] and fates[0]["fate"] == "dropped"
 
 
+def test_a_run_on_input_without_a_page_says_what_it_is(tmp_path):
+    (tmp_path / "README.md").write_text("# Not an archive\n")
+    found = here("run", "--quiet", "--input", tmp_path / "README.md", "--output", tmp_path / "out")
+    assert found.returncode == 2 and f"{tmp_path}/README.md is text" in found.stderr
+    assert not (tmp_path / "out/dedup").exists()
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["no-html", "keeps-nothing"])
 def test_a_run_that_keeps_nothing_is_whole_and_empty(tmp_path, how):
