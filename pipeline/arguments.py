@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
-TAKES_FLAGS = ("run", "demo", *STAGE_NAMES)  # Beam's, after `--`
+TAKES_FLAGS = ("run", "demo", "explain", *STAGE_NAMES)  # Beam's, after `--`
 SHELLS = ("bash", "zsh", "fish")
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 
@@ -80,6 +80,14 @@ def parser() -> Parser:
         _science(one)
     report = add("report", "write report/index.html")
     report.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
+    explain = add("explain", "the way of one thing through the stages, in words", epilog=_EPILOG)
+    explain.add_argument(
+        "thing",
+        metavar="THING",
+        help="URL of a page or image, doc_id, pair_id, sha256 of an image, archive:offset, or a sample's key",
+    )
+    explain.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
+    explain.add_argument("--page", action="store_true", help="show the page's blocks, read again from its archive")
     plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample")
     plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
     plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")

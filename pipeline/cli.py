@@ -174,6 +174,14 @@ def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
             print(f"{'':14}   {section}: " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in values.items()))
 
 
+def _explain(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.explain import story
+    from weft.transforms.io import object_files
+
+    object_files.configure(flags)
+    print("\n".join(story.explain(options.output, options.thing, options.page)))
+
+
 def _completion(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import completion
 
@@ -189,6 +197,7 @@ _CALLS = {
     "html": _html,
     "recipes": _recipes,
     "completion": _completion,
+    "explain": _explain,
 }
 
 

@@ -50,6 +50,8 @@ class Fate(NamedTuple):
     fate: str  # KEPT or DROPPED
     reason: str  # "" when kept; a name out of a small fixed vocabulary when dropped
     detail: str  # free text for a person: a value, an exception, the id of the duplicate
+    url: str = ""  # of a page or image, where no table that is left has it: extract's alone
+    place: str = ""  # "archive:offset" of the record that it comes from, likewise
 
 
 class ImageMeta(NamedTuple):

@@ -184,7 +184,9 @@ BASELINE = pa.schema(  # pairs, and the same pictures with captions of other pai
     [("pair_id", pa.string()), ("similarity", pa.float32()), ("other_id", pa.string()), ("baseline", pa.float32())]
 )
 
-FATES = pa.schema([(name, pa.string()) for name in ("stage", "kind", "key", "fate", "reason", "detail")])
+FATES = pa.schema(
+    [(name, pa.string()) for name in ("stage", "kind", "key", "fate", "reason", "detail", "url", "place")]
+)
 
 
 def to_table(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> pa.Table:

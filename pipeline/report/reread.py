@@ -1,7 +1,7 @@
 """Dropped pages, read again from their archives, so that a person can see what a filter threw away.
 
 Page ids → address, title, text and first picture. extract keeps nothing of a page that it drops; its fates name the
-archive record that stands before it. What opted out is not shown again, whatever the configuration.
+archive record that it comes from. What opted out is not shown again, whatever the configuration.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+import pyarrow.compute as pc
 
 from weft.pipeline.report.figures import tables
 from weft.schemas.parameters import PageRules
@@ -62,16 +64,13 @@ def captured(output: str, urls: Collection[str]) -> dict[str, bytes]:
 
 
 def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
-    """Where the records of these pages stand: in a file's fates a page comes right after its record."""
-    last = ""
-    for table in tables(output, "fates/extract", ["kind", "key"]) if ids else ():
-        for kind, key in zip(table["kind"].to_pylist(), table["key"].to_pylist(), strict=True):
-            if kind == "record":
-                last = key
-            elif kind == "page" and key in ids:
-                where, _, offset = last.rpartition(":")
-                if offset.isdigit():
-                    yield where, int(offset)
+    """Where the records of these pages stand."""
+    for table in tables(output, "fates/extract", ["kind", "key", "place"]) if ids else ():
+        pages = table.filter(pc.field("kind") == "page")
+        for key, place in zip(pages["key"].to_pylist(), pages["place"].to_pylist(), strict=True):
+            if key in ids:
+                where, _, offset = place.rpartition(":")
+                yield where, int(offset)
 
 
 def _page(record: Record, rules: PageRules) -> Page:

@@ -1,6 +1,6 @@
 """extract: archives → documents/, pairs/, captures/.
 
-paths → spread out → one work unit a file (transforms/extract/archive.py) → four Parquet files. A file is read once,
+paths → spread out → one work unit a file (transforms/extract/archive.py) → six Parquet files. A file is read once,
 record by record; its texts never cross a shuffle.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 
 import apache_beam as beam
+import pyarrow as pa
 
 from weft.pipeline.run.context import Context
 from weft.schemas import tables
@@ -28,8 +29,9 @@ _TABLES = {
     Document: ("documents", tables.DOCUMENTS),
     Pair: ("pairs", tables.PAIRS),
     Capture: ("captures", tables.CAPTURES),
-    Fate: (f"fates/{STAGE}", tables.FATES),
 }
+# Fates of pages by themselves: of a file's fates one in thirty is a page's, and these are what is looked for.
+_FATES = {"record": "records", "page": "pages", "image": "parts", "pair": "parts"}
 
 
 def run(ctx: Context) -> dict[str, int]:
@@ -66,12 +68,17 @@ def extract_file(path: str, output: str, fingerprint: str, rules: PageRules) -> 
 def _write_tables(path: str, output: str, name: str, rules: PageRules) -> Counts:
     entered: Counter[str] = Counter(record=0, page=0, image=0, pair=0)
     with ExitStack() as stack:
-        writers = {
-            row: stack.enter_context(TableWriter(files.join(output, *table.split("/"), f"{name}.parquet"), schema))
-            for row, (table, schema) in _TABLES.items()
-        }
+
+        def writer(table: str, file: str, schema: pa.Schema) -> TableWriter:
+            return stack.enter_context(TableWriter(files.join(output, *table.split("/"), f"{file}.parquet"), schema))
+
+        writers = {row: writer(table, name, schema) for row, (table, schema) in _TABLES.items()}
+        parts = sorted(set(_FATES.values()))
+        fates = {part: writer(f"fates/{STAGE}", f"{name}.{part}", tables.FATES) for part in parts}
         for row in extract_archive(path, rules):
-            writers[type(row)].write(row)
             if isinstance(row, Fate):
+                fates[_FATES[row.kind]].write(row)
                 entered[row.kind] += 1
+            else:
+                writers[type(row)].write(row)
     return dict(entered)

@@ -43,7 +43,8 @@ def extract_record(
     """
     key = key or f"{record.archive}:{record.offset}"
     kind, reason, detail = classify(record)
-    yield Fate(STAGE, "record", key, DROPPED if reason else KEPT, reason, detail)
+    url = "" if isinstance(record, Broken) else record.url
+    yield Fate(STAGE, "record", key, DROPPED if reason else KEPT, reason, detail, url)
     if reason or isinstance(record, Broken):
         return
     if kind == "image":
@@ -52,7 +53,8 @@ def extract_record(
     if seen is not None:
         doc_id = document_id(record.record_id, record.url, record.date, record.offset)
         if doc_id in seen:
-            yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", record.url)
+            place = f"{record.archive}:{record.offset}"
+            yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", record.url, record.url, place)
             return
         seen.add(doc_id)
     yield from extract_page(record, rules).rows()

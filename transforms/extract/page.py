@@ -88,9 +88,11 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
         rules: which pages, images and captions are kept.
     """
     doc_id = document_id(record.record_id, record.url, record.date, record.offset)
+    place = f"{record.archive}:{record.offset}" if record.archive else ""
 
     def lost(reason: str, detail: str = "") -> Result:
-        return Result(None, [], [Fate(STAGE, "page", doc_id, DROPPED, reason, detail or record.url)])
+        fate = Fate(STAGE, "page", doc_id, DROPPED, reason, detail or record.url, record.url, place)
+        return Result(None, [], [fate])
 
     if len(record.body) > rules.max_page_bytes:
         return lost("page_too_long", f"{len(record.body)} bytes")
@@ -128,13 +130,14 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
         page.about.author, page.about.published, page.about.licence,
     )  # fmt: skip
     ignored = "" if rules.honour_opt_out else wish.page or wish.images
-    fates = [Fate(STAGE, "page", doc_id, KEPT, "", f"not honoured: {ignored}" if ignored else "")]
+    told = f"not honoured: {ignored}" if ignored else ""
+    fates = [Fate(STAGE, "page", doc_id, KEPT, "", told, record.url, place)]
     fates += [
-        Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url)
+        Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url, o.url, place)
         for n, o in enumerate(page.occurrences)
     ]
-    pairs, told = _pairs(document, page, rules) if rules.pairs else ([], [])
-    return Result(document, pairs, fates + told)
+    pairs, of_pairs = _pairs(document, page, rules, place) if rules.pairs else ([], [])
+    return Result(document, pairs, fates + of_pairs)
 
 
 def _extract(record: Record, rules: PageRules) -> html.Page:
@@ -188,7 +191,7 @@ def _without_images(page: html.Page) -> html.Page:
     )
 
 
-def _pairs(document: Document, page: html.Page, rules: PageRules) -> tuple[list[Pair], list[Fate]]:
+def _pairs(document: Document, page: html.Page, rules: PageRules, place: str) -> tuple[list[Pair], list[Fate]]:
     """The caption pairs of a document's images, and a fate for every candidate."""
     pairs: list[Pair] = []
     fates: list[Fate] = []
@@ -216,5 +219,5 @@ def _pairs(document: Document, page: html.Page, rules: PageRules) -> tuple[list[
                 spoken = (code, score) if sure else (document.language, document.language_score)
                 pairs.append(Pair(name, document.doc_id, document.url, url, text, source, *spoken))
             key = f"{document.doc_id}:{ordinal}:{source}"
-            fates.append(Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, text[:200]))
+            fates.append(Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, text[:200], url, place))
     return pairs, fates

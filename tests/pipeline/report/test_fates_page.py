@@ -22,7 +22,7 @@ def documented() -> set[tuple[str, str, str]]:
                 head = cells
             elif "reason" in head:
                 kinds = cells[head.index("kind")].split(", ") if "kind" in head else ["image"]
-                reasons = re.findall(r"`([a-z_…]+)`", cells[head.index("reason")])
+                reasons = re.findall(r"`([a-z0-9_…]+)`", cells[head.index("reason")])
                 found.update((stage, kind, reason) for kind in kinds for reason in reasons)
     return found
 

@@ -116,7 +116,7 @@ def rows(output: Path, table: str) -> list[dict]:
     found = []
     for path in output.glob(f"{table}/*.parquet"):
         for row in pq.read_table(path).to_pylist():
-            found.append({k: v.rpartition("/")[2] if k in ("warc_file", "key") else v for k, v in row.items()})
+            found.append({k: v.rpartition("/")[2] if k in ("warc_file", "key", "place") else v for k, v in row.items()})
     return sorted(found, key=str)
 
 

@@ -1,0 +1,87 @@
+"""Rows of a finished run's tables by the value of a column, without reading what cannot hold them.
+
+Footers say the least and the largest value of each row group. Of groups that may hold the value its column alone is
+read, of those that do the rows. A table that is sorted by the column answers from a few kilobytes, one that is not
+from one column: of 1,000,000 documents 32 MB of ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from weft.transforms.io import files
+from weft.transforms.io.parquet import read as parquet_rows
+
+Row = TypeVar("Row")
+_AT_ONCE = 8  # files
+
+
+def rows(output: str, table: str, record: type[Row], name: str = "*", **wanted: str | Sequence[str]) -> list[Row]:
+    """Rows of a table as `record`s where each column of `wanted` has the value, or one of the values.
+
+    Args:
+        record: a NamedTuple of columns; one that the table lacks takes its default.
+        name: of the table's files, without suffix; may be a pattern.
+    """
+    paths = [path for path, _ in files.listing(files.join(output, *table.split("/"), f"{name}.parquet"))]
+    values = {key: [value] if isinstance(value, str) else sorted(value) for key, value in wanted.items()}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [row for found in pool.map(lambda path: _of_file(path, record, values), paths) for row in found]
+
+
+def count(output: str, table: str) -> int:
+    """Rows of a table, from its footers."""
+    total = 0
+    for path, _ in files.listing(files.join(output, *table.split("/"), "*.parquet")):
+        with files.open_read(path) as stream:
+            total += int(pq.ParquetFile(stream).metadata.num_rows)
+    return total
+
+
+def _of_file(path: str, record: type[Row], wanted: dict[str, list[str]]) -> list[Row]:
+    found: list[Row] = []
+    with files.open_read(path) as stream:
+        parquet = pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
+        columns = [name for name in cast(Any, record)._fields if name in parquet.schema_arrow.names]
+        if not all(name in parquet.schema_arrow.names for name in wanted):
+            return []
+        for group in range(parquet.num_row_groups):
+            if not _may_hold(parquet.metadata.row_group(group), wanted):
+                continue
+            looked = parquet.read_row_group(group, columns=list(wanted))
+            mask = None
+            for name, values in wanted.items():
+                hits = pc.is_in(looked[name], value_set=pa.array(values, looked[name].type))
+                mask = hits if mask is None else pc.and_(mask, hits)
+            if not pc.any(mask).as_py():
+                continue
+            for row in parquet.read_row_group(group, columns=columns).filter(mask).to_pylist():
+                found.append(cast(Any, record)(**row))
+    return found
+
+
+def _may_hold(group: Any, wanted: dict[str, list[str]]) -> bool:
+    for number in range(group.num_columns):
+        column = group.column(number)
+        values = wanted.get(column.path_in_schema)
+        told = column.statistics
+        if (
+            values
+            and told is not None
+            and told.has_min_max
+            and not any(told.min <= value <= told.max for value in values)
+        ):
+            return False
+    return True
+
+
+def scan(output: str, table: str, record: type[Row]) -> Iterator[Row]:
+    """All rows of a table, its columns alone."""
+    for path, _ in files.listing(files.join(output, *table.split("/"), "*.parquet")):
+        yield from parquet_rows(path, record)

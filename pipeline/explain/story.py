@@ -1,0 +1,361 @@
+"""The way of one page, document, image, pair or sample through the stages, in words.
+
+A URL, an id, a key or the name of a sample → the rows that fates/ and the tables have of it → lines. Each drop is told
+with its reason, what was measured, and the value of the configuration that decided.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import weft.schemas.config as configuration
+from weft.pipeline import one_page
+from weft.pipeline.explain import find, shard
+from weft.pipeline.explain.reasons import REASONS
+from weft.pipeline.run import manifest
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import DROPPED, KEPT, Cluster, Pair, PairKey
+from weft.transforms.archives.read import read_captures
+from weft.transforms.io.work_units import unit_name
+from weft.transforms.urls import image_key
+
+USES_IN = 200_000  # documents among which an image's uses are looked for: their lists of images are read whole
+_ID = "[0-9a-f]{32}"
+_SHOWN = 40  # images and pairs of a page that are told one by one
+
+
+class _Fate(NamedTuple):
+    kind: str
+    key: str
+    fate: str
+    reason: str
+    detail: str
+    url: str = ""
+    place: str = ""
+
+
+class _Document(NamedTuple):
+    doc_id: str
+    url: str
+    crawl_date: datetime.datetime | None
+    warc_file: str
+    language: str
+    language_score: float
+    title: str
+    texts: list[str | None]
+    images: list[str | None]
+
+
+class _Address(NamedTuple):
+    doc_id: str
+    url: str
+
+
+class _Image(NamedTuple):
+    image_url: str
+    image_id: str
+    status: str
+    http_status: int
+    mime: str
+    width: int
+    height: int
+    phash: str
+    blob: str
+    offset: int
+    origin: str
+    final_url: str = ""
+    opt_out: str = ""
+
+
+class _Score(NamedTuple):
+    kind: str
+    id: str
+    image_position: int
+    text_position: int
+    similarity: float
+    matched: bool = False
+
+
+class _Uses(NamedTuple):
+    doc_id: str
+    images: list[str | None]
+
+
+def explain(output: str, thing: str, blocks: bool = False) -> list[str]:
+    """Lines on a thing.
+
+    Args:
+        output: of a run, finished or not.
+        thing: URL of a page or an image, doc_id, pair_id, doc_id:pair_id, doc_id:position, sha256 of an image,
+            archive:offset, or the key of a sample in a shard.
+        blocks: show every block of the page, read again from its archive.
+
+    Raises:
+        ConfigError: the directory holds no run, or nothing of that name.
+    """
+    known = manifest.read_run(output)
+    if known is None:
+        raise ConfigError(f"{output} holds no weft run")
+    story = _Story(output, configuration.from_dict(known["config"]), blocks)
+    lines = list(story.told(thing.strip()))
+    if not lines:
+        raise ConfigError(
+            f"nothing in {output} is called {thing!r}: it was in none of the archives that were read. A page goes by "
+            "its whole address"
+        )
+    return lines
+
+
+class _Story:
+    def __init__(self, output: str, config: Config, blocks: bool) -> None:
+        self._output, self._config, self._blocks = output, config, blocks
+
+    def told(self, thing: str) -> Iterator[str]:
+        if "://" in thing and not re.search(r":\d+(#\d+)?$", thing.split("://", 1)[1].partition("/")[2]):
+            yield from self._pages(url=_spellings(thing))
+            yield from self._image(image_key(thing))
+        elif found := re.fullmatch(rf"({_ID})-({_ID})", thing):
+            yield from self._pair(PairKey(found[2], found[1]))
+        elif found := re.fullmatch(rf"({_ID}):({_ID})", thing):
+            yield from self._pair(PairKey(*found.groups()))
+        elif found := re.fullmatch(rf"({_ID})-\d+", thing):
+            yield from self._pages(key=found[1])
+        elif found := re.fullmatch(rf"({_ID}):(\d+)(:\w+)?", thing):
+            yield from self._part(thing, found[1])
+        elif re.fullmatch(r"text-(train|val)-\d{6}-\d+", thing):
+            yield from self._text(thing)
+        elif re.fullmatch("[0-9a-f]{64}", thing):
+            for row in self._rows("images/index", _Image, image_id=thing):
+                yield from self._image(row.image_url)
+        elif re.fullmatch(_ID, thing):
+            yield from self._pages(key=thing)
+            for row in self._rows("pairs", Pair, pair_id=thing):
+                yield from self._pair(PairKey(row.doc_id, row.pair_id))
+        else:
+            yield from self._record(thing)
+
+    def _rows(self, table: str, record: type[Any], name: str = "*", **wanted: str | Sequence[str]) -> list[Any]:
+        return find.rows(self._output, table, record, name, **wanted)
+
+    def _said(self, stage: str, fate: _Fate) -> str:
+        """One fate in words, with what was measured and the thresholds that decided."""
+        if fate.fate == KEPT:
+            return f"{stage:8} {fate.kind} kept" + (f" ({fate.detail})" if fate.detail else "")
+        known = REASONS.get((stage, fate.kind), {})
+        why, keys = known.get(fate.reason, ("", ()))
+        if not why and stage == "pack" and fate.reason.startswith("image_"):
+            cause = fate.reason.removeprefix("image_")
+            why, keys = REASONS["fetch", "image"].get(cause, ("", ()))
+            why = f"its image was not fetched: {why or cause}"
+        measured = f"; {fate.detail}" if fate.detail and fate.detail != fate.url else ""
+        rules = "".join(f"; {key} = {self._value(key)}" for key in keys)
+        return f"{stage:8} {fate.kind} dropped, {fate.reason}: {why or 'see docs/fates.md'}{measured}{rules}"
+
+    def _value(self, key: str) -> str:
+        section, name = key.split(".")
+        value = getattr(getattr(self._config, section), name)
+        return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+    # pages
+
+    def _pages(self, **wanted: str | Sequence[str]) -> Iterator[str]:
+        for fate in self._rows("fates/extract", _Fate, "*.pages", **wanted):
+            yield from self._page(fate)
+        if "key" in wanted:  # the same record again has a key of its own
+            for fate in self._rows("fates/dedup", _Fate, kind="document", key=wanted["key"]):
+                if fate.reason == "duplicate_record":
+                    yield self._said("dedup", fate)
+
+    def _page(self, fate: _Fate) -> Iterator[str]:
+        yield f"page     {fate.url}"
+        yield f"archive  {_place(fate.place)}; doc_id {fate.key}"
+        yield self._said("extract", fate)
+        archive = fate.place.rpartition(":")[0]
+        parts = self._rows("fates/extract", _Fate, f"{unit_name(archive)}.parts", place=fate.place)
+        parts = [part for part in parts if part.key.startswith(f"{fate.key}:")]
+        for kind in ("image", "pair"):
+            mine = [part for part in parts if part.kind == kind]
+            if mine:
+                lost = Counter(part.reason for part in mine if part.fate == DROPPED)
+                told = "".join(f", {n} {reason}" for reason, n in lost.most_common())
+                yield f"{'':8} {kind}s on the page: {len(mine)}, kept {len(mine) - lost.total()}{told}"
+        if self._blocks:
+            yield from self._shown(fate)
+        if fate.fate != KEPT:
+            return
+        found = self._rows("documents", _Document, unit_name(archive), doc_id=fate.key)
+        for document in found[:1]:
+            words = sum(len(text.split()) for text in document.texts if text)
+            rules = self._config.extract
+            yield (f"{'':8} {words:,} words (extract.min_words = {rules.min_words}); “{document.title}”")
+            limits = f"extract.languages = {self._value('extract.languages')}, {rules.min_language_score} or surer"
+            yield f"{'':8} language {document.language or 'undecided'} {document.language_score:.2f} ({limits})"
+            yield from self._document(document)
+
+    def _shown(self, fate: _Fate) -> Iterator[str]:
+        if fate.reason == "opt_out":
+            yield f"{'':8} it asked not to be used: its blocks are not shown"
+            return
+        archive, _, offset = fate.place.rpartition(":")
+        try:
+            record = next((record for _, record in read_captures(archive, [int(offset)])), None)
+        except (OSError, ValueError) as error:
+            yield f"{'':8} its archive cannot be read any more: {error}"
+            return
+        if record is not None:
+            yield f"{'':8} + is content, - is not; the number is how sure that is"
+            yield from (f"{'':8} {line}" for line in one_page.blocks(record.body, record.url))
+
+    def _document(self, document: _Document) -> Iterator[str]:
+        doc_id = document.doc_id
+        kept = True
+        for fate in self._rows("fates/dedup", _Fate, kind="document", key=doc_id):
+            yield self._said("dedup", fate)
+            kept = fate.fate == KEPT
+            if not kept and re.fullmatch(_ID, fate.detail):
+                yield from self._twin(fate.detail)
+        for row in self._rows("clusters", Cluster, doc_id=doc_id):
+            what = (
+                "it is the one that stays" if row.kept_id == doc_id else f"{row.similarity:.2f} like the one that stays"
+            )
+            yield f"{'':8} cluster {row.cluster_id} of {row.cluster_size} ({row.how}): {what}"
+        if not kept:
+            return
+        yield from self._packed(document)
+        pairs = self._rows("pairs", Pair, unit_name(document.warc_file), doc_id=doc_id)
+        for pair in pairs[:_SHOWN]:
+            yield from self._pair_fates(pair)
+        if len(pairs) > _SHOWN:
+            yield f"{'':8} … and {len(pairs) - _SHOWN} more pairs"
+
+    def _twin(self, doc_id: str) -> Iterator[str]:
+        for row in self._rows("documents", _Address, doc_id=doc_id)[:1]:
+            yield f"{'':8} the one that stays: {row.url}"
+
+    def _packed(self, document: _Document) -> Iterator[str]:
+        """Images of a document with their similarities, and where it ended."""
+        doc_id = document.doc_id
+        best: dict[int, _Score] = {}
+        for score in self._rows("scores", _Score, kind="document", id=doc_id):
+            if score.image_position not in best or score.similarity > best[score.image_position].similarity:
+                best[score.image_position] = score
+        places = [n for n, url in enumerate(document.images) if url]
+        keys = [f"{doc_id}:{n}" for n in places]
+        fates = {fate.key: fate for fate in self._rows("fates/pack", _Fate, kind="image", key=keys)} if keys else {}
+        for n in places[:_SHOWN]:
+            near = f"; best text {best[n].text_position}, similarity {best[n].similarity:.3f}" if n in best else ""
+            told = fates.get(f"{doc_id}:{n}")
+            if told is not None:
+                detail = told._replace(detail="" if told.detail == document.images[n] else told.detail)
+                yield f"{self._said('pack', detail)} — at position {n}: {document.images[n]}{near}"
+            else:
+                yield f"{'score':8} image at position {n}: {document.images[n]}{near or '; not compared'}"
+        for fate in self._rows("fates/pack", _Fate, kind="document", key=doc_id):
+            yield self._said("pack", fate._replace(detail="" if fate.fate == KEPT else fate.detail))
+            if fate.fate == KEPT and fate.detail:
+                of_text = fate.detail.startswith("text/")  # there a sample is a sequence of several documents
+                yield from self._samples(fate.detail, "" if of_text else f"{doc_id}-", doc_id if of_text else "")
+
+    def _samples(self, name: str, begins: str, holds: str = "") -> Iterator[str]:
+        for place in shard.samples(self._output, name, begins, holds):
+            yield f"{'shard':8} shards/{name}, sample {place.number}, key {place.key}"
+
+    # pairs, images, records, samples
+
+    def _pair(self, key: PairKey) -> Iterator[str]:
+        for pair in self._rows("pairs", Pair, pair_id=key.pair_id, doc_id=key.doc_id)[:1]:
+            yield f"pair     {pair.image_url}"
+            yield f"{'':8} on {pair.page_url} (doc_id {pair.doc_id})"
+            yield from self._pair_fates(pair)
+
+    def _pair_fates(self, pair: Pair) -> Iterator[str]:
+        key = str(PairKey(pair.doc_id, pair.pair_id))
+        yield f"{'pair':8} “{pair.text}” ({pair.source}, {pair.language} {pair.language_score:.2f}), {key}"
+        for stage in ("dedup", "score", "pack"):
+            for fate in self._rows(f"fates/{stage}", _Fate, kind="pair", key=key):
+                if stage == "score" and fate.fate == KEPT:
+                    for score in self._rows("scores", _Score, kind="pair", id=pair.pair_id)[:1]:
+                        least = self._value("pack.pair_min_similarity")
+                        fate = fate._replace(
+                            detail=f"similarity {score.similarity:.3f}; pack.pair_min_similarity = {least}"
+                        )
+                if stage == "pack" and fate.fate == KEPT:
+                    yield self._said(stage, fate._replace(detail=""))
+                    yield from self._samples(fate.detail, f"{pair.pair_id}-{pair.doc_id}")
+                else:
+                    yield self._said(stage, fate)
+                if stage == "dedup" and fate.fate == DROPPED and re.fullmatch(_ID, fate.detail):
+                    yield from self._twin(fate.detail)
+
+    def _image(self, key: str) -> Iterator[str]:
+        for row in self._rows("images/index", _Image, image_url=key):
+            yield f"image    {key}"
+            for fate in self._rows("fates/fetch", _Fate, kind="image", key=key):
+                http = f"HTTP {row.http_status}" if row.http_status else ""
+                told = f"{row.mime} {row.width}x{row.height} from {row.origin}" if row.status == "ok" else ""
+                detail = told or fate.detail or http
+                yield self._said("fetch", fate._replace(detail=detail))
+            if row.status == "ok":
+                yield f"{'':8} sha256 {row.image_id}, phash {row.phash}, {row.blob} at {row.offset:,}"
+            if row.final_url and row.final_url != key:
+                yield f"{'':8} redirected to {row.final_url}"
+            for fate in self._rows("fates/score", _Fate, kind="image", key=key):
+                yield self._said("score", fate)
+            yield from self._uses(key)
+
+    def _uses(self, key: str) -> Iterator[str]:
+        for pair in self._rows("pairs", Pair, image_url=[*_spellings(key), key])[:_SHOWN]:
+            yield from self._pair_fates(pair)
+        if find.count(self._output, "documents") > USES_IN:
+            yield f"{'':8} its documents are not looked for: there are more than {USES_IN:,}"
+            return
+        shown = 0
+        for row in find.scan(self._output, "documents", _Uses):
+            for n, url in enumerate(row.images):
+                if url and image_key(url) == key and shown < _SHOWN:
+                    shown += 1
+                    for fate in self._rows("fates/pack", _Fate, kind="image", key=f"{row.doc_id}:{n}"):
+                        detail = "" if fate.detail == url else fate.detail
+                        yield f"{self._said('pack', fate._replace(detail=detail))} — in document {row.doc_id} at {n}"
+
+    def _part(self, key: str, doc_id: str) -> Iterator[str]:
+        """An image or pair by its key in fates/extract, or an image by its position in fates/pack."""
+        for fate in self._rows("fates/extract", _Fate, "*.parts", key=key):
+            yield f"{fate.kind:8} {fate.url}"
+            yield f"archive  {_place(fate.place)}"
+            yield self._said("extract", fate)
+        for fate in self._rows("fates/pack", _Fate, kind="image", key=key):
+            yield f"{self._said('pack', fate)} — at position {key.partition(':')[2]} of document {doc_id}"
+
+    def _record(self, place: str) -> Iterator[str]:
+        for fate in self._rows("fates/extract", _Fate, "*.records", key=place):
+            yield f"record   {fate.url}"
+            yield self._said("extract", fate)
+        if re.search(r":\d+$", place):
+            for fate in self._rows("fates/extract", _Fate, "*.pages", place=place):
+                yield from self._page(fate)
+
+    def _text(self, key: str) -> Iterator[str]:
+        """A packed sequence of text/: its documents."""
+        _, split, number, _ = key.split("-")
+        for place in shard.samples(self._output, f"text/{split}/{number}.tar", key):
+            yield f"shard    shards/{place.shard}, sample {place.number}, key {key}"
+            for one in place.meta["documents"]:
+                yield f"{'':8} tokens {one['span'][0]} to {one['span'][1]}: {one['url']} (doc_id {one['doc_id']})"
+
+
+def _place(place: str) -> str:
+    archive, _, offset = place.rpartition(":")
+    return f"{archive}, offset {int(offset):,}" if offset.isdigit() else place
+
+
+def _spellings(url: str) -> list[str]:
+    """The same address with the other scheme, and with and without a slash at its end."""
+    rest = url.partition("://")[2]
+    other = rest.rstrip("/") if rest.endswith("/") else f"{rest}/"
+    return [f"{scheme}://{end}" for scheme in ("http", "https") for end in (rest, other)]

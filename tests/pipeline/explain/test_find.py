@@ -1,0 +1,39 @@
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weft.pipeline.explain import find
+
+
+class Row(NamedTuple):
+    key: str
+    number: int
+    more: str = "default"
+
+
+def write(folder, name, keys):
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"key": keys, "number": list(range(len(keys)))})
+    pq.write_table(table, folder / f"{name}.parquet", row_group_size=10)
+
+
+def test_rows_of_all_files_by_the_value_of_a_column(tmp_path):
+    write(tmp_path / "t/u", "a", [f"{n:03d}" for n in range(100)])
+    write(tmp_path / "t/u", "b.more", ["050", "xyz"])
+    assert find.rows(str(tmp_path), "t/u", Row, key="050") == [Row("050", 50), Row("050", 0)]
+    assert find.rows(str(tmp_path), "t/u", Row, "*.more", key=["050", "xyz"]) == [Row("050", 0), Row("xyz", 1)]
+    assert find.rows(str(tmp_path), "t/u", Row, key="none") == find.rows(str(tmp_path), "none", Row, key="050") == []
+    assert find.rows(str(tmp_path), "t/u", Row, absent="050") == []
+    assert find.count(str(tmp_path), "t/u") == 102
+    assert list(find.scan(str(tmp_path), "t/u", Row))[-1] == Row("xyz", 1)
+
+
+def test_groups_that_cannot_hold_the_value_are_not_read(tmp_path, monkeypatch):
+    write(tmp_path / "t", "a", [f"{n:03d}" for n in range(100)])
+    read, groups = pq.ParquetFile.read_row_group, []
+    monkeypatch.setattr(
+        pq.ParquetFile, "read_row_group", lambda self, n, **more: groups.append(n) or read(self, n, **more)
+    )
+    assert find.rows(str(tmp_path), "t", Row, key="042") == [Row("042", 42)]
+    assert set(groups) == {4}
