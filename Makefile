@@ -10,10 +10,11 @@ BEAM_GO := github.com/apache/beam/sdks/v2
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
+LOADERS := .venv-loaders
 # A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: setup demo test short check docs types imports spark-setup spark-test faults lint format bench lock clean
+.PHONY: setup demo test short check docs types imports spark-setup spark-test loaders-test faults lint format bench lock clean
 
 setup: $(STAMP)
 
@@ -76,6 +77,17 @@ faults: $(SPARK)/.ready
 	$(BIN)/python tests/faults/harness.py --rounds 100
 	$(BIN)/python -m pytest tests/runners -k kills
 
+# Other people's loaders on weft's exports, each in an environment of its own on top of weft's. Needs the network once.
+loaders-test: $(DEV)
+	@for list in requirements/loaders/*.txt; do \
+		home=$(LOADERS)/$$(basename $$list .txt); \
+		cmp -s $$list $$home/installed.txt && continue; \
+		echo "setting up $$home"; rm -rf $$home; $(PYTHON) -m venv $$home && \
+		echo $(CURDIR)/$(BIN)/../lib/python*/site-packages > $$home/$$(cd $$home && echo lib/python*/site-packages)/weft-base.pth && \
+		$$home/bin/python -m pip install --quiet --no-deps -r $$list && cp $$list $$home/installed.txt || exit 1; \
+	done
+	WEFT_LOADERS=$(CURDIR)/$(LOADERS) $(BIN)/python -m pytest tests/loaders
+
 lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -106,4 +118,4 @@ lock:
 		--no-header --group docs -o requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) .venv312 .venv-docs build dist site *.egg-info demo-output
+	rm -rf $(VENV) .venv312 .venv-docs $(LOADERS) build dist site *.egg-info demo-output

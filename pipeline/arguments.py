@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
-TAKES_FLAGS = ("run", "demo", "explain", *STAGE_NAMES)  # Beam's, after `--`
+EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
+TAKES_FLAGS = ("run", "demo", "explain", "export", *STAGE_NAMES)  # Beam's, after `--`
 SHELLS = ("bash", "zsh", "fish")
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 
@@ -101,6 +102,12 @@ def parser() -> Parser:
         "--blocks", action="store_true", help="every block of the page instead: kept or not, and how sure"
     )
     _science(html)
+    export = add("export", "a run's shards in the form of another loader", epilog=_EPILOG)
+    export.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(EXPORTS)}")
+    export.add_argument("--from", required=True, dest="source", metavar="RUN", help="output directory of a run")
+    export.add_argument("--output", required=True, metavar="DIR", help="where to write, local or remote")
+    export.add_argument("--corpus", nargs="+", default=[], metavar="CORPUS", help="only these of what the format holds")
+    export.add_argument("--quiet", action="store_true", help="no progress")
     recipes = add("recipes", "the built-in recipes and their thresholds")
     recipes.add_argument("name", nargs="?", metavar="RECIPE", help="show this recipe's whole configuration")
     completion = add("completion", "a script for your shell: `source <(weft completion bash)`")

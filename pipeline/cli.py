@@ -152,6 +152,19 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         print("\n".join(dedup_plan.make(options.output, config, options.documents).lines()))
 
 
+def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import export
+    from weft.pipeline.run import lock
+    from weft.pipeline.runners import beam_options
+    from weft.transforms.io import object_files
+
+    beam_options.check(flags)
+    object_files.configure(flags)
+    with lock.held(options.output):
+        made = export.export(options.format, options.source, options.output, flags, options.quiet, options.corpus)
+    print("\n".join(made))
+
+
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import one_page
 
@@ -194,6 +207,7 @@ _CALLS = {
     **dict.fromkeys(("train", "eval"), _model),
     "report": _report,
     "plan": _plan,
+    "export": _export,
     "html": _html,
     "recipes": _recipes,
     "completion": _completion,

@@ -161,7 +161,12 @@ def packed(rows: list[Sample], vocabulary: Vocabulary, name: str, salt: str) -> 
     made = sequences.pack(((row.key, np.frombuffer(row.ids, vocabulary.dtype).tolist()) for row in order), vocabulary)
     prefix = name.removesuffix(".tar").replace("/", "-")
     for number, sequence in enumerate(made):
-        documents = [{**sources[doc_id], "span": [start, end]} for doc_id, start, end in sequence.documents]
+        documents = []
+        for doc_id, start, end in sequence.documents:
+            told = {**sources[doc_id], "span": [start, end]}
+            if sequence.ids[start] != vocabulary.bos:  # goes on from the sequence before, which has its text
+                del told["text"]
+            documents.append(told)
         ids = np.asarray(sequence.ids, vocabulary.dtype).tobytes()
         yield Sample(f"{prefix}-{number:08d}", ids, canonical({"documents": documents}), [])
 

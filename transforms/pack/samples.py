@@ -116,17 +116,28 @@ class SampleMaker:
         """One sample of a document without pictures; of another as many as it takes, or as are allowed."""
         corpus = "interleaved" if row.images else "text"
         shard = self._layout.shard_of(corpus, row.doc_id, row.doc_id)
+        source = json.loads(row.meta)
         if not row.images:
-            ids = self.encoder.encode(sequences.joined(row.texts))
-            return [(shard, Sample(row.doc_id, self._bytes(ids), canonical(json.loads(row.meta)), []))]
+            text = sequences.joined(row.texts)
+            whole = canonical({**source, "text": text})
+            return [(shard, Sample(row.doc_id, self._bytes(self.encoder.encode(text)), whole, []))]
         by_position = {image.position: image for image in row.images}
         segments = sequences.segments(row.texts, list(by_position), self.encoder.encode)
         made = sequences.chunks(segments, self.encoder.vocabulary)
-        source, samples = json.loads(row.meta), []
+        samples, told_until = [], -1
         for number, chunk in enumerate(made[: self._sequencing.max_document_chunks or None]):
             images = [by_position[n] for n in chunk.images]
             told = [json.loads(image.meta) for image in images]
-            meta = {**source, "chunk": number, "chunks": len(made), "spans": chunk.spans, "images": told}
+            texts = [row.texts[n] if n > told_until else None for n, _, _ in chunk.spans]
+            told_until = chunk.spans[-1][0]
+            meta = {
+                **source,
+                "chunk": number,
+                "chunks": len(made),
+                "spans": chunk.spans,
+                "images": told,
+                "texts": texts,
+            }
             key = f"{row.doc_id}-{number:03d}"
             samples.append((shard, Sample(key, self._bytes(chunk.ids), canonical(meta), images)))
         return samples

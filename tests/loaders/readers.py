@@ -1,0 +1,169 @@
+"""Foreign loaders on weft's exports: `python readers.py LOADER DIR` prints what the loader's own code gives.
+
+Run in the loader's own environment, where weft is not installed. A line a sample, in the loader's order:
+{"key", "texts": […], "images": [sha256 of each picture's bytes or pixels, …]}.
+"""
+
+import hashlib
+import io
+import json
+import sys
+from pathlib import Path
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def pixels(image):
+    return sha(image.convert("RGB").tobytes())
+
+
+def hf(folder):
+    import datasets
+
+    files = sorted(map(str, (folder / "interleaved/train").glob("*.parquet")))
+    for streaming in (False, True):
+        rows = datasets.load_dataset("parquet", data_files=files, split="train", streaming=streaming,
+                                     cache_dir=str(folder.parent / "hf-cache"))  # fmt: skip
+        found = [
+            {"key": json.loads(row["general_metadata"])["id"], "texts": [t for t in row["texts"] if t is not None],
+             "images": [pixels(image) for image in row["images"] if image is not None]}
+            for row in rows
+        ]  # fmt: skip
+    return found
+
+
+def nemo(folder):
+    from nemo_curator.stages.interleaved.io.readers.webdataset import InterleavedWebdatasetReaderStage
+    from nemo_curator.tasks import FileGroupTask
+
+    files = sorted(map(str, (folder / "interleaved/train").glob("*.tar")))
+    stage = InterleavedWebdatasetReaderStage(materialize_on_read=True)
+    made = stage.process(FileGroupTask(dataset_name="weft", data=files))
+    found = {}
+    for batch in made if isinstance(made, list) else [made]:
+        for row in batch.data.to_pylist() if hasattr(batch.data, "to_pylist") else batch.data.to_dict("records"):
+            sample = found.setdefault(row["sample_id"], {"key": row["sample_id"], "texts": [], "images": []})
+            if row["modality"] == "text":
+                sample["texts"].append(row["text_content"])
+            elif row["modality"] == "image":
+                sample["images"].append(sha(row["binary_content"]))
+    return list(found.values())
+
+
+def openflamingo(folder):
+    """OpenFlamingo's own MMC4 step, with a tokenizer and an image processor that only write down what they are given."""
+    place = next(path for entry in sys.path if (path := Path(entry) / "open_flamingo/train").exists())
+    sys.path.insert(0, str(place))
+    import tarfile
+
+    import data
+    import torch
+
+    data.MIN_KB = -1  # the demo's pictures are small
+    data.random.random = lambda: 1.0  # it drops half of the documents of one picture
+    found = []
+    for path in sorted((folder / "interleaved/train").glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                seen, said = [], []
+                data.preprocess_image = lambda images, _, seen=seen: (
+                    seen.extend(map(pixels, images)) or torch.zeros(len(images), 3, 8, 8)
+                )
+
+                class Tokenizer:
+                    eos_token = "</s>"
+                    additional_special_tokens = ("<image>",)
+                    additional_special_tokens_ids = (7,)
+
+                    def __call__(self, text, said=said, **_):
+                        said.append(text)
+                        ids = [7] * text.count("<image>") + [1]
+                        return {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids))}
+
+                data.preprocess_interleaved([tar.extractfile(member).read()], Tokenizer(), None, 0.0, 1, 99, 1 << 20)
+                found.append({"key": member.name.removesuffix(".json"), "texts": said, "images": seen})
+    return found
+
+
+def energon(folder):
+    import torch
+    from megatron.energon import WorkerConfig, get_train_dataset, get_val_dataset  # noqa: F401
+
+    found = []
+    for corpus in ("interleaved", "pairs", "text"):
+        made = get_val_dataset(
+            str(folder / corpus), split_part="train", worker_config=WorkerConfig(rank=0, world_size=1, num_workers=0),
+            batch_size=1,
+        )  # fmt: skip
+        from megatron.energon import get_loader
+
+        for batch in get_loader(made):
+            key = str(batch.__key__[0]).rpartition("/")[2]
+            if corpus == "interleaved":
+                parts = batch.sequence[0]
+            elif corpus == "pairs":
+                parts = [batch.image[0], batch.caption[0]]
+            else:
+                parts = [batch.text[0]]
+            images = [p for p in parts if isinstance(p, torch.Tensor)]
+            arrays = [(p * 255).round().byte().permute(1, 2, 0).numpy().tobytes() for p in images]
+            found.append(
+                {"key": key, "texts": [p for p in parts if isinstance(p, str)], "images": list(map(sha, arrays))}
+            )
+    return found
+
+
+def mds(folder):
+    from streaming import StreamingDataset
+
+    found = []
+    for corpus in ("interleaved", "pairs", "text"):
+        for row in StreamingDataset(local=str(folder / corpus), split="train", shuffle=False, batch_size=1):
+            if corpus == "interleaved":
+                document, data, images = row["document"], io.BytesIO(row["images"]), []
+                images = [sha(data.read(length)) for length in document["image_bytes"]]
+                found.append({"key": row["key"], "texts": [t for t in document["texts"] if t], "images": images})
+            else:
+                images = [sha(row["image"])] if corpus == "pairs" else []
+                found.append({"key": row["key"], "texts": [row["text"]], "images": images})
+    return found
+
+
+def datatrove(folder):
+    from datatrove.pipeline.readers import JsonlReader, ParquetReader
+
+    def read(reader):
+        return [{"key": d.id, "texts": [d.text], "images": []} for d in reader.run(rank=0, world_size=1)]
+
+    kinds = [ParquetReader, "*.parquet"] if list(folder.rglob("*.parquet")) else [JsonlReader, "*.jsonl.gz"]
+    found = []
+    for corpus in ("interleaved", "text"):
+        found += read(kinds[0](str(folder / corpus / "train"), glob_pattern=kinds[1]))
+    return found
+
+
+def openclip(folder):
+    """open_clip's own reader in train mode, one epoch; sorted, because it shuffles."""
+    import types
+
+    from open_clip_train.data import get_wds_dataset
+
+    files = sorted(map(str, (folder / "pairs/train").glob("*.tar")))
+    count = sum(json.loads(p.read_text())["count"] for p in (folder / "pairs/train").glob("*_stats.json"))
+    given = types.SimpleNamespace(
+        train_data="::".join(files), train_data_upsampling_factors=None, dataset_resampled=False, seed=0, batch_size=1,
+        workers=1, world_size=1, train_num_samples=count, val_num_samples=count, val_data="::".join(files),
+    )  # fmt: skip
+    made = get_wds_dataset(given, lambda image: pixels(image), True, tokenizer=lambda text: [text])
+    rows = [
+        {"key": "", "texts": [text for text in batch[1]], "images": [image for image in batch[0]]}
+        for batch in made.dataloader
+    ]
+    return sorted(rows, key=lambda row: (row["texts"], row["images"]))
+
+
+if __name__ == "__main__":
+    for sample in globals()[sys.argv[1]](Path(sys.argv[2])):
+        print(json.dumps(sample))

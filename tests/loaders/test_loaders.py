@@ -1,0 +1,86 @@
+"""Each foreign loader's own code reads weft's export of it: the same ids, texts, pictures and order.
+
+`make loaders-test` makes an environment for each (requirements/loaders/, none of it in weft's lock) and runs this.
+"""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from weft.pipeline import export
+from weft.transforms.export import items
+
+ENVIRONMENTS = Path(os.environ.get("WEFT_LOADERS", ".venv-loaders"))
+pytestmark = pytest.mark.skipif("WEFT_LOADERS" not in os.environ, reason="make loaders-test sets the loaders up")
+
+
+def raw(picture):
+    return hashlib.sha256(picture.data).hexdigest()
+
+
+def pixels(picture):
+    return hashlib.sha256(Image.open(io.BytesIO(picture.data)).convert("RGB").tobytes()).hexdigest()
+
+
+def apart(item):
+    return [text for text in item.texts if text is not None]
+
+
+def whole(item):
+    return [item.text]
+
+
+def flamingo(item):
+    """The one string that OpenFlamingo makes of a document."""
+    texts = apart(item) or [""]
+    before = {}
+    at = -1
+    for image in item.images:
+        if image is None:
+            at += 1
+        else:
+            told = image.meta["matched_text"]
+            place = sum(t is not None for t in item.texts[:told]) if told is not None else min(at + 1, len(texts) - 1)
+            before[place] = before.get(place, 0) + 1
+    for place, count in before.items():
+        texts[place] = "<|endofchunk|><image>" * count + texts[place]
+    text = " ".join(texts).replace("<|endofchunk|>", "", 1).replace(" <|endofchunk|>", "<|endofchunk|>")
+    return [text.replace("<image> ", "<image>").replace(" <image>", "<image>") + "<|endofchunk|></s>"]
+
+
+# loader → (environment, format, corpora, what a text is there, what a picture is there)
+LOADERS = {
+    "hf": ("hf", "obelics", ("interleaved",), apart, pixels),
+    "nemo": ("nemo", "mint", ("interleaved",), apart, raw),
+    "openflamingo": ("openflamingo", "mmc4", ("interleaved",), flamingo, pixels),
+    "energon": ("energon", "energon", ("interleaved", "pairs", "text"), apart, pixels),
+    "mds": ("mds", "mds", ("interleaved", "pairs", "text"), apart, raw),
+    "datatrove-jsonl": ("datatrove", "jsonl", ("interleaved", "text"), whole, None),
+    "datatrove-parquet": ("datatrove", "parquet", ("interleaved", "text"), whole, None),
+    "openclip": ("openclip", "img2dataset", ("pairs",), apart, pixels),
+}
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_foreign_loader_gives_what_was_packed(loader, finished, tmp_path):
+    environment, form, corpora, texts, image = LOADERS[loader]
+    export.export(form, str(finished), str(tmp_path / form), ["--direct_num_workers=1"], quiet=True)
+    wanted = [
+        {"key": item.key, "texts": texts(item), "images": [image(p) for p in item.pictures] if image else []}
+        for corpus in corpora
+        for path in sorted((finished / "shards" / corpus / "train").glob("*.tar"))
+        for item in items.read(str(path), corpus)
+    ]
+    if loader == "openclip":  # it shuffles, and gives no keys
+        wanted = sorted(({**row, "key": ""} for row in wanted), key=lambda row: (row["texts"], row["images"]))
+    reader = [ENVIRONMENTS / environment / "bin/python", Path(__file__).with_name("readers.py"), loader.split("-")[0]]
+    done = subprocess.run([*reader, tmp_path / form], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"key"')]
+    assert len(found) > 5 and found == wanted

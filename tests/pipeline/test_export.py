@@ -1,0 +1,76 @@
+import json
+import shutil
+
+import pytest
+
+from weft.pipeline import arguments, export
+from weft.schemas import shards
+from weft.schemas.parameters import ConfigError
+from weft.transforms.export import formats
+
+LOCAL = ["--direct_num_workers=1"]
+
+
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory):
+    output = tmp_path_factory.mktemp("energon") / "out"
+    said = export.export("energon", str(finished), str(output), LOCAL, quiet=True)
+    return output, said
+
+
+def test_every_format_that_the_help_names_is_there():
+    assert tuple(formats.FORMATS) == arguments.EXPORTS
+
+
+def test_each_shard_becomes_a_file_and_the_manifest_counts_them(finished, exported):
+    output, said = exported
+    told = json.loads((output / "manifest.json").read_text())
+    infos = list(shards.load_manifest((finished / "shards/manifest.jsonl").read_text()))
+    assert set(told["samples"]) == {info.name for info in infos}
+    assert told["shards"] == {info.name: info.sha256 for info in infos}
+    assert [line.split()[0] for line in said] == list(formats.FORMATS["energon"].writers)
+    pairs = {info.name: info.samples for info in infos if info.name.startswith("pairs/")}
+    assert {name: told["samples"][name] for name in pairs} == pairs
+
+
+def test_what_lies_beside_energons_tars_speaks_of_them(exported):
+    output, _ = exported
+    told = json.loads((output / "pairs/.nv-meta/.info.json").read_text())["shard_counts"]
+    for name, count in told.items():
+        index = (output / "pairs" / f"{name}.idx").read_bytes()
+        assert len(index) == 8 * (count + 1)
+
+
+def test_finished_files_are_not_written_again(finished, exported, sums):
+    output, _ = exported
+    before = sums(output)
+    kept = (output / "text/train/000000.tar").stat().st_mtime_ns
+    shutil.rmtree(output / "text/val")
+    (output / ".weft/export/units/text-val-000000.json").unlink()
+    export.export("energon", str(finished / "shards"), str(output), LOCAL, quiet=True)
+    assert sums(output) == before
+    assert (output / "text/train/000000.tar").stat().st_mtime_ns == kept
+
+
+def test_nothing_of_anybody_else_is_written_over(finished, exported, tmp_path):
+    output, _ = exported
+    with pytest.raises(ConfigError, match="holds an export as energon of other shards"):
+        export.export("mint", str(finished), str(output), LOCAL, quiet=True)
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty and holds no export"):
+        export.export("mint", str(finished), str(tmp_path), LOCAL, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "corpora", "said"),
+    [
+        ("lmdb", "finished", (), "no format 'lmdb': one of obelics"),
+        ("obelics", "finished", ("pairs",), "obelics holds no pairs: it takes interleaved"),
+        ("obelics", "empty", (), "holds no finished shards"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(finished, tmp_path, name, source, corpora, said):
+    home = finished if source == "finished" else tmp_path
+    with pytest.raises(ConfigError, match=said):
+        export.export(name, str(home), str(tmp_path / "out"), LOCAL, quiet=True, corpora=corpora)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""Finished shards in the forms that other loaders read."""

@@ -1,0 +1,123 @@
+"""A finished shard → its documents, pairs and texts, whole and readable, in the order of their keys."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from weft.schemas import shards
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files
+
+
+class Picture(NamedTuple):
+    """An image as it is stored, and what the shard says of it."""
+
+    data: bytes
+    suffix: str  # one of shards.IMAGES
+    meta: dict[str, Any]
+
+
+class Item(NamedTuple):
+    """A document, a pair or a text. At each position exactly one of text and image is not None."""
+
+    key: str  # holds no dot
+    texts: list[str | None]
+    images: list[Picture | None]
+    meta: dict[str, Any]  # where it comes from
+
+    @property
+    def text(self) -> str:
+        """Its texts, one after the other."""
+        return "\n\n".join(text for text in self.texts if text)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Its images in order."""
+        return [image for image in self.images if image is not None]
+
+
+# Parts of KEY.json that speak of tokens, or that an Item has elsewhere.
+_OWN = ("chunk", "chunks", "spans", "span", "images", "texts", "text")
+
+
+def read(path: str, corpus: str) -> Iterator[Item]:
+    """The items of a shard: a document that was cut into several sequences comes as one, and so does a text.
+
+    Raises:
+        ConfigError: the shard is damaged, or of a version that kept no texts.
+    """
+    made = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[corpus]
+    try:
+        yield from made(_samples(path))
+    except KeyError as error:
+        raise ConfigError(
+            f"{path} holds no {error}: it was packed by an older version; run `weft pack` again"
+        ) from None
+    except tarfile.TarError as error:
+        raise ConfigError(f"{path} is damaged ({error}): run `weft pack` again") from None
+
+
+_Sample = tuple[str, dict[str, Any], dict[str, bytes]]  # key, KEY.json, its other members by suffix
+
+
+def _samples(path: str) -> Iterator[_Sample]:
+    with files.open_read(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+
+        def members() -> Iterator[tuple[str, str, bytes]]:
+            for info in tar:
+                key, _, suffix = info.name.partition(".")
+                file = tar.extractfile(info)
+                yield key, suffix, file.read() if file else b""
+
+        for key, parts in groupby(members(), key=lambda member: member[0]):
+            found = {suffix: data for _, suffix, data in parts}
+            yield key, json.loads(found[shards.META]), found
+
+
+def _documents(samples: Iterator[_Sample]) -> Iterator[Item]:
+    for doc_id, chunks in groupby(samples, key=lambda sample: sample[1]["doc_id"]):
+        texts: list[str | None] = []
+        images: list[Picture | None] = []
+        meta: dict[str, Any] = {}
+        for _, told, parts in chunks:
+            meta = meta or _source(told)
+            stored = iter(_pictures(told["images"], parts))
+            drawn = {entry["position"] for entry in told["images"]}
+            for (position, _, _), text in zip(told["spans"], told["texts"], strict=True):
+                if position in drawn:
+                    texts.append(None)
+                    images.append(next(stored))
+                elif text is not None:  # None where it goes on from the chunk before
+                    texts.append(text)
+                    images.append(None)
+        yield Item(doc_id, texts, images, meta)
+
+
+def _pictures(told: list[dict[str, Any]], parts: dict[str, bytes]) -> list[Picture]:
+    by_number = {int(suffix.split(".")[0]): (suffix, data) for suffix, data in parts.items() if shards.is_image(suffix)}
+    return [
+        Picture(by_number[number][1], by_number[number][0].rpartition(".")[2], meta) for number, meta in enumerate(told)
+    ]
+
+
+def _pairs(samples: Iterator[_Sample]) -> Iterator[Item]:
+    for key, told, parts in samples:
+        suffix = next(filter(shards.is_image, parts))
+        yield Item(key, [None, told["text"]], [Picture(parts[suffix], suffix, told), None], _source(told))
+
+
+def _texts(samples: Iterator[_Sample]) -> Iterator[Item]:
+    for _, told, _ in samples:
+        for entry in told["documents"]:
+            if "text" in entry:  # else it goes on from the sequence before
+                yield Item(entry["doc_id"], [entry["text"]], [None], _source(entry))
+            elif entry is not told["documents"][0]:
+                raise KeyError("text")
+
+
+def _source(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name not in _OWN}
