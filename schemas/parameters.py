@@ -65,6 +65,8 @@ class PageRules(TextRules, CaptionRules):
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: float = 0.65  # RefinedWeb, FineWeb
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
+    list_url: str = ""  # column of addresses in a list of captions; "" looks for the names that published lists use
+    list_caption: str = ""  # column of captions there
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import apache_beam as beam
 from fastwarc.stream_io import ZstdReader
 
-from weft.transforms.archives import wacz
+from weft.transforms.archives import image_tar, wacz
 from weft.transforms.archives.arc import is_arc, read_arc
 from weft.transforms.archives.record import MAX_RECORD_BYTES, Broken, Record
 from weft.transforms.archives.warc import read_warc
@@ -94,6 +94,11 @@ def read_captures(path: str, offsets: Iterable[int]) -> Iterator[tuple[int, Reco
         OSError: the file cannot be opened.
     """
     with files.open_read(path) as stream:
+        if image_tar.is_tar(stream.read(512)):
+            for offset in offsets:
+                picture = image_tar.read_record(stream, offset)
+                yield offset, picture._replace(archive=path) if picture else None
+            return
         parts = [(0, stream, *_form(stream))]
         if stream.seek(0) == 0 and stream.read(len(wacz.MAGIC)) == wacz.MAGIC:
             inside = [one for one in wacz.members(stream) if not one.problem]

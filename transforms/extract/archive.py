@@ -9,6 +9,7 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, document_id
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
+from weft.transforms.extract import caption_list
 from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page
 
 Row = Document | Pair | Capture | Fate
@@ -17,10 +18,13 @@ _IMAGE_BEGINS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"
 
 
 def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
-    """Rows of all records of an archive, in their order, one record in memory at a time.
+    """Rows of all records of an archive or of a list of captions, in their order, one record in memory at a time.
 
     A page whose doc_id came before in the same archive has the fate "duplicate_record".
     """
+    if form := caption_list.kind(path):
+        yield from caption_list.extract_list(path, form, rules)
+        return
     times: Counter[int] = Counter()
     seen: set[str] = set()
     for record in read_archive(path):

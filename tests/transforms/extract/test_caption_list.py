@@ -1,0 +1,120 @@
+import csv
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weft.schemas.parameters import PageRules
+from weft.schemas.records import Capture, Document, Fate, Pair, pair_id
+from weft.transforms.extract import caption_list
+from weft.transforms.extract.archive import extract_archive
+from weft.transforms.io.tar import write_tar
+
+RULES = PageRules(languages=())
+ROWS = [(f"http://w.test/{n}.jpg", f"A red barn with {n} windows and a green door") for n in range(3)]
+
+
+def parquet(url, caption):
+    def make(rows):
+        out = io.BytesIO()
+        pq.write_table(
+            pa.table({url: [r[0] for r in rows], "WIDTH": [1] * len(rows), caption: [r[1] for r in rows]}), out
+        )
+        return out.getvalue()
+
+    return make
+
+
+def table(comma, head=(), swapped=False):
+    def make(rows):
+        out = io.StringIO()
+        lines = (
+            [head, *([r[::-1] for r in rows] if swapped else rows)]
+            if head
+            else [r[::-1] if swapped else r for r in rows]
+        )
+        csv.writer(out, delimiter=comma, lineterminator="\n").writerows(lines)
+        return out.getvalue().encode()
+
+    return make
+
+
+def lines(rows):
+    return b"".join(json.dumps({"url": url, "text": text, "uid": 1}).encode() + b"\n" for url, text in rows)
+
+
+FORMS = {
+    "laion": parquet("URL", "TEXT"),
+    "datacomp": parquet("url", "text"),
+    "img2dataset": parquet("url", "caption"),
+    "csv": table(",", ("caption", "url"), swapped=True),
+    "tsv": table("\t", ("url", "caption")),
+    "cc12m": table("\t"),
+    "cc3m": table("\t", swapped=True),
+    "jsonl": lines,
+    "jsonl.gz": lambda rows: gzip.compress(lines(rows)),
+}
+
+
+def extract(path, rules=RULES):
+    found = list(extract_archive(str(path), rules))
+    return {kind: [row for row in found if isinstance(row, kind)] for kind in (Document, Pair, Capture, Fate)}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_published_form_gives_its_pairs(tmp_path, form):
+    (tmp_path / "list").write_bytes(FORMS[form](ROWS))
+    found = extract(tmp_path / "list")
+    assert [(pair.image_url, pair.text) for pair in found[Pair]] == ROWS
+    assert [pair.pair_id for pair in found[Pair]] == [pair_id(*row) for row in ROWS]
+    assert [document.texts for document in found[Document]] == [[]] * 3
+    assert {document.doc_id for document in found[Document]} == {pair.doc_id for pair in found[Pair]}
+    assert not found[Capture]
+
+
+def test_each_row_has_one_fate_a_kind(tmp_path):
+    rows = [ROWS[0], ("data:image/png;base64,x", "A long enough caption"), ("http://w.test/9.jpg", "ab"), ROWS[0]]
+    (tmp_path / "list").write_bytes(FORMS["laion"](rows))
+    fates = [(f.kind, f.fate, f.reason) for f in extract(tmp_path / "list")[Fate]]
+    assert fates == [
+        ("record", "kept", ""), ("page", "kept", ""), ("pair", "kept", ""),
+        ("record", "dropped", "not_http"),
+        ("record", "kept", ""), ("page", "kept", ""), ("pair", "dropped", "too_short"),
+        ("record", "kept", ""), ("page", "dropped", "duplicate_record"),
+    ]  # fmt: skip
+
+
+def test_columns_of_other_names_can_be_named_and_are_asked_for(tmp_path):
+    (tmp_path / "list").write_bytes(parquet("where", "what")(ROWS))
+    named = extract(tmp_path / "list", PageRules(languages=(), list_url="where", list_caption="what"))
+    assert len(named[Pair]) == 3
+    (fate,) = extract(tmp_path / "list")[Fate]
+    assert fate.reason == "no_columns" and "where, WIDTH, what" in fate.detail and "extract.list_url" in fate.detail
+
+
+@pytest.mark.parametrize(("form", "reason"), [("laion", "unreadable"), ("jsonl.gz", "truncated")])
+def test_half_a_list_is_named(tmp_path, form, reason):
+    whole = FORMS[form]([(f"http://w.test/{n}.jpg", f"caption {n * 7919 % 997} of a list") for n in range(4_000)])
+    (tmp_path / "list").write_bytes(whole[: len(whole) // 2])
+    fates = extract(tmp_path / "list")[Fate]
+    assert [f.reason for f in fates if f.reason] == [reason]
+
+
+def test_a_tar_of_pictures_is_its_own_archive(tmp_path):
+    told = json.dumps({"url": ROWS[0][0], "caption": "x"}).encode()
+    write_tar(str(tmp_path / "t.tar"), [("0.jpg", b"\xff\xd8\xff"), ("0.json", told), ("0.txt", ROWS[0][1].encode())])
+    found = extract(tmp_path / "t.tar")
+    assert [(pair.image_url, pair.text) for pair in found[Pair]] == ROWS[:1]
+    assert [(c.url, c.mime, c.warc_offset) for c in found[Capture]] == [(ROWS[0][0], "image/jpeg", 0)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"WARC/1.0\r\n", b"name,address\n1,2\n", b"\x1f\x8b broken", b"one line of text\n"],
+)
+def test_other_files_are_no_lists(tmp_path, data):
+    (tmp_path / "f").write_bytes(data)
+    assert caption_list.kind(str(tmp_path / "f")) == ""

@@ -1,0 +1,78 @@
+"""Tars of captioned pictures, as img2dataset writes them: KEY.jpg, KEY.json with the address, KEY.txt.
+
+A picture's record begins at the first member of its key, so that `fetch` reads it from there and asks nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+from weft.transforms.archives.record import Record
+
+PICTURES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
+_MAGIC_AT = 257
+
+
+class Sample(NamedTuple):
+    """The members of one key."""
+
+    offset: int  # of its first member's header
+    mime: str  # "" where there is no picture
+    picture: bytes
+    told: dict[str, Any]  # KEY.json
+    text: str  # KEY.txt
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file that begins so is a tar."""
+    return head[_MAGIC_AT : _MAGIC_AT + 5] == b"ustar"
+
+
+def read_samples(stream: BinaryIO) -> Iterator[Sample]:
+    """Samples in their order, from where the stream stands.
+
+    Raises:
+        tarfile.TarError: the file breaks off.
+    """
+    key = ""
+    parts: dict[str, tuple[int, bytes]] = {}
+    with tarfile.open(fileobj=stream, mode="r:") as tar:
+        for member in tar:
+            name, _, suffix = member.name.partition(".")
+            file = tar.extractfile(member)
+            if name != key and parts:
+                yield _sample(parts)
+                parts = {}
+            key = name
+            if file is not None:
+                parts[suffix.lower()] = (member.offset, file.read())
+    if parts:
+        yield _sample(parts)
+
+
+def _sample(parts: dict[str, tuple[int, bytes]]) -> Sample:
+    try:
+        told = json.loads(parts["json"][1]) if "json" in parts else {}
+    except ValueError:
+        told = {}
+    text = parts["txt"][1].decode("utf-8", "replace") if "txt" in parts else ""
+    suffix = next((suffix for suffix in parts if suffix in PICTURES), "")
+    data = parts[suffix][1] if suffix else b""
+    told = told if isinstance(told, dict) else {}
+    return Sample(min(at for at, _ in parts.values()), PICTURES.get(suffix, ""), data, told, text)
+
+
+def read_record(stream: BinaryIO, offset: int) -> Record | None:
+    """The picture whose sample begins at `offset`, as the response to its address; None where none does."""
+    stream.seek(offset)
+    try:
+        sample = next(read_samples(stream), None)
+    except tarfile.TarError:
+        return None
+    if sample is None or not sample.mime:
+        return None
+    headers = (("content-type", sample.mime),)
+    return Record("resource", str(sample.told.get("url") or ""), "", 0, "", offset, 200, headers, sample.picture, "")
