@@ -65,9 +65,12 @@ class Fetch(FetchRules):
 class Score(ClipChoice, ImageQuestions):
     """CLIP similarities."""
 
+    compare: Literal["needed", "always"] = (
+        "needed"  # needed: embed only what a threshold, a head or another key asks for; always: everything
+    )
     max_text_chars: int = 500  # of a document's text that is compared with its images
     embeddings: bool = False  # True: keep the vectors of images and pairs, as files that clip-retrieval and faiss read
-    buckets: int = 8  # batches are formed inside hash buckets, so their make-up never depends on the runner
+    buckets: int = 8  # output files, and the least number of units of texts; images are embedded by blob
     accelerator: str = "type:nvidia-l4;count:1;install-nvidia-driver"  # of Dataflow's workers for CLIP; "" is none
     min_ram: str = "16GB"  # likewise
 

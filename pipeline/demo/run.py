@@ -30,6 +30,7 @@ SMALL = (
     "dedup.buckets=2",
     "fetch.buckets=4",
     "score.buckets=2",
+    'score.compare="always"',  # the demo shows similarities, whatever the recipe makes of them
     "pack.shards=2",
 )
 

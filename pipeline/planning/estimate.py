@@ -18,6 +18,8 @@ from weft.pipeline.run import manifest
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
+from weft.transforms.score import needs
+from weft.transforms.score.needs import Needs
 
 STAGES = ("extract", "dedup", "fetch", "score", "pack")
 KEPT = ("documents", "pairs", "captures", "clusters", "kept", "images", "scores", "shards", "fates")
@@ -42,6 +44,7 @@ class Estimate:
     captions: float
     asked: float  # images over HTTP
     documents: float
+    needs: Needs  # what of it has to be embedded
 
     def lines(self) -> Iterator[str]:
         """The estimate as text for a person."""
@@ -61,7 +64,9 @@ class Estimate:
             f"{name} {dedup_plan.size(count)}" for name, count in self.kept.items() if count
         )
         yield f"documents: {self.documents:,.0f}; images over HTTP: {self.asked:,.0f}, different: {self.images:,.0f}"
-        if self.images:
+        if self.needs.line():
+            yield f"score: {self.needs.line()}"
+        if self.images and any(self.needs):
             hours = (self.images + self.captions / 2) / GPU_RATE / 3600
             yield (
                 f"score on GPUs instead: {hours:,.1f} GPU-hours for each model where one embeds {GPU_RATE:,} images or "
@@ -110,6 +115,7 @@ def make(output: str, config: Config, archives: int) -> Estimate:
         captions * scale,
         asked * scale,
         documents,
+        needs.of(config.score, config.pack),
     )
 
 

@@ -16,7 +16,7 @@ from weft.pipeline.run import manifest
 from weft.schemas.config import Config
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
-from weft.transforms.score import image_scores
+from weft.transforms.score import image_scores, needs
 
 Input = tuple[str, int]  # path, bytes
 
@@ -65,6 +65,10 @@ def _fetch_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
     return {"earlier": [(manifest.read(path, "fetch") or {}).get("fingerprint") for path in config.fetch.earlier]}
 
 
+def _score_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
+    return {"files": image_scores.contents(config.score), "needs": needs.of(config.score, config.pack)}
+
+
 STAGES = (
     Stage(
         "extract",
@@ -106,7 +110,7 @@ STAGES = (
         needs=("fetch",),
         doc="images × texts → CLIP similarities",
         how=frozenset({"accelerator", "min_ram"}),
-        more=lambda config, inputs: {"files": image_scores.contents(config.score)},
+        more=_score_decides,
         carries=(("image", "image"),),
     ),
     Stage(

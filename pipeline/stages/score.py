@@ -1,12 +1,15 @@
 """score: images and texts that belong together → CLIP similarities, and what image vectors say by themselves.
 
-    images/index ──► EmbedImages ─┐                          ┌─► scores/      one row an image and text compared
-                                  ├─► by document or pair ───┼─► baseline/    the same pictures with others' captions
-    documents, pairs ─► EmbedTexts┘                          ├─► embeddings/  where asked for
-    (what dedup kept)             └─► AskImages              └─► fates/score
-                                      └─► image_scores/  heads, prompts, evaluation pictures, repeats; where asked for
+    images/index ──► EmbedImages ─► embeddings/blobs ─┐                        ┌─► scores/      a row a text and image
+                                                      ├─► by document or pair ─┼─► baseline/    with others' captions
+    documents, pairs ─► EmbedTexts ► embeddings/texts ┘                        ├─► embeddings/  where asked for
+    (what dedup kept)                                 └─► AskImages            └─► fates/score
+                                                          └─► image_scores/  heads, prompts, repeats; where asked for
 
-What is compared with what is in transforms/score/similarities.py; here are the tables that it comes from and goes to.
+Two jobs. The first is CLIP's, and the only one that wants a GPU: a blob of images, or a bucket of texts, is a unit of
+it with a file and a marker of its own, and nothing is embedded that nobody asks for (transforms/score/needs.py). The
+second compares what lies there. What is compared with what is in transforms/score/similarities.py; here are the tables
+that it comes from and goes to.
 """
 
 from __future__ import annotations
@@ -23,16 +26,17 @@ from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas import config as configuration
 from weft.schemas.records import KEPT, Fate, PairKey
 from weft.schemas.tables import BASELINE, FATES, IMAGE_SCORES, SCORES
-from weft.transforms.io import parquet
+from weft.transforms.io import files, parquet
 from weft.transforms.io.parquet import WriteTable
-from weft.transforms.score import clip, clip_models, image_scores, neighbours
-from weft.transforms.score.clip import EmbedImages, EmbedTexts
+from weft.transforms.score import clip_models, image_scores, needs, neighbours
 from weft.transforms.score.embedding_files import IMAGES, PAIRS, WriteVectors, image_row, pair_rows
 from weft.transforms.score.image_scores import AskImages, Prompts, sized
 from weft.transforms.score.mismatched import Candidate, MismatchPairs
+from weft.transforms.score.needs import Needs
 from weft.transforms.score.similarities import (
     STAGE,
     FindImages,
+    ImagesOfOwners,
     OfOwners,
     OncePerContent,
     Owner,
@@ -45,10 +49,13 @@ from weft.transforms.score.similarities import (
     pair_fate,
     pair_vectors,
 )
+from weft.transforms.score.vector_files import ReadVectors
 from weft.transforms.score.vectors import Embedding, TextRef
 from weft.transforms.urls import image_key
 
 OUTPUTS = ("scores", "image_scores", "baseline", "embeddings")
+BLOBS, TEXTS = "embeddings/blobs", "embeddings/texts"
+KEPT_A_UNIT = 10_000  # documents and pairs whose texts are one unit: some 100,000 texts and 20 MB, minutes of a GPU
 
 
 class _Page(NamedTuple):
@@ -89,18 +96,23 @@ class _Kind(NamedTuple):
 def run(ctx: Context) -> dict[str, int]:
     """Score what was kept; returns how many images, pairs and documents there were."""
     config = ctx.config.score
-    clip_models.validate(config)
-    check(ctx.config)
+    asked = needs.of(config, ctx.config.pack)
+    if asked.line():
+        ctx.say(asked.line())
+    image_scores.check(config, ctx.config.pack)
+    if any(asked):
+        clip_models.validate(config)
+        check(ctx.config)
     entered = _entered(ctx)
-    p = ctx.pipeline(2 * config.buckets)
-    with p:
+    if any(asked) and entered["image"]:  # else there is nothing to compare, and no model is loaded
+        embed(ctx, asked)
+    with ctx.pipeline(2 * config.buckets) as p:
         documents, pairs = p | "Documents" >> Documents(ctx), p | "Pairs" >> Pairs(ctx)
         index = p | "Index" >> parquet.Read(ctx.table("images/index"), _Indexed)
-        made = {"documents": documents, "pairs": pairs, "index": index} | "Embed" >> EmbedOwners(
-            ctx, entered["image"] > 0
-        )
+        made = {"documents": documents, "pairs": pairs, "index": index} | "Vectors" >> VectorsOfOwners(ctx)
+        made["compared"] = made["sides"] | "Asked" >> beam.Filter(lambda of: getattr(asked, f"{of.kind}s"))
         vectors = made | "Pairs' vectors" >> _OfPairs()
-        _ = made["sides"] | "Compare" >> beam.FlatMap(compare) | "Write" >> _write(ctx, "scores", SCORES, by=1)
+        _ = made["compared"] | "Compare" >> beam.FlatMap(compare) | "Write" >> _write(ctx, "scores", SCORES, by=1)
         _ = made | "Fates" >> _Fates() | "WriteFates" >> _write(ctx, f"fates/{STAGE}", FATES, by=2)
         _ = (
             vectors
@@ -108,13 +120,36 @@ def run(ctx: Context) -> dict[str, int]:
             | "Mismatch" >> MismatchPairs(ctx.config.salt)
             | "WriteBaseline" >> WriteTable(ctx.path("baseline"), BASELINE, 1)
         )
-        asked = {**made, "vectors": vectors, "index": index}
+        every = {**made, "vectors": vectors, "index": index}
         if image_scores.asked(config):
-            _ = asked | "Ask" >> AskAll(ctx) | "WriteAnswers" >> _write(ctx, "image_scores", IMAGE_SCORES, by=0)
+            _ = every | "Ask" >> AskAll(ctx) | "WriteAnswers" >> _write(ctx, "image_scores", IMAGE_SCORES, by=0)
         if config.embeddings:
-            _ = {**asked, "pairs": pairs} | "KeepVectors" >> KeepVectors(ctx)
-    _tell_of_halved(ctx, p)
+            _ = {**every, "pairs": pairs} | "KeepVectors" >> KeepVectors(ctx)
     return entered
+
+
+def embed(ctx: Context, asked: Needs) -> None:
+    """The job that runs CLIP; what it wrote before it was killed stands."""
+    blobs = len(files.listing(ctx.path("images", "blobs", "*.bin")))
+    ctx.expect(blobs + _text_units(ctx))
+    p = ctx.pipeline(blobs + _text_units(ctx))
+    with p:
+        owners = []
+        if asked.documents:
+            owners.append(p | "Documents" >> Documents(ctx))
+        if asked.pairs:
+            owners.append(p | "Pairs" >> Pairs(ctx))
+        stored = p | "Index" >> parquet.Read(ctx.table("images/index"), _Indexed) | "Stored" >> _Stored(ctx)
+        inputs = {"stored": stored}
+        if owners:
+            inputs["owners"] = tuple(owners) | "Owners" >> beam.Flatten()
+        _ = inputs | "Embed" >> EmbedAsked(ctx, asked)
+    _tell_of_halved(ctx, p)
+
+
+def _text_units(ctx: Context) -> int:
+    """Units of texts: from the number of documents and pairs that were kept, never from the runner."""
+    return max(ctx.config.score.buckets, -(-parquet.count_rows(ctx.table("kept")) // KEPT_A_UNIT))
 
 
 def check(config: configuration.Config) -> None:
@@ -157,42 +192,72 @@ class Pairs(beam.PTransform):
 
 
 @dataclasses.dataclass
-class EmbedOwners(beam.PTransform):
-    """{"documents", "pairs": Owner, "index": rows of images/index} → what CLIP makes of them.
+class _Stored(beam.PTransform):
+    """Rows of images/index → StoredImage of each that has bytes."""
+
+    ctx: Context
+
+    def expand(self, index: beam.PCollection[_Indexed]) -> beam.PCollection[StoredImage]:
+        return (
+            index
+            | "Ok" >> beam.Filter(lambda row: row.status == "ok")
+            | "Place" >> beam.Map(_stored, self.ctx.output.rstrip("/")).with_output_types(StoredImage)
+        )
+
+
+@dataclasses.dataclass
+class EmbedAsked(beam.PTransform):
+    """{"stored": StoredImage, and "owners": Owner where there are any} → files of vectors of what is asked for."""
+
+    ctx: Context
+    asked: Needs
+
+    def expand(self, inputs: dict[str, Any]) -> None:
+        from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
+
+        ctx, config = self.ctx, self.ctx.config.score
+        hints, fingerprint = accelerated(config, ctx.flags), ctx.fingerprint
+        stored, refs = inputs["stored"], []
+        images = stored | "OncePerContent" >> OncePerContent()
+        if "owners" in inputs:
+            owners = inputs["owners"]
+            uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
+            text_uses = {"owners": owners, "uses": uses} | "FindTexts" >> TextsBesideImages(config.max_text_chars)
+            refs.append(
+                text_uses
+                | "TextById" >> beam.Map(lambda use: (use.text_id, use.text)).with_output_types(tuple[str, str])
+                | "OncePerText" >> beam.CombinePerKey(min)  # a caption of ten million pictures is one text
+                | "TextRef" >> beam.MapTuple(TextRef).with_output_types(TextRef)
+            )
+            if not self.asked.images:
+                images = {"uses": uses, "images": images} | "OfOwners" >> ImagesOfOwners()
+        if config.prompts:
+            refs.append(stored.pipeline | "Prompts" >> Prompts(config.prompts))
+        _ = images | "EmbedImages" >> EmbedBlobs(config, ctx.output, BLOBS, fingerprint).with_resource_hints(**hints)
+        if refs:
+            texts = EmbedTextUnits(config, ctx.output, TEXTS, fingerprint, _text_units(ctx))
+            _ = tuple(refs) | "Texts" >> beam.Flatten() | "EmbedTexts" >> texts.with_resource_hints(**hints)
+
+
+@dataclasses.dataclass
+class VectorsOfOwners(beam.PTransform):
+    """{"documents", "pairs": Owner, "index": rows of images/index} → what CLIP made of them.
 
     Outputs: "images" (Embedding of every stored address), "texts" (Embedding of every text, prompts among them),
-    "sides" (Sides of every owner) and "documents" as they came.
-
-    Args:
-        any_stored: whether an image was stored at all. Where none was nothing is compared, and no model is loaded.
+    "sides" (Sides of every owner) and "documents" as they came. What nobody asked for has no vector and no problem.
     """
 
     ctx: Context
-    any_stored: bool = True
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> dict[str, beam.PCollection[Any]]:
-        config, hints = self.ctx.config.score, accelerated(self.ctx.config.score, self.ctx.flags)
+        ctx, config = self.ctx, self.ctx.config.score
         owners = (inputs["documents"], inputs["pairs"]) | "Owners" >> beam.Flatten()
-        stored = (
-            inputs["index"]
-            | "Stored" >> beam.Filter(lambda row: row.status == "ok")
-            | "Place" >> beam.Map(_stored, self.ctx.output.rstrip("/")).with_output_types(StoredImage)
-        )
+        stored = inputs["index"] | "Stored" >> _Stored(ctx)
         uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
         text_uses = {"owners": owners, "uses": uses} | "FindTexts" >> TextsBesideImages(config.max_text_chars)
-        refs = text_uses | "TextRefs" >> beam.Map(lambda use: TextRef(use.text_id, use.text)).with_output_types(TextRef)
-        if config.prompts:
-            prompts = owners.pipeline | "Prompts" >> Prompts(config.prompts)
-            refs = (refs, prompts) | "WithPrompts" >> beam.Flatten()
-        by_content = texts = owners.pipeline | "Nothing" >> beam.Create([]).with_output_types(Embedding)
-        if self.any_stored:
-            by_content = (
-                stored
-                | "OncePerContent" >> OncePerContent()
-                | "EmbedImages" >> EmbedImages(config, config.buckets).with_resource_hints(**hints)
-            )
-            texts = refs | "EmbedTexts" >> EmbedTexts(config, config.buckets).with_resource_hints(**hints)
-        used = {"uses": uses, "made": by_content} | "UsedImages" >> UsedImages()
+        images = owners.pipeline | "Images" >> ReadVectors(ctx.table(BLOBS), config)
+        texts = owners.pipeline | "Texts" >> ReadVectors(ctx.table(TEXTS), config)
+        used = {"uses": uses, "made": images} | "UsedImages" >> UsedImages()
         parts = {"uses": uses, "images": used, "text_uses": text_uses, "texts": texts}
         return {
             "images": used | "ByAddress" >> beam.FlatMapTuple(_by_address).with_output_types(Embedding),
@@ -204,7 +269,7 @@ class EmbedOwners(beam.PTransform):
 
 class _OfPairs(beam.PTransform):
     def expand(self, made: dict[str, beam.PCollection[Any]]) -> beam.PCollection[PairVectors]:
-        return made["sides"] | "Vectors" >> beam.FlatMap(pair_vectors).with_output_types(PairVectors)
+        return made["compared"] | "Vectors" >> beam.FlatMap(pair_vectors).with_output_types(PairVectors)
 
 
 class _Fates(beam.PTransform):
@@ -312,6 +377,8 @@ def _candidate(pair: PairVectors) -> Candidate:
 
 
 def _tell_of_halved(ctx: Context, p: beam.Pipeline) -> None:
+    from weft.transforms.score import clip
+
     found = p.result.metrics().query(MetricsFilter().with_namespace(clip.NAMESPACE).with_name(clip.HALVED))
     halved = sum(counter.result or 0 for counter in found["counters"])
     if halved:

@@ -47,7 +47,7 @@ _Ready = tuple[
 T = TypeVar("T")
 
 
-class _Handler(ModelHandler[Any, Embedding, Clip]):
+class Handler(ModelHandler[Any, Embedding, Clip]):
     """What image and text handlers share: loading, what is done ahead, padding, memory that does not suffice."""
 
     def __init__(self, choice: ClipChoice) -> None:
@@ -125,7 +125,7 @@ class _Handler(ModelHandler[Any, Embedding, Clip]):
             torch.set_num_threads(threads)
 
 
-class ImageHandler(_Handler):
+class ImageHandler(Handler):
     """A batch of ImageRef → an Embedding each; an image that does not decode has a problem instead of vectors.
 
     One thread reads, as blobs lie; several decode and resize; one lays batches together.
@@ -172,7 +172,7 @@ def _opened(data: bytes, models: Sequence[Clip]) -> tuple[list[Any], str]:
         return [], f"{type(error).__name__}: {said}"[:100]
 
 
-class TextHandler(_Handler):
+class TextHandler(Handler):
     """A batch of TextRef → an Embedding each."""
 
     def run_inference(
@@ -256,7 +256,7 @@ class EmbedTexts(beam.PTransform):
 
 
 def _embed(
-    refs: beam.PCollection[Any], record: type, handler: _Handler, size: int, buckets: int
+    refs: beam.PCollection[Any], record: type, handler: Handler, size: int, buckets: int
 ) -> beam.PCollection[Embedding]:
     coders.register(record)
     coders.register(Embedding)

@@ -74,16 +74,20 @@ def judge(answers: Answers | None, rules: ImageRules) -> tuple[str, str]:
     return "", ""
 
 
-def asked(questions: ImageQuestions) -> bool:
-    """Whether anything is to be said of images by their vectors alone."""
+def asked_of_each(questions: ImageQuestions) -> bool:
+    """Whether anything is to be said of every image by its vector alone."""
     return bool(
         questions.unsafe_head
         or questions.aesthetic_head
         or questions.watermark_head
         or questions.prompts
         or questions.evaluation_embeddings
-        or questions.near_images
     )
+
+
+def asked(questions: ImageQuestions) -> bool:
+    """Whether anything is to be said of images by their vectors, be it only of those of pairs."""
+    return asked_of_each(questions) or questions.near_images > 0
 
 
 def check(score: ImageQuestions, pack: Recipe) -> None:

@@ -23,6 +23,7 @@ from weft.transforms.score import assignment
 from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, similarity
 
 STAGE = "score"
+NOT_ASKED = Embedding("", [], "")  # of an image or text that nobody wants the vector of
 
 
 class Owner(NamedTuple):
@@ -125,6 +126,27 @@ class OncePerContent(beam.PTransform):
             )
             | "First" >> beam.CombinePerKey(min)
             | "Ref" >> beam.MapTuple(lambda image_id, place: ImageRef(image_id, *place)).with_output_types(ImageRef)
+        )
+
+
+@dataclasses.dataclass
+class ImagesOfOwners(beam.PTransform):
+    """{"uses": ImageUse, "images": ImageRef by image_id} → ImageRef of the contents that an owner holds."""
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[ImageRef]:
+        used = (
+            inputs["uses"]
+            | "OfOwner" >> beam.Filter(lambda use: use.image_id and use.owner)
+            | "Content" >> beam.Map(lambda use: (use.image_id, True)).with_output_types(tuple[str, bool])
+            | "Once" >> beam.CombinePerKey(any)
+        )
+        images = inputs["images"] | "ById" >> beam.Map(lambda ref: (ref.key, ref)).with_output_types(
+            tuple[str, ImageRef]
+        )
+        return (
+            {"used": used, "images": images}
+            | "Join" >> beam.CoGroupByKey()
+            | "Used" >> beam.FlatMapTuple(_if_used).with_output_types(ImageRef)
         )
 
 
@@ -278,8 +300,12 @@ def _text_uses(item: tuple[str, dict[str, Iterable[Any]]], most: int) -> Iterato
                     yield TextUse(stable_id("text", said), said, owner, position)
 
 
+def _if_used(_: str, found: dict[str, Iterable[Any]]) -> Iterable[ImageRef]:
+    return found["images"] if any(found["used"]) else ()
+
+
 def _each_use(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[ImageUse, Embedding]]:
-    for made in item[1]["made"]:
+    for made in list(item[1]["made"]) or [NOT_ASKED]:
         for use in item[1]["uses"]:
             yield use, made
 
@@ -295,6 +321,6 @@ def _missing_side(use: ImageUse) -> Iterator[tuple[str, Side]]:
 
 
 def _text_sides(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Side]]:
-    for made in item[1]["made"]:
+    for made in list(item[1]["made"]) or [NOT_ASKED]:
         for owner, position in item[1]["uses"]:
             yield owner, Side(True, position, "", made.vectors, made.problem)

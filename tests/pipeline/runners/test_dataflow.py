@@ -122,8 +122,9 @@ def test_clip_alone_gets_accelerators(
     cloud: fake_cloud.Cloud, before: Callable[[str], Path], small_web: Path, served_web: int
 ) -> None:
     connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
-    submit(cloud, before("score"), "score", inputs=str(small_web / "warcs"), sets=(connect,))
-    ((_, graph),) = staged(cloud)
+    submit(cloud, before("score"), "score", inputs=str(small_web / "warcs"), sets=(connect, 'score.compare="always"'))
+    (_, graph), (_, comparing) = staged(cloud)
+    assert not accelerated(comparing), "similarities take no GPU"
     found = accelerated(graph)
     assert all(name.startswith(("EmbedImages", "EmbedTexts")) for name in found)
     inference = {one.unique_name for one in graph.components.transforms.values() if "RunInference" in one.unique_name}

@@ -17,7 +17,7 @@ from weft.pipeline.demo import pictures
 from weft.pipeline.run import books, registry
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import score
-from weft.schemas.config import Config, Dedup, Score
+from weft.schemas.config import Config, Dedup, Pack, Score
 from weft.schemas.parameters import ConfigError
 from weft.schemas.tables import CUTS, DOCUMENTS, IMAGES, KEPT, PAIRS
 from weft.transforms.io.parquet import write_table
@@ -28,7 +28,7 @@ from weft.transforms.score.vectors import ImageRef, TextRef, similarity
 
 Row = dict[str, Any]
 SCENES = {name: pictures.sample_scene(f"score-{name}") for name in "abcd"}
-CONFIG = Score(device="cpu", batch_size=4, max_text_chars=80, buckets=3)
+CONFIG = Score(compare="always", device="cpu", batch_size=4, max_text_chars=80, buckets=3)
 SITE = "http://site.test"
 LONG = pictures.caption(SCENES["b"], 0).ljust(80, ".")  # as much of a text as is compared
 
@@ -73,8 +73,12 @@ def write(path: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
     write_table(str(path), [tuple(row.get(name) for name in schema.names) for row in rows], schema)
 
 
-def plant(home: Path, order: int = 1, files: int = 1) -> Path:
-    """A run's tables as dedup and fetch leave them; `order` -1 turns every table round, `files` spreads it."""
+def plant(home: Path, order: int = 1, files: int = 1, blobs: int = 1) -> Path:
+    """A run's tables as dedup and fetch leave them; `order` -1 turns every table round, `files` spreads it.
+
+    Args:
+        blobs: files that the pictures lie in; the first holds what is there twice.
+    """
     (home / "images/blobs").mkdir(parents=True)
     index: list[Row] = [{"image_url": f"{SITE}/gone.jpg", "status": "http_error"}]
     with (home / "images/blobs/one.bin").open("wb") as blob:
@@ -88,7 +92,12 @@ def plant(home: Path, order: int = 1, files: int = 1) -> Path:
         # Equal bytes, kept elsewhere: read from one place, and this one would not decode.
         index.append({"image_url": f"{SITE}/copy-of-a.jpg", "image_id": "a", "offset": blob.tell(), "length": 9})
         blob.write(b"no image.")
-    index = [{"status": "ok", "blob": "images/blobs/one.bin", **row} for row in index]
+    if blobs > 1:  # the same bytes at the same places of several files
+        for number in range(blobs):
+            (home / f"images/blobs/one-{number}.bin").write_bytes((home / "images/blobs/one.bin").read_bytes())
+        (home / "images/blobs/one.bin").unlink()
+    name = {scene: f"one-{number % blobs}" if blobs > 1 else "one" for number, scene in enumerate("abxcd")}
+    index = [{"status": "ok", "blob": f"images/blobs/{name.get(row.get('image_id', ''))}.bin", **row} for row in index]
     kept = [
         {"kind": "document", "key": name, "doc_id": name, "warc_file": "w.gz", "warc_offset": offset}
         for name, offset in KEPT_DOCUMENTS.items()
@@ -265,6 +274,63 @@ def test_parts_have_the_configured_number_and_rows_in_order(done: tuple[Path, di
         assert len(set(part)) == len(part)
 
 
+def test_a_killed_job_loses_the_units_that_were_at_work(
+    done: tuple[Path, dict[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each blob and each bucket of texts has its file and marker; those stand, and nothing of them is computed again."""
+    home = plant(tmp_path, blobs=4)
+    opened, calls = clip._opened, []
+
+    def dies(data: bytes, models: Any) -> Any:
+        calls.append(data)
+        if len(calls) == 4:
+            raise RuntimeError("killed")
+        return opened(data, models)
+
+    monkeypatch.setattr(clip, "_opened", dies)
+    with pytest.raises(Exception, match="killed"):
+        score.run(context(home))
+    pictures_of = {"one-0": 2, "one-1": 1, "one-2": 1, "one-3": 1}
+    left = {name: count for name, count in pictures_of.items() if not (home / f"score/units/{name}.json").exists()}
+    assert len(left) <= 2
+    calls += [b""] * 4  # dies no more
+    before = len(calls)
+    assert score.run(context(home))["image"] == 6
+    assert len(calls) - before == sum(left.values())
+    assert sums(home) == sums(done[0])
+
+
+@pytest.mark.parametrize(
+    ("pack", "pictures_embedded", "texts_embedded", "kinds"),
+    [
+        (Pack(), set(), 0, set()),
+        (Pack(pair_top_share=0.5), {"a", "b", "c", "x"}, 3, {"pair"}),
+        (Pack(min_mean_similarity=0.1), {"a", "b", "c", "x"}, 3, {"document"}),
+    ],
+)
+def test_nothing_is_embedded_that_nobody_asks_for(
+    done: tuple[Path, dict[str, int]],
+    tmp_path: Path,
+    pack: Pack,
+    pictures_embedded: set[str],
+    texts_embedded: int,
+    kinds: set[str],
+) -> None:
+    home = plant(tmp_path)
+    said: list[str] = []
+    config = Config(score=dataclasses.replace(CONFIG, compare="needed"), pack=pack)
+    entered = score.run(Context(str(home), (), config, "f", ("--direct_num_workers=1",), say=said.append))
+    assert {row["key"] for row in rows(home, "embeddings/blobs")} == pictures_embedded
+    assert len(rows(home, "embeddings/texts")) == texts_embedded
+    assert {str(row) for row in rows(home, "scores")} == {
+        str(row) for row in rows(done[0], "scores") if row["kind"] in kinds
+    }
+    books.audit(str(home), "score", entered)
+    fates = {(row["kind"], row["key"]): row["reason"] for row in rows(home, "fates/score")}
+    assert fates["pair", "plain:p7"] == "no_text" and fates["pair", "two:p2"] == "image_missing"
+    assert len(said) == 1 and ("nothing asks for CLIP" in said[0]) == (not kinds)
+
+
 def test_nothing_kept_gives_empty_tables(tmp_path: Path) -> None:
     for name, schema in (("documents", DOCUMENTS), ("pairs", PAIRS), ("kept", KEPT), ("images/index", IMAGES)):
         write(tmp_path / name / "part-0.parquet", [], schema)
@@ -277,7 +343,7 @@ def test_nothing_kept_gives_empty_tables(tmp_path: Path) -> None:
 def test_a_model_that_there_is_not_is_said_before_anything_is_written(tmp_path: Path) -> None:
     home = plant(tmp_path)
     with pytest.raises(ConfigError, match=r"score\.model"):
-        score.run(context(home, Score(model="ViT-B-33")))
+        score.run(context(home, Score(compare="always", model="ViT-B-33")))
     assert not (home / "scores").exists() and not (home / "fates").exists()
 
 
@@ -288,7 +354,7 @@ def test_a_model_that_fails_in_a_worker_is_one_line(tmp_path: Path) -> None:
     (broken / "open_clip_config.json").write_bytes((TINY_CLIP / "open_clip_config.json").read_bytes())
     (broken / "open_clip_model.safetensors").write_bytes(b"cut off")
     with pytest.raises(Exception, match="does not load") as caught:
-        score.run(context(home, Score(model=f"local-dir:{broken}", device="cpu")))
+        score.run(context(home, Score(compare="always", model=f"local-dir:{broken}", device="cpu")))
     line = mendable(caught.value)
     assert line is not None and line.startswith("score.model = ") and "\n" not in line
 

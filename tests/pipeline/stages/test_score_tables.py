@@ -21,7 +21,7 @@ from weft.transforms.score import clip, heads
 from weft.transforms.score.clip import ImageHandler, TextHandler
 from weft.transforms.score.vectors import ImageRef, TextRef
 
-CONFIG = Score(device="cpu", batch_size=4, buckets=2)
+CONFIG = Score(compare="always", device="cpu", batch_size=4, buckets=2)
 SCENES = {name: pictures.sample_scene(f"tables-{name}") for name in "abcdef"}
 PROMPTS = {"picture": (pictures.caption(SCENES["a"], 0), pictures.caption(SCENES["a"], 1)),
            "other": (pictures.caption(SCENES["b"], 0),)}  # fmt: skip
@@ -113,7 +113,7 @@ def image_vector(model, home, address):
 def asked(home, files, model):
     np.save(files / "eval.npy", image_vector(model, home, url("c"))[None].astype(np.float16))
     return Score(
-        device="cpu", batch_size=4, buckets=2, embeddings=True, prompts=PROMPTS, near_images=0.97,
+        compare="always", device="cpu", batch_size=4, buckets=2, embeddings=True, prompts=PROMPTS, near_images=0.97,
         unsafe_head=str(files / "unsafe.safetensors"), aesthetic_head=str(files / "aesthetic.safetensors"),
         evaluation_embeddings=(str(files / "eval.npy"),),
     )  # fmt: skip
@@ -200,7 +200,8 @@ def test_order_and_files_decide_nothing(done, tmp_path):
 def test_what_nobody_asks_is_not_written(tmp_path):
     home = Drawn().write(tmp_path)
     score.run(context(home, CONFIG))
-    assert {path.name for path in home.iterdir()} & {"image_scores", "embeddings", "baseline"} == {"baseline"}
+    assert {path.name for path in home.iterdir()} & {"image_scores", "baseline"} == {"baseline"}
+    assert {path.name for path in (home / "embeddings").iterdir()} == {"blobs", "texts"}
 
 
 def test_pack_takes_them_as_they_are(done):

@@ -1,0 +1,66 @@
+"""A blob is embedded once, whatever stands in the way of its job; what another configuration made is made again."""
+
+import io
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from PIL import Image
+
+from weft.schemas.config import Score
+from weft.transforms.score import clip
+from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
+from weft.transforms.score.vector_files import read_vectors
+from weft.transforms.score.vectors import ImageRef, TextRef
+
+CONFIG = Score(device="cpu", batch_size=4)
+
+
+def planted(home: Path) -> list[ImageRef]:
+    refs = []
+    for blob in "ab":
+        with (home / f"{blob}.bin").open("wb") as stream:
+            for n in range(6):
+                out, start = io.BytesIO(), stream.tell()
+                Image.new("RGB", (40, 30), (40 * n, 255 - 40 * n, 60 * (blob == "b"))).save(out, "PNG")
+                stream.write(out.getvalue())
+                refs.append(ImageRef(f"{blob}{n}", str(home / f"{blob}.bin"), start, len(out.getvalue())))
+    return refs
+
+
+def embed(home: Path, refs: list[ImageRef], fingerprint: str = "f") -> None:
+    with beam.Pipeline(runner="FnApiRunner") as p:
+        _ = p | beam.Create(refs) | EmbedBlobs(CONFIG, str(home), "vectors", fingerprint)
+
+
+def test_a_blob_is_a_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = planted(tmp_path)
+    embed(tmp_path, refs[::-1] + refs)
+    model = clip.load(CONFIG)
+    for blob, mine in (("a", refs[:6]), ("b", refs[6:])):
+        found = list(read_vectors(str(tmp_path / f"vectors/{blob}.parquet"), False))
+        assert found == list(clip.ImageHandler(CONFIG).run_inference(mine, model))
+    assert sorted(path.name for path in (tmp_path / "score/units").iterdir()) == ["a.json", "b.json"]
+    seen: list[bytes] = []
+    opened = clip._opened
+    monkeypatch.setattr(clip, "_opened", lambda data, models: seen.append(data) or opened(data, models))
+    embed(tmp_path, refs)
+    assert not seen
+    (tmp_path / "score/units/a.json").unlink()
+    embed(tmp_path, refs)
+    assert len(seen) == 6
+    embed(tmp_path, refs[:-1])
+    assert len(seen) == 6 + 5, "another wish list of b"
+    embed(tmp_path, refs[:-1], "another configuration")
+    assert len(seen) == 6 + 5 + 11
+
+
+def test_texts_are_units_by_hash(tmp_path: Path) -> None:
+    texts = [TextRef(f"t{n}", f"a picture of {n} foxes") for n in range(20)]
+    with beam.Pipeline(runner="FnApiRunner") as p:
+        _ = p | beam.Create(texts) | EmbedTextUnits(CONFIG, str(tmp_path), "vectors", "f", 3)
+    found = [one for path in sorted((tmp_path / "vectors").iterdir()) for one in read_vectors(str(path), False)]
+    assert sorted(one.key for one in found) == sorted(text.key for text in texts)
+    assert [path.name for path in sorted((tmp_path / "vectors").iterdir())] == [
+        f"texts-{n:05d}-of-00003.parquet" for n in range(3)
+    ]
