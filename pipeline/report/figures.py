@@ -49,7 +49,7 @@ def gather(output: str) -> dict[str, Any]:
         "corpora": _corpora(stages, corpus_of, shards),
         "shards": [vars(shard) for shard in shards],
         "distributions": _distributions(output, corpus_of, shards),
-        "strangers": _strangers(output),
+        "strangers": _mismatched(output),
         "training": _training(output),
         "opt_outs_not_honoured": _opt_outs_not_honoured(output),
         "eval": manifest.read_json(files.join(output, "model", "eval.json")),
@@ -275,8 +275,8 @@ def _column(output: str, table: str, name: str) -> list[float]:
     return [value for found in tables(output, table, [name]) for value in found[name].to_pylist()]
 
 
-def _strangers(output: str) -> dict[str, Any] | None:
-    """What similarities are worth, by pairs whose captions changed places."""
+def _mismatched(output: str) -> dict[str, Any] | None:
+    """How far similarities tell pairs from mismatched ones: the same pictures with the captions of others."""
     pack = ((manifest.read_run(output) or {}).get("config") or {}).get("pack") or {}
     mine, theirs = (_column(output, "baseline", name) for name in ("similarity", "baseline"))
     return mismatched_pairs.describe(mine, theirs, mismatched_pairs.threshold(output, pack))

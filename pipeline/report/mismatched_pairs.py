@@ -1,6 +1,7 @@
 """What a threshold on similarity means: pairs beside the same pictures with captions of other pairs.
 
-similarities of sampled pairs and of strangers → how many of each a threshold lets pass, as numbers and as a table.
+similarities of sampled pairs and of mismatched ones → how many of each a threshold lets pass, as numbers and as a
+table.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from weft.transforms.io import files
 ALLOWED = (0.05, 0.01, 0.001)
 
 
-def describe(similarities: list[float], strangers: list[float], threshold: float | None) -> dict[str, Any] | None:
+def describe(similarities: list[float], mismatched: list[float], threshold: float | None) -> dict[str, Any] | None:
     """The report's figures; None where there is no baseline.
 
     Args:
-        threshold: what a pair has to reach in this run, None where it has not.
+        similarities: of sampled pairs.
+        mismatched: of the same pictures with the captions of other pairs.
+        threshold: what a pair has to reach in this run, None where it need not.
     """
-    if not strangers:
+    if not mismatched:
         return None
-    mine, theirs = (np.sort(np.array(values, np.float64).round(5)) for values in (similarities, strangers))
+    mine, theirs = (np.sort(np.array(values, np.float64).round(5)) for values in (similarities, mismatched))
     wanted = [("this run", threshold)] if threshold is not None else []
     for share in ALLOWED:
-        if share * len(theirs) >= 1:  # of fewer strangers nothing can be said
+        if share * len(theirs) >= 1:  # of fewer nothing can be said
             wanted.append((f"{share:.1%} of strangers", float(theirs[-max(1, int(share * len(theirs)))])))
     return {
         "n": len(theirs),

@@ -1,8 +1,8 @@
 """Documents → training sequences: splitting what is too long, packing what is short, losing no token.
 
 Interleaved: a document becomes one or more sequences of at most context_length ids, cut between segments or inside a
-text, never inside an image span. Text: documents are packed one after the other, in the order given, into sequences
-of exactly context_length but for the last (RoBERTa's full-sentences; Kosmos-1 3.2).
+text, never inside an image's ids. Text: documents are laid one after the other, in the order given, and cut into
+sequences of exactly context_length ids; the last may be shorter (RoBERTa's full-sentences; Kosmos-1 3.2).
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def joined(texts: Iterable[str | None]) -> str:
 def segments(
     texts: Sequence[str | None], images: Sequence[int], encode: Callable[[str], Sequence[int]]
 ) -> list[Segment]:
-    """A document as segments in reading order; texts between which an image was dropped stay apart.
+    """A document as segments in reading order.
+
+    Before a text that follows another, because the image between them was dropped, stands PARAGRAPH.
 
     Args:
         texts: None where an image stands.
@@ -57,9 +59,9 @@ def segments(
 
 
 def chunks(segments: Sequence[Segment], vocabulary: Vocabulary) -> list[Chunk]:
-    """A document as sequences; each begins with `<s>`, the last one ends with `</s>` and so do the others.
+    """A document as sequences, each of which begins with `<s>` and ends with `</s>`.
 
-    A text too long for what is left of a sequence goes on in the next one; an image that does not fit opens it.
+    A text longer than the room that is left goes on in the next sequence; an image for which there is no room opens it.
     """
     room = vocabulary.context_length - 2  # <s> and </s>
     span = image_span(vocabulary)
@@ -103,7 +105,7 @@ class Packed(NamedTuple):
 
 
 def pack(documents: Iterable[tuple[str, Sequence[int]]], vocabulary: Vocabulary) -> Iterator[Packed]:
-    """`<s> doc </s>` streams laid end to end and cut every context_length ids.
+    """`<s> document </s>`, one after the other, cut every context_length ids.
 
     Args:
         documents: (doc_id, ids without specials), in the order they are to be packed.

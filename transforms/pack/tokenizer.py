@@ -29,7 +29,12 @@ class Encoder:
     """Text → ids, and what a trainer must know of the ids."""
 
     def __init__(self, path: str, image_tokens: int, context_length: int) -> None:
-        """Loads tokenizer.json or a sentencepiece .model.
+        """Load a tokenizer.json, or a sentencepiece model where the name ends with .model.
+
+        Args:
+            path: local or remote.
+            image_tokens: ids that stand for one image in a sequence.
+            context_length: ids that a sequence has at most.
 
         Raises:
             ConfigError: no such file, or not a tokenizer.

@@ -1,10 +1,10 @@
 """The exact threshold that a share of all similarities reaches, however many there are.
 
-similarities → the value of the n-th largest, where n is the share of them (DataComp: the top 30 % by ViT-L/14).
+similarities → the n-th largest, where n is a share of how many there are (DataComp takes the top 30 % by ViT-L/14).
 
-Similarities are stored with five decimals, so a histogram of 200,001 columns at most says everything: it is summed
-wherever the numbers are, and no sort ever sees them all. Which of equal numbers is the n-th does not matter: all that
-reach the value are in, so that the same pair is in or out whatever stands beside it in the file, and on every runner.
+Similarities are stored with five decimals, so a histogram of at most 200,001 columns holds all there is to know: it is
+summed where the numbers are, and nothing sorts them all. All that are equal to the n-th are in, so that whether a pair
+is in depends on its similarity alone, on every runner.
 """
 
 from __future__ import annotations

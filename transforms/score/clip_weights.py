@@ -1,9 +1,10 @@
 """Which CLIP weights a setting means, and how they were trained: "TAG", "FILE" or "TAG=FILE" → tag and file.
 
-open_clip knows of each of its tags what preprocessing it was trained with, and whether with QuickGELU; of a file it
-knows neither, takes the usual ones, and every similarity is a little wrong. So a file goes by the tag that it is, or
-was trained like: said before it where an architecture's tags differ. Weights in a pickle, which can run anything, are
-refused.
+A tag is open_clip's name for published weights of an architecture. open_clip knows how images were preprocessed when a
+tag was trained, and whether the model computes with QuickGELU. Of a file it knows neither: it would assume what is
+usual, and where that is wrong, so is every similarity, by a little. So a file is loaded as a tag is: the one named
+before "=", which may be left out where all tags of the architecture agree. Weights in a pickle, which can run any code
+as it is read, are refused.
 """
 
 from __future__ import annotations
@@ -46,12 +47,13 @@ def weights(
     """What `pretrained` means for the architecture `name`.
 
     Args:
-        quick_gelu: whether the architecture has it.
-        tags: what open_clip tells of each tag of the architecture.
-        settings: how the configuration calls the architecture and the weights.
+        quick_gelu: whether the architecture computes with it.
+        tags: open_clip's settings of each tag of the architecture, by tag.
+        settings: the configuration's keys for the architecture and for the weights, for messages.
 
     Raises:
-        ConfigError: neither a tag nor a file, a pickle, or trained in another way than the architecture computes.
+        ConfigError: `pretrained` is empty, neither a tag nor a file, or a pickle; a file without a tag where tags
+            differ; a tag trained with QuickGELU for an architecture without it.
     """
     architecture, setting = settings
     known = ", ".join(tags)
@@ -89,7 +91,7 @@ def check_name(name: str, known: Sequence[str], setting: str) -> None:
 
 
 def is_pickle(file: str) -> bool:
-    """Whether a file of weights is, by its first bytes or its name."""
+    """Whether a file of weights is a pickle, by its first bytes or its name."""
     with open(file, "rb") as stream:
         start = stream.read(9)
     # A safetensors file begins with the length of its JSON, which may look like a pickle's first bytes.
@@ -97,7 +99,7 @@ def is_pickle(file: str) -> bool:
 
 
 def convert(file: str) -> str:
-    """How to make a safetensors file of a pickle."""
+    """The end of a message: how to make a safetensors file of a pickle."""
     return (
         f"convert it where you trust it, with safetensors.torch.save_file(torch.load({Path(file).name!r}, "
         "weights_only=True), 'open_clip_model.safetensors')"
@@ -105,4 +107,5 @@ def convert(file: str) -> str:
 
 
 def _way(cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two tags must share for a file to be loaded as either."""
     return tuple(str(cfg.get(key)) for key in (*_PREPROCESS, "quick_gelu"))

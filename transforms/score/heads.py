@@ -1,15 +1,15 @@
 """Small heads on image embeddings: unsafe, aesthetic, watermark; and prompts in place of a trained head.
 
-unit vectors of images (+ a head's safetensors, or vectors of prompts) → a number each.
+unit vectors of images, and a head's safetensors or the vectors of prompts → a number for each image.
 
 - LAION's NSFW head (CLIP-based-NSFW-Detector): (x - mean) / sqrt(variance), 768-64-512-256-1, ReLU between, sigmoid at
   the end: the probability that an image is unsafe. LAION-5B tags above 0.5.
 - LAION's aesthetic head: version 1 is one linear layer, version 2 five without anything between them: a mark from
   about 1 to 10 (LAION-Aesthetics: 4.5, 5, 6).
-- A watermark head is the reader's own, of the NSFW head's form.
+- A watermark head is the user's own, of the NSFW head's form.
 
-Any chain of linear layers that fits is taken; which form it has is read from its tensors' names and shapes. numpy is
-enough. Weights are safetensors: a pickle can run anything, and is refused unread.
+Any chain of linear layers down to one number is taken: its layers are found by the names and shapes of its tensors.
+numpy computes it. Weights are safetensors: a pickle can run any code as it is read, and is refused.
 """
 
 from __future__ import annotations
@@ -42,16 +42,20 @@ class Head(NamedTuple):
     """A chain of linear layers."""
 
     kind: str  # one of KINDS
-    mean: Array | None  # what the input is normalised by, where it is
-    deviation: Array | None
-    layers: list[tuple[Array, Array]]  # (outputs x inputs, outputs)
+    mean: Array | None  # (D,): taken off the input, which is then divided by `deviation`; None: the input as it is
+    deviation: Array | None  # (D,), or None together with `mean`
+    layers: list[tuple[Array, Array]]  # weight (outputs, inputs) and bias (outputs,) of each
 
     @property
     def width(self) -> int:
+        """D, the length of the vectors that it takes."""
         return int(self.layers[0][0].shape[1])
 
     def __call__(self, vectors: npt.ArrayLike) -> Array:
-        """A number for each row, rounded so that the last bits of a sum are not kept."""
+        """(N, D) unit vectors → (N,): probabilities from 0 to 1, or of an aesthetic head marks from about 1 to 10.
+
+        Rounded to DECIMALS places, because the last bits of a sum depend on the order of its terms.
+        """
         x = np.atleast_2d(np.asarray(vectors, np.float64))
         if self.mean is not None and self.deviation is not None:
             x = (x - self.mean) / self.deviation
@@ -71,7 +75,7 @@ def load(kind: str, path: str, width: int) -> Head:
     Args:
         kind: one of KINDS.
         path: a local file.
-        width: of the model's vectors.
+        width: D, how many numbers the model's vectors have.
 
     Raises:
         ConfigError: no such file, a pickle, not a chain of linear layers, or one for another width.
@@ -144,25 +148,27 @@ def _chain(kind: str, values: Mapping[str, Array], where: str) -> Head:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """layers.10 after layers.2."""
+    """A key that sorts layers.10 after layers.2."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 class Prompted(NamedTuple):
-    """What zero-shot prompts say of one image: the nearest name, and the probability of each."""
+    """What zero-shot prompts say of one image."""
 
-    name: str
-    shares: dict[str, float]
-    cosines: dict[str, float]
+    name: str  # with the highest cosine
+    shares: dict[str, float]  # name → probability; they sum to 1
+    cosines: dict[str, float]  # name → cosine of the image with the mean of the name's prompts
 
 
 def ask(vectors: npt.ArrayLike, prompts: Mapping[str, npt.ArrayLike]) -> list[Prompted]:
-    """Zero-shot classification of each row: softmax over the names, each with the mean of its prompts' vectors.
+    """Zero-shot classification: of each image, how probable each name is beside the others.
 
-    As in CLIP (arXiv 2103.00020, 3.1.4): a name's prompts are averaged as vectors and made a unit vector again.
+    As in CLIP (arXiv 2103.00020, 3.1.4): a name stands for the mean of its prompts' vectors, made a unit vector again,
+    and the probabilities are a softmax over the image's cosines with the names.
 
     Args:
-        prompts: name → unit vectors of its prompts, one a row. Two names or more, for a softmax to say something.
+        vectors: (N, D) unit vectors of images.
+        prompts: name → (prompts, D) unit vectors. Two names or more: a softmax over one is always 1.
     """
     images = np.atleast_2d(np.asarray(vectors, np.float64))
     names = sorted(prompts)
@@ -180,7 +186,7 @@ def ask(vectors: npt.ArrayLike, prompts: Mapping[str, npt.ArrayLike]) -> list[Pr
 
 
 def over(shares: Mapping[str, float], most: Mapping[str, float]) -> str:
-    """The first name, in order, whose share is above its limit; "" for none."""
+    """The first name in alphabetical order whose share is above its limit in `most`; "" for none."""
     return next((name for name in sorted(most) if shares.get(name, 0.0) > most[name]), "")
 
 

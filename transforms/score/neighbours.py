@@ -1,6 +1,7 @@
 """Pictures that are nearly the same by their embeddings: inside a group, and against an evaluation set.
 
-unit vectors → for each the first that it repeats; or the nearest vector of an evaluation set.
+unit vectors → for each the first one that it repeats (`repeats`), or the nearest vector of an evaluation set
+(`nearest`).
 
 Exact: every vector is compared with every other of its group, by matrix products of a fixed number of rows. Perceptual
 hashes (`fetch`) find copies of the same pixels; embeddings also find crops, frames and other sizes of colour. What
@@ -28,10 +29,14 @@ Array = npt.NDArray[np.floating]
 
 
 def repeats(vectors: npt.ArrayLike, least: float) -> list[tuple[int, float]]:
-    """For each row the first kept row that it repeats and their cosine, (-1, 0.0) for a row that is kept itself.
+    """For each row the first kept row that it repeats, as its number, and their cosine; (-1, 0.0) for a kept row.
 
-    Rows are taken in order, so put first what should stay. A row is a repeat where a row that was kept is as near as
-    `least`: chains do not pull in what is far from everything that stays.
+    Rows are taken in order, so put first what should stay. They are compared with kept rows alone: a row goes only
+    where something near it stays, and not because a chain of small steps leads to it.
+
+    Args:
+        vectors: (N, D) unit vectors.
+        least: the cosine from which a row repeats another.
     """
     x = np.asarray(vectors, np.float64)
     found: list[tuple[int, float]] = []
@@ -57,7 +62,15 @@ def repeats(vectors: npt.ArrayLike, least: float) -> list[tuple[int, float]]:
 
 
 def nearest(vectors: npt.ArrayLike, against: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """For each row the nearest row of `against` (the first of equals) and their cosine."""
+    """For each row the number of the nearest row of `against` (the first of equals), and their cosine.
+
+    Args:
+        vectors: (N, D) unit vectors.
+        against: (M, D) unit vectors; where M is 0, numbers are -1 and cosines -inf.
+
+    Returns:
+        Two arrays of shape (N,).
+    """
     x, other = np.asarray(vectors, np.float64), np.asarray(against)
     at, best = np.full(len(x), -1, np.int64), np.full(len(x), -np.inf)
     for start in range(0, len(other), BLOCK):
@@ -77,8 +90,8 @@ def _products(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.N
 class Evaluation:
     """Vectors of an evaluation set, and where each comes from."""
 
-    vectors: Array
-    names: tuple[tuple[str, int], ...]  # (file, rows) in order
+    vectors: Array  # (M, D), float32
+    names: tuple[tuple[str, int], ...]  # (file, how many rows are its), in the order of `vectors`
 
     def find(self, vectors: npt.ArrayLike) -> list[tuple[str, float]]:
         """(file:row, cosine) of the nearest for each row."""
@@ -97,7 +110,11 @@ class Evaluation:
 
 @lru_cache(maxsize=2)
 def load(paths: tuple[str, ...], width: int) -> Evaluation:
-    """Unit vectors of .npy files, fp16 or fp32, one a row.
+    """The evaluation set that stands in .npy files of shape (rows, D), fp16 or fp32.
+
+    Args:
+        paths: of the files, local or remote.
+        width: D, how many numbers the model's vectors have.
 
     Raises:
         ConfigError: no such file, no such array, vectors of another width, or not of length one.
