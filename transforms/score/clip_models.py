@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,23 +31,27 @@ BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for o
 
 _SAFE = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # what open_clip takes before others
 
+_NEEDED = "scoring needs PyTorch and open_clip: pip install 'weft-corpus[clip]'"
 _Pixels = Callable[[Image.Image], npt.NDArray[Any]]
 
 
 @dataclasses.dataclass
 class Clip:
-    """A loaded model with what belongs to it (no tuple: RunInference holds models by weak reference)."""
+    """A loaded model with what belongs to it (no NamedTuple, because RunInference holds models by weak reference)."""
 
     model: Any
     preprocess: Any  # open_clip's own: PIL image → normalised float tensor
     tokenizer: Any
     device: str
     precision: str = "fp32"
-    others: tuple[Clip, ...] = ()  # of `score.also`
+    others: tuple[Clip, ...] = ()  # the models of `score.also`
 
     @functools.cached_property
     def pixels(self) -> _Pixels:
-        """PIL image → what `normalised` takes: (H, W, 3) bytes; where that is no part of preprocess, its own floats."""
+        """A function: PIL image → what `normalised` takes.
+
+        (H, W, 3) uint8, resized and cropped, where `preprocess` is of open_clip's usual steps; else all that it gives.
+        """
         steps = self._steps()
         if steps is None:
             return lambda image: np.asarray(self.preprocess(image))
@@ -58,9 +64,10 @@ class Clip:
         return made
 
     def normalised(self, pixels: Any) -> Any:
-        """A tensor (N, ...) of `pixels` → (N, 3, H, W) on the device, in what the model computes in.
+        """A batch of what `pixels` gives → (N, 3, H, W) on the device, normalised, in the model's own precision.
 
-        What crosses to a GPU are bytes, a quarter of the floats; the arithmetic is preprocess' own, in its order.
+        Bytes cross to a GPU in a quarter of the time that floats take; the arithmetic is that of `preprocess`, in its
+        order.
         """
         import torch
 
@@ -90,7 +97,7 @@ class Clip:
 
 
 def wanted(choice: ClipChoice) -> Iterator[tuple[str, str, str]]:
-    """(setting, model, pretrained) of each model that is named, the one that decides first."""
+    """(configuration key, open_clip's name, tag or file) of `score.model`, which decides, then of each `score.also`."""
     yield "score.model", clip_name(choice.model), choice.pretrained
     for entry in choice.also:
         name, _, tag = entry.partition("@")
@@ -98,12 +105,14 @@ def wanted(choice: ClipChoice) -> Iterator[tuple[str, str, str]]:
 
 
 def validate(choice: ClipChoice) -> None:
-    """Raise ConfigError, in one line, for a model that cannot be loaded; loads nothing."""
-    try:
-        import open_clip  # noqa: F401
-    except (ImportError, RuntimeError) as error:  # torch and torchvision of different builds raise the latter
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"scoring needs PyTorch and open_clip: pip install 'weft-corpus[clip]' ({reason})") from None
+    """Raise ConfigError, in one line, for a model that cannot be loaded.
+
+    Loads nothing, and imports open_clip, which takes five seconds, only to look a name up: where workers load the
+    model, the process that starts them need not.
+    """
+    for module in ("torch", "open_clip"):
+        if module not in sys.modules and importlib.util.find_spec(module) is None:
+            raise ConfigError(f"{_NEEDED} (no module named {module!r})")
     for setting, name, pretrained in wanted(choice):
         if name.startswith(LOCAL):
             _check_folder(setting, Path(name.removeprefix(LOCAL)))
@@ -111,27 +120,40 @@ def validate(choice: ClipChoice) -> None:
             _architecture(setting, name, pretrained)
 
 
+def _imported() -> Any:
+    """open_clip.
+
+    Raises:
+        ConfigError: it cannot be imported, as where torch and torchvision are of different builds.
+    """
+    try:
+        import open_clip
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"{_NEEDED} ({reason})") from None
+    return open_clip
+
+
 def vector_width(choice: ClipChoice) -> int | None:
     """How many numbers a vector of `choice.model` has, None where only the hub knows."""
-    import open_clip
-
     _, name, _ = next(wanted(choice))
     if name.startswith(LOCAL):
         known = json.loads((Path(name.removeprefix(LOCAL)) / "open_clip_config.json").read_text("utf-8"))
         known = known.get("model_cfg", known)
     else:
-        known = open_clip.get_model_config(name) or {}
+        known = _imported().get_model_config(name) or {}
     width = known.get("embed_dim")
     return width if isinstance(width, int) else None
 
 
 def load(choice: ClipChoice) -> Clip:
-    """The models that are named in evaluation mode, each loaded once in a process however often it is asked for.
+    """The models that `choice` names, ready to compute; each is loaded once in a process.
 
     Raises:
         ConfigError: as `validate`, and for weights that do not load.
     """
     validate(choice)
+    _imported()
     import torch
 
     device = choice.device if choice.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
@@ -207,8 +229,7 @@ def _check_folder(setting: str, folder: Path) -> None:
 
 
 def _architecture(setting: str, name: str, pretrained: str) -> Weights:
-    import open_clip
-
+    open_clip = _imported()
     check_name(name, open_clip.list_models(), setting)
     tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
     quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
