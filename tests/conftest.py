@@ -36,6 +36,7 @@ if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than n
 SLOW_FIXTURES = {"small_web", "served_web", "run_on_web", "finished", "crawl", "kit"}
 SLOW_MODULES = (
     "subprocess torch open_clip apache_beam weft.pipeline.stages weft.model_smoketest weft.pipeline.demo.web "
+    "weft.transforms.extract.html.training.fit "
     "dedup_stage pack_world recording_web hostile_web crawl_server"
 ).split()
 

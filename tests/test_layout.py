@@ -89,6 +89,19 @@ def test_the_core_installs_without_torch():
     assert {"clip", "train", "gcp", "dev"} <= set(project["optional-dependencies"])
 
 
+def test_every_source_has_its_namesake_among_the_tests():
+    missing = []
+    for package in ("weft", *PACKAGES):
+        for path in (ROOT / package).rglob("*.py"):
+            place = path.relative_to(ROOT / package if package == "weft" else ROOT)
+            if (
+                path.name not in ("__init__.py", "__main__.py")
+                and not (ROOT / "tests" / place.parent / f"test_{path.name}").exists()
+            ):
+                missing.append(str(place))
+    assert missing == []
+
+
 def test_every_file_is_of_a_readable_length():
     long = {
         str(path.relative_to(ROOT)): count

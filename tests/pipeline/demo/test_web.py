@@ -19,8 +19,6 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from PIL import Image
 
 from weft.pipeline.demo import captures, server, web
-from weft.pipeline.demo.prose import Dice, sentences
-from weft.pipeline.demo.vocabulary import TOPICS
 
 PAGES = 90
 
@@ -104,12 +102,6 @@ def test_every_kind_of_page_and_picture_is_there(pages):
     assert {line["dedup"].get("how") for line in pages} >= set(captures.COPIES)
     kinds = Counter(image["kind"] for line in pages for image in line["images"])
     assert set(kinds) == {"jpeg", *web.media.FINE, *web.media.SPOILED}
-
-
-def test_too_few_pages_are_refused():
-    with pytest.raises(ValueError, match="at least"):
-        captures.counts(3)
-    assert sum(captures.counts(31).values()) + captures.CUT_OFF == 31
 
 
 def test_archives_hold_what_the_truth_says(truth, records):
@@ -262,9 +254,3 @@ def test_server_answers_as_told_and_counts(home, pages):
         parts = urlsplit(ordinary)
         name = server.file_of(parts.netloc, parts.path + (f"?{parts.query}" if parts.query else ""))
         assert server.requests[name] == 9
-
-
-def test_prose_does_not_repeat_itself():
-    texts = [sentence for topic in TOPICS for sentence in sentences(Dice(f"prose {topic}"), topic, 30)]
-    assert len(set(texts)) == len(texts)
-    assert not [text for text in texts if "{" in text or "  " in text or not text.endswith((".", "\u201d"))]

@@ -43,3 +43,11 @@ def test_a_chart_is_well_formed_and_draws_what_it_is_given() -> None:
     drawn = charts.columns(["1", "2"], {"a<b": [3, 0], "c": [1, 5]}, "Title & more")
     ElementTree.fromstring(f"<div>{drawn}</div>".replace("&nbsp;", " "))
     assert "Title &amp; more" in drawn and "a&lt;b" in drawn and "a<b" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [(0, 0, "–"), (0, 9, "0"), (1, 9999, "&lt;0.1"), (9999, 10000, "&gt;99.9"), (9, 9, "100"), (1, 3, "33")],
+)
+def test_a_share_is_nothing_or_everything_only_when_it_is(part: int, whole: int, told: str):
+    assert charts.percent(part, whole).split("&nbsp;")[0] == told

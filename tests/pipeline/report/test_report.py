@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
 import tarfile
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from html_seen import Seen
 from PIL import Image
 
 import weft.schemas.config as configuration
-from weft.pipeline.report import charts, exhibits, figures, report, samples
+from weft.pipeline.report import charts, figures, report, samples
 from weft.pipeline.run import manifest
 from weft.pipeline.stages import extract
 from weft.schemas import shards
@@ -27,35 +26,6 @@ CONFIG = configuration.load(overrides=["extract.min_words=25", "report.samples=4
 PICTURE = "http://a.test/red.jpg"
 EVIL = "<script>alert(1)</script><img src=http://evil.test/x.png onerror=alert(2)>\u202eevil"
 SENTENCE = "The lighthouse keeper walked along the quiet shore and wrote down what the weather did on that day. "
-VOID = {"meta", "img", "br", "line", "polyline", "link"}
-
-
-class Seen(HTMLParser):
-    """Tags with their attributes; fails on tags that do not close."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words = ""
-        self.feed(page)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.words += data + " "
 
 
 def response(url: str, body: bytes, mime: str = "text/html; charset=utf-8", more: str = "") -> bytes:
@@ -301,54 +271,3 @@ def test_pairs_are_shown_from_both_ends(full: Path):
     assert [row["similarity"] for row in groups["highest"]] == [pytest.approx(0.3)]
     assert [row["similarity"] for row in groups["lowest"]] == [pytest.approx(0.2)]
     assert groups["lowest"][0]["reason"] == "too_small" and groups["highest"][0]["reason"] == ""
-
-
-@pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "//a.test/", "", " http:"]
-)
-def test_only_web_addresses_become_links(url: str):
-    assert exhibits.link(url) == charts.text(url)
-
-
-def test_a_long_text_keeps_its_ends():
-    shown = exhibits.ends("begin " + "word " * 1000 + "end")
-    assert shown.startswith("begin word") and shown.endswith("word end") and "characters]" in shown and len(shown) < 800
-    assert exhibits.ends("short") == "short"
-
-
-def test_a_link_cannot_leave_its_attribute():
-    seen = Seen(exhibits.link('http://a.test/"onclick="alert(1)'))
-    assert [sorted(attributes) for _, attributes in seen.tags] == [["href", "rel"]]
-
-
-def test_samples_do_not_depend_on_order():
-    keys = [f"k{i}" for i in range(50)]
-    assert samples.choose(keys, 5, "s") == samples.choose(reversed(keys), 5, "s")
-    assert samples.choose(keys, 5, "s") != samples.choose(keys, 5, "other")
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "1", "I;16", "CMYK"])
-def test_thumbnails_of_every_mode_are_small_jpegs(mode: str):
-    buffer = io.BytesIO()
-    Image.new(mode, (800, 400)).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
-    data = samples.thumbnail(buffer.getvalue())
-    with Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))) as made:
-        assert made.size == (samples.THUMBNAIL, samples.THUMBNAIL // 2) and made.format == "JPEG"
-
-
-def test_what_is_no_image_has_no_thumbnail():
-    assert samples.thumbnail(b"<svg onload='alert(1)'/>") == "" == samples.thumbnail(jpeg()[:300])
-
-
-def test_histograms_put_a_value_on_an_edge_into_the_column_that_begins_there():
-    made = figures.histogram({"a": [0, 9, 10, 10, 999]}, (0, 5, 10, 20))
-    assert made["from"] == [0, 5, 10, 20] and made["counts"]["a"] == [1, 1, 2, 1]
-    assert figures.histogram({"a": [0.15]}, (0.1, 0.15, 0.2))["from"] == [0.15]
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "told"),
-    [(0, 0, "–"), (0, 9, "0"), (1, 9999, "&lt;0.1"), (9999, 10000, "&gt;99.9"), (9, 9, "100"), (1, 3, "33")],
-)
-def test_a_share_is_nothing_or_everything_only_when_it_is(part: int, whole: int, told: str):
-    assert charts.percent(part, whole).split("&nbsp;")[0] == told

@@ -1,5 +1,14 @@
-import json
+"""Progress: what finished units add up to, and what is shown of it where nobody has a terminal."""
 
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from weft.pipeline.run import progress as module
 from weft.pipeline.run.progress import Progress
 
 
@@ -24,3 +33,29 @@ def test_shards_are_counted_in_tokens_and_hours_are_not_seconds(tmp_path):
     (tmp_path / "pack/units/a.json").write_text(json.dumps({"name": "a", "tokens": 5_000, "images": 0, "samples": 1}))
     assert progress.look() == 1
     assert progress.told(1, 100.0) == "1 of 100 units, 5,000 tokens (50/s), 2.8 h left"
+
+
+def shown(output: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool) -> str:
+    """What is printed while two units of five are done."""
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "__stderr__", said)
+    monkeypatch.setattr(module, "POLL_LOCAL_S", 0.01)
+    monkeypatch.setattr(module, "LINE_EVERY_S", 0.0)
+    (output / "extract/units").mkdir(parents=True)
+    for name in ("a", "b"):
+        (output / f"extract/units/{name}.json").write_text("{}")
+    this = Progress(str(output), "extract", quiet)
+    with this.shown():
+        this.expect(5)
+        until = time.monotonic() + (0.2 if quiet else 30)
+        while not said.getvalue() and time.monotonic() < until:
+            time.sleep(0.01)
+    return said.getvalue()
+
+
+def test_a_line_says_how_many_of_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert shown(tmp_path, monkeypatch, quiet=False) == "extract: 2 of 5 units\n"  # once: nothing new came
+
+
+def test_quiet_is_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert shown(tmp_path, monkeypatch, quiet=True) == ""

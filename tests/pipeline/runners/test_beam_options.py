@@ -1,18 +1,11 @@
 """Beam flags: what "direct" means, and that a mistyped flag is not silently dropped."""
 
-import os
-import signal
-
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from weft.pipeline.run import run
-from weft.pipeline.run.context import Context
-from weft.pipeline.runners import beam_options, local_workers
-from weft.schemas.config import Config
-from weft.schemas.parameters import ConfigError
+from weft.pipeline.runners import beam_options
 
 
 @pytest.mark.parametrize("flags", [(), ("--runner=DirectRunner",), ("--runner", "direct"), ("--runner=FnApiRunner",)])
@@ -35,48 +28,6 @@ def test_other_runners_keep_their_flags():
 def test_a_value_that_beam_does_not_take_is_one_line(flag):
     with pytest.raises(beam_options.FlagError, match=rf"Beam: .*{flag.split('=')[0]}"):
         beam_options.check([flag])
-
-
-def test_spark_gets_what_weft_needs_where_the_user_is_silent():
-    def level(*flags: str) -> list[str]:
-        made = beam_options.options(flags, 1).get_all_options(retain_unknown_options=True)
-        return [str(made["storage_level"]), str(made["environment_cache_millis"])]
-
-    assert level("--runner=SparkRunner") == ["MEMORY_AND_DISK", "600000"]
-    assert level("--runner=PortableRunner", "--storage_level=DISK_ONLY") == ["DISK_ONLY", "600000"]
-    assert level("--runner=SparkRunner", "--environment_cache_millis=0") == ["MEMORY_AND_DISK", "0"]
-    assert "storage_level" not in beam_options.options((), 1).get_all_options(retain_unknown_options=True)
-
-
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
-)  # Beam's own threads, losing a worker
-def test_a_killed_worker_process_ends_the_wait_for_it():
-    flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
-    with pytest.raises(RuntimeError, match=local_workers.LOST), beam_options.pipeline(flags, 4) as p:
-        _ = p | beam.Create([1]) | beam.Reshuffle() | beam.Map(lambda _: os.kill(os.getpid(), signal.SIGKILL))
-
-
-def test_a_stage_goes_on_when_its_worker_was_killed():
-    told: list[str] = []
-    ends = iter([RuntimeError(local_workers.LOST), RuntimeError(f"x {local_workers.LOST}"), {"page": 3}])
-
-    def stage(context: Context) -> dict[str, int]:
-        end = next(ends)
-        if isinstance(end, RuntimeError):
-            raise end
-        return end
-
-    assert run._persist(stage, Context("o", (), Config(), "f", say=told.append)) == {"page": 3}
-    assert told == ["a worker process was killed: going on with what is left"] * 2
-
-
-def test_a_stage_whose_workers_die_again_and_again_says_what_to_do():
-    def stage(context: Context) -> dict[str, int]:
-        raise RuntimeError(local_workers.LOST)
-
-    with pytest.raises(ConfigError, match="direct_num_workers"):
-        run._persist(stage, Context("o", (), Config(), "f"))
 
 
 def test_an_unknown_flag_names_the_nearest():

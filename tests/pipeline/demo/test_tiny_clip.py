@@ -1,0 +1,58 @@
+"""The training script of the shipped CLIP: its near misses, its pictures, and settings that are those of the model."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from weft.pipeline.demo import pictures, tiny_clip
+from weft.transforms.score.clip_weights import TINY_CLIP
+
+SCENES = [pictures.sample_scene(f"clip-test-{n}") for n in range(150)]
+
+
+def test_the_shipped_settings_are_the_training_scripts_own() -> None:
+    config = json.loads((TINY_CLIP / "open_clip_config.json").read_text())
+    assert config["preprocess_cfg"] == tiny_clip.PREPROCESS
+    told = json.loads(json.dumps(tiny_clip.MODEL))
+    told["text_cfg"]["vocab_size"] = config["model_cfg"]["text_cfg"]["vocab_size"]
+    assert config["model_cfg"] == told
+
+
+def test_a_near_miss_differs_in_one_thing_that_is_told() -> None:
+    kinds = set()
+    for number, scene in enumerate(SCENES):
+        other = tiny_clip.near_miss(scene, f"miss-{number}")
+        changed = {
+            f"{field}.{part}"
+            for field in ("first", "second")
+            for part in ("shape", "colour", "count")
+            if scene.second is not None or field == "first"
+            if getattr(getattr(scene, field), part) != getattr(getattr(other, field), part)
+        } | {field for field in ("relation", "ground") if getattr(scene, field) != getattr(other, field)}
+        assert len(changed) == 1 and pictures.caption(scene, 0) != pictures.caption(other, 0)
+        assert tiny_clip.changed(scene, other) == next(iter(changed)).split(".")[-1]
+        kinds |= changed
+    assert {"first.colour", "first.shape", "first.count", "ground", "relation", "second.colour"} <= kinds
+
+
+def test_scenes_that_tell_the_same_have_no_difference():
+    with pytest.raises(ValueError, match="tell the same"):
+        tiny_clip.changed(SCENES[0], SCENES[0])
+
+
+def test_pictures_are_square_whatever_was_drawn():
+    made = [tiny_clip.pixels(f"seed {n}", SCENES[n]) for n in range(8)]
+    assert {one.shape for one in made} == {(tiny_clip.SIDE, tiny_clip.SIDE, 3)}
+    assert np.array_equal(made[0], tiny_clip.pixels("seed 0", SCENES[0])) and not np.array_equal(made[0], made[1])
+
+
+def test_a_vocabulary_is_in_open_clips_format_and_the_same_each_time(tmp_path):
+    texts = [pictures.caption(scene, variant) for scene in SCENES[:40] for variant in range(3)]
+    size = tiny_clip.write_vocabulary(tmp_path, texts)
+    written = (tmp_path / tiny_clip.BPE).read_bytes()
+    lines = gzip.decompress(written).decode().splitlines()
+    assert lines[0] == "#version: 0.2" and size == 512 + len(lines) - 1 + 2
+    assert all(len(line.split()) == 2 for line in lines[1:])
+    assert tiny_clip.write_vocabulary(tmp_path, texts) == size and (tmp_path / tiny_clip.BPE).read_bytes() == written

@@ -1,0 +1,53 @@
+"""What a process sets as it starts: one thread, silence, and what the user said before all that."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from weft.pipeline.runners import process
+
+
+@pytest.fixture(autouse=True)
+def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
+    """The root logger as a fresh process has it; all is put back at the end."""
+    root = logging.getLogger()
+    level = root.level
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    for name in ("OPENBLAS_NUM_THREADS", process.LOG):
+        monkeypatch.setenv(name, "x")  # so that it is put back even where the test sets it
+        monkeypatch.delenv(name)
+    yield root
+    root.setLevel(level)
+
+
+def test_the_command_has_one_thread_and_libraries_say_nothing(untouched: logging.Logger):
+    before = threading.excepthook
+    process.prepare()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert untouched.level == logging.CRITICAL and threading.excepthook is not before
+
+
+def test_what_the_user_says_stays(untouched: logging.Logger, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    monkeypatch.setenv(process.LOG, "info")
+    monkeypatch.setattr(untouched, "handlers", [])  # pytest's own, of this test
+    before = threading.excepthook
+    process.prepare()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "4"
+    assert untouched.level == logging.INFO and threading.excepthook is before
+
+
+@pytest.mark.parametrize("level", ["", "debug"])
+def test_what_a_worker_prints_is_for_those_who_ask(level: str, monkeypatch: pytest.MonkeyPatch):
+    before = sys.stderr
+    monkeypatch.setenv(process.LOG, level)
+    process.prepare_worker()
+    assert (sys.stderr is before) == bool(level)
+    if not level:
+        sys.stderr.close()

@@ -1,0 +1,114 @@
+"""One document or pair once all is known of its pictures: its fates, its shard, what is said of each image."""
+
+import json
+
+import pytest
+
+from weft.schemas.parameters import Recipe, Sequencing
+from weft.schemas.records import Fate, ImageMeta, Pair
+from weft.transforms.pack import tokenizer
+from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Packer, Page, PairRow, Stored, archived
+from weft.transforms.pack.samples import SampleMaker, ShardLayout
+from weft.transforms.score.image_scores import Answers
+
+STORED = Stored("sha", "ok", 300, 200, False, "blob", 5, 9, "5555aaaa5555aaaa")
+PAGE = Page(
+    "d", "http://a.test/", "/in/a.warc.gz", 7, "urn:d", "en", "t", ["a red fox", None, "on a hill", None],
+    [None, "http://a.test/1.jpg", None, "http://a.test/2.jpg"], [None, ImageMeta("alt", "cap", "", None, None), None, None],
+)  # fmt: skip
+PAIR = Pair("p", "d", "http://a.test/", "http://a.test/1.jpg", "a red fox", "alt", "en", 0.9)
+RULES = {"one_image_drop": 0.0}
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    path.write_bytes(tokenizer.train(["a red fox on a hill", "the fox is red"] * 9, 320))
+    return SampleMaker(str(path), Sequencing(context_length=64, image_tokens=4), ShardLayout(3, 0.0))
+
+
+def document(maker, images, scores=(), page=PAGE, **rules):
+    packer = Packer(Judge(Recipe(**{**RULES, **rules}), 512, "s"), maker)
+    (made,) = packer.document(("d", {"page": [page], "images": images, "scores": scores}))
+    return made
+
+
+def pair(maker, stored, similarity=0.3, same=(), **rules):
+    packer = Packer(Judge(Recipe(**rules), 512, "s"), maker)
+    row = PairRow(PAIR, Archived("urn:d", "a.warc.gz", 7), stored)
+    (made,) = packer.pair(("p", {"row": [row], "scores": [similarity], "same": same}))
+    return made
+
+
+def test_a_document_is_in_its_shard_and_each_image_has_a_fate(maker):
+    samples, fates = document(maker, [ImageUse(1, 1, STORED), ImageUse(3, 1, STORED._replace(height=20))])
+    ((shard, sample),) = samples
+    assert shard.startswith("interleaved/train/") and [image.position for image in sample.images] == [1]
+    assert fates == [
+        Fate("pack", "document", "d", "kept", "", shard),
+        Fate("pack", "image", "d:1", "kept", "", "http://a.test/1.jpg"),
+        Fate("pack", "image", "d:3", "dropped", "too_small", "http://a.test/2.jpg"),
+    ]
+    told = json.loads(sample.meta)
+    assert told["warc_file"] == "a.warc.gz" and told["images"][0]["alt"] == "alt"
+
+
+def test_similarities_stand_beside_the_image_and_one_text_is_its_own(maker):
+    scores = [Compared(1, 0, 0.2), Compared(1, 2, 0.31234567)]
+    samples, _ = document(maker, [ImageUse(1, 1, STORED)], scores)
+    (image,) = json.loads(samples[0][1].meta)["images"]
+    assert image["similarities"] == {"0": 0.2, "2": 0.31235}
+    assert (image["matched_text"], image["matched_similarity"]) == (2, 0.31235)
+
+
+def test_a_document_whose_images_are_gone_becomes_text_and_its_images_say_so(maker):
+    samples, fates = document(maker, [ImageUse(1, 99, STORED)])  # in too many documents; the other was never met
+    assert samples[0][0].startswith("text/train/") and samples[0][1].images == []
+    assert [(fate.key, fate.reason) for fate in fates] == [("d", ""), ("d:1", "repeated"), ("d:3", "image_missing")]
+
+
+def test_images_of_a_document_that_is_dropped_go_with_it(maker):
+    samples, fates = document(maker, [ImageUse(1, 1, STORED)], min_document_images=2)
+    assert samples == [] and [fate.reason for fate in fates] == ["few_images", "document_dropped", "image_missing"]
+    assert fates[0].detail == "http://a.test/"
+
+
+def test_images_past_the_last_sequence_are_cut(maker):
+    page = PAGE._replace(texts=["the fox is red " * 60, None, None, None])
+    Packer(Judge(Recipe(), 512, "s"), maker)
+    short = SampleMaker(
+        maker._path, Sequencing(context_length=64, image_tokens=4, max_document_chunks=1), ShardLayout(3, 0.0)
+    )
+    _, fates = document(short, [ImageUse(1, 1, STORED)], page=page)
+    assert [fate.reason for fate in fates] == ["", "document_cut", "image_missing"]
+
+
+def test_a_pair_is_kept_with_its_page_s_place_and_its_rounded_similarity(maker):
+    samples, fates = pair(maker, STORED, 0.123456789)
+    ((shard, sample),) = samples
+    assert fates == [Fate("pack", "pair", "d:p", "kept", "", shard)] and shard.startswith("pairs/train/")
+    told = json.loads(sample.meta)
+    assert told["similarity"] == 0.12346 and told["record_id"] == "urn:d" and told["sha256"] == "sha"
+
+
+@pytest.mark.parametrize(
+    ("stored", "similarity", "same", "rules", "reason", "detail"),
+    [
+        (None, 0.3, (), {}, "image_missing", PAIR.image_url),
+        (STORED._replace(height=199), 0.3, (), {}, "too_small", PAIR.image_url),
+        (STORED, 0.29999, (), {"pair_min_similarity": 0.3}, "low_similarity", PAIR.image_url),
+        (STORED, 0.2999999, (), {"pair_min_similarity": 0.3}, "", ""),  # a float32 of 0.3 is below 0.3
+        (STORED, 0.3, [("d:p", "e:q")], {}, "same_picture", "e:q"),
+        (STORED._replace(shared=40), 0.3, (), {}, "placeholder", "40 addresses of its host"),
+        (STORED._replace(answers=Answers(repeat_of="http://a.test/big.jpg")), 0.3, (), {"drop_near_images": True},
+         "near_image", "http://a.test/big.jpg"),
+    ],
+)  # fmt: skip
+def test_why_a_pair_is_dropped_and_what_says_so(maker, stored, similarity, same, rules, reason, detail):
+    samples, (fate,) = pair(maker, stored, similarity, same, **rules)
+    assert fate.reason == reason and (fate.detail == detail or not reason)
+    assert bool(samples) == (not reason)
+
+
+def test_an_archive_is_named_wherever_it_lies():
+    assert archived(PAGE) == archived(PAGE._replace(warc_file="s3://other/a.warc.gz")) == ("urn:d", "a.warc.gz", 7)
