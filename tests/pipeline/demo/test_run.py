@@ -1,12 +1,12 @@
 """`weft demo`: what it refuses, where it leads requests, and what it prints at the end."""
 
 import argparse
+import json
 
 import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline.demo import run
-from weft.pipeline.run import manifest
 from weft.schemas.parameters import ConfigError
 
 
@@ -27,15 +27,19 @@ def test_only_the_demos_hosts_are_led_elsewhere():
     assert configuration.from_dict(values) == config
 
 
-def test_the_table_says_what_was_kept_and_the_commonest_reasons(tmp_path):
-    dropped = {"too_short": 3, "language": 9, "opt_out": 3, "gibberish": 5, "empty": 1}
-    manifest.write(str(tmp_path), "extract", {"books": {"page": {"entered": 50, "kept": 29, "dropped": dropped}}})
-    (tmp_path / "shards").mkdir()
-    lines = ['{"name": "text/train/0", "samples": 2, "tokens": 10, "images": 0}'] * 2
-    (tmp_path / "shards/manifest.jsonl").write_text("\n".join(lines))
-    told = run.summary(str(tmp_path), {"filters": {"precision": 1.0, "recall": 0.5, "lost_share": 0.25}}).splitlines()
-    assert "extract   page            50       29  language 9, gibberish 5, opt_out 3, too_short 3, …" in told
-    assert [line.split() for line in told if line.startswith("text ")] == [["text", "4", "20", "0"]]
-    assert [line.split() for line in told if line.startswith("  filters")] == [
-        ["filters", "1.000", "0.500"], ["filters", "lost", "share", "0.250"],
-    ]  # fmt: skip
+def test_the_verdict_stands_in_columns_and_the_model_in_words(tmp_path):
+    verdict = {"filters": {"precision": 1.0, "recall": 0.5, "lost_share": 0.25}}
+    gap = {"gap": 0.3, "standard_error": 0.1, "win_rate": 0.8, "samples": 20}
+    evaluated = {
+        "loss": {"pairs": 2.0, "text": None},
+        "grounding": {"pairs": gap, "interleaved": None},
+        "notes": ["little"],
+    }
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/eval.json").write_text(json.dumps(evaluated))
+    told = [line.split() for line in run.summary(str(tmp_path), verdict).splitlines()]
+    assert ["filters", "1.000", "0.500"] in told and ["filters", "lost", "share", "0.250"] in told
+    assert ["loss", "of", "pairs", "2.000"] in told and ["little"] in told
+    assert sum(line[:2] == ["grounding", "gap,"] for line in told) == 1 and not [
+        line for line in told if "text" in line
+    ]

@@ -14,9 +14,10 @@ from PIL import Image
 
 from weft.schemas.config import Score
 from weft.schemas.parameters import ConfigError
-from weft.transforms.score import clip, clip_models
-from weft.transforms.score.clip import Embedding, ImageHandler, ImageRef, TextHandler, TextRef
+from weft.transforms.score import clip_models
+from weft.transforms.score.clip import ImageHandler, TextHandler
 from weft.transforms.score.clip_weights import TINY_CLIP
+from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, TextRef, similarity
 
 TEXTS = [TextRef(str(n), f"a photo of {n} {word}") for n, word in enumerate(["dogs", "a café", "nothing"] * 6)]
 
@@ -80,7 +81,7 @@ def test_scores_of_vit_b_32_are_open_clips_own(b32: str, tmp_path: Path, precisi
     images, texts = pictures(tmp_path, 6), TEXTS[:4]
     config = Score(model=b32, precision=precision, device="cpu", batch_size=4)
     seen, read = run(config, images, texts)
-    ours = np.array([[clip.similarity(i.vector, t.vector) for t in read] for i in seen])
+    ours = np.array([[similarity(i.vector, t.vector) for t in read] for i in seen])
     assert np.abs(ours - plain(b32, images, texts)).max() <= most
 
 
@@ -128,7 +129,7 @@ def test_a_number_that_is_none_has_a_name(tmp_path: Path) -> None:
     weights["visual.conv1.weight"][0] = float("nan")
     save_file(weights, home / "open_clip_model.safetensors")
     seen, read = run(Score(model=f"local-dir:{home}", device="cpu", batch_size=4), pictures(tmp_path, 5), TEXTS[:5])
-    assert {made.problem for made in seen} == {clip.NOT_FINITE} and not any(made.vectors for made in seen)
+    assert {made.problem for made in seen} == {NOT_FINITE} and not any(made.vectors for made in seen)
     assert {made.problem for made in read} == {""}
 
 
