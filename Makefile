@@ -14,7 +14,7 @@ LOADERS := .venv-loaders
 # A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: setup demo test short check docs types imports spark-setup spark-test loaders-test faults lint format bench lock clean
+.PHONY: setup demo test short check docs types imports spark-setup spark-test loaders-test faults lint format bench meter lock clean
 
 setup: $(STAMP)
 
@@ -104,7 +104,11 @@ format: $(DEV)
 	$(BIN)/ruff format .
 
 bench: $(DEV)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/meter.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# Every planted fault is found and twenty clean runs are passed: twenty minutes, on the shards of a demo.
+meter: demo
+	$(BIN)/python benchmarks/meter.py --shards demo-output/shards
 
 # Needs uv. Hashes and no addresses: the lock says what, never from where.
 lock:

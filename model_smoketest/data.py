@@ -129,6 +129,12 @@ def damaged(path: str, why: str) -> ConfigError:
     return ConfigError(f"{path} is damaged ({why}): delete its directory and run `weft pack` again")
 
 
+def documents_of(tar: Tar, key: str) -> list[str]:
+    """The doc_id of each document that a sample is of."""
+    meta = json.loads(tar.part(key, contract.META))
+    return [one["doc_id"] for one in meta.get("documents", [meta]) if "doc_id" in one]
+
+
 def _image_position(suffix: str) -> int:
     position = suffix.partition(".")[0]
     return int(position) if position.isdigit() else 0  # of a pair it is the suffix alone
@@ -192,6 +198,10 @@ class Stream:
         self._shard_order: tuple[str, list[Tar]] = ("", [])
         self._key_order: tuple[tuple[str, str], list[str]] = (("", ""), [])
 
+    @property
+    def shards(self) -> int:
+        return len(self._tars)
+
     def take(self, tokens: float) -> list[Sample]:
         """The next samples: `tokens` of them on average over many calls, often none in a single one."""
         at, taken = self.position, []
@@ -234,8 +244,12 @@ class Stream:
 class Mixture:
     """The training data: `step()` gives one micro-batch of each corpus."""
 
-    def __init__(self, shards: str, vocabulary: Vocabulary, config: Train, log: Log) -> None:
+    def __init__(
+        self, shards: str, vocabulary: Vocabulary, config: Train, log: Log, without: frozenset[str] = frozenset()
+    ) -> None:
         """Finds what there is; a corpus without samples is told and its share goes to the others.
+
+        Samples of the documents in `without`, by doc_id, are left out.
 
         Raises:
             ConfigError: no corpus has a sample, or every one that has is switched off.
@@ -249,7 +263,10 @@ class Mixture:
         self.streams: dict[str, Stream] = {}
         weights = {c: getattr(config, f"mix_{c}") for c in contract.CORPORA}
         for corpus, weight in weights.items():
-            tars = [tar for tar in map(Tar, tars_of(shards, corpus, "train")) if tar.samples]
+            tars = [Tar(path) for path in tars_of(shards, corpus, "train")]
+            for tar in tars if without else ():
+                tar.samples = {k: parts for k, parts in tar.samples.items() if without.isdisjoint(documents_of(tar, k))}
+            tars = [tar for tar in tars if tar.samples]
             if weight > 0 and tars:
                 self.streams[corpus] = Stream(corpus, tars, vocabulary, config.max_length, config.seed)
         if not self.streams:
@@ -269,6 +286,13 @@ class Mixture:
                 if samples:
                     batches.append(collate(corpus, samples, self._vocabulary))
         return batches
+
+    def epochs(self) -> dict[str, float]:
+        """How often each corpus has been gone through."""
+        return {
+            corpus: round(stream.position.epoch + stream.position.shard / stream.shards, 2)
+            for corpus, stream in self.streams.items()
+        }
 
     def state(self) -> dict[str, dict[str, float]]:
         """Positions, ready for a checkpoint."""

@@ -1,73 +1,143 @@
-"""Evaluation on held-out shards: loss per corpus, and whether the model looks at the pictures.
+"""Evaluation of a trained model on shards: losses, what images are worth, and a verdict on the corpus.
 
-The grounding gap is the loss with wrong images minus the loss with the right ones, in nats per target token that
-stands after an image (those before it cannot know it). A model that ignores images, and one whose shards joined
-texts with the wrong images, both have a gap of 0: the end-to-end proof that image and text were kept together.
+    loss        per corpus on the val split: nats per target token, and bits per byte of the text that they stand for,
+                which does not depend on the tokenizer
+    alignment   alignment.py: whether images and texts belong together
+    census      census.py: what needs no model
+    suspects    the pairs that look most mismatched, with the page each is from: suspects.jsonl
 
-Wrong images come from the held-out images themselves: sorted by content hash and rotated, so that every image is used
-exactly as often as before and nobody keeps his own, not even where two samples share one image.
+The shards are those that the model was trained on, or any others with the same tokenizer: a neutral set, another run's.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 
-from weft.model_smoketest import data
+from weft.model_smoketest import alignment, census, chance, data, losses
+from weft.model_smoketest.alignment import Pair
+from weft.model_smoketest.chance import Check
+from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Kosmos
-from weft.model_smoketest.train import CONFIG, WEIGHTS, build, forward, whole
-from weft.model_smoketest.vision import StemCache
+from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of, whole
+from weft.model_smoketest.words import Words
+from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import digest
 from weft.schemas.shards import CORPORA, Vocabulary
 
-RESULT = "eval.json"
-ROTATIONS = 3  # wrong assignments that the gap is averaged over
-BATCH_TOKENS = 8192
+RESULT, SUSPECTS = "eval.json", "suspects.jsonl"
+AUDITED = 1_000  # pairs of both splits
+SUSPICIOUS = 100  # pairs that are listed at most
+_SOURCE = ("text", "page_url", "image_url", "warc_file", "warc_offset", "record_id")  # of KEY.json
 
 
-def evaluate(shards: str, model_dir: str, config: Train) -> dict[str, Any]:
-    """Loss per corpus and grounding on the val split; also written to `model_dir`/eval.json.
+def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, own: bool = True) -> dict[str, Any]:
+    """All figures, also written to `model_dir`/`result`.
 
-    `config` decides how much is evaluated; the model is the one that was trained.
+    Args:
+        config: decides how much is evaluated; the model is the one that was trained.
+        own: the shards must be those that the model was trained on; else their tokenizer must be its own.
 
     Raises:
         ConfigError: there is no trained model, or it does not fit these shards.
     """
-    model, vocabulary = load_model(shards, model_dir)
-    stems = StemCache(model.tower)
+    model, vocabulary = load_model(shards, model_dir, own)
+    eye = Eye(model)
+    words = Words(shards, vocabulary)
     cut = dataclasses.replace(model.config, eval_samples=config.eval_samples)
-    result: dict[str, Any] = {"loss": {}, "samples": {}, "tokens": {}, "grounding": {}, "notes": []}
+    found: dict[str, Any] = {"loss": {}, "bits_per_byte": {}, "samples": {}, "tokens": {}, "bytes": {}, "grounding": {}}
+    found["notes"] = []
+    checks: list[Check] = []
     for corpus in CORPORA:
         samples = list(data.validation(shards, corpus, vocabulary, cut))
-        losses = sample_losses(model, stems, corpus, samples, [s.images for s in samples])
-        targets = sum(len(row) for row in losses)
-        result["samples"][corpus], result["tokens"][corpus] = len(samples), targets
-        result["loss"][corpus] = round(math.fsum(map(math.fsum, losses)) / targets, 5) if targets else None
+        rows = losses.of_samples(model, eye, samples)
+        targets, nats = sum(map(len, rows)), math.fsum(map(math.fsum, rows))
+        size = sum(len(text.encode()) for sample in samples for text in census.texts(sample, vocabulary, words))
+        found["samples"][corpus], found["tokens"][corpus], found["bytes"][corpus] = len(samples), targets, size
+        found["loss"][corpus] = round(nats / targets, 5) if targets else None
+        found["bits_per_byte"][corpus] = round(nats / math.log(2) / size, 5) if size else None
         if not targets:
-            result["notes"].append(f"no held-out {corpus} sample: its figures are null")
+            found["notes"].append(f"no held-out {corpus} sample: its figures are null")
         if corpus != "text":
-            found, note = grounding(model, stems, corpus, samples, losses)
-            result["grounding"][corpus] = found
-            result["notes"] += [note] if note else []
-    whole(Path(model_dir, RESULT), (json.dumps(result, indent=1, sort_keys=True) + "\n").encode())
-    return result
+            gap, note = alignment.grounding(model, eye, samples)
+            found["grounding"][corpus] = gap
+            found["notes"] += [f"{corpus}: {note}"] if note else []
+            checks += [_used(corpus, gap)] if gap else []
+    checks += _aligned(shards, model, eye, model_dir, found)
+    checks += census.take(shards, vocabulary)
+    found["checks"] = [check.row() for check in checks]
+    found["failed"] = sorted({check.name for check in checks if check.failed})
+    whole(Path(model_dir, result), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    return found
 
 
-def load_model(shards: str, model_dir: str) -> tuple[Kosmos, Vocabulary]:
-    """The trained model, ready to evaluate.
+def _used(corpus: str, gap: dict[str, Any]) -> Check:
+    """That images are used at all: the one check that fails where nothing is found, so its p is of the contrary."""
+    shown = gap["p"] < chance.ALPHA and gap["gap"] > 0
+    told = f"{gap['gap']:+.3f} ± {gap['standard_error']:.3f} nats a token is what the right image is worth"
+    return Check(f"{corpus}.ungrounded", gap["gap"], 0.0, 1.0 if shown else 0.0, gap["samples"], told)
+
+
+def _aligned(shards: str, model: Kosmos, eye: Eye, model_dir: str, found: dict[str, Any]) -> list[Check]:
+    """The checks on pairs and documents of both splits; the suspects are written beside the model."""
+    vocabulary, checks = model.vocabulary, []
+    pairs = list(_first(shards, "pairs", vocabulary, model.config.max_length))
+    audited = alignment.audit(model, eye, [(f"pairs/{_split(tar)}/{tar.name}", sample) for tar, sample in pairs])
+    if audited:
+        checks.append(alignment.mismatched(audited))
+        found["mismatched"] = round(checks[-1].value, 4)
+    by_key = {sample.key: tar for tar, sample in pairs}
+    suspects = sorted((pair for pair in audited if pair.beaten > 0.5), key=lambda pair: (pair.gap, pair.key))
+    lines = [_suspect(pair, by_key[pair.key]) for pair in suspects[:SUSPICIOUS]]
+    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+    whole(Path(model_dir, SUSPECTS), text.encode())
+    documents = [sample for _, sample in _first(shards, "interleaved", vocabulary, 1 << 30) if sample.images]
+    told = alignment.places(model, eye, documents)
+    found["places"] = {f"{place:+d}": _place(gains) for place, gains in told.items()}
+    check = alignment.misplaced(told)
+    return [*checks, check] if check else checks
+
+
+def _place(gains: list[tuple[int, float]]) -> dict[str, Any]:
+    values = [gain for _, gain in gains]
+    error = chance.standard_error(values) if len(values) > 1 else 0.0
+    mean = math.fsum(values) / len(values) if values else 0.0
+    return {"nats": round(mean, 4), "standard_error": round(error, 4), "texts": len(values)}
+
+
+def _first(shards: str, corpus: str, vocabulary: Vocabulary, length: int) -> Iterator[tuple[data.Tar, data.Sample]]:
+    """Up to AUDITED samples of a corpus: all of val, then train."""
+    left = AUDITED
+    for split in reversed(contract.SPLITS):
+        for tar in map(data.Tar, data.tars_of(shards, corpus, split)):
+            for key in tar.order("audit")[:left]:
+                left -= 1
+                yield tar, data.cut(tar.read(corpus, key, vocabulary), 0, length, vocabulary)
+
+
+def _split(tar: data.Tar) -> str:
+    return tar.path.rsplit("/", 2)[-2]
+
+
+def _suspect(pair: Pair, tar: data.Tar) -> dict[str, Any]:
+    meta = json.loads(tar.part(pair.key, contract.META))
+    return {**pair._asdict(), **{name: meta[name] for name in _SOURCE if name in meta}}
+
+
+def load_model(
+    shards: str, model_dir: str, own: bool = True, without: frozenset[str] = frozenset()
+) -> tuple[Kosmos, Vocabulary]:
+    """The trained model, ready to evaluate on `shards`; `own` and `without` as it was trained.
 
     Raises:
-        ConfigError: none was trained here, or shards or vision tower have changed since.
+        ConfigError: none was trained here, shards or vision tower have changed since, or the tokenizer is another.
     """
     try:
         described = json.loads(Path(model_dir, CONFIG).read_text("utf-8"))
@@ -75,87 +145,10 @@ def load_model(shards: str, model_dir: str) -> tuple[Kosmos, Vocabulary]:
     except OSError:
         raise ConfigError(f"{model_dir} holds no trained model: run `weft train` first") from None
     vocabulary = data.read_vocabulary(shards)
+    if not own and described.get("tokenizer") != tokenizer_of(shards, vocabulary):
+        raise ConfigError(f"{shards} was made with another tokenizer than the model in {model_dir}")
     model, identity = build(Train(**described["train"]), vocabulary)
-    if digest(identity, data.fingerprint(shards, vocabulary)) != described["identity"]:
+    if own and identity_of(identity, shards, vocabulary, without) != described["identity"]:
         raise ConfigError(f"{model_dir} was trained on other shards or another vision tower: run `weft train` again")
     model.load_trained({name: value.to(next(model.parameters()).device) for name, value in weights.items()})
     return model.eval(), vocabulary
-
-
-@torch.inference_mode()
-def sample_losses(
-    model: Kosmos, stems: StemCache, corpus: str, samples: list[data.Sample], images: list[tuple[bytes, ...]]
-) -> list[list[float]]:
-    """Losses of each sample's target tokens, in order, when it is shown `images`."""
-    rows: list[list[float]] = [[] for _ in samples]
-    by_length = sorted(range(len(samples)), key=lambda i: len(samples[i].ids))
-    while by_length:
-        chosen = [by_length.pop()]
-        while by_length and (len(chosen) + 1) * len(samples[chosen[0]].ids) <= BATCH_TOKENS:
-            chosen.append(by_length.pop())
-        batch = data.collate(corpus, [samples[i]._replace(images=images[i]) for i in chosen], model.vocabulary)
-        counts = batch.mask[:, 1:].sum(1).tolist()
-        for i, part in zip(chosen, forward(model, stems, batch).double().cpu().split(counts), strict=True):
-            rows[i] = part.tolist()
-    return rows
-
-
-def rotations(images: list[bytes]) -> list[list[int]]:
-    """Up to ROTATIONS permutations of `images` that give nobody an image equal to his own; none where none can be."""
-    keys = [hashlib.blake2b(image, digest_size=16).digest() for image in images]
-    order = sorted(range(len(images)), key=lambda i: (keys[i], i))
-    count = len(images)
-    nearest = max(Counter(keys).values(), default=1)  # equal images stand together: step over the largest group
-    if count < 2 * nearest:
-        return []
-    shifts = sorted({nearest + (count - 2 * nearest) * k // max(1, ROTATIONS - 1) for k in range(ROTATIONS)})
-    found = []
-    for shift in shifts:
-        source = [0] * count
-        for place, i in enumerate(order):
-            source[i] = order[(place + shift) % count]
-        found.append(source)
-    return found
-
-
-def grounding(
-    model: Kosmos, stems: StemCache, corpus: str, samples: list[data.Sample], right: list[list[float]]
-) -> tuple[dict[str, Any] | None, str]:
-    """What wrong images cost, and a note where that cannot be said.
-
-    The standard error is over samples: it says how far the gap may be off because there are only so many of them.
-    """
-    after = []  # (sample, its first target after an image)
-    for i, sample in enumerate(samples):
-        first = int((sample.ids == model.vocabulary.image).argmax()) if sample.images else len(sample.ids)
-        skipped = int(sample.mask[1:first].sum())
-        if skipped < len(right[i]):
-            after.append((i, skipped))
-    images = [image for sample in samples for image in sample.images]
-    sources = rotations(images)
-    if not sources or not after:
-        return None, f"too few different held-out images in {corpus}: no grounding gap"
-    loss = sum(math.fsum(right[i][s:]) for i, s in after)
-    tokens = sum(len(right[i]) - s for i, s in after)
-    gaps = dict.fromkeys([i for i, _ in after], 0.0)  # nats that wrong images cost a sample, averaged over rotations
-    wins = 0
-    for source in sources:
-        shown = iter([images[i] for i in source])
-        wrong = sample_losses(model, stems, corpus, samples, [tuple(next(shown) for _ in s.images) for s in samples])
-        for i, skipped in after:
-            cost = math.fsum(wrong[i][skipped:]) - math.fsum(right[i][skipped:])
-            gaps[i] += cost / len(sources)
-            wins += cost > 0
-    gap = math.fsum(gaps.values()) / tokens
-    spread = math.fsum((gaps[i] - gap * (len(right[i]) - s)) ** 2 for i, s in after)
-    found = {
-        "right": round(loss / tokens, 5),
-        "wrong": round(loss / tokens + gap, 5),
-        "gap": round(gap, 5),
-        "standard_error": round(math.sqrt(spread) / tokens, 5),
-        "win_rate": round(wins / (len(sources) * len(after)), 4),
-        "samples": len(after),
-        "images": len(images),
-        "rotations": len(sources),
-    }
-    return found, ""

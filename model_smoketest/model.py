@@ -156,18 +156,21 @@ class Kosmos(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_ln = nn.LayerNorm(config.width)
 
-    def hidden(self, ids: Tensor, rows: Tensor, slots: Tensor, stems: Tensor | None) -> Tensor:
+    def see(self, stems: Tensor) -> Tensor:
+        """The tower's frozen activations (N, S, Dv) → what the decoder reads of each image, (N, K, C)."""
+        return self.resampler(self.tower.head(stems))
+
+    def hidden(self, ids: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None) -> Tensor:
         """The decoder's last hidden states.
 
         Args:
             ids: (B, T) token ids.
             rows: (N,) the sequence that each image stands in.
             slots: (N, K) the places there that its embeddings overwrite.
-            stems: (N, S, Dv) the tower's frozen activations; None where the batch has no image.
+            images: (N, K, C) what `see` gave; None where the batch has no image.
         """
         x = self.embedding(ids)  # (B, T, C)
-        if stems is not None:
-            images = self.resampler(self.tower.head(stems))  # (N, K, C)
+        if images is not None:
             places = (rows[:, None] * ids.shape[1] + slots).flatten()  # (N * K,) in the flattened batch
             x = x.flatten(0, 1).index_copy(0, places, images.flatten(0, 1)).view_as(x)
         x = self.dropout(x * math.sqrt(self.config.width))  # (B, T, C)
@@ -176,14 +179,14 @@ class Kosmos(nn.Module):
             x = block(x, rotations)
         return self.final_ln(x)
 
-    def forward(self, ids: Tensor, mask: Tensor, rows: Tensor, slots: Tensor, stems: Tensor | None) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None) -> Tensor:
         """Loss in nats of each target token, (Y,), row by row.
 
         Token t is a target where `mask[b, t]` is 1 and t > 0; it is predicted from the tokens before it. Only those
         places go through the output layer, the dearest part of a small model.
         """
         targets = mask[:, 1:].bool()  # (B, T - 1)
-        x = self.hidden(ids[:, :-1], rows, slots, stems)[targets]  # (Y, C)
+        x = self.hidden(ids[:, :-1], rows, slots, images)[targets]  # (Y, C)
         logits = F.linear(x, self.embedding.weight)  # (Y, vocabulary)
         return F.cross_entropy(logits.float(), ids[:, 1:][targets], reduction="none")  # (Y,)
 

@@ -51,9 +51,18 @@ def read_text(path: str) -> str:
     Raises:
         OSError: there is none, or it cannot be had.
     """
+    return read_bytes(path).decode("utf-8")
+
+
+def read_bytes(path: str) -> bytes:
+    """A whole file.
+
+    Raises:
+        OSError: as `read_text`.
+    """
     store, place = _place(path)
     with store.open_input_file(place) as file:
-        return bytes(file.read()).decode("utf-8")
+        return bytes(file.read())
 
 
 def read_range(path: str, offset: int, length: int) -> bytes:

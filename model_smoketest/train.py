@@ -13,6 +13,7 @@ betas (0.9, 0.98), linear warm-up, then linear decay to 0.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -26,7 +27,7 @@ import torch
 from safetensors.torch import save as safetensors
 from torch import Tensor
 
-from weft.model_smoketest import data
+from weft.model_smoketest import data, shard_files
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.vision import StemCache, load_tower
 from weft.schemas.config import Train, to_dict
@@ -41,8 +42,16 @@ ADAM_EPS = 1e-6  # Kosmos-2's train.sh
 INCIDENTAL = ("checkpoint_every", "eval_samples")
 
 
-def train(shards: str, model_dir: str, config: Train, log: Callable[[str], None] = print) -> dict[str, Any]:
+def train(
+    shards: str,
+    model_dir: str,
+    config: Train,
+    log: Callable[[str], None] = print,
+    without: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
     """Train on `shards`, or go on from the checkpoint in `model_dir` if it is of the same config and shards.
+
+    Samples of the documents in `without`, by doc_id, are left out.
 
     Returns:
         A summary: steps, tokens, last loss per corpus, parameters, seconds.
@@ -52,9 +61,9 @@ def train(shards: str, model_dir: str, config: Train, log: Callable[[str], None]
     """
     started = time.monotonic()
     vocabulary = data.read_vocabulary(shards)
-    mixture = data.Mixture(shards, vocabulary, config, log)
+    mixture = data.Mixture(shards, vocabulary, config, log, without)
     model, built = build(config, vocabulary)
-    identity = digest(built, data.fingerprint(shards, vocabulary))
+    identity = identity_of(built, shards, vocabulary, without)
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, config)
     stems = StemCache(model.tower)
@@ -97,11 +106,13 @@ def train(shards: str, model_dir: str, config: Train, log: Callable[[str], None]
         if done % config.checkpoint_every == 0 or done == config.steps:
             save(model_dir, identity, done, model, optimizer, mixture)
 
-    finish(model_dir, model, config, vocabulary, identity)
+    described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary)}
+    finish(model_dir, model, config, vocabulary, described)
     return {
         "steps": config.steps,
         "loss": records[-1]["loss"] if records else {},
         "tokens": meter.tokens,
+        "epochs": mixture.epochs(),
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": trained,
         "seconds": round(time.monotonic() - started, 2),
@@ -121,6 +132,12 @@ def build(config: Train, vocabulary: Vocabulary) -> tuple[Kosmos, dict[str, Any]
     torch.manual_seed(config.seed)
     model = Kosmos(config, vocabulary, tower)
     return model.to("cuda" if torch.cuda.is_available() else "cpu"), identity
+
+
+def identity_of(built: dict[str, Any], shards: str, vocabulary: Vocabulary, without: frozenset[str]) -> str:
+    """What a checkpoint must be of to go on: the model as it is built, and its data."""
+    left_out = [sorted(without)] if without else []
+    return digest(built, data.fingerprint(shards, vocabulary), *left_out)
 
 
 def make_optimizer(model: Kosmos, config: Train) -> torch.optim.AdamW:
@@ -144,7 +161,7 @@ def forward(model: Kosmos, stems: StemCache, batch: data.Batch) -> Tensor:
     """Loss of each target token of a batch, (Y,)."""
     device = next(model.parameters()).device
     ids, mask, rows, slots = (t.to(device) for t in (batch.ids, batch.mask, batch.rows, batch.slots))
-    return model(ids, mask, rows, slots, stems(batch.images) if batch.images else None)
+    return model(ids, mask, rows, slots, model.see(stems(batch.images)) if batch.images else None)
 
 
 class Meter:
@@ -222,12 +239,18 @@ def resume(model_dir: str, identity: str, model: Kosmos, optimizer: Any, mixture
     return int(state["step"])
 
 
-def finish(model_dir: str, model: Kosmos, config: Train, vocabulary: Vocabulary, identity: str) -> None:
+def finish(model_dir: str, model: Kosmos, config: Train, vocabulary: Vocabulary, more: dict[str, str]) -> None:
     """Weights, then the config that says they are whole and of what."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.trained_state().items()}
-    described = {"train": to_dict(config), "vocabulary": dataclasses.asdict(vocabulary), "identity": identity}
+    described = {"train": to_dict(config), "vocabulary": dataclasses.asdict(vocabulary), **more}
     whole(Path(model_dir, WEIGHTS), safetensors(weights))
     whole(Path(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
+
+
+def tokenizer_of(shards: str, vocabulary: Vocabulary) -> str:
+    """What says that two directories of shards have the same tokenizer."""
+    content = shard_files.read_bytes(shard_files.join(shards, vocabulary.file))
+    return digest(dataclasses.asdict(vocabulary), hashlib.sha256(content).hexdigest())
 
 
 def read_log(model_dir: str, steps: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
-TAKES_FLAGS = ("run", "demo", "explain", "export", *STAGE_NAMES)  # Beam's, after `--`
+TAKES_FLAGS = ("run", "demo", "explain", "export", "ablate", *STAGE_NAMES)  # Beam's, after `--`
 SHELLS = ("bash", "zsh", "fish")
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 
@@ -78,7 +78,30 @@ def parser() -> Parser:
     ):
         one = add(name, help_)
         one.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
+        if name == "eval":
+            one.add_argument("--shards", metavar="DIR", help="evaluate on these shards instead, of the same tokenizer")
+            one.add_argument(
+                "--check", action="store_true", help="exit with status 1 where a check of the corpus fails"
+            )
         _science(one)
+    for name, help_, what in (
+        ("compare", "which of two or more corpora gives the better model", "runs"),
+        ("ablate", "which of two or more configurations gives the better model", "configs"),
+    ):
+        one = add(name, help_, epilog=_EPILOG if name == "ablate" else None)
+        metavar = "DIR" if name == "compare" else "C.toml"
+        one.add_argument(
+            what, nargs="+", metavar=metavar, help="runs, or their shards" if name == "compare" else "files"
+        )
+        if name == "ablate":
+            one.add_argument("--input", nargs="+", required=True, metavar="GLOB", help="as of `weft run`")
+        one.add_argument("--output", required=True, metavar="DIR", help="where models, figures and the page go")
+        one.add_argument(
+            "--seeds", type=int, default=5, metavar="N", help="models of each corpus (default: %(default)s)"
+        )
+        one.add_argument("--sizes", default="S", metavar="S,M,L", help="sizes of the model (default: %(default)s)")
+        one.add_argument("--neutral", metavar="DIR", help="shards to hold out, instead of each corpus' own val split")
+        _science(one, file=name == "compare")
     report = add("report", "write report/index.html")
     report.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
     explain = add("explain", "the way of one thing through the stages, in words", epilog=_EPILOG)
@@ -141,8 +164,9 @@ def _stage(one: Parser, name: str) -> None:
     _science(one)
 
 
-def _science(one: Parser) -> None:
-    one.add_argument("--config", metavar="C.toml", help="configuration file")
+def _science(one: Parser, file: bool = True) -> None:
+    if file:
+        one.add_argument("--config", metavar="C.toml", help="configuration file")
     one.add_argument("--recipe", metavar="RECIPE", help="built-in recipe, where the file names none (default: kosmos1)")
     one.add_argument(
         "--set", action="append", default=[], metavar="S.KEY=VALUE", help="override one configuration value"

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from weft.pipeline.runners import process
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 
-USER_ERROR = 2
+CHECK_FAILED, USER_ERROR = 1, 2
 # How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
 _MENDABLE = re.compile(
     r"(?:ConfigError|Damaged|PermissionError|FileNotFoundError|FlagError|Unavailable)\S*: "
@@ -40,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if flags and options.command not in arguments.TAKES_FLAGS:
         parser.error(f"{options.command} takes no Beam flags")
     try:
-        _CALLS[options.command](options, flags)
-        return 0
+        return _CALLS[options.command](options, flags) or 0
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
@@ -103,11 +102,42 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
             print("\n".join(closing.lines(options.output, run.config, written)))
 
 
-def _model(options: argparse.Namespace, flags: Sequence[str]) -> None:
+def _train(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import lock
 
     with lock.held(options.output):
-        open_run(options, flags, needs_input=False).go([options.command])
+        open_run(options, flags, needs_input=False).go(["train"])
+
+
+def _eval(options: argparse.Namespace, flags: Sequence[str]) -> int:
+    from weft.pipeline.run import lock
+    from weft.pipeline.stages import training
+
+    with lock.held(options.output):
+        run = open_run(options, flags, needs_input=False)
+        if options.shards:
+            found = training.evaluate_on(options.shards, options.output, run.config)
+        else:
+            run.go(["eval"])
+            found = training.evaluated(options.output)
+    print("\n".join(training.verdict(found)))
+    return CHECK_FAILED if options.check and found["failed"] else 0
+
+
+def _compare(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import comparison
+    from weft.pipeline.run import progress
+
+    print("\n".join(comparison.told(comparison.compare(options, progress.say))))
+
+
+def _ablate(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import comparison
+    from weft.pipeline.run import progress
+    from weft.pipeline.runners import beam_options
+
+    beam_options.check(flags)
+    print("\n".join(comparison.told(comparison.ablate(options, flags, progress.say))))
 
 
 def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -201,10 +231,13 @@ def _completion(options: argparse.Namespace, flags: Sequence[str]) -> None:
     print(completion.script(options.shell))
 
 
-_CALLS = {
+_CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "demo": _demo,
     **dict.fromkeys(("run", *arguments.STAGE_NAMES), _run),
-    **dict.fromkeys(("train", "eval"), _model),
+    "train": _train,
+    "eval": _eval,
+    "compare": _compare,
+    "ablate": _ablate,
     "report": _report,
     "plan": _plan,
     "export": _export,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.demo import server, truth, web
+from weft.pipeline.demo import minimal_pairs, server, truth, web
 from weft.pipeline.report import closing, report
 from weft.pipeline.run import inputs, manifest, progress, registry
 from weft.pipeline.run.run import Run
@@ -52,6 +52,8 @@ def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
         served = _connect(config, port)
         run = Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
         run.go([stage.name for stage in registry.STAGES])
+    read = minimal_pairs.measure(files.join(options.output, "shards"), files.join(options.output, "model"))
+    files.write_atomic(files.join(options.output, "model", "minimal_pairs.json"), json.dumps(read, indent=1) + "\n")
     verdict = truth.judge(options.output, home)
     files.write_atomic(files.join(options.output, "truth.json"), json.dumps(verdict, indent=1, sort_keys=True) + "\n")
     written = report.write(options.output, config)
@@ -72,6 +74,10 @@ def summary(output: str, verdict: dict[str, Any]) -> str:
     lines += ["", "against the known truth                  precision   recall", *_judged(verdict)]
     evaluated = manifest.read_json(files.join(output, "model", "eval.json")) or {}
     lines += ["", "model, on held-out shards", *_learned(evaluated)]
+    read = manifest.read_json(files.join(output, "model", "minimal_pairs.json")) or {}
+    if read:
+        told = ", ".join(f"{kind} {one['right']:.2f}" for kind, one in read.items())
+        lines += [f"  tells a caption from one with a change of (chance 0.50): {told}"]
     return "\n".join(lines)
 
 
@@ -96,4 +102,6 @@ def _learned(evaluated: dict[str, Any]) -> list[str]:
                 f"  grounding gap, {name:23} {found['gap']:9.3f} ± {found['standard_error']:.3f} nats a token; "
                 f"the right image is better for {found['win_rate']:.0%} of {found['samples']}"
             )
+    if "failed" in evaluated:
+        lines.append(f"  checks of the corpus: {', '.join(evaluated['failed']) or 'none'} failed")
     return lines + [f"  {note}" for note in evaluated.get("notes", [])]

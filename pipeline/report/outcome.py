@@ -21,11 +21,12 @@ def gaps(found: dict[str, Any]) -> dict[str, Any]:
     return {name: gap for name, gap in ((found["eval"] or {}).get("grounding") or {}).items() if gap}
 
 
-def verdict(gap: dict[str, Any]) -> str:
-    """What a gap means, in words; two standard errors decide."""
-    if gap["gap"] > 2 * gap["standard_error"]:
-        return "the model looks at the pictures, and they belong to their texts"
-    return "no sign that the model uses the pictures"
+def verdict(found: dict[str, Any]) -> str:
+    """What the checks of the evaluation came to, in words."""
+    failed = (found["eval"] or {}).get("failed", [])
+    if failed:
+        return f"checks of the corpus that fail: {', '.join(failed)}"
+    return "the model looks at the pictures, and every check of the corpus passes"
 
 
 def shards(found: dict[str, Any]) -> str:
@@ -79,14 +80,17 @@ def training(found: dict[str, Any]) -> str:
         rows = [
             [
                 name,
-                "–" if loss is None else f"{loss:.3f}",
+                *(
+                    "–" if value is None else f"{value:.3f}"
+                    for value in (loss, evaluated.get("bits_per_byte", {}).get(name))
+                ),
                 f"{evaluated['samples'][name]:,}",
                 f"{evaluated['tokens'][name]:,}",
             ]
             for name, loss in sorted(evaluated["loss"].items())
         ]
         parts.append("<h3>Validation loss, held-out shards</h3>")
-        parts.append(_table(("corpus", "nats per target token", "samples", "target tokens"), rows))
+        parts.append(_table(("corpus", "nats per target token", "bits per byte", "samples", "target tokens"), rows))
         parts.append(
             '<h3>Grounding gap</h3><p class="about">Loss with the pictures of other samples minus loss with the right '
             "ones, on what follows a picture. A model that ignores pictures has 0, and so has a corpus that mixed them "
@@ -96,7 +100,21 @@ def training(found: dict[str, Any]) -> str:
             parts.append(
                 f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f} nats a token: "
                 f"{gap['right']:.3f} with the right pictures, {gap['wrong']:.3f} with wrong ones, which are worse in "
-                f"{100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples. {verdict(gap).capitalize()}.</p>"
+                f"{100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples.</p>"
             )
+        rows = [
+            [
+                f"{text(check['name'])}: {text(check['told'])}",
+                *(f"{check[key]:.3f}" for key in ("value", "allowed")),
+                f"{check['p']:.2g}",
+                "fails" if check["failed"] else "passes",
+            ]
+            for check in evaluated.get("checks", [])
+        ]
+        parts.append(
+            '<h3>Checks of the corpus</h3><p class="about">p is the probability of a figure so bad where the truth is '
+            "what is allowed. Pairs that look mismatched are in model/suspects.jsonl.</p>"
+        )
+        parts.append(_table(("check", "value", "allowed", "p", ""), rows))
         parts += [f'<p class="soft">{text(note)}</p>' for note in evaluated["notes"]]
     return "".join(parts)

@@ -116,11 +116,11 @@ def _summary(found: dict[str, Any]) -> str:
             f"{corpora['text']['documents']:,} plain texts: {number(corpora['total_tokens'])} tokens "
             f"({', '.join(name + ' ' + number(corpora[name]['tokens']) for name in CORPORA)})."
         )
-    gap = outcome.gaps(found).get("pairs")
-    if gap:
+    if gaps := outcome.gaps(found):
+        worth = " and ".join(f"{gap['gap']:+.2f} in {name}" for name, gap in sorted(gaps.items(), reverse=True))
         lines.append(
-            f"The loss of a small Kosmos-1 trained on them changes by {gap['gap']:+.2f} nats a token when held-out "
-            f"captions are shown with wrong pictures: {outcome.verdict(gap)}."
+            f"The loss of a small Kosmos-1 trained on them changes by {worth} (nats a token) when held-out texts are "
+            f"shown with wrong pictures: {outcome.verdict(found)}."
         )
     return " ".join(lines)
 
@@ -137,9 +137,8 @@ def _tiles(found: dict[str, Any]) -> str:
     if found["shards"]:
         for name, unit in (("interleaved", "documents"), ("pairs", "samples"), ("text", "documents")):
             tiles.append((name, f"{corpora[name][unit]:,}", f"{charts.short(corpora[name]['tokens'])} tokens"))
-    gap = outcome.gaps(found).get("pairs")
-    if gap:
-        tiles.append(("grounding gap", f"{gap['gap']:+.2f}", f"± {gap['standard_error']:.2f} nats a token"))
+    for name, gap in sorted(outcome.gaps(found).items(), reverse=True):
+        tiles.append((f"grounding gap, {name}", f"{gap['gap']:+.2f}", f"± {gap['standard_error']:.2f} nats a token"))
     shown = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>" for name, value, more in tiles)
     return f'<dl class="tiles">{shown}</dl>' if shown else ""
 

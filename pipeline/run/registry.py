@@ -136,7 +136,7 @@ STAGES = (
         "evaluate",
         outputs=(),
         needs=("train",),
-        doc="validation loss, grounding gap",
+        doc="losses, alignment, checks of the corpus",
         section="train",
     ),
 )

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
+from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
+from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
+from weft.schemas.shards import CORPORA
+from weft.transforms.io import files
 
 
 class _Watch:
@@ -36,10 +42,49 @@ def train(ctx: Context) -> dict[str, int]:
 
 
 def evaluate(ctx: Context) -> dict[str, int]:
-    """Validation loss per corpus and the grounding gap → model/eval.json."""
+    """Losses, alignment and checks → model/eval.json."""
+    _evaluate()(ctx.path("shards"), ctx.path("model"), ctx.config.train)
+    return {}
+
+
+def evaluate_on(shards: str, output: str, config: Config) -> dict[str, Any]:
+    """The model of a run on shards that it was not trained on → model/eval-elsewhere.json."""
+    return _evaluate()(shards, files.join(output, "model"), config.train, "eval-elsewhere.json", own=False)
+
+
+def evaluated(output: str) -> dict[str, Any]:
+    """What the stage `eval` of a run has found.
+
+    Raises:
+        ConfigError: an earlier version wrote it.
+    """
+    found = manifest.read_json(files.join(output, "model", "eval.json")) or {}
+    if "checks" not in found:
+        raise ConfigError(
+            f"{output} was evaluated by an earlier version: delete {output}/eval and run `weft eval` again"
+        )
+    return found
+
+
+def verdict(found: dict[str, Any]) -> list[str]:
+    """The result of an evaluation as lines: losses, gaps, and every check."""
+    lines = ["corpus          nats/token   bits/byte   gap ± error (nats/token)   samples"]
+    for corpus in CORPORA:
+        loss, bits, gap = found["loss"][corpus], found["bits_per_byte"][corpus], found["grounding"].get(corpus)
+        told = f"{gap['gap']:+.3f} ± {gap['standard_error']:.3f}" if gap else "–"
+        figures = ["–" if value is None else f"{value:.3f}" for value in (loss, bits)]
+        lines.append(f"{corpus:14} {figures[0]:>11} {figures[1]:>11}   {told:24} {found['samples'][corpus]:>9}")
+    lines += ["", "check                       value  allowed        p"]
+    for check in found["checks"]:
+        mark = "FAILS" if check["failed"] else "passes"
+        figures = [f"{check['value']:8.3f}", f"{check['allowed']:8.3f}", f"{check['p']:8.2g}"]
+        lines.append(f"{check['name']:24} {' '.join(figures)}  {mark}: {check['told']}")
+    return [*lines, "", f"failed: {', '.join(found['failed']) or 'none'}"]
+
+
+def _evaluate() -> Callable[..., dict[str, Any]]:
     try:
-        from weft.model_smoketest.evaluate import evaluate as run
+        from weft.model_smoketest.evaluate import evaluate
     except ImportError as error:
         raise ConfigError(f"evaluation needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    run(ctx.path("shards"), ctx.path("model"), ctx.config.train)
-    return {}
+    return evaluate

@@ -6,10 +6,12 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import planted
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from weft.model_smoketest import train
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.records import hash_bucket, hash_unit, stable_id
@@ -19,7 +21,20 @@ VOCABULARY = contract.Vocabulary(
 )
 COLOURS = {"red": (220, 40, 40), "green": (40, 170, 60), "blue": (50, 80, 220), "yellow": (240, 220, 50)}
 SHAPES = ("circle", "square")
+IMAGES = 3  # of a document
 WORDS = {word: 6 + i for i, word in enumerate(["a", "on", *COLOURS, *SHAPES])}
+
+
+def tokenizer():
+    """Each word is a token; those without a name are called by their number."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    names = {word: i for i, word in enumerate(contract.SPECIALS)} | WORDS
+    names |= {f"w{'abcdefghij'[i // 10]}{'abcdefghij'[i % 10]}": i for i in range(len(names), VOCABULARY.size)}
+    made = Tokenizer(models.WordLevel(names, unk_token=contract.UNK))
+    made.add_special_tokens(list(contract.SPECIALS))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return made
 
 
 def scene(seed):
@@ -53,14 +68,16 @@ def ids_of(segments):
 
 def pair(seed, shown):
     ids = ids_of([None, caption(seed)])
-    return {contract.INPUT_IDS: contract.npy(ids), contract.IMAGE: picture(shown), contract.CAPTION: b"x"}
+    said = " ".join(name for token in caption(seed) for name, i in WORDS.items() if i == token)
+    return {contract.INPUT_IDS: contract.npy(ids), contract.IMAGE: picture(shown), contract.CAPTION: said.encode()}
 
 
 def document(seed, shown):
-    """Text, then two pictures with their captions, longer than the tests' max_length."""
+    """Text, then three pictures with their captions, longer than the tests' max_length."""
     words = [20 + hash_bucket(f"{seed}:{i}", 40) for i in range(9)]
-    ids = ids_of([words, None, caption(2 * seed), None, caption(2 * seed + 1), words])
-    parts = {f"{k}.{contract.IMAGE}": picture(2 * shown + k) for k in range(2)}
+    told = [part for k in range(IMAGES) for part in (None, caption(IMAGES * seed + k))]
+    ids = ids_of([words, *told, words])
+    parts = {f"{k}.{contract.IMAGE}": picture(IMAGES * shown + k) for k in range(IMAGES)}
     mask = contract.loss_mask(ids, VOCABULARY)
     return parts | {contract.INPUT_IDS: contract.npy(ids), contract.LOSS_MASK: contract.npy(mask)}
 
@@ -87,6 +104,7 @@ def write_shards(directory, counts=None, shown=lambda seed: seed, tars=2):
     """Shards of `counts[corpus] = (train, val)` samples; `shown(seed)` is the picture that goes with caption `seed`."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / contract.TOKENIZER_INFO).write_text(VOCABULARY.dumps())
+    (directory / VOCABULARY.file).write_text(tokenizer().to_str())
     for corpus, numbers in (counts or {"pairs": (48, 16), "interleaved": (8, 4), "text": (6, 2)}).items():
         seeds = iter(range(1000, 10_000))
         for split, number, files in zip(contract.SPLITS, numbers, (tars, 1), strict=True):
@@ -144,3 +162,20 @@ def kit(tmp_path_factory):
     torch.set_num_threads(1)
     yield Kit(tmp_path_factory.mktemp("model_smoketest"))
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def learned(kit, tmp_path_factory):
+    """Two corpora and the model of each, as (shards, model): `clean`, and `faulty`, of which a tenth of the pairs have
+    each other's images and the documents' images stand one place late."""
+    root = tmp_path_factory.mktemp("learned")
+    clean = kit.write_shards(root / "clean", {"pairs": (300, 60), "interleaved": (60, 16), "text": (20, 6)})
+    world = planted.World(clean)
+    planted.mismatched(world)
+    planted.shifted(world, 1)
+    made = {}
+    for name, shards in (("clean", clean), ("faulty", world.write(root / "faulty", clean))):
+        config = kit.config(steps=140, batch_tokens=512, learning_rate=5e-3, max_length=64, warmup_steps=10)
+        train.train(str(shards), str(root / f"{name}-model"), config, lambda line: None)
+        made[name] = shards, root / f"{name}-model"
+    return made

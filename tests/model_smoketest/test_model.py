@@ -31,14 +31,14 @@ def batch_of(kit, *segments, images=None):
 
 def losses(model, batch):
     stems = vision.StemCache(model.tower)(batch.images) if batch.images else None
-    return model(batch.ids, batch.mask, batch.rows, batch.slots, stems)
+    return model(batch.ids, batch.mask, batch.rows, batch.slots, None if stems is None else model.see(stems))
 
 
 def test_loss_is_cross_entropy_of_the_targets_alone(kit, small):
     batch = batch_of(kit, [[20, 21], None, [22, 23]], [[24], None])
     got = losses(small, batch)
     stems = vision.StemCache(small.tower)(batch.images)
-    logits = small.hidden(batch.ids, batch.rows, batch.slots, stems) @ small.embedding.weight.T
+    logits = small.hidden(batch.ids, batch.rows, batch.slots, small.see(stems)) @ small.embedding.weight.T
     want = []
     for b, t in batch.mask.nonzero().tolist():
         want.append(-torch.log_softmax(logits[b, t - 1], 0)[batch.ids[b, t]])
@@ -70,7 +70,7 @@ def test_image_embeddings_overwrite_their_slots(kit, small, monkeypatch):
     seen = {}
     monkeypatch.setattr(small.blocks[0], "forward", lambda x, rotations: seen.setdefault("x", x))
     stems = vision.StemCache(small.tower)(batch.images)
-    small.hidden(batch.ids, batch.rows, batch.slots, stems)
+    small.hidden(batch.ids, batch.rows, batch.slots, small.see(stems))
     width = small.config.width
     want = small.embedding(batch.ids)
     images = small.resampler(small.tower.head(stems))

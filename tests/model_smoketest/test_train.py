@@ -1,4 +1,4 @@
-"""Training and evaluation as a whole: exact resumption, learning, and the gap that tells right from wrong images."""
+"""Training as a whole: exact resumption, and what is left of a run that did not end."""
 
 import json
 

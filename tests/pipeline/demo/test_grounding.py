@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import weft.schemas.config as configuration
+from weft.pipeline.demo import minimal_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import pack
@@ -51,5 +52,9 @@ def gap(output, model_dir):
 def test_the_grounding_gap_is_there_and_vanishes_with_wrong_images(finished, wrong, tmp_path):
     right = gap(finished, tmp_path / "right")
     astray = gap(wrong, tmp_path / "astray")
+    read = minimal_pairs.measure(str(finished / "shards"), str(tmp_path / "right"), scenes=60)
+    assert read["colour"]["right"] > 0.7, read
+    assert set(read) == {"colour", "count", "ground", "relation", "shape"}
+    assert sum(one["pairs"] for one in read.values()) == 60
     assert right["grounding"]["pairs"]["gap"] > 0.1, right
     assert abs(astray["grounding"]["pairs"]["gap"]) < 0.25 * right["grounding"]["pairs"]["gap"], (right, astray)

@@ -136,6 +136,11 @@ def add_rest(output: Path) -> None:
         "samples": {"pairs": 20, "text": 5, "interleaved": 0},
         "tokens": {"pairs": 200, "text": 900, "interleaved": 0},
         "grounding": {"pairs": gap, "interleaved": None},
+        "bits_per_byte": {"pairs": 0.9, "text": 1.25, "interleaved": None},
+        "checks": [
+            {"name": "pairs.cut", "value": 0.3, "allowed": 0.1, "p": 1e-6, "told": "6 of 20 <long>", "failed": True}
+        ],
+        "failed": ["pairs.cut"],
         "notes": ["no held-out interleaved sample: its figures are null"],
     }
     (output / "model/eval.json").write_text(json.dumps(evaluated))
@@ -175,14 +180,15 @@ def test_the_page_shows_what_a_researcher_looks_for(written: str, full: Path):
     words = " ".join(Seen(written).words.split())
     for shown in (
         "Of 5 pages, 3 became documents, and 1 of these were duplicates.",
-        "+0.75 nats a token",
-        "the model looks at the pictures",
+        "+0.75 in pairs (nats a token)",
         "too_small",
         "estimated similarity 0.930",
         "text/train/000000.tar",
         "600",
         "recipe kosmos1",
         "no held-out interleaved sample",
+        "checks of the corpus that fail: pairs.cut",
+        "6 of 20 <long>",
         "pairs 5.90 → 4.00",
     ):
         assert shown in words, shown

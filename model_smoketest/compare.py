@@ -1,0 +1,223 @@
+"""Which of two corpora gives the better model: equal models, tokens and seeds, judged on the same held-out samples.
+
+    corpora ─► held-out samples of all, as many of each ─► their documents are left out of every training set
+            ─► for each size and seed: a model of each corpus ─► bits per byte of each held-out sample
+            ─► Δ with a 95 % interval over seeds and samples; undecided where it spans 0
+
+A tokenizer is each corpus' own: held-out samples are read back as text and told again in the tokens of each model, and
+bits are counted per byte. Seeds are paired: the same seed starts the same model on each corpus. The interval is that of
+Student's t with a degree of freedom less than there are seeds, around a standard error from a bootstrap that draws
+seeds and samples (a sample stands for all models at once), the seeds' part widened by n / (n - 1), as five are few.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.model_smoketest import data, evaluate, losses, train
+from weft.model_smoketest.data import Sample, Tar
+from weft.model_smoketest.words import Words
+from weft.schemas import shards as contract
+from weft.schemas.config import Train
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import hash_unit
+from weft.schemas.shards import Vocabulary
+
+RESULT = "compare.json"
+SIZES: dict[str, dict[str, int]] = {  # over the configured model
+    "S": {},
+    "M": {"layers": 4, "width": 192, "heads": 6, "ffn": 768},
+    "L": {"layers": 6, "width": 320, "heads": 10, "ffn": 1280},
+}
+HELD_OUT = 200  # samples of each kind, over all corpora
+DRAWS = 2_000  # of the bootstrap
+# Student's t, two-sided 95 %, by degrees of freedom; beyond the table the normal's is near enough.
+T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+Log = Callable[[str], None]
+Matrix = npt.NDArray[np.float64]
+
+
+class HeldOut(NamedTuple):
+    """A held-out sample as text and images, told by no tokenizer: None where an image stands."""
+
+    kind: str  # one of CORPORA
+    source: str  # the corpus it is from
+    key: str
+    segments: tuple[str | None, ...]
+    images: tuple[bytes, ...]
+    size: int  # bytes of its text
+
+
+def compare(
+    corpora: Mapping[str, str],
+    home: str,
+    config: Train,
+    seeds: int = 5,
+    sizes: Sequence[str] = ("S",),
+    neutral: str = "",
+    log: Log = print,
+) -> dict[str, Any]:
+    """Train, evaluate and judge; what is done already in `home` is not done again. Also written to `home`/compare.json.
+
+    Args:
+        corpora: name → directory of shards, two or more.
+        neutral: shards to hold out instead of the corpora's own val splits.
+
+    Raises:
+        ConfigError: a corpus without shards, no held-out sample, or a size that there is not.
+    """
+    for size in sizes:
+        if size not in SIZES:
+            raise ConfigError(f"no size {size!r}: {', '.join(SIZES)}")
+    held, documents = hold_out({"neutral": neutral} if neutral else corpora)
+    if not held:
+        raise ConfigError("no held-out sample in any of the corpora: pack with a larger pack.val_fraction")
+    found: dict[str, Any] = {"corpora": dict(corpora), "held_out": _counts(held), "documents_left_out": len(documents)}
+    found |= {"seeds": seeds, "tokens": config.steps * config.batch_tokens, "sizes": {}, "epochs": {}}
+    for size in sizes:
+        bits: dict[str, Matrix] = {}
+        for name, shards in corpora.items():
+            rows = []
+            for seed in range(seeds):
+                where = os.path.join(home, "models", f"{name}-{size}-{seed}")
+                chosen = dataclasses.replace(config, seed=config.seed + seed, **SIZES[size])  # type: ignore[arg-type]
+                log(f"compare: {name}, size {size}, seed {seed + 1} of {seeds}")
+                summary = train.train(shards, where, chosen, lambda line: None, frozenset(documents))
+                found["epochs"].setdefault(name, summary["epochs"])
+                rows.append(judge(shards, where, held, frozenset(documents)))
+            bits[name] = np.array(rows)
+        found["sizes"][size] = _verdicts(bits, held)
+    found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
+    train.whole(Path(home, RESULT), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    return found
+
+
+def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
+    """Held-out samples, as many from each corpus of each kind; and the documents that they are from.
+
+    All documents of the val splits are left out of training, whether they are among the samples or not.
+    """
+    held: list[HeldOut] = []
+    documents: set[str] = set()
+    for kind in contract.CORPORA:
+        by_source: list[list[HeldOut]] = []
+        for name, shards in corpora.items():
+            vocabulary = data.read_vocabulary(shards)
+            words = Words(shards, vocabulary)
+            mine = []
+            for tar in map(Tar, data.tars_of(shards, kind, "val")):
+                for key in tar.samples:
+                    documents |= set(data.documents_of(tar, key))
+                    mine.append(_read(kind, name, tar.read(kind, key, vocabulary), vocabulary, words))
+            by_source.append(sorted(filter(lambda one: one.size, mine), key=lambda one: hash_unit(one.key, "held")))
+        most = min(min(map(len, by_source)), HELD_OUT // len(by_source))
+        held += [one for mine in by_source for one in mine[:most]]
+    return held, documents
+
+
+def _read(kind: str, source: str, sample: Sample, vocabulary: Vocabulary, words: Words) -> HeldOut:
+    ids = sample.ids.tolist()
+    segments: list[str | None] = []
+    start = 1
+    for span in contract.image_slots(sample.ids, vocabulary):
+        segments += [words.decode(ids[start : int(span[0]) - 1]), None]
+        start = int(span[-1]) + 2
+    segments.append(words.decode([token for token in ids[start:] if token != vocabulary.eos]))
+    kept = tuple(segment for segment in segments if segment != "")
+    size = sum(len(segment.encode()) for segment in kept if segment)
+    return HeldOut(kind, source, sample.key, kept, sample.images, size)
+
+
+def judge(shards: str, model_dir: str, held: Sequence[HeldOut], without: frozenset[str]) -> list[float]:
+    """Bits of each held-out sample's text for a trained model."""
+    model, vocabulary = evaluate.load_model(shards, model_dir, without=without)
+    words, eye = Words(shards, vocabulary), losses.Eye(model)
+    samples = []
+    for one in held:
+        parts = [None if segment is None else words.encode(segment) for segment in one.segments]
+        ids = np.array(contract.encode_segments(parts, vocabulary), np.int64)
+        whole = Sample(one.key, ids, contract.loss_mask(ids, vocabulary), one.images)
+        samples.append(data.cut(whole, 0, vocabulary.context_length, vocabulary))
+    return [math.fsum(row) / math.log(2) for row in losses.of_samples(model, eye, samples)]
+
+
+def _counts(held: Sequence[HeldOut]) -> dict[str, int]:
+    return {kind: sum(one.kind == kind for one in held) for kind in contract.CORPORA}
+
+
+def _verdicts(bits: dict[str, Matrix], held: Sequence[HeldOut]) -> dict[str, Any]:
+    """Bits per byte of each corpus' models, by kind and overall, and each two compared."""
+    sizes = np.array([one.size for one in held], np.float64)
+    kinds = [np.array([one.kind == kind for one in held]) for kind in contract.CORPORA]
+    kinds = [chosen for chosen in kinds if chosen.any()]
+    means = {
+        name: {
+            "overall": round(score(matrix, sizes, kinds), 5),
+            **{
+                kind: round(score(matrix, sizes, [chosen]), 5)
+                for kind in contract.CORPORA
+                if (chosen := np.array([one.kind == kind for one in held])).any()
+            },
+            "by_seed": [round(score(matrix[s : s + 1], sizes, kinds), 5) for s in range(len(matrix))],
+        }
+        for name, matrix in bits.items()
+    }
+    pairs = [{"a": a, "b": b, **difference(bits[a], bits[b], sizes, kinds).row(a, b)} for a, b in combinations(bits, 2)]
+    rank = sorted(bits, key=lambda name: score(bits[name], sizes, kinds))
+    return {"bits_per_byte": means, "rank": rank, "pairs": pairs}
+
+
+def score(bits: Matrix, sizes: Matrix, kinds: Sequence[npt.NDArray[np.bool_]]) -> float:
+    """Bits per byte: of each kind over seeds and samples, then their mean, so that long documents are not all."""
+    each = bits.mean(0)
+    return float(np.mean([each[chosen].sum() / sizes[chosen].sum() for chosen in kinds]))
+
+
+class Difference(NamedTuple):
+    """Bits per byte of one less those of another: negative where the first is better."""
+
+    delta: float
+    low: float
+    high: float
+
+    def row(self, a: str, b: str) -> dict[str, Any]:
+        """The difference and what it decides."""
+        winner = "undecided" if self.low <= 0 <= self.high else a if self.delta < 0 else b
+        return {**{key: round(value, 5) for key, value in self._asdict().items()}, "better": winner}
+
+
+def difference(a: Matrix, b: Matrix, sizes: Matrix, kinds: Sequence[npt.NDArray[np.bool_]]) -> Difference:
+    """a, b: bits (seeds, samples), row by row of the same seed; see the head of this file. One seed decides nothing."""
+    apart = a - b
+    seeds = len(apart)
+    delta = score(apart, sizes, kinds)
+    if seeds < 2:
+        return Difference(delta, -math.inf, math.inf)
+    rng = np.random.default_rng(0)
+    by_kind = [(apart[:, chosen], sizes[chosen]) for chosen in kinds]
+
+    def drawn(samples: bool) -> Matrix:
+        values = np.zeros(DRAWS)
+        for draw in range(DRAWS):
+            row = rng.integers(0, seeds, seeds) if not samples else np.arange(seeds)
+            parts = []
+            for matrix, size in by_kind:
+                column = rng.integers(0, len(size), len(size)) if samples else np.arange(len(size))
+                parts.append(matrix[row][:, column].mean(0).sum() / size[column].sum())
+            values[draw] = np.mean(parts)
+        return values
+
+    variance = float(drawn(samples=False).var()) * seeds / (seeds - 1) + float(drawn(samples=True).var())
+    half = (T95[seeds - 2] if seeds - 2 < len(T95) else 1.96) * math.sqrt(variance)
+    return Difference(delta, delta - half, delta + half)

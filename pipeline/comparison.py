@@ -1,0 +1,159 @@
+"""`weft compare` and `weft ablate`: which corpus or recipe gives the better model, and a page that shows it.
+
+compare takes finished runs (or directories of shards); ablate first makes a run of each file on one input.
+Stages that two configurations share are run once: a stage of the second whose fingerprint the first has is taken over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import weft.schemas.config as configuration
+from weft.pipeline.report.charts import text
+from weft.pipeline.run import inputs, lock, manifest, registry
+from weft.pipeline.run.run import Run
+from weft.schemas.config import Config, Train
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files
+
+PAGE = "compare.html"
+MADE = ("extract", "dedup", "fetch", "score", "pack")
+_WIDTH, _ROW, _MIDDLE = 620, 44, 310
+
+Say = Callable[[str], None]
+
+
+def compare(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """The runs that the options name, against each other; returns what `weft.model_smoketest.compare` found.
+
+    Raises:
+        ConfigError: fewer than two, or one without shards.
+    """
+    corpora: dict[str, str] = {}
+    for run in options.runs:
+        shards = files.join(run, "shards") if files.exists(files.join(run, "shards")) else run
+        name = os.path.basename(os.path.normpath(run)) or run
+        corpora[name if name not in corpora else f"{name}-{len(corpora) + 1}"] = shards
+    config = configuration.load(options.config, options.set, options.recipe)
+    with lock.held(options.output):
+        return judge(corpora, options, config.train, say)
+
+
+def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[str, Any]:
+    """A run of each configuration on the input, below the output, and the comparison of all.
+
+    Raises:
+        ConfigError: fewer than two configurations, or two of one name.
+    """
+    configs = {os.path.splitext(os.path.basename(path))[0]: path for path in options.configs}
+    if len(configs) < 2 or len(configs) < len(options.configs):
+        raise ConfigError("ablate takes two or more configuration files with different names")
+    given = {name: configuration.load(path, options.set, options.recipe) for name, path in configs.items()}
+    first = next(iter(given.values()))
+    corpora: dict[str, str] = {}
+    with lock.held(options.output):
+        for name, config in given.items():
+            found = inputs.expand(options.input, config.extract.common_crawl)
+            home = files.join(options.output, name)
+            manifest.write_run(home, config, found)
+            for other in corpora:
+                take_over(files.join(options.output, other), home, config, found)
+            Run(home, tuple(found), config, tuple(flags), options.quiet, partial(_named, say, name)).go(MADE)
+            corpora[name] = files.join(home, "shards")
+        return judge(corpora, options, first.train, say)
+
+
+def _named(say: Say, name: str, line: str) -> None:
+    say(f"{name}: {line}")
+
+
+def take_over(source: str, target: str, config: Config, found: Sequence[tuple[str, int]]) -> list[str]:
+    """Link the stages of another run that a run of `config` would repeat; returns their names."""
+    taken = []
+    prints = registry.fingerprints(config, found)
+    for stage in registry.STAGES:
+        if stage.name not in MADE or (manifest.read(source, stage.name) or {}).get("fingerprint") != prints[stage.name]:
+            break
+        if not manifest.read(target, stage.name):
+            # the stage's own directory, which holds its manifest, comes last
+            for name in (*stage.outputs, f"fates/{stage.name}", stage.name):
+                if os.path.isdir(files.join(source, name)):
+                    shutil.copytree(
+                        files.join(source, name), files.join(target, name), copy_function=os.link, dirs_exist_ok=True
+                    )
+        taken.append(stage.name)
+    return taken
+
+
+def judge(corpora: Mapping[str, str], options: argparse.Namespace, config: Train, say: Say) -> dict[str, Any]:
+    """Train and compare; the page and the figures are written into the output."""
+    if len(corpora) < 2:
+        raise ConfigError("compare takes two or more runs")
+    try:
+        from weft.model_smoketest.compare import compare as run
+    except ImportError as error:
+        raise ConfigError(f"comparing needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
+    sizes = [size for size in options.sizes.split(",") if size]
+    found = run(corpora, options.output, config, options.seeds, sizes, options.neutral or "", say)
+    files.write_atomic(files.join(options.output, PAGE), page(found))
+    return found
+
+
+def told(found: Mapping[str, Any]) -> list[str]:
+    """The result as lines."""
+    lines = []
+    for size, one in found["sizes"].items():
+        lines.append(f"size {size}: bits per byte of held-out text, mean of {found['seeds']} seeds")
+        for name in one["rank"]:
+            means = one["bits_per_byte"][name]
+            kinds = ", ".join(f"{kind} {means[kind]:.4f}" for kind in ("pairs", "interleaved", "text") if kind in means)
+            epochs = ", ".join(f"{kind} {value:.1f}" for kind, value in sorted(found["epochs"][name].items()))
+            lines.append(f"  {name:20} {means['overall']:.4f}  ({kinds}; epochs: {epochs})")
+        for pair in one["pairs"]:
+            lines.append(
+                f"  {pair['a']} - {pair['b']}: {pair['delta']:+.4f} [{pair['low']:+.4f}, {pair['high']:+.4f}]  "
+                + ("undecided" if pair["better"] == "undecided" else f"{pair['better']} is better")
+            )
+    if len(found["sizes"]) > 1:
+        lines.append(f"the order {'holds' if found['rank_holds'] else 'does not hold'} across sizes")
+    return lines
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The result as a page: each difference as a point with its interval, zero in the middle, and all figures."""
+    pairs = [(size, pair) for size, one in found["sizes"].items() for pair in one["pairs"]]
+    ends = [abs(pair[key]) for _, pair in pairs for key in ("low", "high", "delta") if math.isfinite(pair[key])]
+    scale = (_MIDDLE - 40) / max([*ends, 1e-9])
+    marks = []
+    for row, (size, pair) in enumerate(pairs):
+        y = row * _ROW + 32
+        low, high, at = (
+            _MIDDLE + scale * max(-max(ends), min(max(ends), pair[key])) for key in ("low", "high", "delta")
+        )
+        name = f"{pair['a']} − {pair['b']}, size {size}: {pair['better']}"
+        marks.append(
+            f'<text x="8" y="{y - 12}">{text(name)}</text><line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}"/>'
+            f'<circle cx="{at:.1f}" cy="{y}" r="4"/>'
+        )
+    height = len(pairs) * _ROW + 16
+    lines = "\n".join(told(found))
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>weft compare</title>
+<style>:root{{color-scheme:light dark}}
+body{{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}
+svg{{width:100%;font-size:13px;fill:currentColor}}line{{stroke:currentColor;stroke-width:2}}
+.zero{{stroke-dasharray:3 3;stroke-width:1}}pre{{overflow-x:auto}}</style>
+<h1>{text(" against ".join(found["corpora"]))}</h1>
+<p>Difference in bits per byte of held-out text, with its 95 % interval over {found["seeds"]} seeds and
+{sum(found["held_out"].values())} samples, of models that saw {found["tokens"]:,} tokens each. Left of the line the
+first is better. Where the interval crosses it nothing is decided.</p>
+<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{text("; ".join(told(found)))}">
+<line class="zero" x1="{_MIDDLE}" x2="{_MIDDLE}" y1="0" y2="{height}"/>{"".join(marks)}</svg>
+<pre>{text(lines)}</pre></html>
+"""

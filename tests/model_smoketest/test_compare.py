@@ -1,0 +1,78 @@
+"""Which corpus is better: decided where it is so, and not where it is chance."""
+
+import json
+
+import numpy as np
+import pytest
+
+from weft.model_smoketest import compare
+from weft.schemas.parameters import ConfigError
+from weft.schemas.shards import CORPORA
+
+SEEDS, SAMPLES = 5, 60
+
+
+def trial(number, better=0.0):
+    """Bits of two corpora: each model has its luck, each sample its difficulty, and each of both together some of its own."""
+    rng = np.random.default_rng(number)
+    difficulty = rng.normal(100, 30, SAMPLES)
+    a, b = (difficulty + rng.normal(0, 3, (SEEDS, 1)) + rng.normal(0, 6, (SEEDS, SAMPLES)) for _ in range(2))
+    return compare.difference(a - better, b, np.full(SAMPLES, 50.0), [np.arange(SAMPLES) % 2 == k for k in (0, 1)])
+
+
+def test_equals_are_undecided_and_a_better_one_is_found():
+    decided = sum(trial(n).row("a", "b")["better"] != "undecided" for n in range(20))
+    assert decided <= 3  # one is expected of twenty at 95 %
+    assert all(trial(n, better=12.0).row("a", "b")["better"] == "a" for n in range(5))
+    assert all(trial(n, better=-12.0).row("a", "b")["better"] == "b" for n in range(5))
+
+
+def test_the_interval_covers_what_is_true_about_95_times_of_100():
+    covered = sum(one.low <= -4.0 / 50 <= one.high for one in (trial(n, better=4.0) for n in range(60, 100)))
+    assert covered >= 33  # 38 expected of 40
+
+
+def test_the_same_corpus_twice_differs_by_nothing_and_one_seed_decides_nothing():
+    same = np.random.default_rng(0).normal(100, 9, (SEEDS, SAMPLES))
+    both = [np.ones(SAMPLES, bool)]
+    assert compare.difference(same, same, np.full(SAMPLES, 50.0), both) == (0.0, 0.0, 0.0)
+    one = compare.difference(same[:1] - 50, same[:1], np.full(SAMPLES, 50.0), both)
+    assert one.delta < 0 and one.row("a", "b")["better"] == "undecided"
+
+
+def test_corpora_are_compared_on_what_neither_has_trained_on(kit, tmp_path):
+    a = kit.shards
+    b = kit.write_shards(tmp_path / "b", {"pairs": (40, 10), "interleaved": (8, 4)}, lambda seed: seed + 5003)
+    config = kit.config(steps=3, max_length=64)
+    lines = []
+    corpora = {"a": str(a), "b": str(b)}
+    found = compare.compare(corpora, str(tmp_path), config, 2, ("S",), log=lines.append)
+    assert json.loads((tmp_path / compare.RESULT).read_text()) == json.loads(json.dumps(found))
+    assert found["held_out"] == {"pairs": 20, "interleaved": 8, "text": 0}  # as many of each corpus
+    assert set(found["sizes"]["S"]["rank"]) == {"a", "b"} and found["rank_holds"]
+    assert found["epochs"]["a"].keys() == set(CORPORA) and len(lines) == 4
+    means = found["sizes"]["S"]["bits_per_byte"]["a"]
+    assert means["overall"] == pytest.approx((means["pairs"] + means["interleaved"]) / 2, abs=1e-4)
+    assert compare.compare(corpora, str(tmp_path), config, 2, ("S",), log=lines.append)["sizes"] == found["sizes"]
+    with pytest.raises(ConfigError, match="no size 'Z'"):
+        compare.compare(corpora, str(tmp_path), config, 2, ("Z",))
+
+
+def test_a_document_that_is_held_out_is_in_no_training_set(kit, finished):
+    from weft.model_smoketest import data
+
+    shards = str(finished / "shards")
+    vocabulary = data.read_vocabulary(shards)
+    whole = data.Mixture(shards, vocabulary, kit.config(), lambda line: None)
+    tar = data.Tar(data.tars_of(shards, "interleaved", "train")[0])
+    some = frozenset(doc for key in list(tar.samples)[:5] for doc in data.documents_of(tar, key))
+    left = data.Mixture(shards, vocabulary, kit.config(), lambda line: None, some)
+    assert len(some) >= 4
+
+    def keys(mixture):
+        return {key for stream in mixture.streams.values() for one in stream._tars for key in one.samples}
+
+    gone = keys(whole) - keys(left)
+    assert gone and all(any(doc in key for doc in some) or key.startswith("text") for key in gone)
+    _, documents = compare.hold_out({"a": shards})
+    assert not documents & some

@@ -1,0 +1,49 @@
+"""Runs that share stages, and the page of a comparison."""
+
+from pathlib import Path
+
+import weft.schemas.config as configuration
+from weft.pipeline import comparison
+from weft.pipeline.run import manifest, registry
+
+FOUND = {
+    "corpora": {"a": "x", "b<": "y"},
+    "held_out": {"pairs": 20},
+    "seeds": 5,
+    "tokens": 1000,
+    "epochs": {"a": {"pairs": 1.5}, "b<": {"pairs": 2.0}},
+    "rank_holds": False,
+    "sizes": {
+        size: {
+            "bits_per_byte": {"a": {"overall": 1.0, "pairs": 1.0}, "b<": {"overall": 1.2, "pairs": 1.2}},
+            "rank": ["a", "b<"],
+            "pairs": [{"a": "a", "b": "b<", "delta": -0.2, "low": -0.3, "high": high, "better": better}],
+        }
+        for size, high, better in (("S", -0.1, "a"), ("M", 0.1, "undecided"))
+    },
+}
+
+
+def test_the_page_and_the_lines_say_what_is_decided_and_what_is_not():
+    lines = comparison.told(FOUND)
+    assert "  a - b<: -0.2000 [-0.3000, -0.1000]  a is better" in lines
+    assert "  a - b<: -0.2000 [-0.3000, +0.1000]  undecided" in lines
+    assert lines[-1] == "the order does not hold across sizes"
+    page = comparison.page(FOUND)
+    assert page.count("<circle") == 2 and "b&lt;" in page and "b<" not in page
+
+
+def test_a_stage_that_two_configurations_share_is_run_once(finished: Path, tmp_path: Path):
+    known = manifest.read_run(str(finished))
+    assert known is not None
+    found = [(path, size) for path, size in known["inputs"]]
+    same = configuration.from_dict(known["config"])
+    other = configuration.from_dict(known["config"], ["pack.context_length=256"])
+    assert comparison.take_over(str(finished), str(tmp_path / "a"), same, found) == list(comparison.MADE)
+    taken = comparison.take_over(str(finished), str(tmp_path / "b"), other, found)
+    assert taken == ["extract", "dedup", "fetch", "score"]
+    for name in taken:
+        stage = registry.BY_NAME[name]
+        assert manifest.read(str(tmp_path / "b"), name) == manifest.read(str(finished), name)
+        assert all((tmp_path / "b" / out).exists() == (finished / out).exists() for out in stage.outputs)
+    assert not (tmp_path / "b/shards").exists()
