@@ -169,7 +169,7 @@ def learned(kit, tmp_path_factory):
     """Two corpora and the model of each, as (shards, model): `clean`, and `faulty`, of which a tenth of the pairs have
     each other's images and the documents' images stand one place late."""
     root = tmp_path_factory.mktemp("learned")
-    clean = kit.write_shards(root / "clean", {"pairs": (480, 80), "interleaved": (60, 16), "text": (20, 6)})
+    clean = kit.write_shards(root / "clean", {"pairs": (720, 80), "interleaved": (60, 16), "text": (20, 6)})
     world = planted.World(clean)
     planted.mismatched(world)
     planted.shifted(world, 1)
