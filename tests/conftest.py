@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import weft.schemas.config as configuration
 from weft.pipeline.demo import run as demo_run
@@ -26,6 +27,9 @@ from weft.pipeline.run import inputs, manifest
 from weft.pipeline.run.run import Run
 
 PAGES = 200
+# How long an example takes says nothing on a machine that does other things too.
+settings.register_profile("weft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("weft")
 ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
 
 if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than none; torch reads this where it is loaded
