@@ -31,6 +31,7 @@ configured here but by Beam's own flags after `--`.
 ```toml
 recipe = "kosmos1"      # `weft recipes` lists them
 salt = "weft"           # seeds every hash that decides something: another salt, another sample and split
+exclude = ["taken-down.txt", "ut1/adult"]  # lists of what is not to be in the corpus: docs/removal.md
 
 [pack]
 min_side = 100

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
-TAKES_FLAGS = ("run", "demo", "explain", "export", "ablate", *STAGE_NAMES)  # Beam's, after `--`
+TAKES_FLAGS = ("run", "demo", "explain", "remove", "export", "ablate", *STAGE_NAMES)  # Beam's, after `--`
 SHELLS = ("bash", "zsh", "fish")
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 
@@ -104,6 +104,14 @@ def parser() -> Parser:
         _science(one, file=name == "compare")
     report = add("report", "write report/index.html")
     report.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
+    remove = add(
+        "remove", "take pages, images or pairs out of finished shards, as if they had never been there", epilog=_EPILOG
+    )
+    remove.add_argument(
+        "list", nargs="+", metavar="LIST", help="files of URLs, domains, ids, sha256 or perceptual hashes, one a line"
+    )
+    remove.add_argument("--output", required=True, metavar="DIR", help="output directory of a finished run")
+    remove.add_argument("--quiet", action="store_true", help="no progress")
     explain = add("explain", "the way of one thing through the stages, in words", epilog=_EPILOG)
     explain.add_argument(
         "thing",

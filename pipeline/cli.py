@@ -217,6 +217,22 @@ def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
             print(f"{'':14}   {section}: " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in values.items()))
 
 
+def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.report import report
+    from weft.pipeline.run import lock, removal
+    from weft.pipeline.runners import beam_options
+    from weft.transforms.io import object_files
+
+    beam_options.check(flags)
+    object_files.configure(flags)
+    with lock.held(options.output):
+        say = (lambda line: None) if options.quiet else _say
+        done = removal.remove(options.output, options.list, flags, options.quiet, say)
+        written = report.write(options.output, done.config)
+    print(f"{len(done.rewritten)} of {done.shards} shards written anew; the report: {written}")
+    print("".join(f"  {name}\n" for name in done.rewritten), end="")
+
+
 def _explain(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.explain import story
     from weft.transforms.io import object_files
@@ -245,6 +261,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "recipes": _recipes,
     "completion": _completion,
     "explain": _explain,
+    "remove": _remove,
 }
 
 
@@ -260,9 +277,10 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, manifest
+    from weft.pipeline.run import inputs, manifest, removal
     from weft.pipeline.run.run import Run
 
+    removal.check(options.output)
     known = manifest.read_run(options.output)
     if known is None and _occupied(options.output):
         raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")

@@ -130,6 +130,7 @@ class Config:
 
     recipe: str = "kosmos1"
     salt: str = "weft"
+    exclude: tuple[str, ...] = ()  # lists of addresses, domains, ids and hashes that are not to be in the corpus
     extract: Extract = dataclasses.field(default_factory=Extract)
     dedup: Dedup = dataclasses.field(default_factory=Dedup)
     fetch: Fetch = dataclasses.field(default_factory=Fetch)

@@ -160,6 +160,8 @@ class Manners:
 class FetchRules(ImageLimits, ImageForm, Manners):
     """Addresses of images → stored images."""
 
+    exclude: tuple[str, ...] = ()  # lists of hashes and addresses: such an image is not stored; the run's own are added
+
 
 @dataclasses.dataclass(frozen=True)
 class ClipChoice:

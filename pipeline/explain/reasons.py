@@ -29,6 +29,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         ),
     },
     ("extract", "page"): {
+        "excluded": ("a list of exclude names it, or what it belongs to", ()),
         "duplicate_record": ("the same record stood in this file before", ()),
         "page_too_long": ("its HTML is too long", ("extract.max_page_bytes",)),
         "opt_out": ("X-Robots-Tag, meta robots or TDM reservation", ()),
@@ -68,6 +69,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         ),
     },
     ("extract", "image"): {
+        "excluded": ("a list of exclude names it, or what it belongs to", ()),
         "boilerplate": ("outside the main content", ()),
         "noscript_twin": ("the noscript copy of the image before it", ()),
         "data_uri": ("it has no address that can be fetched", ()),
@@ -79,6 +81,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "opt_out": ("the page forbids the use of its images", ()),
     },
     ("extract", "pair"): {
+        "excluded": ("a list of exclude names it, or what it belongs to", ()),
         "too_short": ("it is too short", ("extract.min_pair_chars",)),
         "too_few_words": ("its text has too few words", ("extract.min_pair_words",)),
         "too_long": ("it is too long", ("extract.max_pair_chars",)),
@@ -106,6 +109,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "duplicate_record": ("another file holds the same record", ()),
     },
     ("fetch", "image"): {
+        "excluded": ("a list of exclude has its hash, or the address that gave it", ()),
         "not_in_warc": ("no archive holds it, and fetch.http is false", ("fetch.http",)),
         "capture_unreadable": ("its record in the archive cannot be read (any more)", ()),
         "opt_out": ("its own response forbids the use", ()),

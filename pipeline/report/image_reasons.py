@@ -9,6 +9,7 @@ _WORDS = {
     "not_in_warc": "no archive holds it, and nothing was asked for over HTTP",
     "capture_unreadable": "its record in the archive cannot be read any more",
     "opt_out": "its own answer, or its site, reserves it from such use",
+    "excluded": "a list of what is excluded has it",
     "robots_disallowed": "the site's robots.txt forbids it",
     "robots_unavailable": "the site's robots.txt cannot be had",
     "http_error": "the server answered with an error",

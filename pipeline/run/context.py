@@ -25,6 +25,7 @@ class Context:
         expect: call with the number of work units, so that progress can be shown.
         say: call with a line that the user should see.
         name: of the stage's jobs, where a runner shows them; "" lets Beam choose one.
+        finished: output of a run of the same configuration but for exclusions: what it has is taken and not made again.
         small: whether the run's input is so small that to start worker processes takes longer than the work.
     """
 
@@ -37,6 +38,7 @@ class Context:
     say: Callable[[str], None] = lambda line: None
     name: str = ""
     small: bool = False
+    finished: str = ""
 
     def path(self, *parts: str) -> str:
         return files.join(self.output, *parts)

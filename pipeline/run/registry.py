@@ -16,6 +16,7 @@ from weft.pipeline.run import manifest
 from weft.schemas.config import Config
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
+from weft.transforms.extract import exclusions
 from weft.transforms.score import image_scores, needs
 
 Input = tuple[str, int]  # path, bytes
@@ -53,6 +54,10 @@ class Stage:
         return getattr(importlib.import_module(self.module), self.function)
 
 
+def _extract_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
+    return {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+
+
 def _dedup_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
     if not config.dedup.index:
         return {}
@@ -77,6 +82,7 @@ STAGES = (
         outputs=("documents", "pairs", "captures"),
         needs=(),
         doc="WARC → documents, pairs",
+        more=_extract_decides,
         one_job=True,
     ),
     Stage(

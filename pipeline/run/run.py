@@ -42,6 +42,7 @@ class Run:
     flags: tuple[str, ...] = ()
     quiet: bool = False
     say: Callable[[str], None] = lambda line: None
+    finished: str = ""  # see Context
 
     def go(self, names: Sequence[str]) -> None:
         """Run the named stages in their order, skipping what is done.
@@ -109,8 +110,9 @@ class Run:
         sizes = [size for _, size in self.inputs]
         small = all(sizes) and sum(sizes) < SMALL_BYTES
         return Context(
-            self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, names[stage.name], small
-        )
+            self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, names[stage.name], small,
+            self.finished,
+        )  # fmt: skip
 
     def _submit(self, stage: Stage, context: Context, flag: str) -> None:
         if not stage.one_job:

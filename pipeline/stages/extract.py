@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -17,10 +18,11 @@ import pyarrow as pa
 from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import PageRules
-from weft.schemas.records import Capture, Document, Fate, Pair
-from weft.transforms.extract.archive import extract_archive
+from weft.schemas.records import KEPT, Capture, Document, Fate, Pair
+from weft.transforms.extract import exclusions
+from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
-from weft.transforms.io import files
+from weft.transforms.io import files, parquet
 from weft.transforms.io.parquet import TableWriter
 from weft.transforms.io.work_units import Counts, run_unit, unit_name
 
@@ -45,7 +47,8 @@ def run(ctx: Context) -> dict[str, int]:
             | "List" >> beam.Create([listed])
             | "Inputs" >> beam.FlatMap(lambda path: json.loads(files.read_bytes(path))).with_output_types(str)
             | "Spread" >> beam.Reshuffle()
-            | "Extract" >> beam.Map(extract_file, ctx.output, ctx.fingerprint, ctx.config.extract)
+            | "Extract"
+            >> beam.Map(extract_file, ctx.output, ctx.fingerprint, ctx.config.extract, ctx.config.exclude, ctx.finished)
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
         )
@@ -59,13 +62,60 @@ def _total(counts: Iterable[Counts]) -> Counts:
     return dict(total)
 
 
-def extract_file(path: str, output: str, fingerprint: str, rules: PageRules) -> Counts:
-    """One archive → its parts of the tables; what it counted comes back, from the marker when it was done before."""
+def extract_file(
+    path: str, output: str, fingerprint: str, rules: PageRules, exclude: tuple[str, ...] = (), finished: str = ""
+) -> Counts:
+    """One archive → its parts of the tables; what it counted comes back, from the marker when it was done before.
+
+    Args:
+        exclude: lists of what is not to be there.
+        finished: output of a run of the same rules, whose rows are taken instead of the archive.
+    """
     name = unit_name(path)
-    return run_unit(output, STAGE, name, fingerprint, lambda: _write_tables(path, output, name, rules))
+
+    def rows() -> Iterator[Row]:
+        found = _finished(finished, name) if finished else extract_archive(path, rules)
+        excluded = exclusions.load(exclude)
+        return exclusions.withhold(found, excluded) if excluded else found
+
+    return run_unit(output, STAGE, name, fingerprint, lambda: _write_tables(rows(), output, name))
 
 
-def _write_tables(path: str, output: str, name: str, rules: PageRules) -> Counts:
+def _finished(output: str, name: str) -> Iterator[Row]:
+    """Rows of one archive as an earlier run wrote them: each page with all that is of it."""
+
+    def table(path: str, record: type[Any]) -> Iterator[Any]:
+        return parquet.read(files.join(output, path, f"{name}.parquet"), record)
+
+    def fates(part: str) -> Iterator[Fate]:
+        return parquet.read(files.join(output, "fates", STAGE, f"{name}.{part}.parquet"), Fate)
+
+    yield from fates("records")
+    yield from table("captures", Capture)
+    documents, pairs = table("documents", Document), _OfPages(table("pairs", Pair), lambda pair: pair.doc_id)
+    parts = _OfPages(fates("parts"), lambda fate: fate.key.partition(":")[0])
+    for page in fates("pages"):
+        yield page
+        yield from parts.of(page.key)
+        if page.fate == KEPT:
+            yield next(documents)
+            yield from pairs.of(page.key)
+
+
+class _OfPages:
+    """Rows in the order of their pages, a page's at a time."""
+
+    def __init__(self, rows: Iterator[Any], page: Callable[[Any], str]) -> None:
+        self._rows, self._page = rows, page
+        self._next = next(rows, None)
+
+    def of(self, doc_id: str) -> Iterator[Any]:
+        while self._next is not None and self._page(self._next) == doc_id:
+            yield self._next
+            self._next = next(self._rows, None)
+
+
+def _write_tables(rows: Iterable[Row], output: str, name: str) -> Counts:
     entered: Counter[str] = Counter(record=0, page=0, image=0, pair=0)
     with ExitStack() as stack:
 
@@ -75,7 +125,7 @@ def _write_tables(path: str, output: str, name: str, rules: PageRules) -> Counts
         writers = {row: writer(table, name, schema) for row, (table, schema) in _TABLES.items()}
         parts = sorted(set(_FATES.values()))
         fates = {part: writer(f"fates/{STAGE}", f"{name}.{part}", tables.FATES) for part in parts}
-        for row in extract_archive(path, rules):
+        for row in rows:
             if isinstance(row, Fate):
                 fates[_FATES[row.kind]].write(row)
                 entered[row.kind] += 1

@@ -10,6 +10,7 @@ Which image comes from where, and in how many rounds, is transforms/fetch/fetch_
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -49,14 +50,15 @@ class _Pair(NamedTuple):
 
 def run(ctx: Context) -> dict[str, int]:
     """Get every wanted image once; returns how many there were."""
-    config = ctx.config.fetch
+    config = dataclasses.replace(ctx.config.fetch, exclude=(*ctx.config.exclude, *ctx.config.fetch.exclude))
+    earlier = (ctx.finished, *config.earlier) if ctx.finished else config.earlier
     units = len(ctx.parts("captures")) + config.buckets
     counted = ctx.path(STAGE, "wanted.json")
     ctx.expect(units)
     with ctx.pipeline(units) as p:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(
-            ctx.output, config, captures, config.earlier, config.buckets, ctx.fingerprint
+            ctx.output, config, captures, earlier, config.buckets, ctx.fingerprint
         )
         _ = (
             fetched["index"]

@@ -18,6 +18,7 @@ from weft.schemas.tables import IMAGES
 from weft.transforms import optout
 from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
+from weft.transforms.extract import exclusions
 from weft.transforms.fetch import decode, previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
@@ -114,7 +115,8 @@ def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules, spool: S
     """(what came of it, column `origin` of its row) of each image of a unit."""
     if wanted[0].origin == EARLIER:
         for found in (one.earlier for one in wanted if one.earlier):
-            yield previous_runs.outcome(found.output, found.row), found.row.origin
+            before = previous_runs.outcome(found.output, found.row)
+            yield before._replace(image=_unless_excluded(before.image, before.final_url, rules)), found.row.origin
     elif wanted[0].origin == WEB:
         addresses = {one.key: one.address for one in wanted}
         yield from ((outcome, WEB) for outcome in from_web(addresses, rules, spool, leave_host=False))
@@ -149,7 +151,18 @@ def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outco
     if rules.honour_opt_out and (words := optout.read_image(record.headers, rules.opt_out)):
         return Outcome(key, Refused("opt_out", words), record.status, date, "", words)
     words = optout.read_image(record.headers)  # not honoured, but on record
-    return Outcome(key, decode.prepare(record.body, rules, rules), record.status, date, "", words)
+    image = _unless_excluded(decode.prepare(record.body, rules, rules), "", rules)
+    return Outcome(key, image, record.status, date, "", words)
+
+
+def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> Prepared | Refused:
+    """An image as it is, or its refusal where its bytes, its looks or the address that gave it are excluded."""
+    excluded = exclusions.load(rules.exclude)
+    if excluded is None or isinstance(image, Refused):
+        return image
+    if excluded.content(image.image_id, image.phash) or excluded.image(url):
+        return Refused(exclusions.REASON, image.image_id)
+    return image
 
 
 def from_web(
@@ -170,7 +183,7 @@ def from_web(
         image = Refused(found.reason, found.detail) if found.reason else decode.prepare(found.body, rules, rules)
         if isinstance(image, Refused) and image.reason == "not_an_image" and found.declared:
             image = Refused(image.reason, f"{found.declared}: {image.detail}")
-        return image, found.status, int(time.time() * 1e6), found.url, found.opt_out
+        return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, found.opt_out
 
     def answers() -> Iterator[Outcome]:
         left = dict(addresses)

@@ -1,0 +1,99 @@
+"""What lists say is excluded, and rows of pages without it."""
+
+import pytest
+
+from weft.schemas.parameters import ConfigError, PageRules
+from weft.schemas.records import Capture, Fate
+from weft.transforms.extract import exclusions
+from weft.transforms.extract.page import extract_html
+
+PAGE = """<h1>Barns of the valley</h1><p>Ours is red, and older than the house that stands beside it.</p>
+<img src=/barn.jpg alt='A red barn'><p>Theirs is grey, because nobody has painted it for fifty years now.</p>
+<img src=https://pics.test/d/grey.jpg alt='A grey barn'><p>Both stand.</p>"""
+RULES = PageRules(min_words=0, languages=(), main_content=False)
+URL = "https://farm.test/barns/"
+RESULT = extract_html(PAGE, URL, RULES)
+DOC = RESULT.document.doc_id
+
+
+def rows():
+    yield Fate("extract", "record", "a:1", "kept", "", "")
+    yield from RESULT.rows()
+    yield Capture("https://pics.test/d/grey.jpg", "a", 2, "image/jpeg", 0)
+    yield Fate("extract", "record", "a:3", "dropped", "request", "")
+
+
+def without(*lines):
+    return list(exclusions.withhold(rows(), exclusions.parse(lines, "list")))
+
+
+def fates(found, kind):
+    return [(row.fate, row.reason) for row in found if isinstance(row, Fate) and row.kind == kind]
+
+
+@pytest.mark.parametrize("line", ["http://www.farm.test/barns", "farm.test", "farm.test/barns", DOC])
+def test_a_page_goes_with_all_that_is_of_it(line):
+    found = without("# a comment", "", line)
+    assert fates(found, "page") == [("dropped", "excluded")] and fates(found, "image") == fates(found, "pair") == []
+    assert [type(row).__name__ for row in found] == ["Fate", "Fate", "Capture", "Fate"]
+
+
+@pytest.mark.parametrize("line", ["http://pics.test/d/grey.jpg", "pics.test", "pics.test/d"])
+def test_an_image_goes_with_its_pair_and_its_place(line):
+    found = without(line)
+    assert fates(found, "page") == [("kept", "")]
+    assert fates(found, "image") == fates(found, "pair") == [("kept", ""), ("dropped", "excluded")]
+    document = next(row for row in found if type(row).__name__ == "Document")
+    assert [url for url in document.images if url] == ["https://farm.test/barn.jpg"]
+    assert len(document.texts) == len(document.images) == len(document.image_meta) == len(document.alternates)
+    assert [row.text for row in found if type(row).__name__ == "Pair"] == ["A red barn"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_pair_goes_and_its_image_stays(whole):
+    pair = RESULT.pairs[0]
+    found = without(f"{pair.doc_id}:{pair.pair_id}" if whole else pair.pair_id)
+    assert (
+        fates(found, "pair") == [("dropped", "excluded"), ("kept", "")] and fates(found, "image") == [("kept", "")] * 2
+    )
+
+
+def test_what_is_excluded_already_makes_no_difference():
+    first, second = (exclusions.parse([line], "list") for line in ("pics.test", RESULT.pairs[0].pair_id))
+    both = exclusions.parse(["pics.test", RESULT.pairs[0].pair_id], "list")
+    assert list(exclusions.withhold(exclusions.withhold(rows(), first), second)) == list(
+        exclusions.withhold(rows(), both)
+    )
+    assert without() == list(rows())
+
+
+def test_what_is_near_a_name_is_not_it():
+    asked = exclusions.parse(["farm.test/barn", "arm.test", "https://farm.test/barns/x"], "list")
+    assert not asked.page(URL, DOC) and not asked.image("https://farm.test/barn.jpg") and not asked.image("")
+    assert asked.page("https://www.arm.test/", "") and asked.image("http://farm.test/barn/1.jpg")
+
+
+def test_images_by_content():
+    asked = exclusions.parse(["A" * 64, "0123456789abcdef"], "list")
+    assert (
+        asked.content("a" * 64, "") and asked.content("", "0123456789abcdef") and not asked.content("b" * 64, "0" * 16)
+    )
+
+
+def test_lists_are_read_once_together_and_ut1_directories_too(tmp_path):
+    (tmp_path / "adult").mkdir()
+    (tmp_path / "adult/domains").write_text("farm.test\n1.2.3.4\n")
+    (tmp_path / "adult/urls").write_text("pics.test/d\n")
+    (tmp_path / "mine").write_text(f"{DOC}\n# said in a letter\nhttp://a.test/#x\n")
+    paths = (str(tmp_path / "adult"), str(tmp_path / "mine"))
+    asked = exclusions.load(paths)
+    assert (
+        asked.page("http://farm.test/", "") and asked.image("http://pics.test/d/1") and asked.page("http://b.test", DOC)
+    )
+    assert exclusions.contents(paths) == exclusions.contents(paths[::-1]) != exclusions.contents(paths[:1])
+    assert exclusions.entries(paths[1]) == {DOC, "http://a.test/#x"}
+    assert exclusions.load(()) is None
+    with pytest.raises(ConfigError, match="cannot read the list"):
+        exclusions.load((str(tmp_path / "none"),))
+    with pytest.raises(ConfigError, match="list, line 2: 'no such thing'"):
+        exclusions.parse(["", "no such thing"], "list")
