@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
-TAKES_FLAGS = ("run", "demo", "explain", "remove", "export", "ablate", *STAGE_NAMES)  # Beam's, after `--`
+TAKES_FLAGS = ("run", "demo", "explain", "remove", "subset", "export", "ablate", *STAGE_NAMES)  # Beam's, after `--`
 SHELLS = ("bash", "zsh", "fish")
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 
@@ -112,6 +112,13 @@ def parser() -> Parser:
     )
     remove.add_argument("--output", required=True, metavar="DIR", help="output directory of a finished run")
     remove.add_argument("--quiet", action="store_true", help="no progress")
+    subset = add("subset", "new shards of what a condition holds for, out of finished ones", epilog=_EPILOG)
+    subset.add_argument(
+        "--where", required=True, metavar="CONDITION", help="such as: language = 'en' and similarity > 0.3"
+    )
+    subset.add_argument("--output", required=True, metavar="DIR", help="output directory of a finished run")
+    subset.add_argument("--to", required=True, metavar="NEW", help="where the new run goes")
+    subset.add_argument("--quiet", action="store_true", help="no progress")
     explain = add("explain", "the way of one thing through the stages, in words", epilog=_EPILOG)
     explain.add_argument(
         "thing",

@@ -233,6 +233,23 @@ def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
     print("".join(f"  {name}\n" for name in done.rewritten), end="")
 
 
+def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.report import closing, report
+    from weft.pipeline.run import lock, manifest, subset
+    from weft.pipeline.runners import beam_options
+    from weft.transforms.io import object_files
+
+    beam_options.check(flags)
+    object_files.configure(flags)
+    if manifest.read_run(options.to) is None and _occupied(options.to):
+        raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
+    with lock.held(options.output), lock.held(options.to):
+        say = (lambda line: None) if options.quiet else _say
+        config = subset.subset(options.output, options.to, options.where, flags, options.quiet, say)
+        written = report.write(options.to, config)
+    print("\n".join(closing.lines(options.to, config, written)))
+
+
 def _explain(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.explain import story
     from weft.transforms.io import object_files
@@ -262,6 +279,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "completion": _completion,
     "explain": _explain,
     "remove": _remove,
+    "subset": _subset,
 }
 
 

@@ -1,0 +1,112 @@
+"""New shards out of a finished run, of what a condition holds for: nothing is parsed, fetched or asked for again.
+
+    FINISHED + condition ──► ids of documents and pairs that it is false for ──► excluded from a run into TO
+
+It is a removal into another directory (removal.py), and promises the same: the bytes are those of a run that never had
+the others. So the twin of a duplicate that does not fit comes back if it fits itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import weft.schemas.config as configuration
+from weft.pipeline.run import manifest, removal, where
+from weft.pipeline.run.run import Run
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import PairKey, stable_id
+from weft.transforms.io import files, parquet
+
+NAMES = (
+    "url domain language language_score title words images date image_url text source similarity doc_id pair_id"
+).split()
+
+
+class _Document(NamedTuple):
+    doc_id: str
+    url: str
+    crawl_date: int | None
+    language: str
+    language_score: float
+    title: str
+    texts: list[str | None]
+    images: list[str | None]
+
+
+class _Pair(NamedTuple):
+    pair_id: str
+    doc_id: str
+    page_url: str
+    image_url: str
+    text: str
+    source: str
+    language: str
+    language_score: float
+
+
+class _Score(NamedTuple):
+    kind: str
+    id: str
+    similarity: float
+
+
+def subset(
+    output: str,
+    to: str,
+    condition: str,
+    flags: Sequence[str] = (),
+    quiet: bool = False,
+    say: Callable[[str], None] = print,
+) -> Config:
+    """Make the shards of what a condition holds for below `to`; called again, it goes on. Returns their configuration.
+
+    Raises:
+        ConfigError: the run is not finished, `to` holds another, or the condition means nothing.
+    """
+    fits = where.parse(condition, NAMES)
+    config, found = removal.finished(output)
+    text = "".join(f"{entry}\n" for entry in sorted(_unfit(output, fits)))
+    path = files.join(to, "exclude", f"{stable_id('exclude', text)[:16]}.txt")
+    config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
+    known = manifest.read_run(to)
+    if known is not None and known["config"] != configuration.to_dict(config):
+        raise ConfigError(f"{to} holds another run; name another --to")
+    files.write_atomic(path, text)
+    manifest.write_run(to, config, found)
+    Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output).go(removal.CORPUS)
+    return config
+
+
+def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
+    """Ids of documents, and keys of pairs, for which the condition is false."""
+    for page in parquet.read_table(files.join(output, "documents"), _Document):
+        if fits(_document(page)) is False:
+            yield page.doc_id
+    scores = parquet.read_table(files.join(output, "scores"), _Score)
+    similarity = {row.id: row.similarity for row in scores if row.kind == "pair"}
+    for pair in parquet.read_table(files.join(output, "pairs"), _Pair):
+        row = pair._asdict() | {"url": pair.page_url, "domain": _domain(pair.page_url)}
+        if fits(row | {"similarity": similarity.get(pair.pair_id)}) is False:
+            yield str(PairKey(pair.doc_id, pair.pair_id))
+
+
+def _document(page: _Document) -> dict[str, Any]:
+    moment = datetime.datetime.fromtimestamp((page.crawl_date or 0) / 1e6, datetime.UTC)
+    return page._asdict() | {
+        "domain": _domain(page.url),
+        "date": moment.date().isoformat() if page.crawl_date else None,
+        "words": sum(len(text.split()) for text in page.texts if text),
+        "images": sum(url is not None for url in page.images),
+    }
+
+
+def _domain(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""

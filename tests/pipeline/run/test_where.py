@@ -1,0 +1,65 @@
+import pytest
+
+from weft.pipeline.run import where
+from weft.schemas.parameters import ConfigError
+
+NAMES = ("language", "similarity", "words", "url")
+ROW = {"language": "en", "similarity": 0.3, "words": 12, "url": "http://a.test/news/it's"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("language = 'en'", True),
+        ("language='de' or words>=12", True),
+        ("language = 'de' or words > 12", False),
+        ("not language = 'de' and words <> 13 and similarity < 3e-1", False),
+        ("not (language = 'de' and words = 12)", True),
+        ("language in ('de', 'en')", True),
+        ("NOT language IN ('de')", True),
+        ("url like '%/news/%'", True),
+        ("url like '/news/%'", False),
+        ("url like '%it''s'", True),
+        ("language = 'de' and words = 12 or words = 12", True),
+        ("words = -12", False),
+    ],
+)
+def test_conditions(text, said):
+    assert where.parse(text, NAMES)(ROW) is said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("similarity > 0.3", None),
+        ("not similarity > 0.3", None),
+        ("similarity > 0.3 or language = 'en'", True),
+        ("similarity > 0.3 and language = 'en'", None),
+        ("similarity > 0.3 and language = 'de'", False),
+    ],
+)
+def test_what_is_not_there_decides_nothing(text, said):
+    assert where.parse(text, NAMES)({"language": "en", "similarity": None}) is said
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "ends too soon"),
+        ("langage = 'en'", "did you mean language?"),
+        ("language = en", "neither a number nor a 'text'"),
+        ("language 'en'", "compares nothing"),
+        ("language = 'en' words = 3", "'words' is there"),
+        ("(language = 'en'", "ends too soon"),
+        ("language = 'en", "no part of a condition"),
+        ("__import__('os')", "there is no '__import__'"),
+    ],
+)
+def test_what_means_nothing_is_said(text, told):
+    with pytest.raises(ConfigError, match=told.replace("?", "[?]")):
+        where.parse(text, NAMES)
+
+
+def test_numbers_are_not_texts():
+    with pytest.raises(ConfigError, match="words is a number"):
+        where.parse("words = 'many'", NAMES)(ROW)
