@@ -76,8 +76,14 @@ def bars(items: Sequence[tuple[str, int]], whole: int, css: str = "c0") -> str:
     return f'<ul class="bars">{rows}</ul>'
 
 
-def columns(labels: Sequence[str], series: Mapping[str, Sequence[int]], title: str) -> str:
-    """Columns over labels; several series stand side by side, each as shares of its own total."""
+def columns(
+    labels: Sequence[str], series: Mapping[str, Sequence[int]], title: str, limit: tuple[float, str] | None = None
+) -> str:
+    """Columns over labels; several series stand side by side, each as shares of its own total.
+
+    Args:
+        limit: (place, name) of a threshold to draw: 2.5 is in the middle of the third column.
+    """
     many = len(series) > 1
     totals = {name: sum(counts) or 1 for name, counts in series.items()}
     values = {name: [100 * c / totals[name] if many else c for c in counts] for name, counts in series.items()}
@@ -107,6 +113,12 @@ def columns(labels: Sequence[str], series: Mapping[str, Sequence[int]], title: s
         if len(labels) <= _FEW_LABELS or index % 2 == 0:
             parts.append(f'<text x="{x + step * 0.43:.1f}" y="{floor + 14}">{text(label)}</text>')
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{full - _RIGHT}" y1="{floor}" y2="{floor}"/>')
+    if limit is not None:
+        x = _LEFT + step * limit[0]
+        side = "end" if limit[0] > len(labels) / 2 else "begin"
+        parts.append(f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="2" y2="{floor}"/>')
+        parts.append(f'<text class="{side}" x="{x + (-4 if side == "end" else 4):.1f}" y="11">{text(limit[1])}</text>')
+        title = f"{title}, with the threshold {limit[1]}"
     said = "; ".join(
         f"{name}: " + ", ".join(f"{label} {count:,}" for label, count in zip(labels, counts, strict=True) if count)
         for name, counts in series.items()
@@ -140,7 +152,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x_lab
         parts.append(f'<polyline class="l{place}" points="{" ".join(at(x, y) for x, y in line)}"/>')
     said = "; ".join(f"{name}: {line[0][1]:.2f} to {line[-1][1]:.2f}" for name, line in series.items() if line)
     told = [f"{name} {line[0][1]:.2f} → {line[-1][1]:.2f}" for name, line in series.items() if line]
-    return _svg(parts, f"{title}, {y_label} over {x_label}. {said}", width, height) + _legend(told)
+    return _svg(parts, f"{title}, {y_label} over {x_label}. {said}", width, height) + _legend(told, "l")
 
 
 def short(count: float) -> str:
@@ -152,8 +164,9 @@ def short(count: float) -> str:
     return f"{count:g}"
 
 
-def _legend(names: Sequence[str]) -> str:
-    keys = "".join(f'<li><span class="key c{place}"></span>{text(name)}</li>' for place, name in enumerate(names))
+def _legend(names: Sequence[str], kind: str = "c") -> str:
+    """Names beside keys drawn as what they stand for: columns (c) or lines (l)."""
+    keys = "".join(f'<li><span class="key {kind}{place}"></span>{text(name)}</li>' for place, name in enumerate(names))
     return f'<ul class="legend">{keys}</ul>'
 
 

@@ -14,6 +14,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,7 @@ from weft.transforms.io import files
 MOST_ROWS = 500_000
 MOST_SHARDS = 4  # per corpus, opened for sequence lengths
 LANGUAGES_SHOWN = 12
+DOMAINS_SHOWN = 20
 _CORPUS = re.compile(f"({'|'.join(CORPORA)})/")  # pack's detail on a kept document is its shard
 _NOT_HONOURED = "not honoured: "  # so begins extract's detail on a page that opted out and was kept
 _WORDS = (0, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
@@ -49,6 +51,7 @@ def gather(output: str) -> dict[str, Any]:
         "corpora": _corpora(stages, corpus_of, shards),
         "shards": [vars(shard) for shard in shards],
         "distributions": _distributions(output, corpus_of, shards),
+        "domains": _domains(output, corpus_of),
         "strangers": _mismatched(output),
         "training": _training(output),
         "opt_outs_not_honoured": _opt_outs_not_honoured(output),
@@ -201,6 +204,34 @@ def _of_similarities(output: str) -> dict[str, Any]:
             first, last = int(np.floor(low / step)), int(np.floor(high / step))
             found[name] = histogram(series, [round(step * i, 2) for i in range(first, last + 1)])
     return found
+
+
+def _domains(output: str, corpus_of: dict[str, str]) -> list[dict[str, Any]]:
+    """Domains by how many documents came out at the end, with pages that were read and images of documents."""
+    pages: Counter[str] = Counter()
+    for table in tables(output, "fates/extract", ["kind", "url"]):
+        if "url" in table.column_names:  # a run of an older weft has none
+            pages.update(map(_domain, table.filter(pc.field("kind") == "page")["url"].to_pylist()))
+    documents: Counter[str] = Counter()
+    images: Counter[str] = Counter()
+    for table in tables(output, "documents", ["doc_id", "url", "images"]):
+        for row in table.to_pylist():
+            if row["doc_id"] in corpus_of:
+                name = _domain(row["url"])
+                documents[name] += 1
+                images[name] += sum(1 for image in row["images"] if image)
+    order = sorted(pages | documents, key=lambda name: (-documents[name], -pages[name], name))
+    return [
+        {"domain": name, "pages": pages[name], "documents": documents[name], "images": images[name]}
+        for name in order[:DOMAINS_SHOWN]
+    ]
+
+
+def _domain(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
 
 
 def histogram(series: dict[str, list[Any]], edges: Sequence[float]) -> dict[str, Any]:

@@ -53,6 +53,16 @@ def shards(found: dict[str, Any]) -> str:
     return f"{total}<h3>Each shard</h3>{each}{left}"
 
 
+def domains(found: Sequence[dict[str, Any]]) -> str:
+    """The domains that most documents are of, with what was read of them."""
+    if not found:
+        return NOT_RUN
+    rows = [[text(row["domain"]), *(f"{row[key]:,}" for key in ("pages", "documents", "images"))] for row in found]
+    table = _table(("domain", "pages read", "documents that came out", "images in them"), rows)
+    about = f"The {len(rows)} with most documents. Images are those of extract, before fetch and pack."
+    return f'<p class="about">{about}</p>{table}'
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose first column is words and whose others are numbers, of cells that are markup already."""
     top = "".join(f'<th scope="col"{" class=n" if i else ""}>{text(name)}</th>' for i, name in enumerate(head))

@@ -61,7 +61,8 @@ def write(output: str, config: Config) -> str:
 def _page(output: str, config: Config, found: dict[str, Any]) -> str:
     sections = (
         ("funnel", "Funnel", _funnel(found)),
-        ("distributions", "Distributions", _distributions(found)),
+        ("distributions", "Distributions", _distributions(found, config)),
+        ("domains", "Domains", outcome.domains(found["domains"])),
         ("documents", "Documents", _documents(output, config)),
         ("pairs", "Pairs", _pairs(output, found)),
         ("images", "Images", _images(found)),
@@ -179,15 +180,17 @@ def _account(kind: str, account: dict[str, Any]) -> str:
     )
 
 
-def _distributions(found: dict[str, Any]) -> str:
+def _distributions(found: dict[str, Any], config: Config) -> str:
     parts = []
+    limits = thresholds(config)
     for name, value in found["distributions"].items():
         if name == "languages":
             whole = sum(value.values())
             body = charts.bars(list(value.items()), whole) + f"<figcaption>{whole:,} documents</figcaption>"
         else:
             labels = [f"{edge:g}" if edge < 1000 else charts.short(edge) for edge in value["from"]]
-            body = charts.columns(labels, value["counts"], name) + f"<figcaption>{_described(value)}</figcaption>"
+            drawn = charts.columns(labels, value["counts"], name, _limit(value["from"], limits.get(name)))
+            body = f"{drawn}<figcaption>{_described(value)}</figcaption>"
         wide = " two" if len(value.get("counts", ())) > 1 else ""
         parts.append(f'<figure class="chart{wide}"><h3>{text(name[0].upper() + name[1:])}</h3>{body}</figure>')
     if not parts:
@@ -197,6 +200,27 @@ def _distributions(found: dict[str, Any]) -> str:
         f"tables are read up to {figures.MOST_ROWS:,} rows."
     )
     return f'<p class="about">{about}</p><div class="charts">{"".join(parts)}</div>'
+
+
+def thresholds(config: Config) -> dict[str, tuple[float, str]]:
+    """Name of a distribution → the value below which things are dropped, and the key that says so."""
+    asked = {
+        "words per document": (config.extract.min_words, 0, "extract.min_words"),
+        "shorter side of images, px": (config.pack.min_side, 0, "pack.min_side"),
+        "CLIP similarity of pairs": (config.pack.pair_min_similarity, -1, "pack.pair_min_similarity"),
+        "CLIP similarity in documents": (config.pack.min_document_similarity, -1, "pack.min_document_similarity"),
+    }
+    return {name: (least, key) for name, (least, off, key) in asked.items() if least > off}
+
+
+def _limit(edges: list[float], asked: tuple[float, str] | None) -> tuple[float, str] | None:
+    """Where a threshold stands among columns that reach from edge to edge, None where it is not among them."""
+    if asked is None or not edges or not edges[0] <= asked[0] <= edges[-1]:
+        return None
+    least, key = asked
+    below = max(n for n, edge in enumerate(edges) if edge <= least)
+    width = edges[below + 1] - edges[below] if below + 1 < len(edges) else 1
+    return below + (least - edges[below]) / width, f"{key} = {number(least)}"
 
 
 def _described(value: dict[str, Any]) -> str:

@@ -51,3 +51,16 @@ def test_a_chart_is_well_formed_and_draws_what_it_is_given() -> None:
 )
 def test_a_share_is_nothing_or_everything_only_when_it_is(part: int, whole: int, told: str):
     assert charts.percent(part, whole).split("&nbsp;")[0] == told
+
+
+def test_a_threshold_is_drawn_where_it_stands_and_said() -> None:
+    drawn = charts.columns(["0", "10", "20"], {"n": [1, 2, 3]}, "Words", (1.5, "min_words = 15"))
+    (line,) = [e for e in ElementTree.fromstring(drawn).iter() if e.get("class") == "limit"]
+    assert line.get("x1") == line.get("x2") == f"{charts.WIDTH / 2:.1f}"
+    assert "with the threshold min_words = 15" in drawn and ">min_words = 15</text>" in drawn
+    assert "limit" not in charts.columns(["0", "10"], {"n": [1, 2]}, "Words")
+
+
+def test_the_keys_of_lines_are_lines() -> None:
+    drawn = charts.lines({"a": [(0, 3.0), (9, 1.0)], "b": [(0, 2.0), (9, 1.0)]}, "Loss", "step", "nats")
+    assert 'class="l1"' in drawn and 'class="key l1"' in drawn and 'class="key c' not in drawn
