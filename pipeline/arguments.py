@@ -119,6 +119,9 @@ def parser() -> Parser:
     subset.add_argument("--output", required=True, metavar="DIR", help="output directory of a finished run")
     subset.add_argument("--to", required=True, metavar="NEW", help="where the new run goes")
     subset.add_argument("--quiet", action="store_true", help="no progress")
+    doctor = add("doctor", "what this machine has, and which stages can run on it")
+    doctor.add_argument("--output", default=".", metavar="DIR", help="where a run would write (default: here)")
+    _science(doctor)
     explain = add("explain", "the way of one thing through the stages, in words", epilog=_EPILOG)
     explain.add_argument(
         "thing",

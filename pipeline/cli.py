@@ -258,6 +258,12 @@ def _explain(options: argparse.Namespace, flags: Sequence[str]) -> None:
     print("\n".join(story.explain(options.output, options.thing, options.page)))
 
 
+def _doctor(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import doctor
+
+    print("\n".join(doctor.lines(doctor.examine(_config(options), options.output))))
+
+
 def _completion(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import completion
 
@@ -278,6 +284,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "recipes": _recipes,
     "completion": _completion,
     "explain": _explain,
+    "doctor": _doctor,
     "remove": _remove,
     "subset": _subset,
 }
