@@ -154,6 +154,8 @@ class Manners:
     allow_networks: tuple[str, ...] = ()  # such as "10.1.0.0/16": private networks that may be asked all the same
     concurrency: int = 64  # connections per worker; as many images are held in memory
     per_host: int = 2  # connections to one host
+    max_per_host: int = 0  # images of one host in a run, chosen by hash; those over it are `host_cap`; 0 is off
+    split_hosts: tuple[str, ...] = ()  # "host=units": content networks that may be asked by several workers at once
 
 
 @dataclasses.dataclass(frozen=True)

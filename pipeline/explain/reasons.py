@@ -125,6 +125,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "too_many_redirects": ("no answer, or none that ends well", ()),
         "bad_redirect": ("no answer, or none that ends well", ()),
         "host_unreachable": ("its host was given up, after too many failures or requests to wait", ()),
+        "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
         "host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
         "bad_encoding": ("a content coding that cannot be undone", ()),
         "bad_url": ("it is not asked for at all", ()),

@@ -19,6 +19,7 @@ _WORDS = {
     "too_many_redirects": "redirects led on and on",
     "bad_redirect": "a redirect led to no address",
     "host_unreachable": "its host was given up after several images without an answer",
+    "host_cap": "its host has more images than a run may ask for",
     "host_throttled": "its host was given up after many requests to wait",
     "bad_encoding": "its compression cannot be undone",
     "bad_url": "no address that can be asked for",

@@ -20,6 +20,7 @@ from weft.transforms.fetch import previous_runs, unit
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.client import MOVED
 from weft.transforms.fetch.decode import Refused
+from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files, parquet
 
@@ -76,8 +77,13 @@ def _units(output: str, http: bool) -> Iterator[_Unit]:
         name = marker.rpartition("/")[2].removesuffix(".json")
         if http or not name.startswith("http-"):
             rows = parquet.read(_index(output, name), _Status)
-            if count := sum(previous_runs.may_pass(row.status, row.http_status) for row in rows):
+            if count := sum(_failed(row) for row in rows):
                 yield _Unit(name, marker, count)
+
+
+def _failed(row: _Status) -> bool:
+    """Whether it was asked for in vain; what this run is not to ask for is none of that."""
+    return row.status != CAPPED and previous_runs.may_pass(row.status, row.http_status)
 
 
 def _index(output: str, name: str) -> str:

@@ -22,10 +22,9 @@ import apache_beam as beam
 from weft.schemas.parameters import FetchRules
 from weft.schemas.records import Capture, ImageRow, digest, hash_bucket
 from weft.transforms.beam import coders
-from weft.transforms.fetch import decode, previous_runs
+from weft.transforms.fetch import decode, hosts, previous_runs
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
-from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Wanted, fetch_unit, moved
 from weft.transforms.io import parquet
 from weft.transforms.urls import image_key
@@ -125,6 +124,7 @@ class FetchUnits(beam.PTransform):
 
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
         Client(self.rules)  # so that a bad connect_to is said before anything runs
+        hosts.parts(self.rules.split_hosts)  # likewise
         previous_runs.check(self.earlier, self.rules)
         for record in _TRAVEL:
             coders.register(record)
@@ -146,7 +146,8 @@ class FetchUnits(beam.PTransform):
         routed = (
             found
             | "ChooseSource" >> beam.CoGroupByKey()
-            | "Route" >> beam.FlatMap(_route, self.buckets).with_output_types(tuple[str, Wanted])
+            | "Route"
+            >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts).with_output_types(tuple[str, Wanted])
         )
         return {"wanted": wanted, "index": self._rounds(routed)}
 
@@ -167,7 +168,10 @@ class FetchUnits(beam.PTransform):
                 routed = (
                     fetched[-1]
                     | f"Moved{hop}" >> beam.FlatMap(moved)
-                    | f"Follow{hop}" >> beam.Map(_follow, self.buckets, hop).with_output_types(tuple[str, Wanted])
+                    | f"Follow{hop}"
+                    >> beam.Map(_follow, self.buckets, self.rules.split_hosts, hop).with_output_types(
+                        tuple[str, Wanted]
+                    )
                 )
             fetch = _Fetch(self.output, self.fingerprint, self.rules, last=hop == HOPS)
             fetched.append(
@@ -227,7 +231,9 @@ def _newest_capture(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tupl
             yield asked.key, _Held(asked.rank, date, warc_file, offset, address)
 
 
-def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator[tuple[str, Wanted]]:
+def _route(
+    item: tuple[str, dict[str, Iterable[Any]]], buckets: int, split: tuple[str, ...]
+) -> Iterator[tuple[str, Wanted]]:
     """(unit, what it is to get): from an earlier run, else the archive with the best address, else the host."""
     key, found = item
     wanted = list(found["wanted"])
@@ -242,14 +248,10 @@ def _route(item: tuple[str, dict[str, Iterable[Any]]], buckets: int) -> Iterator
         yield best.warc_file, Wanted(key, WARC, best.address, best.warc_offset, best.date)
     else:
         url = str(wanted[0])
-        yield _host_unit(url, buckets), Wanted(key, WEB, url)
+        yield hosts.unit_name(url, buckets, split), Wanted(key, WEB, url)
 
 
-def _follow(redirected: tuple[str, str], buckets: int, hop: int) -> tuple[str, Wanted]:
+def _follow(redirected: tuple[str, str], buckets: int, split: tuple[str, ...], hop: int) -> tuple[str, Wanted]:
     """(unit of a later round, what it is to ask for) of an image whose redirect leads to another host."""
     key, url = redirected
-    return f"{_host_unit(url, buckets)}-{hop}", Wanted(key, WEB, url)
-
-
-def _host_unit(url: str, buckets: int) -> str:
-    return f"http-{hash_bucket(bare_host(url), buckets, 'host'):05d}"
+    return f"{hosts.unit_name(url, buckets, split)}-{hop}", Wanted(key, WEB, url)

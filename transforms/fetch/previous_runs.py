@@ -15,11 +15,12 @@ from weft.schemas.records import ImageRow
 from weft.transforms.fetch.blobs import Outcome, StoredBytes, read_stored
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
+from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.robots import PASSING, UNAVAILABLE
 from weft.transforms.io import files, parquet
 
 _MAY_PASS = frozenset(
-    {*UNANSWERED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}
+    {*UNANSWERED, CAPPED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}
 )
 _STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
 

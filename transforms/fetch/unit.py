@@ -19,7 +19,7 @@ from weft.transforms import optout
 from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
 from weft.transforms.extract import exclusions
-from weft.transforms.fetch import decode, previous_runs
+from weft.transforms.fetch import decode, hosts, previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
 from weft.transforms.fetch.decode import Prepared, Refused
@@ -119,6 +119,10 @@ def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules, spool: S
             yield before._replace(image=_unless_excluded(before.image, before.final_url, rules)), found.row.origin
     elif wanted[0].origin == WEB:
         addresses = {one.key: one.address for one in wanted}
+        for key, host in hosts.over(addresses.items(), rules.max_per_host, rules.split_hosts).items():
+            detail = f"{host} has more than fetch.max_per_host = {rules.max_per_host}"
+            yield Outcome(key, Refused(hosts.CAPPED, detail), 0, 0), WEB
+            del addresses[key]
         yield from ((outcome, WEB) for outcome in from_web(addresses, rules, spool, leave_host=False))
     else:
         yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, rules))
