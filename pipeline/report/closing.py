@@ -14,6 +14,7 @@ from weft.schemas.config import Config
 from weft.schemas.shards import CORPORA, MANIFEST, load_manifest
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.io import files
+from weft.transforms.score import needs
 
 _REASONS_SHOWN = 4
 _UNREACHABLE = frozenset({*UNANSWERED, "host_unreachable"})
@@ -64,7 +65,8 @@ def warnings(output: str, config: Config) -> Iterator[str]:
             yield f"{100 * absent / images['entered']:.0f} % of images are in no archive, and fetch.http is false"
     scored = _books(output, "score").get("pair")
     drawn = files.exists(files.join(output, "truth.json"))  # the demo's pictures, which the tiny CLIP was made for
-    if scored and scored["kept"] and config.score.model == _TINY and not drawn:
+    asked = any(needs.of(config.score, config.pack))
+    if asked and scored and scored["kept"] and config.score.model == _TINY and not drawn:
         yield (
             f"scores are by {_TINY}, which knows the pictures of `weft demo` alone: on photographs they mean nothing. "
             "Set score.model, as in docs/scores.md"

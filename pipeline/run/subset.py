@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import PairKey, stable_id
 from weft.transforms.io import files, parquet
+from weft.transforms.score import needs
 
 NAMES = (
     "url domain language language_score title words images date image_url text source similarity doc_id pair_id"
@@ -70,6 +72,8 @@ def subset(
     """
     fits = where.parse(condition, NAMES)
     config, found = removal.finished(output)
+    if re.search(r"\bsimilarity\b", condition) and not needs.of(config.score, config.pack).pairs:
+        raise ConfigError(f"no pair of {output} was scored: `weft run --set score.compare=always` does that first")
     text = "".join(f"{entry}\n" for entry in sorted(_unfit(output, fits)))
     path = files.join(to, "exclude", f"{stable_id('exclude', text)[:16]}.txt")
     config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
