@@ -7,14 +7,16 @@ DEV := $(VENV)/.dev-ready
 LINKS := $(VENV)/links
 BEAM = $(shell $(BIN)/python -c 'import importlib.metadata as m; print(m.version("apache-beam"))')
 BEAM_GO := github.com/apache/beam/sdks/v2
+GCS_GO := github.com/fsouza/fake-gcs-server@v1.56.1
 export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
 LOADERS := .venv-loaders
+STORES := .stores
 # A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: setup demo test short check docs types imports spark-setup spark-test loaders-test faults lint format bench meter lock clean
+.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-test loaders-test faults lint format bench meter lock clean
 
 setup: $(STAMP)
 
@@ -54,6 +56,13 @@ docs: requirements/docs.txt $(DEV)
 	test -x .venv-docs/bin/mkdocs || { $(PYTHON) -m venv .venv-docs && \
 		.venv-docs/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/docs.txt; }
 	.venv-docs/bin/mkdocs build --strict --quiet
+
+# Needs Go: a Google Cloud Storage on loopback, without which the tests that want one are skipped, and say so.
+stores-setup: $(STORES)/fake-gcs-server
+
+$(STORES)/fake-gcs-server:
+	@command -v go >/dev/null || { echo "weft's tests of gs:// need go"; exit 1; }
+	GOBIN=$(CURDIR)/$(STORES) GOFLAGS=-modcacherw go install $(GCS_GO)
 
 # Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), Beam's starter of Python workers, and Prism.
 spark-setup: $(SPARK)/.ready

@@ -18,13 +18,12 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from weft.model_smoketest import data, evaluate, losses, train
+from weft.model_smoketest import data, evaluate, losses, shard_files, train
 from weft.model_smoketest.data import Sample, Tar
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
@@ -99,7 +98,7 @@ def compare(
             bits[name] = np.array(rows)
         found["sizes"][size] = _verdicts(bits, held)
     found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
-    train.whole(Path(home, RESULT), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    shard_files.write(shard_files.join(home, RESULT), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
     return found
 
 

@@ -15,17 +15,17 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+from safetensors.torch import load as safetensors
 
-from weft.model_smoketest import alignment, census, chance, data, losses
+from weft.model_smoketest import alignment, census, chance, data, losses, shard_files
 from weft.model_smoketest.alignment import Pair
 from weft.model_smoketest.chance import Check
 from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Kosmos
-from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of, whole
+from weft.model_smoketest.shard_files import join
+from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
@@ -42,13 +42,13 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
     """All figures, also written to `model_dir`/`result`.
 
     Args:
-        config: decides how much is evaluated; the model is the one that was trained.
+        config: decides how much is evaluated, and where the vision tower lies; the model is the one that was trained.
         own: the shards must be those that the model was trained on; else their tokenizer must be its own.
 
     Raises:
         ConfigError: there is no trained model, or it does not fit these shards.
     """
-    model, vocabulary = load_model(shards, model_dir, own)
+    model, vocabulary = load_model(shards, model_dir, own, tower=config)
     eye = Eye(model)
     words = Words(shards, vocabulary)
     cut = dataclasses.replace(model.config, eval_samples=config.eval_samples)
@@ -74,7 +74,7 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
     checks += census.take(shards, vocabulary)
     found["checks"] = [check.row() for check in checks]
     found["failed"] = sorted({check.name for check in checks if check.failed})
-    whole(Path(model_dir, result), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    shard_files.write(join(model_dir, result), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
     return found
 
 
@@ -97,7 +97,7 @@ def _aligned(shards: str, model: Kosmos, eye: Eye, model_dir: str, found: dict[s
     suspects = sorted((pair for pair in audited if pair.beaten > 0.5), key=lambda pair: (pair.gap, pair.key))
     lines = [_suspect(pair, by_key[pair.key]) for pair in suspects[:SUSPICIOUS]]
     text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
-    whole(Path(model_dir, SUSPECTS), text.encode())
+    shard_files.write(join(model_dir, SUSPECTS), text.encode())
     documents = [sample for _, sample in _first(shards, "interleaved", vocabulary, 1 << 30) if sample.images]
     told = alignment.places(model, eye, documents)
     found["places"] = {f"{place:+d}": _place(gains) for place, gains in told.items()}
@@ -132,22 +132,31 @@ def _suspect(pair: Pair, tar: data.Tar) -> dict[str, Any]:
 
 
 def load_model(
-    shards: str, model_dir: str, own: bool = True, without: frozenset[str] = frozenset()
+    shards: str,
+    model_dir: str,
+    own: bool = True,
+    without: frozenset[str] = frozenset(),
+    tower: Train | None = None,
 ) -> tuple[Kosmos, Vocabulary]:
     """The trained model, ready to evaluate on `shards`; `own` and `without` as it was trained.
+
+    `tower` says where the vision tower lies now; without it, where it lay.
 
     Raises:
         ConfigError: none was trained here, shards or vision tower have changed since, or the tokenizer is another.
     """
     try:
-        described = json.loads(Path(model_dir, CONFIG).read_text("utf-8"))
-        weights = load_file(Path(model_dir, WEIGHTS))
+        described = json.loads(shard_files.read_text(join(model_dir, CONFIG)))
+        weights = safetensors(shard_files.read_bytes(join(model_dir, WEIGHTS)))
     except OSError:
         raise ConfigError(f"{model_dir} holds no trained model: run `weft train` first") from None
     vocabulary = data.read_vocabulary(shards)
     if not own and described.get("tokenizer") != tokenizer_of(shards, vocabulary):
         raise ConfigError(f"{shards} was made with another tokenizer than the model in {model_dir}")
-    model, identity = build(Train(**described["train"]), vocabulary)
+    trained = Train(**described["train"])
+    if tower:
+        trained = dataclasses.replace(trained, vision=tower.vision, vision_pretrained=tower.vision_pretrained)
+    model, identity = build(trained, vocabulary)
     if own and identity_of(identity, shards, vocabulary, without) != described["identity"]:
         raise ConfigError(f"{model_dir} was trained on other shards or another vision tower: run `weft train` again")
     model.load_trained({name: value.to(next(model.parameters()).device) for name, value in weights.items()})

@@ -1,12 +1,14 @@
-"""Shards where they lie: on this machine, or in an object store through Arrow's own file systems.
+"""Shards and models where they lie: on this machine, or in an object store through Arrow's own file systems.
 
-"out/shards", "s3://bucket/out/shards", "gs://…" → listings, texts, exact ranges. Arrow takes a store's credentials,
-region and address from where its tools keep them (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
+"out/shards", "s3://bucket/out/shards", "gs://…" → listings, texts, exact ranges, whole files. Arrow takes
+a store's credentials, region and address from where its tools keep them (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from functools import lru_cache
 from typing import BinaryIO, cast
 
@@ -20,6 +22,9 @@ _BUFFER = 1 << 20  # of a tar whose headers are read: on a store each read is a 
 @lru_cache(maxsize=16)
 def _store(base: str) -> fs.FileSystem:
     try:
+        if base.startswith("gs://") and (emulator := os.environ.get("STORAGE_EMULATOR_HOST")):
+            scheme, _, host = emulator.rpartition("://")  # as Google's own tools take it; Arrow wants to be told
+            return fs.GcsFileSystem(anonymous=True, scheme=scheme or "http", endpoint_override=host)
         return fs.FileSystem.from_uri(base)[0]
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot reach {base}: {' '.join(str(error).split())[:200]}") from None
@@ -45,24 +50,54 @@ def tars(folder: str) -> list[tuple[str, int]]:
     return sorted((join(folder, one.base_name), one.size) for one in found if one.extension == "tar")
 
 
-def read_text(path: str) -> str:
-    """A whole text file.
-
-    Raises:
-        OSError: there is none, or it cannot be had.
-    """
-    return read_bytes(path).decode("utf-8")
+def is_local(path: str) -> bool:
+    """Whether a path is of this machine's own file system."""
+    return "://" not in path
 
 
 def read_bytes(path: str) -> bytes:
     """A whole file.
 
     Raises:
-        OSError: as `read_text`.
+        OSError: there is none, or it cannot be had.
     """
     store, place = _place(path)
     with store.open_input_file(place) as file:
         return bytes(file.read())
+
+
+def read_text(path: str) -> str:
+    """A whole text file; raises as `read_bytes`."""
+    return read_bytes(path).decode("utf-8")
+
+
+def write(path: str, content: bytes | memoryview) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    Raises:
+        OSError: nothing is left that was not there before.
+    """
+    store, place = _place(path)
+    if not is_local(path):
+        with store.open_output_stream(place, buffer_size=0) as stream:  # the file appears when all is in it
+            stream.write(content)
+        return
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    temporary = f"{place}.tmp-{os.getpid()}"
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+        os.replace(temporary, place)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def remove(path: str) -> None:
+    """Delete a file, if there is one."""
+    store, place = _place(path)
+    with contextlib.suppress(FileNotFoundError):
+        store.delete_file(place)
 
 
 def read_range(path: str, offset: int, length: int) -> bytes:

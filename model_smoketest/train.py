@@ -16,11 +16,9 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import pickle
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ from torch import Tensor
 
 from weft.model_smoketest import data, shard_files
 from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.vision import StemCache, load_tower
 from weft.schemas.config import Train, to_dict
 from weft.schemas.records import digest
@@ -38,8 +37,8 @@ CHECKPOINT, LOG, WEIGHTS, CONFIG = "checkpoint.pt", "train_log.jsonl", "model.sa
 LOG_EVERY = 10  # steps
 ADAM_EPS = 1e-6  # Kosmos-2's train.sh
 
-# These say how a run is watched, not what it computes: a checkpoint survives their change.
-INCIDENTAL = ("checkpoint_every", "eval_samples")
+# These say how a run is watched, and where its tower lies, not what it computes: a checkpoint survives their change.
+INCIDENTAL = ("checkpoint_every", "eval_samples", "vision", "vision_pretrained")
 
 
 def train(
@@ -67,11 +66,10 @@ def train(
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, config)
     stems = StemCache(model.tower)
-    os.makedirs(model_dir, exist_ok=True)
 
     first = resume(model_dir, identity, model, optimizer, mixture, log)
     if not first:  # what an earlier run left is not this run's result
-        Path(model_dir, CONFIG).unlink(missing_ok=True)
+        shard_files.remove(join(model_dir, CONFIG))
     records = read_log(model_dir, first)
     parameters = [p for p in model.parameters() if p.requires_grad]
     trained = sum(p.numel() for p in parameters)
@@ -101,9 +99,11 @@ def train(
         done = step + 1
         if done % LOG_EVERY == 0 or done == config.steps:
             records.append(meter.record(done, rate))
-            write_log(model_dir, records)
+            if shard_files.is_local(model_dir):
+                write_log(model_dir, records)
             log(meter.line(records[-1]))
         if done % config.checkpoint_every == 0 or done == config.steps:
+            write_log(model_dir, records)  # a store takes a file once a second at most
             save(model_dir, identity, done, model, optimizer, mixture)
 
     described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary)}
@@ -206,7 +206,7 @@ class Meter:
 
 
 def save(model_dir: str, identity: str, step: int, model: Kosmos, optimizer: Any, mixture: data.Mixture) -> None:
-    """The checkpoint, under a temporary name and then in place: there is always a whole one."""
+    """The checkpoint, whole: an earlier one stands until then."""
     state = {
         "identity": identity,
         "step": step,
@@ -216,16 +216,18 @@ def save(model_dir: str, identity: str, step: int, model: Kosmos, optimizer: Any
     }
     buffer = io.BytesIO()  # by way of memory: torch's own file writer hides a full disk behind a RuntimeError
     torch.save(state, buffer)
-    whole(Path(model_dir, CHECKPOINT), buffer.getbuffer())
+    shard_files.write(join(model_dir, CHECKPOINT), buffer.getbuffer())
 
 
 def resume(model_dir: str, identity: str, model: Kosmos, optimizer: Any, mixture: data.Mixture, log: data.Log) -> int:
     """Steps already done: those of a checkpoint of this very run, else 0."""
-    path = Path(model_dir, CHECKPOINT)
-    if not path.is_file():
+    path = join(model_dir, CHECKPOINT)
+    try:
+        held = io.BytesIO(shard_files.read_bytes(path))
+    except FileNotFoundError:
         return 0
     try:
-        state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+        state = torch.load(held, map_location=next(model.parameters()).device, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError):
         log(f"train: {path} is unreadable; starting from step 1")
         return 0
@@ -243,8 +245,8 @@ def finish(model_dir: str, model: Kosmos, config: Train, vocabulary: Vocabulary,
     """Weights, then the config that says they are whole and of what."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.trained_state().items()}
     described = {"train": to_dict(config), "vocabulary": dataclasses.asdict(vocabulary), **more}
-    whole(Path(model_dir, WEIGHTS), safetensors(weights))
-    whole(Path(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
+    shard_files.write(join(model_dir, WEIGHTS), safetensors(weights))
+    shard_files.write(join(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
 
 
 def tokenizer_of(shards: str, vocabulary: Vocabulary) -> str:
@@ -255,26 +257,14 @@ def tokenizer_of(shards: str, vocabulary: Vocabulary) -> str:
 
 def read_log(model_dir: str, steps: int) -> list[dict[str, Any]]:
     """The log's lines up to `steps`: what came after the checkpoint is done again."""
-    path = Path(model_dir, LOG)
-    lines = path.read_text("utf-8").splitlines() if steps and path.is_file() else []
+    try:
+        lines = shard_files.read_text(join(model_dir, LOG)).splitlines() if steps else []
+    except FileNotFoundError:
+        lines = []
     return [record for record in map(json.loads, lines) if record["step"] <= steps]
 
 
 def write_log(model_dir: str, records: list[dict[str, Any]]) -> None:
     """The whole log again: a few hundred lines at most per minute of training."""
     text = "".join(json.dumps(record, sort_keys=True) + "\n" for record in records)
-    whole(Path(model_dir, LOG), text.encode())
-
-
-def whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that nobody ever sees half of it.
-
-    Raises:
-        OSError: nothing is left that was not there before.
-    """
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    shard_files.write(join(model_dir, LOG), text.encode())

@@ -102,8 +102,8 @@ class Tower(nn.Module):
         )
 
     def fingerprint(self) -> str:
-        """Hash of the frozen weights: a checkpoint holds the trained ones only and must meet the same tower."""
-        digest = hashlib.blake2b(digest_size=16)
+        """Hash of the weights and of what images become: a checkpoint must meet the same tower, wherever that lies."""
+        digest = hashlib.blake2b(repr((self.size, self.mean, self.std)).encode(), digest_size=16)
         for name, value in sorted(self.visual.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().float().cpu().numpy().tobytes())

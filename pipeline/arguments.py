@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
-TAKES_FLAGS = ("run", "demo", "explain", "remove", "subset", "export", "ablate", *STAGE_NAMES)  # Beam's, after `--`
+# Arguments that are paths, by what stands for them in the help: whether they may be of an object store.
+PLACES = {"DIR": True, "GLOB": True, "FILE": True, "LIST": True, "C.toml": True, "FOLDER": False}
 SHELLS = ("bash", "zsh", "fish")
 _EPILOG = "Beam's flags go after `--`, for example: -- --runner=SparkRunner --spark_master_url=spark://host:7077"
 
@@ -35,6 +36,11 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"no option {name}{_nearest(name, known)}")
         return super().parse_known_args(args, namespace)
 
+    def _get_value(self, action: argparse.Action, given: str) -> Any:
+        if not PLACES.get(str(action.metavar), True) and "://" in given:
+            self.error(f"{action.option_strings[0]} is a directory of this machine, not {given}")
+        return super()._get_value(action, given)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             what = "command" if isinstance(action, argparse._SubParsersAction) else (action.metavar or action.dest)
@@ -53,6 +59,16 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(argv[:at]), list(argv[at + 1 :])
 
 
+def takes_flags(command: Parser) -> bool:
+    """Whether Beam's flags are for a command: it runs jobs, or reads from stores that the flags lead to."""
+    return any(action.metavar in PLACES for action in command._actions)
+
+
+def commands() -> dict[str, Parser]:
+    """The parser of each command."""
+    return next(dict(action.choices) for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+
+
 def parser() -> Parser:
     """The parser of all commands; `command` of what it gives says which one it was."""
     made = Parser(prog="weft", description="From Common Crawl to a multimodal corpus you can train on.")
@@ -65,7 +81,7 @@ def parser() -> Parser:
         return commands.add_parser(name, help=help_, description=help_, **more)
 
     demo = add("demo", "the whole thing on a small web it makes and serves itself; no network, no GPU", epilog=_EPILOG)
-    demo.add_argument("--output", default="demo-output", metavar="DIR", help="where to write (default: %(default)s)")
+    demo.add_argument("--output", default="demo-output", metavar="FOLDER", help="where to write (default: %(default)s)")
     demo.add_argument(
         "--pages", type=int, default=600, metavar="N", help="size of the small web (default: %(default)s)"
     )
@@ -95,7 +111,7 @@ def parser() -> Parser:
         )
         if name == "ablate":
             one.add_argument("--input", nargs="+", required=True, metavar="GLOB", help="as of `weft run`")
-        one.add_argument("--output", required=True, metavar="DIR", help="where models, figures and the page go")
+        one.add_argument("--output", required=True, metavar="FOLDER", help="where models, figures and the page go")
         one.add_argument(
             "--seeds", type=int, default=5, metavar="N", help="models of each corpus (default: %(default)s)"
         )
@@ -117,7 +133,7 @@ def parser() -> Parser:
         "--where", required=True, metavar="CONDITION", help="such as: language = 'en' and similarity > 0.3"
     )
     subset.add_argument("--output", required=True, metavar="DIR", help="output directory of a finished run")
-    subset.add_argument("--to", required=True, metavar="NEW", help="where the new run goes")
+    subset.add_argument("--to", required=True, metavar="DIR", help="where the new run goes")
     subset.add_argument("--quiet", action="store_true", help="no progress")
     doctor = add("doctor", "what this machine has, and which stages can run on it")
     doctor.add_argument("--output", default=".", metavar="DIR", help="where a run would write (default: here)")
@@ -145,7 +161,7 @@ def parser() -> Parser:
     _science(html)
     export = add("export", "a run's shards in the form of another loader", epilog=_EPILOG)
     export.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(EXPORTS)}")
-    export.add_argument("--from", required=True, dest="source", metavar="RUN", help="output directory of a run")
+    export.add_argument("--from", required=True, dest="source", metavar="DIR", help="output directory of a run")
     export.add_argument("--output", required=True, metavar="DIR", help="where to write, local or remote")
     export.add_argument("--corpus", nargs="+", default=[], metavar="CORPUS", help="only these of what the format holds")
     export.add_argument("--quiet", action="store_true", help="no progress")

@@ -14,15 +14,22 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import weft.schemas.config as configuration
 from weft.pipeline import arguments
 from weft.pipeline.runners import process
 from weft.schemas.config import Config
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import REMOTE, ConfigError
 
+# The trainer knows no Beam: what Beam's flags say of a store, it is told as the store's own tools are.
+_AS_TOLD = {
+    "--s3_endpoint_url": "AWS_ENDPOINT_URL",
+    "--s3_region_name": "AWS_DEFAULT_REGION",
+    "--s3_access_key_id": "AWS_ACCESS_KEY_ID",
+    "--s3_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "--s3_session_token": "AWS_SESSION_TOKEN",
+}
 CHECK_FAILED, USER_ERROR = 1, 2
 # How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
 _MENDABLE = re.compile(
@@ -37,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, flags = arguments.split(sys.argv[1:] if argv is None else argv)
     parser = arguments.parser()
     options = parser.parse_args(own)
-    if flags and options.command not in arguments.TAKES_FLAGS:
+    if flags and not arguments.takes_flags(arguments.commands()[options.command]):
         parser.error(f"{options.command} takes no Beam flags")
     try:
+        if flags:
+            _tell_stores(flags)
         return _CALLS[options.command](options, flags) or 0
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
@@ -80,13 +89,21 @@ def _say(line: str) -> None:
     progress.say(line)
 
 
-def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from weft.pipeline.run import lock, registry, retry
+def _tell_stores(flags: Sequence[str]) -> None:
     from weft.pipeline.runners import beam_options
     from weft.transforms.io import object_files
 
     beam_options.check(flags)
     object_files.configure(flags)
+    for name, _, value in (flag.partition("=") for flag in flags):
+        if name in _AS_TOLD:
+            os.environ[_AS_TOLD[name]] = value
+
+
+def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.run import lock, registry, retry
+    from weft.pipeline.runners import beam_options
+
     names = [options.command]
     if options.command == "run":
         names = [s.name for s in registry.STAGES if options.train or s.name not in ("train", "eval")]
@@ -134,9 +151,7 @@ def _compare(options: argparse.Namespace, flags: Sequence[str]) -> None:
 def _ablate(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import comparison
     from weft.pipeline.run import progress
-    from weft.pipeline.runners import beam_options
 
-    beam_options.check(flags)
     print("\n".join(comparison.told(comparison.ablate(options, flags, progress.say))))
 
 
@@ -147,17 +162,15 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
     known = manifest.read_run(options.output)
     if known is None:
         raise ConfigError(f"{options.output} holds no weft run")
-    print(report.write(options.output, configuration.from_dict(known["config"])))
+    print(report.write(options.output, settled(configuration.from_dict(known["config"]))))
 
 
 def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.demo import run
     from weft.pipeline.run import lock
-    from weft.pipeline.runners import beam_options
 
-    beam_options.check(flags)
     with lock.held(options.output):
-        run.demo(options, flags)
+        run.demo(options, _config(options, run.SMALL), flags)
 
 
 def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -174,7 +187,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
     if known is None:
         raise ConfigError(f"{options.output} holds no weft run")
     given = options.config or options.recipe
-    config = _config(options) if given else configuration.from_dict(known["config"], options.set)
+    config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
     if options.input or options.archives:
         found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
         print("\n".join(estimate.make(options.output, config, options.archives or len(found)).lines()))
@@ -185,11 +198,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
 def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import export
     from weft.pipeline.run import lock
-    from weft.pipeline.runners import beam_options
-    from weft.transforms.io import object_files
 
-    beam_options.check(flags)
-    object_files.configure(flags)
     with lock.held(options.output):
         made = export.export(options.format, options.source, options.output, flags, options.quiet, options.corpus)
     print("\n".join(made))
@@ -197,12 +206,14 @@ def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import one_page
+    from weft.transforms.io import files
 
-    data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    config = _config(options)
+    data = sys.stdin.buffer.read() if options.file == "-" else files.read_bytes(options.file)
     if options.blocks:
         print("\n".join(one_page.blocks(data, options.url)))
         return
-    found = one_page.describe(data, options.url, _config(options).extract)
+    found = one_page.describe(data, options.url, config.extract)
     json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
     print()
 
@@ -220,11 +231,7 @@ def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
 def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import report
     from weft.pipeline.run import lock, removal
-    from weft.pipeline.runners import beam_options
-    from weft.transforms.io import object_files
 
-    beam_options.check(flags)
-    object_files.configure(flags)
     with lock.held(options.output):
         say = (lambda line: None) if options.quiet else _say
         done = removal.remove(options.output, options.list, flags, options.quiet, say)
@@ -236,11 +243,7 @@ def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
 def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import closing, report
     from weft.pipeline.run import lock, manifest, subset
-    from weft.pipeline.runners import beam_options
-    from weft.transforms.io import object_files
 
-    beam_options.check(flags)
-    object_files.configure(flags)
     if manifest.read_run(options.to) is None and _occupied(options.to):
         raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
     with lock.held(options.output), lock.held(options.to):
@@ -252,9 +255,7 @@ def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _explain(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.explain import story
-    from weft.transforms.io import object_files
 
-    object_files.configure(flags)
     print("\n".join(story.explain(options.output, options.thing, options.page)))
 
 
@@ -290,8 +291,34 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
 }
 
 
-def _config(options: argparse.Namespace) -> Config:
-    return configuration.load(options.config, options.set, options.recipe)
+def _config(options: argparse.Namespace, before: Sequence[str] = ()) -> Config:
+    """The configuration that the options name, with the overrides `before` below theirs."""
+    asked = (options.config, [*before, *options.set], options.recipe)
+    if not options.config or "://" not in options.config:
+        return settled(configuration.load(*asked))
+    from weft.transforms.io import files
+
+    return settled(configuration.load(*asked, files.read_bytes))
+
+
+def settled(config: Config) -> Config:
+    """The configuration, once everything remote that it names is of a kind that can be read and written from here.
+
+    Raises:
+        ConfigError: nothing takes such paths, or what does is not installed.
+    """
+    for key, value, place in configuration.places(config):
+        found = REMOTE.search(value)
+        if found and not found[0].startswith(("http://", "https://")):
+            from weft.transforms.io import object_files
+
+            try:
+                object_files.store(found[0])
+            except ConfigError as error:
+                raise ConfigError(f"{key}: {error}") from None
+        elif found and not place.web:
+            raise ConfigError(f"{key} = {value!r}: a web server will not do; copy it to a directory or an object store")
+    return config
 
 
 def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: bool) -> Any:
@@ -312,7 +339,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     if options.config or options.recipe or known is None:
         config = _config(options)
     else:
-        config = configuration.from_dict(known["config"], options.set)
+        config = settled(configuration.from_dict(known["config"], options.set))
     if getattr(options, "input", None):
         found = inputs.expand(options.input, config.extract.common_crawl)
         if needs_input and not getattr(options, "quiet", False):  # other stages do not read it

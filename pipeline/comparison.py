@@ -40,7 +40,7 @@ def compare(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         shards = files.join(run, "shards") if files.exists(files.join(run, "shards")) else run
         name = os.path.basename(os.path.normpath(run)) or run
         corpora[name if name not in corpora else f"{name}-{len(corpora) + 1}"] = shards
-    config = configuration.load(options.config, options.set, options.recipe)
+    config = configuration.load(options.config, options.set, options.recipe, files.read_bytes)
     with lock.held(options.output):
         return judge(corpora, options, config.train, say)
 
@@ -54,7 +54,9 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
     configs = {os.path.splitext(os.path.basename(path))[0]: path for path in options.configs}
     if len(configs) < 2 or len(configs) < len(options.configs):
         raise ConfigError("ablate takes two or more configuration files with different names")
-    given = {name: configuration.load(path, options.set, options.recipe) for name, path in configs.items()}
+    given = {
+        name: configuration.load(path, options.set, options.recipe, files.read_bytes) for name, path in configs.items()
+    }
     first = next(iter(given.values()))
     corpora: dict[str, str] = {}
     with lock.held(options.output):

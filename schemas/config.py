@@ -23,8 +23,11 @@ from weft.schemas.parameters import (
     ConfigError,
     DuplicateRules,
     FetchRules,
+    File,
+    Folder,
     ImageQuestions,
     PageRules,
+    Place,
     Recipe,
     Sequencing,
     Table,
@@ -38,7 +41,7 @@ RECIPES = _SHIPPED / "recipes"
 class Extract(PageRules):
     """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
 
-    common_crawl: str = (
+    common_crawl: File = (
         "https://data.commoncrawl.org/"  # where cc: and path lists lie; also s3://commoncrawl/, a mirror
     )
 
@@ -48,7 +51,7 @@ class Dedup(DuplicateRules):
     """Duplicates among documents (URL, exact text, near, lines) and among pairs (same image and text)."""
 
     rounds: int = 3  # of large-star/small-star in one job; a graph that needs more goes on in another
-    index: str = ""  # directory of what earlier runs have seen: their documents win, and this run's are added
+    index: Folder = ""  # directory of what earlier runs have seen: their documents win, and this run's are added
     buckets: int = 8  # output files
 
 
@@ -57,7 +60,7 @@ class Fetch(FetchRules):
     """Image URLs → validated, resized bytes in blobs, and the index."""
 
     placeholder_urls: int = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
-    earlier: tuple[str, ...] = ()  # outputs of earlier runs: what they have is not asked for again
+    earlier: tuple[Folder, ...] = ()  # outputs of earlier runs: what they have is not asked for again
     buckets: int = 8  # work units for HTTP; hosts are never split
 
 
@@ -79,7 +82,7 @@ class Score(ClipChoice, ImageQuestions):
 class Pack(Recipe, Sequencing):
     """The recipe's decisions on images, then tokens and shards."""
 
-    tokenizer: str = "train"  # "train", or a path to tokenizer.json or a sentencepiece .model
+    tokenizer: File = "train"  # "train", or a path to tokenizer.json or a sentencepiece .model
     vocab_size: int = 4096  # of a trained tokenizer, specials included
     similarity_model: str = (
         ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
@@ -98,8 +101,8 @@ class Train:
     heads: int = 4  # Kosmos-1: 32
     ffn: int = 512  # Kosmos-1: 8,192
     dropout: float = 0.0  # Kosmos-1: 0.1; a minute's training cannot overfit
-    vision: str = "weft-tiny"  # as score.model
-    vision_pretrained: str = ""  # as score.pretrained
+    vision: Folder = "weft-tiny"  # as score.model
+    vision_pretrained: File = ""  # as score.pretrained
     unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
     mix_text: float = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
     mix_pairs: float = 0.5  # the same for caption pairs
@@ -130,7 +133,7 @@ class Config:
 
     recipe: str = "kosmos1"
     salt: str = "weft"
-    exclude: tuple[str, ...] = ()  # lists of addresses, domains, ids and hashes that are not to be in the corpus
+    exclude: tuple[File, ...] = ()  # lists of addresses, domains, ids and hashes that are not to be in the corpus
     extract: Extract = dataclasses.field(default_factory=Extract)
     dedup: Dedup = dataclasses.field(default_factory=Dedup)
     fetch: Fetch = dataclasses.field(default_factory=Fetch)
@@ -148,18 +151,24 @@ def recipes() -> dict[str, str]:
     }
 
 
-def load(path: str | None = None, overrides: typing.Sequence[str] = (), recipe: str | None = None) -> Config:
+def load(
+    path: str | None = None,
+    overrides: typing.Sequence[str] = (),
+    recipe: str | None = None,
+    read: typing.Callable[[str], bytes] = lambda path: Path(path).read_bytes(),
+) -> Config:
     """Configuration from a TOML file, `section.key=value` overrides and a recipe.
 
     Args:
         path: the user's TOML file; None for the recipe alone.
         overrides: `--set` values, applied last; the right side is TOML, or a bare string.
         recipe: used where the file names none; the default recipe where this is None too.
+        read: gives the bytes of `path`; for one that is not on this machine.
 
     Raises:
         ConfigError: unreadable file, bad TOML, unknown key or recipe, value of another type.
     """
-    user = _read(Path(path)) if path else {}
+    user = _parsed(path, read) if path else {}
     changes = [_override(text) for text in overrides]
     name = user.get("recipe", recipe or Config.recipe)
     for keys, value in changes:
@@ -198,11 +207,37 @@ def to_dict(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def places(config: Config) -> typing.Iterator[tuple[str, str, Place]]:
+    """(section.key, value, what may stand there) of everything that a configuration says of where something lies."""
+    for name, kind in strings():
+        place = next(iter(getattr(kind, "__metadata__", ())), None)
+        if place:
+            given: Any = config
+            for part in name.split("."):
+                given = getattr(given, part)
+            for value in (given,) if isinstance(given, str) else given:
+                yield name, value, place
+
+
+def strings(section: Any = Config, before: str = "") -> typing.Iterator[tuple[str, Any]]:
+    """(section.key, type as it is written) of every key that is a string or a list of strings."""
+    for key, kind in typing.get_type_hints(section, include_extras=True).items():
+        item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
+        if dataclasses.is_dataclass(item):
+            yield from strings(item, f"{before}{key}.")
+        elif item is str or getattr(item, "__origin__", None) is str:
+            yield before + key, item
+
+
 def _read(path: Path) -> dict[str, Any]:
+    return _parsed(str(path), lambda path: Path(path).read_bytes())
+
+
+def _parsed(path: str, read: typing.Callable[[str], bytes]) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read(path).decode("utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
 

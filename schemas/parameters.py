@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
 
 class ConfigError(ValueError):
@@ -21,6 +22,18 @@ class Table(dict[str, Any]):
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(json.dumps(self, sort_keys=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Marks keys whose value is or holds a path: of this machine, or of an object store (s3://, gs://, …)."""
+
+    web: bool = False  # whether http:// and https:// will do
+
+
+REMOTE = re.compile(r"[a-z][a-z0-9+]*://\S+")  # the path in a value: also after local-dir: and TAG=
+File = Annotated[str, Place(web=True)]  # one that is only read
+Folder = Annotated[str, Place()]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +100,7 @@ class Similarity:
 class EvaluationTexts:
     """Texts that must not be in the corpus, and how much of one tells a document that holds it."""
 
-    evaluation: tuple[str, ...] = ()  # texts (.txt, .jsonl) that must not be in the corpus
+    evaluation: tuple[Folder, ...] = ()  # texts (.txt, .jsonl) that must not be in the corpus
     evaluation_ngram: int = 13  # words in a row that tell a contaminated document (GPT-3: 13)
     evaluation_hits: int = 1  # distinct ones that it takes ...
     evaluation_window: int = 0  # ... within so many words; 0 is anywhere in the document
@@ -162,18 +175,18 @@ class Manners:
 class FetchRules(ImageLimits, ImageForm, Manners):
     """Addresses of images → stored images."""
 
-    exclude: tuple[str, ...] = ()  # lists of hashes and addresses: such an image is not stored; the run's own are added
+    exclude: tuple[File, ...] = ()  # lists of hashes and addresses: such an image is not stored; the run's count too
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipChoice:
     """Which CLIP, and how it is run."""
 
-    model: str = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
-    pretrained: str = (
+    model: Folder = "weft-tiny"  # "weft-tiny" (shipped), "local-dir:/path" or an open_clip architecture name
+    pretrained: File = (
         ""  # of an architecture name: an open_clip tag, or "TAG=FILE": weights that are or were made like it
     )
-    also: tuple[str, ...] = ()  # more models, "name" or "name@tag": column `others` of scores/; none of them decides
+    also: tuple[Folder, ...] = ()  # more models, "name" or "name@tag": column `others` of scores/; none of them decides
     precision: Literal["fp32", "bf16", "fp16", "pure_bf16", "pure_fp16"] = "fp32"  # the halves are for a GPU
     compile: bool = False  # torch.compile, for a GPU and much to do: compiling takes minutes
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: a GPU where there is one
@@ -184,13 +197,13 @@ class ClipChoice:
 class ImageQuestions:
     """What is asked of image vectors beside similarity."""
 
-    unsafe_head: str = ""  # .safetensors of LAION's NSFW detector, or of another of its form, for this model's vectors
-    aesthetic_head: str = ""  # .safetensors of LAION's aesthetic predictor, version 1 or 2
-    watermark_head: str = ""  # .safetensors of a detector of your own, of the form of the NSFW detector
+    unsafe_head: File = ""  # .safetensors of LAION's NSFW detector, or of another of its form, for this model's vectors
+    aesthetic_head: File = ""  # .safetensors of LAION's aesthetic predictor, version 1 or 2
+    watermark_head: File = ""  # .safetensors of a detector of your own, of the form of the NSFW detector
     prompts: dict[str, tuple[str, ...]] = dataclasses.field(
         default_factory=Table
     )  # name = list of prompts: what images are asked for without a trained head (CLIP, 3.1.4)
-    evaluation_embeddings: tuple[str, ...] = ()  # .npy files of this model's vectors of evaluation images
+    evaluation_embeddings: tuple[File, ...] = ()  # .npy files of this model's vectors of evaluation images
     near_images: float = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
 
 
@@ -211,7 +224,7 @@ class ImageRules:
         default_factory=Table
     )  # name = share: drop images that are this name of score.prompts with a larger probability
     max_evaluation_similarity: float = 0.0  # cosine (DataComp: 0.604169 between ISC21's vectors); 0 is off
-    evaluation_images: tuple[str, ...] = ()  # pictures and lists of their hashes (.txt) that must not be in the corpus
+    evaluation_images: tuple[Folder, ...] = ()  # pictures and lists of their hashes (.txt) that must not be there
     evaluation_distance: int = 4  # bits of the 64 of a perceptual hash that a copy of one may differ in
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import object_stores
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -149,6 +150,13 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
         return output
 
     return go
+
+
+@pytest.fixture(scope="module", params=object_stores.NAMES)
+def bucket(request: pytest.FixtureRequest) -> Iterator[object_stores.Bucket]:
+    """A bucket of each object store, which the tests of a file share."""
+    with object_stores.serve(request.param) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

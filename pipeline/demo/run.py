@@ -35,10 +35,9 @@ SMALL = (
 )
 
 
-def demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
+def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> None:
     """Run the demo into `options.output`; a second call goes on where the first one stopped."""
     begun = time.monotonic()
-    config = configuration.load(options.config, [*SMALL, *options.set], options.recipe)
     home = files.join(options.output, "web")
     known = manifest.read_run(options.output)
     if known is None and any(files.exists(files.join(options.output, stage.name)) for stage in registry.STAGES):

@@ -22,7 +22,7 @@ from weft.pipeline.run.registry import STAGES, Input, Stage, fingerprints
 from weft.pipeline.runners import beam_options, errors, local_workers, orphans
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.transforms.io import files, object_files
 
 SMALL_BYTES = 16 << 20  # of archives: a core is through sooner than a worker process has imported Beam for each stage
 RESTARTS = 2  # of a stage whose worker process was killed
@@ -190,8 +190,10 @@ def _hushed() -> contextlib.AbstractContextManager[object]:
 
 
 def _sweep(output: str, stage: Stage) -> None:
-    """Remove the temporary files that a killed run left; only a local file system has any."""
+    """Remove what a killed run left half written: temporary files here, uploads in an object store."""
     if not files.is_local(output):
+        for name in _owned(stage):
+            object_files.sweep(files.join(output, name))
         return
     for name in _owned(stage):
         for folder, _, names in os.walk(files.join(output, name)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -9,10 +10,10 @@ from typing import Any
 
 from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
-from weft.schemas.config import Config
+from weft.schemas.config import Config, Train
 from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import CORPORA
-from weft.transforms.io import files
+from weft.transforms.io import files, local_copies
 
 
 class _Watch:
@@ -37,19 +38,19 @@ def train(ctx: Context) -> dict[str, int]:
         from weft.model_smoketest.train import train as run
     except ImportError as error:
         raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    run(ctx.path("shards"), ctx.path("model"), ctx.config.train, _Watch())
+    run(ctx.path("shards"), ctx.path("model"), _told(ctx.config.train), _Watch())
     return {}
 
 
 def evaluate(ctx: Context) -> dict[str, int]:
     """Losses, alignment and checks → model/eval.json."""
-    _evaluate()(ctx.path("shards"), ctx.path("model"), ctx.config.train)
+    _evaluate()(ctx.path("shards"), ctx.path("model"), _told(ctx.config.train))
     return {}
 
 
 def evaluate_on(shards: str, output: str, config: Config) -> dict[str, Any]:
     """The model of a run on shards that it was not trained on → model/eval-elsewhere.json."""
-    return _evaluate()(shards, files.join(output, "model"), config.train, "eval-elsewhere.json", own=False)
+    return _evaluate()(shards, files.join(output, "model"), _told(config.train), "eval-elsewhere.json", own=False)
 
 
 def evaluated(output: str) -> dict[str, Any]:
@@ -88,3 +89,15 @@ def _evaluate() -> Callable[..., dict[str, Any]]:
     except ImportError as error:
         raise ConfigError(f"evaluation needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
     return evaluate
+
+
+def _told(config: Train) -> Train:
+    """The section, with a remote vision tower copied to this machine."""
+    try:
+        return dataclasses.replace(
+            config,
+            vision=local_copies.named(config.vision),
+            vision_pretrained=local_copies.named(config.vision_pretrained),
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(f"train.vision: {error}") from None

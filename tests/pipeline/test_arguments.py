@@ -18,7 +18,7 @@ from weft.pipeline import arguments, cli
         (["run", "--ouput=x"], "no option --ouput (did you mean --output?)"),
         (["run", "--output", "x", "--recipee", "raw"], "no option --recipee (did you mean --recipe?)"),
         (["completion", "fsh"], "no SHELL 'fsh' (did you mean fish?)"),
-        (["html", "page.html", "--", "--runner=x"], "html takes no Beam flags"),
+        (["recipes", "--", "--runner=x"], "recipes takes no Beam flags"),
     ],
 )
 def test_an_unknown_name_is_one_line_with_the_nearest(argv, told, capsys):

@@ -19,16 +19,13 @@ common with the evaluation costs no Python loop.
 from __future__ import annotations
 
 import dataclasses
-import glob
 import gzip
 import json
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,8 +138,6 @@ class Evaluation:
 def load(paths: tuple[str, ...], ngram: int) -> Evaluation:
     """The evaluation in files, directories (all that is below) and globs; kept in memory for the next call.
 
-    On object stores a directory is said as a glob.
-
     Raises:
         ConfigError: a path that leads to no evaluation file, a file that cannot be read, or nothing to look for.
     """
@@ -218,15 +213,7 @@ def _densest(matches: list[_Match], window: int) -> tuple[int, _Match]:
 
 def _find(path: str) -> list[str]:
     """Evaluation files under a path, sorted."""
-    if not files.is_local(path):
-        try:
-            found = [name for name, _ in files.listing(path)]
-        except (OSError, ValueError) as error:  # the latter for a scheme that Beam does not know
-            raise ConfigError(f"cannot find evaluation texts {path}: {' '.join(str(error).split())}") from None
-    elif os.path.isdir(path):
-        found = sorted(str(below) for below in Path(path).rglob("*") if below.is_file())
-    else:
-        found = [path] if os.path.isfile(path) else sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
+    found = files.below(path)
     if not found:
         raise ConfigError(f"no evaluation texts at {path}")
     usable = [name for name in found if name.endswith(ENDINGS)]

@@ -9,6 +9,7 @@ attempt that comes late publish nothing of their own but whole files.
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import shutil
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from apache_beam.io.filesystems import FileSystems
@@ -139,6 +141,18 @@ def listing(pattern: str) -> list[tuple[str, int]]:
     else:
         found = object_files.listing(pattern)
     return sorted((path, size) for path, size in found if ".tmp-" not in path)
+
+
+def below(path: str) -> list[str]:
+    """Files that a path means, sorted: itself, all below a directory, or what matches a glob; hidden ones left out."""
+    if not is_local(path):
+        found = listing(path) or ([] if is_web(path) else listing(join(path, "**")))
+        return [name for name, _ in found]
+    if os.path.isfile(path):  # before globs: a file's name may hold brackets
+        return [path]
+    if os.path.isdir(path):
+        return sorted(str(one) for one in Path(path).rglob("*") if one.is_file() and not one.name.startswith("."))
+    return sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
 
 
 def sizes(paths: Iterable[str]) -> list[int | None]:

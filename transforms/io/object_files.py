@@ -56,6 +56,12 @@ class Store(Protocol):
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files; one that is gone already is no error."""
 
+    def stamp(self, path: str) -> str:
+        """What changes when the file does; FileNotFoundError where there is none."""
+
+    def abandon(self, prefix: str) -> None:
+        """Delete what uploads that were not finished left of files whose path begins like this."""
+
 
 _stores: dict[str, Store] = {}
 _making = threading.Lock()
@@ -130,6 +136,12 @@ def unavailable(path: str, what: str = "reach") -> Iterator[None]:
     except Exception as error:  # each store's client has errors of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise Unavailable(f"cannot {what} {path}: {reason}; the same command goes on later") from None
+
+
+def sweep(path: str) -> None:
+    """Delete what uploads that were killed left below a directory: no file, but paid for. Nothing depends on it."""
+    with contextlib.suppress(Exception):  # who may not list uploads, may not
+        store(path).abandon(f"{path.rstrip('/')}/")
 
 
 class ObjectFile(PlacedStream):
@@ -215,6 +227,16 @@ class _S3:
             if answer.get("Errors"):
                 raise OSError(f"{answer['Errors'][0].get('Message', 'not deleted')}")
 
+    def stamp(self, path: str) -> str:
+        with self._missing(path):
+            return str(self._client.head_object(**_place(path))["ETag"])
+
+    def abandon(self, prefix: str) -> None:
+        bucket, key = _place(prefix).values()
+        for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
+            for left in page.get("Uploads", ()):
+                self._client.abort_multipart_upload(Bucket=bucket, Key=left["Key"], UploadId=left["UploadId"])
+
     @contextlib.contextmanager
     def _missing(self, path: str) -> Iterator[None]:
         try:
@@ -281,6 +303,15 @@ class _Google:
             with contextlib.suppress(FileNotFoundError), self._missing(path):
                 self._blob(path).delete()
 
+    def stamp(self, path: str) -> str:
+        blob = self._blob(path)
+        with self._missing(path):
+            blob.reload()
+        return str(blob.generation)
+
+    def abandon(self, prefix: str) -> None:
+        """Nothing: the store forgets an upload after a week, and takes no money for it."""
+
     @contextlib.contextmanager
     def _missing(self, path: str) -> Iterator[None]:
         try:
@@ -320,6 +351,12 @@ class _Beam:
         there = [path for path in paths if FileSystems.exists(path)]
         if there:
             FileSystems.delete(there)
+
+    def stamp(self, path: str) -> str:
+        return f"{self.size(path)} {FileSystems.last_updated(path)}"
+
+    def abandon(self, prefix: str) -> None:
+        """Nothing that Beam knows of."""
 
 
 os.register_at_fork(after_in_child=_stores.clear)  # a connection is of one process

@@ -10,8 +10,6 @@ symmetric icon) looks like every other such picture, so it is compared by its by
 from __future__ import annotations
 
 import dataclasses
-import glob
-import os
 import re
 from functools import lru_cache
 
@@ -93,16 +91,7 @@ def load(paths: tuple[str, ...], max_side: int) -> Known:
 
 def _find(path: str) -> list[str]:
     """Files under a path, sorted."""
-    if not files.is_local(path):
-        try:
-            found = [name for name, _ in files.listing(path)]
-        except (OSError, ValueError) as error:  # ValueError: a scheme that Beam does not know
-            raise ConfigError(f"cannot find evaluation images {path}: {' '.join(str(error).split())}") from None
-    elif os.path.isfile(path):  # before globs: a file's name may hold brackets
-        found = [path]
-    else:
-        pattern = os.path.join(glob.escape(path), "**") if os.path.isdir(path) else path
-        found = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
+    found = files.below(path)
     if not found:
         raise ConfigError(f"no evaluation images at {path}")
     return found

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from weft.schemas.parameters import ClipChoice, ConfigError
+from weft.transforms.io import local_copies
 from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, clip_name, convert, weights
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
@@ -97,11 +98,20 @@ class Clip:
 
 
 def wanted(choice: ClipChoice) -> Iterator[tuple[str, str, str]]:
-    """(configuration key, open_clip's name, tag or file) of `score.model`, which decides, then of each `score.also`."""
-    yield "score.model", clip_name(choice.model), choice.pretrained
-    for entry in choice.also:
-        name, _, tag = entry.partition("@")
-        yield "score.also", clip_name(name), tag
+    """(configuration key, open_clip's name, tag or file) of `score.model`, which decides, then of each `score.also`.
+
+    Remote files are fetched.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    asked = [("score.model", choice.model, choice.pretrained)]
+    asked += [("score.also", name, tag) for name, _, tag in (entry.partition("@") for entry in choice.also)]
+    for setting, name, pretrained in asked:
+        try:
+            yield setting, local_copies.named(clip_name(name)), local_copies.named(pretrained)
+        except FileNotFoundError as error:
+            raise ConfigError(f"{setting}: {error}") from None
 
 
 def validate(choice: ClipChoice) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files
 
 KINDS = ("unsafe", "aesthetic", "watermark")
 _PROBABILITY = ("unsafe", "watermark")  # with ReLU between layers and a sigmoid at the end
@@ -74,7 +75,7 @@ def load(kind: str, path: str, width: int) -> Head:
 
     Args:
         kind: one of KINDS.
-        path: a local file.
+        path: a file, local or remote.
         width: D, how many numbers the model's vectors have.
 
     Raises:
@@ -82,12 +83,11 @@ def load(kind: str, path: str, width: int) -> Head:
     """
     where = f"score.{kind}_head = {path!r}"
     try:
-        with open(path, "rb") as stream:
-            start = stream.read(9)
+        data = files.read_bytes(path)
     except OSError as error:
-        raise ConfigError(f"{where}: {error.strerror}") from None
+        raise ConfigError(f"{where}: {error.strerror or error}") from None
     # A safetensors file begins with the length of its JSON, which may look like a pickle's first bytes.
-    if start[8:] != b"{" and (start.startswith(_PICKLES) or Path(path).suffix in _SUFFIXES):
+    if data[8:9] != b"{" and (data.startswith(_PICKLES) or Path(path).suffix in _SUFFIXES):
         raise ConfigError(
             f"{where} is a pickle, which can run anything: convert it where you trust it, with "
             "safetensors.torch.save_file(torch.load(file, weights_only=True), 'head.safetensors')"
@@ -95,8 +95,8 @@ def load(kind: str, path: str, width: int) -> Head:
     import safetensors
 
     try:
-        tensors = dict(safetensors.deserialize(Path(path).read_bytes()))
-    except (safetensors.SafetensorError, OSError) as error:
+        tensors = dict(safetensors.deserialize(data))
+    except safetensors.SafetensorError as error:
         raise ConfigError(f"{where} is no safetensors file that can be read: {_line(error)}") from None
     head = _chain(kind, {name: _array(tensor, where) for name, tensor in tensors.items()}, where)
     if head.width != width:

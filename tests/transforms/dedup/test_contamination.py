@@ -194,7 +194,7 @@ def test_files_directories_globs_and_nested_strings(tmp_path: Path) -> None:
 
 def test_remote_files_are_listed_and_read_by_beam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = Path(write(tmp_path / "a.jsonl", QUESTION)).read_bytes()
-    listed = {"gs://b/*": [("gs://b/a.jsonl", 1), ("gs://b/README", 1)], "gs://b/none": []}
+    listed = {"gs://b/*": [("gs://b/a.jsonl", 1), ("gs://b/README", 1)], "gs://b/none": [], "gs://b/none/**": []}
     monkeypatch.setattr(files, "listing", listed.__getitem__)
     monkeypatch.setattr(files, "read_bytes", {"gs://b/a.jsonl": data}.__getitem__)
     hit = load(("gs://b/*",), 13).find(words(QUESTION), 1, 0)
@@ -246,7 +246,7 @@ def test_what_is_wrong_with_a_path_is_said(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as told:
             load((path,), 13)
         assert str(told.value) == f"no evaluation texts at {path}"
-    with pytest.raises(ConfigError, match=r"^cannot find evaluation texts nosuch://a.txt: .*nosuch"):
+    with pytest.raises(ConfigError, match=r"nosuch://a.txt: there is no file system"):
         load(("nosuch://a.txt",), 13)
     with pytest.raises(ConfigError, match="in no paths"):
         load((), 13)

@@ -1,0 +1,49 @@
+"""Copies of remote files: made once, anew where the store has something else, and of nothing where there is nothing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import object_stores
+import pytest
+
+from weft.transforms.io import files, local_copies
+
+
+@pytest.fixture
+def base(bucket: object_stores.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    local_copies.fetched.cache_clear()
+    files.write_atomic(f"{bucket.path}/clip/config.json", b"one")
+    files.write_atomic(f"{bucket.path}/clip/below/weights", b"two")
+    return f"{bucket.path}/clip"
+
+
+def test_a_directory_and_a_file_are_copied_under_their_names(base: str) -> None:
+    copy = Path(local_copies.fetched(base + "/"))
+    assert copy.name == "clip" and (copy / "below/weights").read_bytes() == b"two"
+    assert Path(local_copies.named(f"TAG={base}/config.json").removeprefix("TAG=")).read_bytes() == b"one"
+    assert local_copies.named("local-dir:/here") == "local-dir:/here"
+
+
+def test_what_changes_there_is_copied_anew_and_nothing_else_is(base: str) -> None:
+    first = local_copies.fetched(base)
+    local_copies.fetched.cache_clear()  # as in another process
+    (Path(first) / "config.json").write_bytes(b"ours")
+    assert local_copies.fetched(base) == first and (Path(first) / "config.json").read_bytes() == b"ours"
+    files.write_atomic(f"{base}/config.json", b"new")
+    local_copies.fetched.cache_clear()
+    second = local_copies.fetched(base)
+    assert second != first and (Path(second) / "config.json").read_bytes() == b"new"
+
+
+def test_nothing_there_is_said_and_leaves_nothing(base: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no file"):
+        local_copies.fetched(f"{base}/none")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_is_not_ones_own_is_not_used(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 12_345)
+    with pytest.raises(local_copies.ConfigError, match="is somebody else's: set TMPDIR"):
+        local_copies.fetched(base)
