@@ -20,8 +20,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from weft.pipeline.runners import graph, spark
-from weft.pipeline.runners import local_workers as _  # noqa: F401 - its handler of worker processes registers itself
+from weft.pipeline.runners import graph, local_workers, orphans, spark, stillness
 
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
 _SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often than another's, which ignores the flags
@@ -60,7 +59,10 @@ def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     # exec: the shell that Beam calls shall not stand between; -P: nothing of the directory that weft was called in.
     # Beam gives such workers none of the options, and the file systems need theirs (--s3_endpoint_url, …).
     told = shlex.quote(json.dumps(made.get_all_options(drop_default=True), default=str))
-    command = f"exec env PIPELINE_OPTIONS={told} {shlex.quote(sys.executable)} -P -m weft.pipeline.runners.worker"
+    watch = f"{stillness.WATCH}={shlex.quote(local_workers.watch(orphans.stage_of(name) or 'weft'))}"
+    command = (
+        f"exec env {watch} PIPELINE_OPTIONS={told} {shlex.quote(sys.executable)} -P -m weft.pipeline.runners.worker"
+    )
     workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
     direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here
     return beam.Pipeline(runner=FnApiRunner(default_environment=workers), options=made)

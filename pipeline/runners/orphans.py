@@ -26,6 +26,16 @@ def job_name(output: str, stage: str) -> str:
     return f"weft-{stage}-{stable_id('job', output)[:12]}"
 
 
+def stage_of(name: str) -> str:
+    """The stage in a name that `job_name` gave; another name as it is.
+
+    >>> stage_of(job_name("out", "extract")), stage_of("mine")
+    ('extract', 'mine')
+    """
+    parts = name.split("-")
+    return parts[1] if parts[0] == "weft" and len(parts) == 3 else name
+
+
 def cancel(flags: Sequence[str], names: Collection[str]) -> int:
     """Cancel what runs under these names on the job server that the flags name; how many there were.
 

@@ -6,10 +6,11 @@ prints besides is kept from the terminal. WEFT_LOG=debug shows it.
 
 import sys
 
-from weft.pipeline.runners import process
+from weft.pipeline.runners import process, stillness
 
 if __name__ == "__main__":
     process.prepare_worker()  # before numpy is imported
     from apache_beam.runners.worker import sdk_worker_main
 
+    stillness.begin()
     sdk_worker_main.main(sys.argv)

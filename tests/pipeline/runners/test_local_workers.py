@@ -1,12 +1,16 @@
-"""Worker processes that die: whoever waits for one is told."""
+"""Worker processes that die or stand still: whoever waits for one is told."""
 
 import os
+import re
 import signal
+import sys
+import threading
 
 import apache_beam as beam
 import pytest
 
-from weft.pipeline.runners import beam_options, local_workers
+from weft.pipeline import cli
+from weft.pipeline.runners import beam_options, local_workers, orphans, stillness
 
 
 @pytest.mark.filterwarnings(
@@ -22,3 +26,29 @@ def test_only_what_a_lost_worker_says_is_a_lost_worker():
     assert local_workers.is_lost(RuntimeError(f"Error from worker: {local_workers.LOST}"))
     assert local_workers.is_lost(RuntimeError("Channel closed prematurely."))
     assert not local_workers.is_lost(RuntimeError("Error from worker: KeyError: 'x'"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # Beam's own, losing a worker
+@pytest.mark.parametrize(
+    ("stand", "told"),
+    [
+        (lambda _: threading.Event().wait(), "stands in "),
+        (lambda _: os.kill(os.getpid(), signal.SIGSTOP), "does not answer"),
+    ],
+    ids=["waits for what never comes", "is stopped"],
+)
+def test_a_worker_that_stands_still_is_named_and_given_up(stand, told, monkeypatch, capfd):
+    monkeypatch.setattr(local_workers, "NAMED_S", 1.0)
+    monkeypatch.setattr(stillness, "SILENT_S", 2.0)
+    monkeypatch.setenv(local_workers.STILL, "4")
+    monkeypatch.setattr(sys, "__stderr__", sys.stderr)
+    flags = ("--direct_num_workers=1", "--direct_running_mode=multi_processing")
+    with (
+        pytest.raises(RuntimeError) as caught,
+        beam_options.pipeline(flags, 4, orphans.job_name("out", "extract")) as p,
+    ):
+        _ = p | beam.Create([1]) | beam.Reshuffle() | "stand" >> beam.Map(stand)
+    named = rf"extract: worker process \d+ has made no progress for \d+ s: it {told}"
+    assert re.search(named, capfd.readouterr().err)
+    line = cli.mendable(caught.value)
+    assert line and re.match(rf"{named}.*; given up after WEFT_STILL_S=4 s \(0 waits for ever\)", line)
