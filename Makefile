@@ -16,7 +16,7 @@ STORES := .stores
 # A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-test loaders-test faults lint format bench meter lock clean
+.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-test loaders-setup loaders-test faults lint format bench meter lock clean
 
 setup: $(STAMP)
 
@@ -86,15 +86,18 @@ faults: $(SPARK)/.ready
 	$(BIN)/python tests/faults/harness.py --rounds 100
 	$(BIN)/python -m pytest tests/runners -k kills
 
-# Other people's loaders on weft's exports, each in an environment of its own on top of weft's. Needs the network once.
-loaders-test: $(DEV)
+# Other people's loaders, each in an environment of its own on top of weft's. Needs the network once.
+loaders-setup: $(DEV)
 	@for list in requirements/loaders/*.txt; do \
 		home=$(LOADERS)/$$(basename $$list .txt); \
 		cmp -s $$list $$home/installed.txt && continue; \
 		echo "setting up $$home"; rm -rf $$home; $(PYTHON) -m venv $$home && \
-		echo $(CURDIR)/$(BIN)/../lib/python*/site-packages > $$home/$$(cd $$home && echo lib/python*/site-packages)/weft-base.pth && \
+		$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+			> $$($$home/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/weft-base.pth && \
 		$$home/bin/python -m pip install --quiet --no-deps -r $$list && cp $$list $$home/installed.txt || exit 1; \
 	done
+
+loaders-test: loaders-setup
 	WEFT_LOADERS=$(CURDIR)/$(LOADERS) $(BIN)/python -m pytest tests/loaders
 
 lint: $(DEV)
