@@ -255,7 +255,7 @@ def test_stages_that_have_not_run_are_said_to_have_not_run(tmp_path: Path):
     assert "Of 5 pages, 3 became documents." in seen.words
     assert seen.words.count("Not run.") == 5  # pairs, images, duplicates, shards, training
     assert "not fetched" in seen.words
-    assert "Not finished when this was written: dedup, fetch, score, pack, train, eval." in seen.words
+    assert "Not finished when this was written: dedup, fetch, score, pack." in seen.words
 
 
 def test_opt_outs_that_were_not_honoured_are_told(tmp_path: Path):

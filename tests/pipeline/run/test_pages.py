@@ -14,8 +14,8 @@ from weft.schemas.parameters import ConfigError
         (b"# A README\n", "text"),
         (b"", "empty"),
         (b"\x00\x01\x02", "of no kind that weft knows"),
-        (gzip.compress(b"WARC/1.0\r\n"), "a WARC file"),
-        (gzip.compress(b"a,b\n1,2\n"), "text, packed"),
+        (gzip.compress(b"WARC/1.0\r\n", mtime=0), "a WARC file"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "text, packed"),
         (b"\x1f\x8bnothing", "broken gzip"),
     ],
 )
@@ -25,7 +25,7 @@ def test_kind(tmp_path, content, told):
 
 
 def test_input_without_a_page_is_said_to_be_what_it_is(tmp_path):
-    (tmp_path / "a.warc.wat.gz").write_bytes(gzip.compress(b"WARC/1.0\r\nWARC-Type: warcinfo\r\n"))
+    (tmp_path / "a.warc.wat.gz").write_bytes(gzip.compress(b"WARC/1.0\r\nWARC-Type: warcinfo\r\n", mtime=0))
     books = {
         "record": {"entered": 4, "kept": 0, "dropped": {"metadata": 3, "warcinfo": 1}},
         "page": {"entered": 0, "kept": 0, "dropped": {}},
