@@ -6,12 +6,14 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from weft.transforms.archives.http_message import parse_http
-from weft.transforms.archives.record import GZIP, MAX_RECORD_BYTES, Broken, Record, parse_date
+from weft.transforms.archives.record import GZIP, MAX_DIGITS, MAX_RECORD_BYTES, Broken, Record, parse_date
 
 MAX_LINE_BYTES = 1 << 16  # of a record's header
+PLAUSIBLE = 256 << 20  # bytes of a gzip member that need no look at how much it was compressed ...
+MAX_RATIO = 200  # ... and how much a larger one may be; web pages reach 20, and what is made to harm 1,000
 _HEADER = re.compile(rb"^(\S.*) (\S+) (\d{4,20}) (\S+) (\d+)\s*$")  # URL, IP address, date, MIME type, length
 
 
@@ -34,11 +36,13 @@ def read_arc(stream: BinaryIO, base: int = 0) -> Iterator[Record | Broken]:
         return
     at = base
     try:
-        for offset, data in _gzip_members(stream, base):
+        for offset, member in _gzip_members(stream, base):
             at = offset + 1  # what breaks comes after this member
-            yield from _records(io.BytesIO(data), offset, packed=True)
+            yield from _records(cast(BinaryIO, io.BufferedReader(member, MAX_LINE_BYTES)), offset, packed=True)
     except (EOFError, zlib.error) as error:
         yield Broken(at, "truncated", f"{type(error).__name__}: {error}")
+    except Bomb as error:
+        yield Broken(at, "unreadable", str(error))
 
 
 def _records(stream: BinaryIO, at: int, packed: bool) -> Iterator[Record | Broken]:
@@ -60,7 +64,7 @@ def _records(stream: BinaryIO, at: int, packed: bool) -> Iterator[Record | Broke
             yield Broken(place, "unreadable", f"no ARC header: {line[:80].decode('latin-1')}")
             return
         url, _, date, mime, size = (part.decode("latin-1") for part in found.groups())
-        length = int(size)
+        length = int(size[:MAX_DIGITS])
         fixed = ("response", url.replace(" ", "%20"), date, parse_date(date), "", place)
         if length > MAX_RECORD_BYTES:
             yield Record(*fixed, 0, (), b"", "too_large")
@@ -73,7 +77,7 @@ def _records(stream: BinaryIO, at: int, packed: bool) -> Iterator[Record | Broke
             yield Record("warcinfo", *fixed[1:], 0, (), b"", "")
             continue
         status, headers, body, problem = parse_http(block)
-        if problem == "no_http" and url.startswith("http"):
+        if problem == "no_http" and url.startswith("http") and not block.startswith(b"HTTP/"):
             status, headers = 200, (("content-type", mime),)
             problem = ""
         if not problem and len(block) < length:
@@ -81,23 +85,54 @@ def _records(stream: BinaryIO, at: int, packed: bool) -> Iterator[Record | Broke
         yield Record(*fixed, status, headers, body, problem)
 
 
-def _gzip_members(stream: BinaryIO, base: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, decompressed bytes) of each gzip member."""
-    buffer, offset = b"", base
+class Bomb(ValueError):
+    """A gzip member that expands beyond all sense."""
+
+
+class _Member(io.RawIOBase):
+    """What a gzip member holds, decompressed as it is read, so that memory does not grow with it."""
+
+    def __init__(self, stream: BinaryIO, rest: bytes) -> None:
+        self._stream, self._rest = stream, rest
+        self._engine = zlib.decompressobj(31)
+        self._made = self._taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = b""
+        while not data and not self._engine.eof:
+            if not self._rest:
+                self._rest = self._stream.read(1 << 16)
+                if not self._rest:
+                    raise EOFError("a gzip member is cut off")
+            before = len(self._rest)
+            data = self._engine.decompress(self._rest, len(buffer))
+            self._rest = self._engine.unused_data if self._engine.eof else self._engine.unconsumed_tail
+            self._taken += before - len(self._rest)
+            self._made += len(data)
+            if self._made > max(PLAUSIBLE, self._taken * MAX_RATIO):
+                raise Bomb(f"a gzip member expands more than {MAX_RATIO} times, to over {PLAUSIBLE} bytes")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def end(self) -> tuple[int, bytes]:
+        """(compressed bytes that it had, what was read of the file beyond it); reads what is left of it."""
+        space = memoryview(bytearray(1 << 16))
+        while self.readinto(space):
+            pass
+        return self._taken, self._rest
+
+
+def _gzip_members(stream: BinaryIO, base: int) -> Iterator[tuple[int, _Member]]:
+    """(offset, content) of each gzip member; what its reader leaves of one is passed over."""
+    offset, rest = base, b""
     while True:
-        engine = zlib.decompressobj(31)
-        out: list[bytes] = []
-        used = 0
-        while not engine.eof:
-            if not buffer:
-                buffer = stream.read(1 << 16)
-                if not buffer:
-                    if out or used:
-                        raise EOFError("a gzip member is cut off")
-                    return
-            out.append(engine.decompress(buffer))
-            used += len(buffer)
-            buffer = b""
-        buffer = engine.unused_data
-        yield offset, b"".join(out)
-        offset += used - len(buffer)
+        rest = rest or stream.read(1 << 16)
+        if not rest:
+            return
+        member = _Member(stream, rest)
+        yield offset, member
+        used, rest = member.end()
+        offset += used

@@ -15,7 +15,12 @@ import brotli
 
 from weft.transforms.archives.record import GZIP, MAX_RECORD_BYTES
 
-_CHUNK_SIZE = re.compile(rb"^[ \t]*([0-9a-fA-F]{1,8})[^\r\n]*\r?\n")
+MAX_HEAD, MAX_LINES = 256 << 10, 1_000  # bytes and lines before the body; the largest that browsers take
+MAX_CODINGS = 5  # of one body, as curl has it
+MAX_CHUNKS = 250_000  # of one body
+_CHUNK_SIZE = re.compile(rb"[ \t]*+([0-9a-fA-F]{1,8})[^\r\n]*+\r?\n")
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(r"HTTP/\S++\s++(\d{3})")
 
 
 class Response(NamedTuple):
@@ -24,7 +29,7 @@ class Response(NamedTuple):
     status: int  # 0 where it has none
     headers: tuple[tuple[str, str], ...]  # names in lower case, in the order sent
     body: bytes  # without transfer and content codings
-    problem: str  # "", "no_http", "bad_encoding"
+    problem: str  # "", "no_http", "bad_encoding", "bad_header"
 
 
 def parse_http(block: bytes) -> Response:
@@ -35,10 +40,14 @@ def parse_http(block: bytes) -> Response:
     """
     if not block.startswith(b"HTTP/"):
         return Response(0, (), block, "no_http")
-    end = re.search(rb"\r?\n\r?\n", block)
+    end = _BLANK_LINE.search(block, 0, MAX_HEAD)
+    if end is None and len(block) > MAX_HEAD:
+        return Response(0, (), b"", "bad_header")
     head, body = (block[: end.start()], block[end.end() :]) if end else (block, b"")
     lines = head.decode("latin-1").splitlines()
-    found = re.match(r"HTTP/\S+\s+(\d{3})", lines[0])
+    if len(lines) > MAX_LINES:
+        return Response(0, (), b"", "bad_header")
+    found = _STATUS.match(lines[0])
     headers: list[tuple[str, str]] = []
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -46,32 +55,40 @@ def parse_http(block: bytes) -> Response:
             headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
         elif colon:
             headers.append((name.strip().lower(), value.strip()))
+    if not found:
+        return Response(0, tuple(headers), body, "no_http")
     values = dict(headers)
     if "chunked" in values.get("transfer-encoding", "").lower():
-        body = dechunk(body)
+        whole = dechunk(body)
+        if whole is None:
+            return Response(int(found.group(1)), tuple(headers), b"", "bad_encoding")
+        body = whole
     body, problem = decode(body, values.get("content-encoding", ""))
-    return Response(int(found.group(1)) if found else 0, tuple(headers), body, problem)
+    return Response(int(found.group(1)), tuple(headers), body, problem)
 
 
-def dechunk(body: bytes) -> bytes:
+def dechunk(body: bytes) -> bytes | None:
     r"""The body of a chunked message: unchanged where it is not chunked after all, cut where its chunks break off.
+
+    None where there are more than MAX_CHUNKS.
 
     >>> dechunk(b"4\r\nWiki\r\n5\r\npedia\r\n0\r\n\r\n"), dechunk(b"<html>"), dechunk(b"4\r\nWiki\r\n5\r\nped")
     (b'Wikipedia', b'<html>', b'Wikiped')
     """
     parts: list[bytes] = []
     at = 0
-    while True:
-        size = _CHUNK_SIZE.match(body[at : at + 1024])
+    while len(parts) < MAX_CHUNKS:
+        size = _CHUNK_SIZE.match(body, at, at + 1024)
         if not size:
             return b"".join(parts) if parts else body
         length = int(size.group(1), 16)
-        at += size.end()
+        at = size.end()
         if not length:
             return b"".join(parts)
         parts.append(body[at : at + length])
         at += length
-        at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
+        at += 2 if body.startswith(b"\r\n", at) else 1 if body.startswith(b"\n", at) else 0
+    return None
 
 
 def decode(body: bytes, encodings: str) -> tuple[bytes, str]:
@@ -82,7 +99,10 @@ def decode(body: bytes, encodings: str) -> tuple[bytes, str]:
     Args:
         encodings: value of the Content-Encoding header.
     """
-    for coding in reversed([c.strip().lower() for c in encodings.split(",") if c.strip()]):
+    codings = [c.strip().lower() for c in encodings.split(",") if c.strip()]
+    if len(codings) > MAX_CODINGS:
+        return b"", "bad_encoding"
+    for coding in reversed(codings):
         if coding in ("gzip", "x-gzip"):
             if body.startswith(GZIP):
                 body = _inflate(body, 31)
@@ -108,6 +128,8 @@ def _inflate(body: bytes, window: int) -> bytes:
             try:
                 out.write(engine.decompress(body[at : at + 1024]))
             except zlib.error:
+                break
+            if out.tell() > MAX_RECORD_BYTES:
                 break
         return out.getvalue()
 

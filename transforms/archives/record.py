@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 MAX_RECORD_BYTES = 64 << 20  # a record is read into memory; larger ones are named and passed over
+MAX_DIGITS = 18  # of a record's length; a longer number is beyond every file
 GZIP = b"\x1f\x8b"  # a gzip member begins so
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -32,7 +33,7 @@ class Record(NamedTuple):
     status: int  # HTTP status, 0 where there is none
     headers: tuple[tuple[str, str], ...]  # HTTP headers, names in lower case
     body: bytes  # without transfer and content codings
-    problem: str  # "", "truncated", "too_large", "bad_encoding", "no_http"
+    problem: str  # "", "truncated", "too_large", "bad_encoding", "no_http", "bad_header", "bad_length"
     archive: str = ""  # path of the file that it stands in
 
     def header(self, name: str) -> str:

@@ -17,7 +17,8 @@ from typing import BinaryIO, NamedTuple
 from weft.transforms.io.streams import PlacedStream
 
 MAGIC = b"PK\x03\x04"
-_ARCHIVE = re.compile(r"(^|/)archive/.*\.w?arc(\.gz|\.zst)?$", re.IGNORECASE)
+_FOLDER = re.compile(r"(?:^|/)archive/", re.IGNORECASE)
+_ENDINGS = tuple(f".{kind}{packed}" for kind in ("warc", "arc") for packed in ("", ".gz", ".zst"))
 _HEADER = struct.Struct("<4s5H3I2H")  # of a member: APPNOTE 4.3.7
 _STREAMED, _ENCRYPTED = 1 << 3, 1 << 0  # flags, APPNOTE 4.4.4; streamed: the length stands after the member
 _DESCRIPTOR = b"PK\x07\x08"  # APPNOTE 4.3.9
@@ -43,7 +44,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         yield from _walk(stream)
         return
     for one in found:
-        if _ARCHIVE.search(one.filename):
+        if _is_archive(one.filename):
             yield _member(stream, one.header_offset, one.filename, one.compress_size)
 
 
@@ -59,6 +60,10 @@ class Window(PlacedStream):
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+def _is_archive(name: str) -> bool:
+    return bool(_FOLDER.search(name)) and name.lower().endswith(_ENDINGS)
 
 
 def _member(stream: BinaryIO, at: int, name: str, length: int) -> Member:
@@ -92,7 +97,7 @@ def _walk(stream: BinaryIO) -> Iterator[Member]:
         if streamed and at < end:  # past the descriptor, whose sizes have four bytes or eight
             stream.seek(at + len(_DESCRIPTOR) + 12)
             at += 16 if stream.read(4)[:2] == MAGIC[:2] else 24
-        if _ARCHIVE.search(name) and start < end:
+        if _is_archive(name) and start < end:
             yield _member(stream, start - _HEADER.size - named - extra, name, min(body, end - start))
         if at >= end:
             break

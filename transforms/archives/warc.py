@@ -10,7 +10,9 @@ from fastwarc.stream_io import ZstdReader
 from fastwarc.warc import ArchiveIterator
 
 from weft.transforms.archives.http_message import parse_http
-from weft.transforms.archives.record import MAX_RECORD_BYTES, Broken, Record, parse_date
+from weft.transforms.archives.record import MAX_DIGITS, MAX_RECORD_BYTES, Broken, Record, parse_date
+
+SHORTEST = len("HTTP/1.0 200")  # bytes of an HTTP message; a record that says to be shorter is not as long as it says
 
 
 def read_warc(
@@ -48,6 +50,9 @@ def _record(record: Any, offset: int) -> Record | Broken:
     date, name = headers.get("warc-date", ""), headers.get("warc-record-id", "").strip()
     declared = record.content_length
     fixed = (kind, url, date, parse_date(date), name, offset)
+    length = headers["content-length"].strip()
+    if not (length.isascii() and length.isdigit()) or len(length) > MAX_DIGITS:
+        return Record(*fixed, 0, (), b"", "bad_length")
     if declared > MAX_RECORD_BYTES:
         return Record(*fixed, 0, (), b"", "too_large")
     try:
@@ -60,6 +65,8 @@ def _record(record: Any, offset: int) -> Record | Broken:
         mime = headers.get("content-type", "")
         return Record(*fixed, 200, (("content-type", mime),), block, "")
     status, http, body, problem = parse_http(block)
-    if not problem and len(block) < declared:
+    if problem == "no_http" and 0 < declared < SHORTEST:
+        problem = "bad_length"
+    elif not problem and len(block) < declared:
         problem = "truncated"
     return Record(*fixed, status, http, body, problem)

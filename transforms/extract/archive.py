@@ -14,6 +14,9 @@ from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page
 
 Row = Document | Pair | Capture | Fate
 _HTML = ("text/html", "application/xhtml+xml")
+_TYPES = frozenset(  # WARC 1.1, 5.5
+    ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
+)
 _IMAGE_BEGINS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 
 
@@ -69,15 +72,16 @@ def classify(record: Record | Broken) -> tuple[str, str, str]:
     if isinstance(record, Broken):
         return "", record.reason, record.detail
     if record.problem:
-        return "", record.problem, f"{record.kind} {record.url}"
+        return "", record.problem, f"{record.kind[:80]} {record.url}"
     if record.kind not in ("response", "resource"):
-        return "", record.kind, record.url
+        known = record.kind in _TYPES
+        return "", record.kind if known else "unknown_type", record.url if known else f"{record.kind[:80]} {record.url}"
     if not record.url.startswith(("http://", "https://")):
         return "", "not_http", record.url
     if not 200 <= record.status < 300:
         return "", "http_error" if record.status >= 400 else "redirect", f"{record.status} {record.url}"
     mime = record.header("content-type").split(";")[0].strip().lower()
-    head = record.body[:512].lstrip()
+    head = record.body[:512].lstrip() or record.body.lstrip()[:512]
     if not head:
         return "", "empty", record.url
     if mime.startswith("image/") or head.startswith(_IMAGE_BEGINS):

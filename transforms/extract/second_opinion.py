@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import html
 from weft.transforms.urls import resolve
 
-_MARKDOWN_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(([^)\s]+)[^)\n]*\)")
+_MARKDOWN_IMAGE = re.compile(  # no other one begins inside it, so that what only begins like one costs little
+    r"!\[((?:(?!!\[)[^\]\n])*+)\]\(((?:(?!!\[)[^)\s])++)(?:(?!!\[)[^)\n])*+\)"
+)
 
 
 def read(page: html.Page, characters: str, url: str) -> html.Page:
@@ -51,13 +54,13 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
                 texts.append(None)
                 images.append(source)
                 metas.append(known.get(source, ImageMeta(found.group(1), "", "", None, None)))
-    wanted = [image for image in images if image is not None]
+    wanted = Counter(image for image in images if image is not None)
     occurrences = []
     for o in plain.occurrences:
-        taken = not o.reason and o.url in wanted
+        taken = not o.reason and wanted[o.url] > 0
         if taken:
-            wanted.remove(o.url)
+            wanted[o.url] -= 1
         occurrences.append(o if o.reason or taken else o._replace(reason="boilerplate"))
-    occurrences += [html.Occurrence(image, "", "") for image in wanted]
+    occurrences += [html.Occurrence(image, "", "") for image in wanted.elements()]
     none: list[list[str] | None] = [None] * len(texts)
     return page._replace(texts=texts, images=images, image_meta=metas, occurrences=occurrences, alternates=none)

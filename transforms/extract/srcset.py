@@ -22,9 +22,8 @@ LAZY = (
     "data-lateloadsrc", "data-src-fg", "data-scroll-image", "data-pin-media", "data-bgset", "src2",
 )  # fmt: skip
 _SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
-_PLACEHOLDER = re.compile(
-    r"(?:^|[_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy).*\.\w{3,4}$", re.I | re.S
-)
+_PLACEHOLDER = re.compile(r"(?:^|[_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)", re.I)
+_EXTENSION = re.compile(r"\.\w{3,4}$")
 _URL = re.compile(r"[^\s,]\S*")
 _SIZE = re.compile(r"\s([0-9]{1,6}(?:\.[0-9]{1,6})?)([wx])\b")
 MAX_URL = 4_096  # characters; no server takes a longer address
@@ -102,7 +101,8 @@ def is_placeholder(url: str) -> bool:
     (True, False)
     """
     name = url.split("?")[0].rpartition("/")[2][-MAX_NAME:]
-    return url[:5].lower() == "data:" or bool(_PLACEHOLDER.search(name))
+    called = _PLACEHOLDER.search(name)
+    return url[:5].lower() == "data:" or bool(called and _EXTENSION.search(name, called.end()))
 
 
 def best_of(srcset: str) -> str:

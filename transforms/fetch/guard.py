@@ -23,6 +23,16 @@ ADDRESSES_TRIED = 3  # of a host with several
 _LIFE_S = 300.0  # how long an answer is used before its name is asked for again
 _LOOKUPS = 32  # at once: the system's resolver blocks a thread for as long as it likes
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that is assigned for global unicast (RFC 4291)
+# Of IANA's registries of special-purpose addresses, what Python's ipaddress lets through in one version or another; and
+# Azure's host (168.63.129.16), which answers every machine there.
+_SPECIAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32", "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
+        "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20", "5f00::/16",
+    )
+)  # fmt: skip
+_ISATAP = (0x5EFE, 0x0200_5EFE)  # RFC 5214, 6.1: an IPv4 address in the last 32 bits comes after one of these
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -114,6 +124,12 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if found not in _GLOBAL_V6:
             return False
+        if int(found) >> 32 & 0xFFFFFFFF in _ISATAP and not is_public(
+            str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+        ):
+            return False
+    if any(found in network for network in _SPECIAL):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 

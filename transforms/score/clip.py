@@ -38,7 +38,7 @@ TOGETHER = 16  # batches that the handler is given at once: only between these d
 AHEAD = 2  # batches that are made ready while one is computed
 _DECODERS = 4  # threads that decode; two keep a core's model busy, a GPU needs those of all cores
 NAMESPACE, HALVED = "weft_clip", "batches_halved"
-_ADDRESS = re.compile(r"\s*<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object it read: another one in each process
+_ADDRESS = re.compile(r"(?<!\s)\s*+<[^<>]* at 0x[0-9a-f]+>")  # Pillow names the object: another one in each process
 
 _log = logging.getLogger(__name__)
 _Ready = tuple[

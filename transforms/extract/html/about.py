@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -62,13 +63,13 @@ def _nodes(blocks: list[str]) -> Iterator[dict[str, Any]]:
         if "datePublished" not in block and "author" not in block and "license" not in block:
             continue  # parsing it would cost as much as the whole page
         try:
-            waiting = [json.loads(block, strict=False)]
+            waiting = deque([json.loads(block, strict=False)])
         except (ValueError, RecursionError):
             continue
         for _ in range(MAX_NODES):
             if not waiting:
                 break
-            node = waiting.pop(0)
+            node = waiting.popleft()
             if isinstance(node, dict):
                 yield node
                 waiting += [child for key, child in node.items() if key in ("@graph", "mainEntity", "mainEntityOfPage")]

@@ -31,7 +31,8 @@ _WORD = re.compile(r"[a-z]{2,}")
 _SIZE = re.compile(r' (width|height)="\s*(\d{1,5})')
 _ALT = re.compile(r' alt="([^"]*)"')
 _SRC = re.compile(r' src="([^"]*)"')
-_LAZY = re.compile(r' data-[a-z-]+="([^"]*\.(?:jpe?g|png|webp|gif)[^"]*)"')
+_DATA = re.compile(r' data-[a-z-]++="([^"]*+)"')
+_PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|webp|gif)")
 _PICTURE_FILE = re.compile(r'href="[^"]*\.(?:jpe?g|png|gif|webp|avif)\b', re.I)
 
 
@@ -273,8 +274,7 @@ def _pictures(scan: Scan, total: int) -> Floats:
         address = source.group(1) if source else ""
         hidden = not address or address[:5] == "data:"
         if hidden:
-            lazy = _LAZY.search(tag)
-            address = lazy.group(1) if lazy else ""
+            address = next(filter(_PICTURE_NAME.search, _DATA.findall(tag)), "")
         lower = address[-200:].lower()
         said.append((
             min(int(sizes.get("width", 0)), 4096), min(int(sizes.get("height", 0)), 4096),

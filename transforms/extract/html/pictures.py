@@ -10,7 +10,7 @@ from weft.transforms.extract.html.scan import ATTRIBUTE, IMAGE, KIND, Image, Sca
 
 TWIN_REACH = 4  # items back from a noscript image to the one it stands for
 _FIGCAPTION = KIND["figcaption"]
-_PIXELS = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*(?:px)?\s*$")
+_PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+$")
 
 
 class Picture:

@@ -10,6 +10,7 @@ and spans a range of items. Names (classes, ids, roles) are known by their numbe
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Mapping
@@ -61,14 +62,15 @@ _RAW = re.compile(
     r"<(?:!--|(script|style|svg|template|iframe|select|textarea|video|audio|canvas|math|object|noembed|noframes|xmp|"
     r"plaintext)(?=[ >]))"
 )
-_TAG = re.compile(r"<([^>]*)>([^<]*)")
-ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
+_TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")
+ATTRIBUTE = re.compile(r'(?<![a-z-])([a-z-]++)="([^"]*+)"')
 _NAMED = re.compile(r' (role|itemprop|itemtype|style|hidden|aria-hidden)="([^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
 NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
 _CAPTION = re.compile(r' class="[^"]*caption', re.I)
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
-_BACKGROUND = re.compile(r"background(?:-image)?:[^;]*url\(\s*(?:&quot;|['\"])?([^)'\"]+?)(?:&quot;|['\"])?\s*\)", re.I)
+_DECLARED = re.compile(r"background(?:-image)?:", re.I)
+_ADDRESS = re.compile(r"url\(\s*+(?:&quot;|['\"])?+((?:(?!url\()[^)'\"])++)(['\"]?+)\s*+\)", re.I)
 _SHAPE = str.maketrans("123456789", "000000000", ".,")  # a price, date or count counts as one of its length
 MAX_NAMES = 8  # of one attribute that are read; longer class lists are utility classes
 MAX_STYLE = 4_096  # characters of a tag in which a background is looked for
@@ -230,11 +232,11 @@ class Scanner:
                     elif tag_kind == _NOSCRIPT:
                         noscript += 1
                     if "url(" in tag:
-                        background = _BACKGROUND.search(tag[:MAX_STYLE])
+                        background = _background(tag[:MAX_STYLE])
                         if background:
                             role = ' role="img"' if ' role="img"' in tag else ""
                             page.images[len(texts)] = Image(
-                                f'background{role} src="{background.group(1)}"', [], link if links else "", noscript > 0
+                                f'background{role} src="{background}"', [], link if links else "", noscript > 0
                             )
                             page.add("", IMAGE, 0, figure, container, "")
                             own_end = len(own)
@@ -412,6 +414,24 @@ def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:
         return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\x00"))))
     text = " ".join(text.split())
     return text.strip("| ") if kind in _ROW else text
+
+
+def _background(tag: str) -> str:
+    """The address of the first background that a tag declares with one, the last where it has several; "" for none."""
+    addresses = []
+    for found in _ADDRESS.finditer(tag):
+        said, quoted = found.groups()
+        said = said if quoted else said.rstrip().removesuffix("&quot;")
+        if said:
+            addresses.append((found.start(), said))
+    end = 0
+    for declared in _DECLARED.finditer(tag) if addresses else ():
+        if declared.start() >= end:  # what stands before that was looked at with the declaration that it is part of
+            end = tag.find(";", declared.end()) % (len(tag) + 1)  # len(tag) where there is none
+            at = bisect.bisect_left(addresses, (end - 3, ""))  # "url(" itself stands before the end
+            if at and addresses[at - 1][0] >= declared.end():
+                return addresses[at - 1][1]
+    return ""
 
 
 _SOURCE_OF = re.compile(r' (?:data-)?src="(?!data:)([^"]*)"')
