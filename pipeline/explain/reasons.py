@@ -13,6 +13,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "http_error": ("status outside 200 to 299", ()),
         "redirect": ("status outside 200 to 299", ()),
         "not_html": ("neither HTML nor an image", ()),
+        "no_columns": ("a list of captions whose columns say neither address nor caption", ()),
         "not_http": ("no http or https address, or no HTTP message in it", ()),
         "no_http": ("a response record without an HTTP response", ()),
         "empty": ("no body", ()),
