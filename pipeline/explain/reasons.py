@@ -15,9 +15,15 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "not_html": ("neither HTML nor an image", ()),
         "no_columns": ("a list of captions whose columns say neither address nor caption", ()),
         "not_http": ("no http or https address, or no HTTP message in it", ()),
+        "unknown_type": ("a WARC type that the standard does not know, or none", ()),
         "no_http": ("a response record without an HTTP response", ()),
+        "bad_header": ("an HTTP header of more than 256 KB or 1,000 lines", ()),
+        "bad_length": ("a Content-Length that is no number, or too small for any HTTP response", ()),
         "empty": ("no body", ()),
-        "bad_encoding": ("a content coding that cannot be undone", ()),
+        "bad_encoding": (
+            "a content coding that cannot be undone, more than five of them, or more than 250,000 chunks",
+            (),
+        ),
         "too_large": ("more than a record may have", ()),
         "truncated": ("the record, or the file from here on, is cut off", ()),
         "unreadable": (
@@ -128,7 +134,10 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "host_unreachable": ("its host was given up, after too many failures or requests to wait", ()),
         "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
         "host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
-        "bad_encoding": ("a content coding that cannot be undone", ()),
+        "bad_encoding": (
+            "a content coding that cannot be undone, more than five of them, or more than 250,000 chunks",
+            (),
+        ),
         "bad_url": ("it is not asked for at all", ()),
         "private_address": ("it is not asked for at all", ()),
         "too_few_bytes": ("its file is too small", ("fetch.min_bytes",)),
