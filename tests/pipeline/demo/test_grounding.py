@@ -24,7 +24,7 @@ def wrong(finished, tmp_path_factory):
     output = tmp_path_factory.mktemp("wrong")
     for table in ("documents", "pairs", "kept", "scores", "images", "fates"):
         shutil.copytree(finished / table, output / table)
-    stored = ("image_id", "phash", "stored_width", "stored_height", "blob", "offset", "length")
+    stored = ("image_id", "phash", "stored_width", "stored_height", "blob", "offset", "length", "digest")
     for path, _ in files.listing(str(output / "images/index/*.parquet")):
         rows = pq.read_table(path).to_pylist()
         good = [row for row in rows if row["status"] == "ok"]
