@@ -12,9 +12,9 @@ from weft.schemas.parameters import ConfigError
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "extract").mkdir()
-    options = argparse.Namespace(output=str(tmp_path), config=None, set=[], recipe=None, pages=30, quiet=True)
+    options = argparse.Namespace(output=str(tmp_path), pages=30, quiet=True)
     with pytest.raises(ConfigError, match="holds something that is not a demo"):
-        run.demo(options, ())
+        run.demo(options, configuration.load(overrides=run.SMALL), ())
     assert [path.name for path in tmp_path.iterdir()] == ["extract"]
 
 
