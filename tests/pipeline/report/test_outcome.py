@@ -9,9 +9,9 @@ EMPTY = {"shards": 0, "samples": 0, "tokens": 0, "images": 0, "bytes": 0}
 SHARD = {"name": "text/train/000000.tar", "samples": 2, "tokens": 4096, "images": 0, "bytes": 2048, "sha256": "ab" * 32}
 
 
-def test_two_standard_errors_decide():
-    assert "belong to their texts" in outcome.verdict(GAP)
-    assert "no sign" in outcome.verdict({**GAP, "gap": 0.2}) and "no sign" in outcome.verdict({**GAP, "gap": -0.5})
+def test_the_checks_decide():
+    assert "every check of the corpus passes" in outcome.verdict({"eval": {"failed": []}})
+    assert "that fail: pairs.cut" in outcome.verdict({"eval": {"failed": ["pairs.cut"]}})
 
 
 def test_only_gaps_that_were_measured_count():

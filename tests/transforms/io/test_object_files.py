@@ -49,10 +49,11 @@ def test_a_writer_that_is_dropped_publishes_nothing(base: str) -> None:
 
 
 def test_a_table_is_whole_or_not_there(base: str) -> None:
+    from weft.schemas.records import Fate
     from weft.schemas.tables import FATES
     from weft.transforms.io.parquet import TableWriter
 
-    rows = [("s", "page", str(n), "kept", "", "") for n in range(2_500)]
+    rows = [Fate("s", "page", str(n), "kept", "", "") for n in range(2_500)]
     with pytest.raises(ZeroDivisionError), TableWriter(f"{base}/fates.parquet", FATES) as table:
         for row in rows:
             table.write(row)
