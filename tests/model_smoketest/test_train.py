@@ -1,5 +1,6 @@
 """Training as a whole: exact resumption, and what is left of a run that did not end."""
 
+import io
 import json
 
 import pytest
@@ -114,12 +115,12 @@ def test_a_new_run_is_not_taken_for_the_old_one_before_it_ends(kit, tmp_path, mo
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_no_half_file(kit, tmp_path, monkeypatch):
-    def full(path, content):
-        with open(path, "wb") as file:
-            file.write(content[:10])
-        raise OSError(28, "No space left on device")
+    class Full(io.FileIO):
+        def write(self, content):
+            super().write(content[:10])
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training.Path, "write_bytes", full)
+    monkeypatch.setattr(training.shard_files, "open", Full, raising=False)
     with pytest.raises(OSError, match="No space left"):
         training.train(str(kit.shards), str(tmp_path), kit.config(steps=1), quiet)
     assert not list(tmp_path.iterdir())

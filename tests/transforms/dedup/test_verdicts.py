@@ -103,7 +103,7 @@ def test_fates_and_kept_rows_are_of_this_runs_documents(unsplit: Any) -> None:
     sketches, drops = sketches_and_drops()
     new = {s.doc_id for s in sketches if not s.origin}
     dropped = {doc_id: (f"duplicate_{how}", kept) for doc_id, kept, how in drops}
-    assert {row[2]: row[3:] for row in unsplit["fates"]} == {
+    assert {row[2]: tuple(row[3:6]) for row in unsplit["fates"]} == {
         doc_id: ("dropped", *dropped[doc_id])
         if doc_id in dropped
         else ("dropped", "contaminated", "test: some words")
@@ -143,7 +143,7 @@ def test_a_pair_stays_on_the_first_kept_page_whether_split_or_not(
 ) -> None:
     fates, kept = settle_pairs(tmp_path, across=True)
     assert [row[1] for row in kept] == ["d001:everywhere", "d007:once", "d009:alone"]
-    why = {row[2]: row[4:] for row in fates if row[3] == "dropped"}
+    why = {row[2]: tuple(row[4:6]) for row in fates if row[3] == "dropped"}
     assert len(fates) == 106
     assert why["d002:everywhere"] == ("duplicate", "d001")
     assert why["d008:once"] == ("duplicate", "d007")
