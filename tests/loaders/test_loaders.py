@@ -38,15 +38,14 @@ def whole(item):
 def flamingo(item):
     """The one string that OpenFlamingo makes of a document."""
     texts = apart(item) or [""]
+    at = [place for place, text in zip(item.places, item.texts, strict=True) if text is not None]
     before = {}
-    at = -1
-    for image in item.images:
-        if image is None:
-            at += 1
-        else:
+    for place, image in zip(item.places, item.images, strict=True):
+        if image is not None:
             told = image.meta["matched_text"]
-            place = sum(t is not None for t in item.texts[:told]) if told is not None else min(at + 1, len(texts) - 1)
-            before[place] = before.get(place, 0) + 1
+            after = [n for n, one in enumerate(at) if one > place]
+            mine = at.index(told) if told in at else after[0] if after else len(texts) - 1
+            before[mine] = before.get(mine, 0) + 1
     for place, count in before.items():
         texts[place] = "<|endofchunk|><image>" * count + texts[place]
     text = " ".join(texts).replace("<|endofchunk|>", "", 1).replace(" <|endofchunk|>", "<|endofchunk|>")

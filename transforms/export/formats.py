@@ -156,9 +156,9 @@ def _interleaved(item: Item) -> Members:
 
 def _mmc4(item: Item) -> Members:
     """MMC4's form, its images in base64; each is matched with one text, by score or else the next one on the page."""
-    texts = [(n, text) for n, text in enumerate(item.texts) if text is not None] or [(0, "")]
+    texts = [(at, text) for at, text in zip(item.places, item.texts, strict=True) if text is not None] or [(0, "")]
     images, matrix = [], []
-    for position, image in enumerate(item.images):
+    for position, image in zip(item.places, item.images, strict=True):
         if image is None:
             continue
         following = next((n for n, (at, _) in enumerate(texts) if at > position), len(texts) - 1)

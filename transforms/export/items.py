@@ -28,6 +28,7 @@ class Item(NamedTuple):
     texts: list[str | None]
     images: list[Picture | None]
     meta: dict[str, Any]  # where it comes from
+    places: list[int]  # where each stood in its document, some of whose pictures were left out
 
     @property
     def text(self) -> str:
@@ -82,6 +83,7 @@ def _documents(samples: Iterator[_Sample]) -> Iterator[Item]:
     for doc_id, chunks in groupby(samples, key=lambda sample: sample[1]["doc_id"]):
         texts: list[str | None] = []
         images: list[Picture | None] = []
+        places: list[int] = []
         meta: dict[str, Any] = {}
         for _, told, parts in chunks:
             meta = meta or _source(told)
@@ -91,10 +93,12 @@ def _documents(samples: Iterator[_Sample]) -> Iterator[Item]:
                 if position in drawn:
                     texts.append(None)
                     images.append(next(stored))
+                    places.append(position)
                 elif text is not None:  # None where it goes on from the chunk before
                     texts.append(text)
                     images.append(None)
-        yield Item(doc_id, texts, images, meta)
+                    places.append(position)
+        yield Item(doc_id, texts, images, meta, places)
 
 
 def _pictures(told: list[dict[str, Any]], parts: dict[str, bytes]) -> list[Picture]:
@@ -107,14 +111,14 @@ def _pictures(told: list[dict[str, Any]], parts: dict[str, bytes]) -> list[Pictu
 def _pairs(samples: Iterator[_Sample]) -> Iterator[Item]:
     for key, told, parts in samples:
         suffix = next(filter(shards.is_image, parts))
-        yield Item(key, [None, told["text"]], [Picture(parts[suffix], suffix, told), None], _source(told))
+        yield Item(key, [None, told["text"]], [Picture(parts[suffix], suffix, told), None], _source(told), [0, 0])
 
 
 def _texts(samples: Iterator[_Sample]) -> Iterator[Item]:
     for _, told, _ in samples:
         for entry in told["documents"]:
             if "text" in entry:  # else it goes on from the sequence before
-                yield Item(entry["doc_id"], [entry["text"]], [None], _source(entry))
+                yield Item(entry["doc_id"], [entry["text"]], [None], _source(entry), [0])
             elif entry is not told["documents"][0]:
                 raise KeyError("text")
 

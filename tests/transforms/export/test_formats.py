@@ -25,12 +25,20 @@ def picture(shade, **meta):
 
 SOURCE = {"url": "http://w.test/", "language": "en", "title": "t", "doc_id": "d"}
 DOCUMENT = Item(
-    "d", ["one", None, "two", None, None], [None, picture(1), None, picture(2, matched_text=0), picture(3)], SOURCE
+    "d",
+    ["one", None, "two", None, None],
+    [None, picture(1), None, picture(2, matched_text=2), picture(3)],
+    SOURCE,
+    [2, 3, 5, 6, 7],  # pictures at 0, 1 and 4 were left out
 )
 PAIR = Item(
-    "p-d", [None, "a red dot"], [picture(4, sha256="abc", similarity=0.5), None], {"image_url": "http://w.test/4.jpg"}
+    "p-d",
+    [None, "a red dot"],
+    [picture(4, sha256="abc", similarity=0.5), None],
+    {"image_url": "http://w.test/4.jpg"},
+    [0, 0],
 )
-TEXT = Item("t", ["words"], [None], SOURCE)
+TEXT = Item("t", ["words"], [None], SOURCE, [0])
 EXAMPLES = {"interleaved": DOCUMENT, "pairs": PAIR, "text": TEXT}
 
 
