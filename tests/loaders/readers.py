@@ -82,7 +82,7 @@ def openflamingo(folder):
                         ids = [7] * text.count("<image>") + [1]
                         return {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids))}
 
-                data.preprocess_interleaved([tar.extractfile(member).read()], Tokenizer(), None, 0.0, 1, 99, 1 << 20)
+                data.preprocess_interleaved([tar.extractfile(member).read()], Tokenizer(), None, -1.0, 1, 99, 1 << 20)
                 found.append({"key": member.name.removesuffix(".json"), "texts": said, "images": seen})
     return found
 

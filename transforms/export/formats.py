@@ -166,7 +166,7 @@ def _mmc4(item: Item) -> Members:
         matched = next((n for n, (at, _) in enumerate(texts) if at == told), following)
         scored = image.meta.get("similarities", {})
         # Loaders take the largest entry of an image's line for its text, so the others stay below the matched one's.
-        line = [0.0] * len(texts)
+        line = [-1.0] * len(texts)
         line[matched] = max(scored.values(), default=1.0)
         matrix.append(line)
         images.append(

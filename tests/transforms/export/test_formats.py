@@ -27,7 +27,7 @@ SOURCE = {"url": "http://w.test/", "language": "en", "title": "t", "doc_id": "d"
 DOCUMENT = Item(
     "d",
     ["one", None, "two", None, None],
-    [None, picture(1), None, picture(2, matched_text=2), picture(3)],
+    [None, picture(1), None, picture(2, matched_text=2, similarities={"2": -0.1}), picture(3)],
     SOURCE,
     [2, 3, 5, 6, 7],  # pictures at 0, 1 and 4 were left out
 )
