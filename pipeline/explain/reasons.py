@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-# stage, kind → reason → (what it means, keys of the configuration that decide)
-REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
+_Said = tuple[str, tuple[str, ...]]  # what it means, keys of the configuration that decide
+
+# What pack looks for in a picture, whether it stands in a document or a pair.
+_OF_PICTURES: dict[str, _Said] = {
+    "single_colour": ("the image is of one colour", ("pack.drop_single_colour",)),
+    "placeholder": (
+        "its host gives the same picture for more than fetch.placeholder_urls addresses",
+        ("fetch.placeholder_urls",),
+    ),
+    "evaluation_image": ("a copy of an evaluation image", ("pack.evaluation_images",)),
+    "evaluation_embedding": (
+        "its vector is near one of score.evaluation_embeddings",
+        ("score.evaluation_embeddings", "pack.max_evaluation_similarity"),
+    ),
+    "unsafe": ("the head takes it for unsafe", ("pack.max_unsafe",)),
+    "watermarked": ("the head sees a watermark", ("pack.max_watermark",)),
+    "unaesthetic": ("the head's mark is too low", ("pack.min_aesthetic",)),
+    "prompted_out": (
+        "it is a name of score.prompts more surely than pack.max_prompt allows",
+        ("score.prompts", "pack.max_prompt"),
+    ),
+}
+# stage, kind → reasons that mean the same → what is said of them
+_TABLE: dict[tuple[str, str], dict[str, _Said]] = {
     ("extract", "record"): {
-        "request": ("its WARC type, where that is not a response or resource", ()),
-        "metadata": ("its WARC type, where that is not a response or resource", ()),
-        "revisit": ("its WARC type, where that is not a response or resource", ()),
-        "warcinfo": ("its WARC type, where that is not a response or resource", ()),
-        "conversion": ("its WARC type, where that is not a response or resource", ()),
-        "http_error": ("status outside 200 to 299", ()),
-        "redirect": ("status outside 200 to 299", ()),
+        "request metadata revisit warcinfo conversion": ("its WARC type, where that is not a response or resource", ()),
+        "http_error redirect": ("status outside 200 to 299", ()),
         "not_html": ("neither HTML nor an image", ()),
         "no_columns": ("a list of captions whose columns say neither address nor caption", ()),
         "not_http": ("no http or https address, or no HTTP message in it", ()),
@@ -26,11 +43,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         ),
         "too_large": ("more than a record may have", ()),
         "truncated": ("the record, or the file from here on, is cut off", ()),
-        "unreadable": (
-            "the file is not there, or cannot be read, or from here on not; an outage stops the run instead",
-            (),
-        ),
-        "empty_file": (
+        "unreadable empty_file": (
             "the file is not there, or cannot be read, or from here on not; an outage stops the run instead",
             (),
         ),
@@ -49,27 +62,23 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "gibberish_links": ("too many written-out links", ("extract.max_url_ratio",)),
         "gibberish_run": ("one character repeated too often", ("extract.max_symbol_run",)),
         "gibberish_symbols": ("too few words have a letter", ("extract.min_alpha_words",)),
-        "c4_lorem_ipsum": ("it fails the rule extract.c4", ("extract.c4",)),
-        "c4_curly_bracket": ("it fails the rule extract.c4", ("extract.c4",)),
-        "c4_too_few_sentences": ("it fails the rule extract.c4", ("extract.c4",)),
+        "c4_lorem_ipsum c4_curly_bracket c4_too_few_sentences": ("it fails the rule extract.c4", ("extract.c4",)),
         "refinedweb_lines": (
             "extract.refinedweb_lines would take more than 5 % of its words",
             ("extract.refinedweb_lines",),
         ),
-        "gopher_word_length": ("it fails the rule extract.gopher_quality", ("extract.gopher_quality",)),
-        "gopher_symbols": ("it fails the rule extract.gopher_quality", ("extract.gopher_quality",)),
-        "gopher_bullets": ("it fails the rule extract.gopher_quality", ("extract.gopher_quality",)),
-        "gopher_ellipses": ("it fails the rule extract.gopher_quality", ("extract.gopher_quality",)),
-        "gopher_alphabetic": ("it fails the rule extract.gopher_quality", ("extract.gopher_quality",)),
-        "gopher_stop_words": ("it fails the rule extract.gopher_quality", ("extract.gopher_quality",)),
-        "repetition_lines": ("it fails the rule extract.gopher_repetition", ("extract.gopher_repetition",)),
-        "repetition_paragraphs": ("it fails the rule extract.gopher_repetition", ("extract.gopher_repetition",)),
-        "repetition_top_ngram": ("it fails the rule extract.gopher_repetition", ("extract.gopher_repetition",)),
-        "repetition_ngrams": ("it fails the rule extract.gopher_repetition", ("extract.gopher_repetition",)),
-        "fineweb_punctuation": ("it fails the rule extract.fineweb_quality", ("extract.fineweb_quality",)),
-        "fineweb_short_lines": ("it fails the rule extract.fineweb_quality", ("extract.fineweb_quality",)),
-        "fineweb_repeated": ("it fails the rule extract.fineweb_quality", ("extract.fineweb_quality",)),
-        "fineweb_newlines": ("it fails the rule extract.fineweb_quality", ("extract.fineweb_quality",)),
+        "gopher_word_length gopher_symbols gopher_bullets gopher_ellipses gopher_alphabetic gopher_stop_words": (
+            "it fails the rule extract.gopher_quality",
+            ("extract.gopher_quality",),
+        ),
+        "repetition_lines repetition_paragraphs repetition_top_ngram repetition_ngrams": (
+            "it fails the rule extract.gopher_repetition",
+            ("extract.gopher_repetition",),
+        ),
+        "fineweb_punctuation fineweb_short_lines fineweb_repeated fineweb_newlines": (
+            "it fails the rule extract.fineweb_quality",
+            ("extract.fineweb_quality",),
+        ),
         "language": (
             "its language is not one of those asked for, or not surely",
             ("extract.languages", "extract.min_language_score"),
@@ -79,10 +88,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "excluded": ("a list of exclude names it, or what it belongs to", ()),
         "boilerplate": ("outside the main content", ()),
         "noscript_twin": ("the noscript copy of the image before it", ()),
-        "data_uri": ("it has no address that can be fetched", ()),
-        "bad_url": ("it has no address that can be fetched", ()),
-        "no_source": ("it has no address that can be fetched", ()),
-        "svg_inline": ("it has no address that can be fetched", ()),
+        "data_uri bad_url no_source svg_inline": ("it has no address that can be fetched", ()),
         "forbidden_url": ("its address holds a word of extract.image_url_forbidden", ("extract.image_url_forbidden",)),
         "background": ("a background declared on an element that is not said to be an image", ()),
         "opt_out": ("the page forbids the use of its images", ()),
@@ -94,9 +100,7 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "too_long": ("it is too long", ("extract.max_pair_chars",)),
         "too_many_words": ("its text has too many words", ("extract.max_pair_words",)),
         "forbidden_tag": ("its text holds a forbidden tag", ("extract.pair_forbidden",)),
-        "file_name": ("the text says nothing of the image", ()),
-        "url": ("the text says nothing of the image", ()),
-        "no_letter": ("the text says nothing of the image", ()),
+        "file_name url no_letter": ("the text says nothing of the image", ()),
         "language": ("another language, by a sure judgement", ()),
         "shared": ("the page gives the same text to three images or more", ()),
         "repeated": ("the same text for the same image stood on this page before", ()),
@@ -126,28 +130,18 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
             (),
         ),
         "http_error": ("the answer is no 2xx", ()),
-        "timeout": ("no answer, or none that ends well", ()),
-        "connection_failed": ("no answer, or none that ends well", ()),
-        "incomplete": ("no answer, or none that ends well", ()),
-        "too_many_redirects": ("no answer, or none that ends well", ()),
-        "bad_redirect": ("no answer, or none that ends well", ()),
-        "host_unreachable": ("its host was given up, after too many failures or requests to wait", ()),
-        "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
-        "host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
-        "bad_encoding": (
-            "a content coding that cannot be undone, more than five of them, or more than 250,000 chunks",
+        "timeout connection_failed incomplete too_many_redirects bad_redirect": (
+            "no answer, or none that ends well",
             (),
         ),
-        "bad_url": ("it is not asked for at all", ()),
-        "private_address": ("it is not asked for at all", ()),
+        "host_unreachable host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
+        "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
+        "bad_encoding": ("a content coding that cannot be undone", ()),
+        "bad_url private_address": ("it is not asked for at all", ()),
         "too_few_bytes": ("its file is too small", ("fetch.min_bytes",)),
         "too_many_bytes": ("its file is too large", ("fetch.max_bytes",)),
         "too_many_pixels": ("it has too many pixels", ("fetch.max_pixels",)),
-        "svg": ("the bytes are no picture that can be used", ()),
-        "unsupported_format": ("the bytes are no picture that can be used", ()),
-        "not_an_image": ("the bytes are no picture that can be used", ()),
-        "truncated": ("the bytes are no picture that can be used", ()),
-        "undecodable": ("the bytes are no picture that can be used", ()),
+        "svg unsupported_format not_an_image truncated undecodable": ("the bytes are no picture that can be used", ()),
     },
     ("score", "image"): {
         "unreadable": ("its stored bytes cannot be read", ()),
@@ -169,31 +163,15 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "dissimilar": ("its images are too unlike its texts on average", ("pack.min_mean_similarity",)),
     },
     ("pack", "image"): {
+        **_OF_PICTURES,
         "image_missing": ("fetch never met it", ()),
         "image_…": ("fetch dropped it, for the reason after the underscore", ()),
         "too_small": ("the image is too small", ("pack.min_side",)),
         "too_large": ("the image is too large", ("pack.max_side",)),
         "aspect": ("the image is too long or too narrow", ("pack.max_aspect",)),
-        "single_colour": ("the image is of one colour", ("pack.drop_single_colour",)),
-        "placeholder": (
-            "its host gives the same picture for more than fetch.placeholder_urls addresses",
-            ("fetch.placeholder_urls",),
-        ),
         "repeated": ("it stands in too many documents", ("pack.max_repeats",)),
         "repeated_in_document": ("its document holds it already", ()),
         "too_many_images": ("its document has as many images as may stay", ("pack.max_images",)),
-        "evaluation_image": ("a copy of an evaluation image", ("pack.evaluation_images",)),
-        "evaluation_embedding": (
-            "its vector is near one of score.evaluation_embeddings",
-            ("score.evaluation_embeddings", "pack.max_evaluation_similarity"),
-        ),
-        "unsafe": ("the head takes it for unsafe", ("pack.max_unsafe",)),
-        "watermarked": ("the head sees a watermark", ("pack.max_watermark",)),
-        "unaesthetic": ("the head's mark is too low", ("pack.min_aesthetic",)),
-        "prompted_out": (
-            "it is a name of score.prompts more surely than pack.max_prompt allows",
-            ("score.prompts", "pack.max_prompt"),
-        ),
         "low_similarity": ("image and text are too unlike", ("pack.min_document_similarity",)),
         "document_cut": (
             "it stands past the last sequence that pack.max_document_chunks allows",
@@ -203,25 +181,9 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         "document_dropped": ("its document was dropped", ()),
     },
     ("pack", "pair"): {
+        **_OF_PICTURES,
         "too_small": ("the image is too small", ("pack.pair_min_side",)),
         "aspect": ("the image is too long or too narrow", ("pack.pair_max_aspect",)),
-        "single_colour": ("the image is of one colour", ("pack.drop_single_colour",)),
-        "placeholder": (
-            "its host gives the same picture for more than fetch.placeholder_urls addresses",
-            ("fetch.placeholder_urls",),
-        ),
-        "evaluation_image": ("a copy of an evaluation image", ("pack.evaluation_images",)),
-        "evaluation_embedding": (
-            "its vector is near one of score.evaluation_embeddings",
-            ("score.evaluation_embeddings", "pack.max_evaluation_similarity"),
-        ),
-        "unsafe": ("the head takes it for unsafe", ("pack.max_unsafe",)),
-        "watermarked": ("the head sees a watermark", ("pack.max_watermark",)),
-        "unaesthetic": ("the head's mark is too low", ("pack.min_aesthetic",)),
-        "prompted_out": (
-            "it is a name of score.prompts more surely than pack.max_prompt allows",
-            ("score.prompts", "pack.max_prompt"),
-        ),
         "near_image": (
             "a larger picture on the same host is as near as score.near_images",
             ("score.near_images", "pack.drop_near_images"),
@@ -236,4 +198,10 @@ REASONS: dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]] = {
         ),
         "image_missing": ("its image was not fetched", ()),
     },
+}
+
+# stage, kind → reason → what is said of it
+REASONS = {
+    where: {reason: said for reasons, said in rows.items() for reason in reasons.split()}
+    for where, rows in _TABLE.items()
 }
