@@ -13,7 +13,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from weft.transforms.io.tar import write_tar
 
 GROUP_BYTES = 32 << 20  # of a row group of Parquet
 MDS_BYTES = 256 << 20  # of a file of MDS, whose offsets end at 4 GB
+Kind = TypeVar("Kind")
 Row = dict[str, Any]
 Members = list[tuple[str, bytes]]
 # (path without suffix, items) → file name → samples in it.
@@ -60,16 +61,28 @@ def write_parquet(path: str, schema: pa.Schema, rows: Iterable[Row]) -> int:
     """Rows → a Parquet file whose groups are bounded by their bytes; returns how many rows."""
     count = 0
     with files.atomic(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as out:
-        group: list[pa.RecordBatch] = []
-        for row in rows:
-            group.append(pa.RecordBatch.from_pylist([row], schema))
-            count += 1
-            if sum(batch.nbytes for batch in group) > GROUP_BYTES:
-                out.write_table(pa.Table.from_batches(group, schema))
-                group = []
-        if group:
+        for group in _groups((pa.RecordBatch.from_pylist([row], schema) for row in rows), GROUP_BYTES, _nbytes):
             out.write_table(pa.Table.from_batches(group, schema))
+            count += len(group)
     return count
+
+
+def _nbytes(batch: pa.RecordBatch) -> int:
+    return int(batch.nbytes)
+
+
+def _groups(rows: Iterable[Kind], above: int, size: Callable[[Kind], int]) -> Iterator[list[Kind]]:
+    """Rows in lists, each closed by the row that takes it above so many bytes."""
+    group: list[Kind] = []
+    held = 0
+    for row in rows:
+        group.append(row)
+        held += size(row)
+        if held > above:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
 
 
 def _tar(members: Callable[[Item], Members]) -> Writer:
@@ -275,7 +288,8 @@ MDS_COLUMNS = {
 }
 
 
-def _mds_values(item: Item, corpus: str) -> list[bytes]:
+def _mds_sample(item: Item, corpus: str) -> bytes:
+    """Lengths of the columns' values, and the values."""
     values: dict[str, bytes] = {"key": item.key.encode(), "text": item.text.encode()}
     values["metadata"] = shards.json_bytes(item.meta)
     if corpus == "pairs":
@@ -287,7 +301,8 @@ def _mds_values(item: Item, corpus: str) -> list[bytes]:
         document = {"texts": item.texts, "is_image": held, "image_bytes": lengths, "metadata": item.meta}
         values["document"] = shards.json_bytes(document)
         values["images"] = b"".join(picture.data for picture in item.pictures)
-    return [values[name] for name, _ in MDS_COLUMNS[corpus]]
+    columns = [values[name] for name, _ in MDS_COLUMNS[corpus]]
+    return np.array([len(value) for value in columns], np.uint32).tobytes() + b"".join(columns)
 
 
 def mds_config(corpus: str) -> Row:
@@ -311,23 +326,12 @@ def _mds(corpus: str) -> Writer:
 
     def write(path: str, items: Iterator[Item]) -> dict[str, int]:
         made: dict[str, int] = {}
-
-        def close(samples: list[bytes]) -> None:
+        for samples in _groups((_mds_sample(item, corpus) for item in items), MDS_BYTES, len):
             name = f"{path}-{len(made):03d}.mds"
             count = np.uint32(len(samples)).tobytes()
             ends = np.cumsum([0, *map(len, samples)]) + len(count) + 4 * (len(samples) + 1) + len(config)
             files.write_atomic(name, b"".join([count, ends.astype(np.uint32).tobytes(), config, *samples]))
             made[_name(name)] = len(samples)
-
-        waiting: list[bytes] = []
-        for item in items:
-            values = _mds_values(item, corpus)
-            waiting.append(np.array([len(value) for value in values], np.uint32).tobytes() + b"".join(values))
-            if sum(map(len, waiting)) > MDS_BYTES:
-                close(waiting)
-                waiting = []
-        if waiting:
-            close(waiting)
         return made
 
     return write
