@@ -32,7 +32,7 @@ CAPTION_COLUMNS = ("caption", "text", "top_caption", "alt", "alt_text")
 PAGE_COLUMNS = ("page_url", "source_url", "page")
 _HEAD = 1 << 16
 _ARCHIVES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz", ".wacz")
-csv.field_size_limit(16 << 20)
+_CELL = 16 << 20  # characters of a cell of CSV
 
 
 class Row(NamedTuple):
@@ -169,16 +169,19 @@ def _of_text(stream: BinaryIO, form: str, rules: PageRules) -> Iterator[Row]:
 
 
 def _of_lines(text: io.TextIOWrapper, rules: PageRules) -> Iterator[Row]:
+    names = None
     for number, line in enumerate(text):
         try:
             record = json.loads(line) if line.strip() else {}
         except ValueError:
             record = {}
         record = record if isinstance(record, dict) else {}
-        yield _row(number, record, _columns(list(record), rules) if number == 0 or record else ("", "", ""))
+        names = names or _columns(list(record), rules)  # the first line says what the columns are
+        yield _row(number, record, names)
 
 
 def _of_table(text: io.TextIOWrapper, rules: PageRules) -> Iterator[Row]:
+    csv.field_size_limit(_CELL)
     first = text.readline()
     comma, names = _layout(first.strip("\r\n")) or (",", None)
     cells = next(csv.reader([first], delimiter=comma), [])

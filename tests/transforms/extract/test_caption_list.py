@@ -95,6 +95,14 @@ def test_columns_of_other_names_can_be_named_and_are_asked_for(tmp_path):
     assert fate.reason == "no_columns" and "where, WIDTH, what" in fate.detail and "extract.list_url" in fate.detail
 
 
+def test_a_line_without_a_caption_costs_itself_alone(tmp_path):
+    odd = [b'{"url": "http://w.test/8.jpg"}\n', b"not JSON\n", b"[1]\n", b"\n"]
+    (tmp_path / "list").write_bytes(lines(ROWS[:1]) + b"".join(odd) + lines(ROWS[1:]))
+    found = extract(tmp_path / "list")
+    assert [(pair.image_url, pair.text) for pair in found[Pair]] == ROWS
+    assert [f.reason for f in found[Fate] if f.reason] == ["too_short", "not_http", "not_http", "not_http"]
+
+
 @pytest.mark.parametrize(("form", "reason"), [("laion", "unreadable"), ("jsonl.gz", "truncated")])
 def test_half_a_list_is_named(tmp_path, form, reason):
     whole = FORMS[form]([(f"http://w.test/{n}.jpg", f"caption {n * 7919 % 997} of a list") for n in range(4_000)])
