@@ -152,7 +152,7 @@ def places(model: Kosmos, eye: Eye, documents: list[data.Sample]) -> dict[int, l
     """
     asked: list[tuple[int, int, data.Sample]] = []  # document, place, `<s> image text </s>`
     for number, sample in enumerate(documents):
-        texts, images = _layout(sample, model.vocabulary)
+        texts, images = data.texts_of(sample, model.vocabulary), sample.images
         for at, image in enumerate(images):  # between texts[at] and texts[at + 1]
             for place in PLACES:
                 index = at + place + (place < 0)
@@ -172,18 +172,6 @@ def places(model: Kosmos, eye: Eye, documents: list[data.Sample]) -> dict[int, l
     for (number, place, _), gain in zip(asked, np.mean(wrong, axis=0) - own, strict=True):
         found[place].append((number, float(gain)))
     return found
-
-
-def _layout(sample: data.Sample, vocabulary: Vocabulary) -> tuple[list[list[int]], list[bytes]]:
-    """A document's texts and images in turn, text first and last; a text may be empty."""
-    ids = sample.ids.tolist()
-    texts: list[list[int]] = []
-    start = 1  # after <s>
-    for span in contract.image_slots(sample.ids, vocabulary):
-        texts.append(ids[start : int(span[0]) - 1])
-        start = int(span[-1]) + 2
-    texts.append([token for token in ids[start:] if token != vocabulary.eos])
-    return texts, list(sample.images)
 
 
 def misplaced(found: dict[int, list[tuple[int, float]]]) -> Check | None:

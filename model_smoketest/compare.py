@@ -126,13 +126,10 @@ def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
 
 
 def _read(kind: str, source: str, sample: Sample, vocabulary: Vocabulary, words: Words) -> HeldOut:
-    ids = sample.ids.tolist()
-    segments: list[str | None] = []
-    start = 1
-    for span in contract.image_slots(sample.ids, vocabulary):
-        segments += [words.decode(ids[start : int(span[0]) - 1]), None]
-        start = int(span[-1]) + 2
-    segments.append(words.decode([token for token in ids[start:] if token != vocabulary.eos]))
+    first, *others = map(words.decode, data.texts_of(sample, vocabulary))
+    segments: list[str | None] = [first]
+    for text in others:
+        segments += [None, text]
     kept = tuple(segment for segment in segments if segment != "")
     size = sum(len(segment.encode()) for segment in kept if segment)
     return HeldOut(kind, source, sample.key, kept, sample.images, size)
@@ -158,16 +155,13 @@ def _counts(held: Sequence[HeldOut]) -> dict[str, int]:
 def _verdicts(bits: dict[str, Matrix], held: Sequence[HeldOut]) -> dict[str, Any]:
     """Bits per byte of each corpus' models, by kind and overall, and each two compared."""
     sizes = np.array([one.size for one in held], np.float64)
-    kinds = [np.array([one.kind == kind for one in held]) for kind in contract.CORPORA]
-    kinds = [chosen for chosen in kinds if chosen.any()]
+    by_kind = {kind: np.array([one.kind == kind for one in held]) for kind in contract.CORPORA}
+    by_kind = {kind: chosen for kind, chosen in by_kind.items() if chosen.any()}
+    kinds = list(by_kind.values())
     means = {
         name: {
             "overall": round(score(matrix, sizes, kinds), 5),
-            **{
-                kind: round(score(matrix, sizes, [chosen]), 5)
-                for kind in contract.CORPORA
-                if (chosen := np.array([one.kind == kind for one in held])).any()
-            },
+            **{kind: round(score(matrix, sizes, [chosen]), 5) for kind, chosen in by_kind.items()},
             "by_seed": [round(score(matrix[s : s + 1], sizes, kinds), 5) for s in range(len(matrix))],
         }
         for name, matrix in bits.items()

@@ -156,6 +156,17 @@ def cut(sample: Sample, start: int, length: int, vocabulary: Vocabulary) -> Samp
     return Sample(sample.key, sample.ids[start:end], sample.mask[start:end], sample.images[:kept])
 
 
+def texts_of(sample: Sample, vocabulary: Vocabulary) -> list[list[int]]:
+    """A document's texts as ids: one before, between and after its images; a text may be empty."""
+    ids = sample.ids.tolist()
+    texts: list[list[int]] = []
+    start = 1  # after <s>
+    for span in contract.image_slots(sample.ids, vocabulary):
+        texts.append(ids[start : int(span[0]) - 1])
+        start = int(span[-1]) + 2
+    return [*texts, [token for token in ids[start:] if token != vocabulary.eos]]
+
+
 def collate(corpus: str, samples: list[Sample], vocabulary: Vocabulary) -> Batch:
     """Samples side by side, padded on the right; padding is never a target."""
     length = max(len(s.ids) for s in samples)

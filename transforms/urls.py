@@ -22,6 +22,16 @@ _PATH_SAFE = "/:@!$&'()*+,;=~%-._"
 _QUERY_SAFE = _PATH_SAFE + "?[]"
 
 
+def domains(host: str) -> list[str]:
+    """A host and every domain that it is below, the nearest first.
+
+    >>> domains("img.cdn.a.test")
+    ['img.cdn.a.test', 'cdn.a.test', 'a.test', 'test']
+    """
+    labels = host.split(".")
+    return [".".join(labels[start:]) for start in range(len(labels))]
+
+
 def resolve(base: str, reference: str) -> str:
     r"""Absolute http(s) URL of `reference` on a page at `base`, percent-encoded; "" where it means none.
 

@@ -14,7 +14,6 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +25,7 @@ from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT
 from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, load_manifest
+from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files
 
 MOST_ROWS = 500_000
@@ -211,13 +211,13 @@ def _domains(output: str, corpus_of: dict[str, str]) -> list[dict[str, Any]]:
     pages: Counter[str] = Counter()
     for table in tables(output, "fates/extract", ["kind", "url"]):
         if "url" in table.column_names:  # a run of an older weft has none
-            pages.update(map(_domain, table.filter(pc.field("kind") == "page")["url"].to_pylist()))
+            pages.update(map(bare_host, table.filter(pc.field("kind") == "page")["url"].to_pylist()))
     documents: Counter[str] = Counter()
     images: Counter[str] = Counter()
     for table in tables(output, "documents", ["doc_id", "url", "images"]):
         for row in table.to_pylist():
             if row["doc_id"] in corpus_of:
-                name = _domain(row["url"])
+                name = bare_host(row["url"])
                 documents[name] += 1
                 images[name] += sum(1 for image in row["images"] if image)
     order = sorted(pages | documents, key=lambda name: (-documents[name], -pages[name], name))
@@ -225,13 +225,6 @@ def _domains(output: str, corpus_of: dict[str, str]) -> list[dict[str, Any]]:
         {"domain": name, "pages": pages[name], "documents": documents[name], "images": images[name]}
         for name in order[:DOMAINS_SHOWN]
     ]
-
-
-def _domain(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
 
 
 def histogram(series: dict[str, list[Any]], edges: Sequence[float]) -> dict[str, Any]:

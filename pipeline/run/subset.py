@@ -13,7 +13,6 @@ import datetime
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import manifest, removal, where
@@ -21,6 +20,7 @@ from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import PairKey, stable_id
+from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files, parquet
 from weft.transforms.score import needs
 
@@ -94,7 +94,7 @@ def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
     scores = parquet.read_table(files.join(output, "scores"), _Score)
     similarity = {row.id: row.similarity for row in scores if row.kind == "pair"}
     for pair in parquet.read_table(files.join(output, "pairs"), _Pair):
-        row = pair._asdict() | {"url": pair.page_url, "domain": _domain(pair.page_url)}
+        row = pair._asdict() | {"url": pair.page_url, "domain": bare_host(pair.page_url)}
         if fits(row | {"similarity": similarity.get(pair.pair_id)}) is False:
             yield str(PairKey(pair.doc_id, pair.pair_id))
 
@@ -102,15 +102,8 @@ def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
 def _document(page: _Document) -> dict[str, Any]:
     moment = datetime.datetime.fromtimestamp((page.crawl_date or 0) / 1e6, datetime.UTC)
     return page._asdict() | {
-        "domain": _domain(page.url),
+        "domain": bare_host(page.url),
         "date": moment.date().isoformat() if page.crawl_date else None,
         "words": sum(len(text.split()) for text in page.texts if text),
         "images": sum(url is not None for url in page.images),
     }
-
-
-def _domain(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""

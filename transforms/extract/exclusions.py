@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey
 from weft.transforms.io import files
-from weft.transforms.urls import image_key, page_key
+from weft.transforms.urls import domains, image_key, page_key
 
 REASON = "excluded"
 _UT1 = ("domains", "urls")
@@ -74,8 +74,7 @@ class Exclusions:
         except ValueError:
             return False
         host = (parts.hostname or "").rstrip(".")
-        names = host.split(".")
-        if any(".".join(names[n:]) in self.domains for n in range(len(names))):
+        if any(domain in self.domains for domain in domains(host)):
             return True
         if not self.below:
             return False

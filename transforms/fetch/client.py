@@ -30,7 +30,7 @@ from weft.transforms.fetch.guard import Guard
 from weft.transforms.fetch.rate_limit import HostLimits, bare_host, host_of
 from weft.transforms.fetch.robots import MAX_BYTES as MAX_RULES
 from weft.transforms.fetch.robots import Problem, Reservations, Robots
-from weft.transforms.urls import resolve
+from weft.transforms.urls import domains, resolve
 
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -230,9 +230,8 @@ class Client:
         return found._replace(url=url, opt_out=words, declared=answer.headers.get("Content-Type", "")[:80])
 
     def _routed(self, host: str) -> str | None:
-        labels = host.lower().rstrip(".").split(".")
-        suffixes = (".".join(labels[start:]) for start in range(len(labels)))
-        return next((self._routes[suffix] for suffix in suffixes if suffix in self._routes), None)
+        above = domains(host.lower().rstrip("."))
+        return next((self._routes[domain] for domain in above if domain in self._routes), None)
 
 
 async def _read_rules(answer: aiohttp.ClientResponse, url: str) -> Response:

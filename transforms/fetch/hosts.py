@@ -16,6 +16,7 @@ from functools import lru_cache
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_bucket, hash_unit
 from weft.transforms.fetch.rate_limit import bare_host
+from weft.transforms.urls import domains
 
 CAPPED = "host_cap"  # the fate of an image that its host has too many beside
 MOST_PARTS = 1_000
@@ -42,9 +43,8 @@ def parts(entries: tuple[str, ...]) -> Mapping[str, int]:
 
 def units_of(host: str, entries: tuple[str, ...]) -> int:
     """How many units ask a host; a subdomain is as its domain, unless it is named itself."""
-    named, labels = parts(entries), host.split(".")
-    suffixes = (".".join(labels[start:]) for start in range(len(labels)))
-    return next((named[suffix] for suffix in suffixes if suffix in named), 1)
+    named = parts(entries)
+    return next((named[domain] for domain in domains(host) if domain in named), 1)
 
 
 def unit_name(url: str, buckets: int, entries: tuple[str, ...] = ()) -> str:
