@@ -86,7 +86,10 @@ def _is_text(ids: np.ndarray[Any, Any], vocabulary: Vocabulary) -> np.ndarray[An
 def _all(shards: str, corpus: str, vocabulary: Vocabulary, words: Words) -> Iterator[Seen]:
     for split in contract.SPLITS:
         left = SAMPLES
-        for tar in map(data.Tar, data.tars_of(shards, corpus, split)):
+        for path in data.tars_of(shards, corpus, split):
+            if not left:  # opening a shard reads all its headers
+                break
+            tar = data.Tar(path)
             for key in sorted(tar.samples)[:left]:
                 left -= 1
                 yield _see(tar, corpus, split, key, vocabulary, words)
@@ -97,6 +100,7 @@ def _see(tar: data.Tar, corpus: str, split: str, key: str, vocabulary: Vocabular
     meta: dict[str, Any] = json.loads(tar.part(key, contract.META))
     targets = contract.loss_mask(sample.ids, vocabulary).astype(bool)
     runs = _runs(sample.ids, _is_text(sample.ids, vocabulary))
+    caption = _caption(tar, key)
     told = meta.get("images", [meta] if "width" in meta else [])
     read = [words.decode(run) for run in runs]
     tokens = np.concatenate([*runs, np.zeros(0, np.int64)])
@@ -104,8 +108,8 @@ def _see(tar: data.Tar, corpus: str, split: str, key: str, vocabulary: Vocabular
         split,
         hashlib.blake2b(sample.ids.tobytes() + b"".join(sample.images), digest_size=16).digest(),
         _grams(tokens),
-        _caption(tar, key) or " ".join(read),
-        _own(corpus, tar, key, runs, read, words),
+        caption or " ".join(read),
+        _own(caption if corpus == "pairs" else "", runs, read, words),
         bool((sample.mask == targets).all()),
         all(_proportions(image, one) for image, one in zip(sample.images, told, strict=False)),
     )
@@ -115,11 +119,9 @@ def _caption(tar: data.Tar, key: str) -> str:
     return tar.part(key, contract.CAPTION).decode() if contract.CAPTION in tar.samples[key] else ""
 
 
-def _own(
-    corpus: str, tar: data.Tar, key: str, runs: list[np.ndarray[Any, Any]], texts: list[str], words: Words
-) -> bool:
+def _own(caption: str, runs: list[np.ndarray[Any, Any]], texts: list[str], words: Words) -> bool:
     """Whether the tokens are the tokenizer's for the caption beside them, or for what they say themselves."""
-    if corpus == "pairs" and (caption := _caption(tar, key)):
+    if caption:
         tokens = [token for run in runs for token in run.tolist()]
         return words.encode(caption)[: len(tokens)] == tokens
     agree = sum(words.encode(text) == run.tolist() for text, run in zip(texts, runs, strict=True))

@@ -116,7 +116,10 @@ def _first(shards: str, corpus: str, vocabulary: Vocabulary, length: int) -> Ite
     """Up to AUDITED samples of a corpus: all of val, then train."""
     left = AUDITED
     for split in reversed(contract.SPLITS):
-        for tar in map(data.Tar, data.tars_of(shards, corpus, split)):
+        for path in data.tars_of(shards, corpus, split):
+            if not left:  # opening a shard reads all its headers
+                return
+            tar = data.Tar(path)
             for key in tar.order("audit")[:left]:
                 left -= 1
                 yield tar, data.cut(tar.read(corpus, key, vocabulary), 0, length, vocabulary)

@@ -131,8 +131,9 @@ def run(ctx: Context) -> dict[str, int]:
 def embed(ctx: Context, asked: Needs) -> None:
     """The job that runs CLIP; what it wrote before it was killed stands."""
     blobs = len(files.listing(ctx.path("images", "blobs", "*.bin")))
-    ctx.expect(blobs + _text_units(ctx))
-    p = ctx.pipeline(blobs + _text_units(ctx))
+    texts = _text_units(ctx)
+    ctx.expect(blobs + texts)
+    p = ctx.pipeline(blobs + texts)
     with p:
         owners = []
         if asked.documents:
@@ -143,7 +144,7 @@ def embed(ctx: Context, asked: Needs) -> None:
         inputs = {"stored": stored}
         if owners:
             inputs["owners"] = tuple(owners) | "Owners" >> beam.Flatten()
-        _ = inputs | "Embed" >> EmbedAsked(ctx, asked)
+        _ = inputs | "Embed" >> EmbedAsked(ctx, asked, texts)
     _tell_of_halved(ctx, p)
 
 
@@ -211,6 +212,7 @@ class EmbedAsked(beam.PTransform):
 
     ctx: Context
     asked: Needs
+    text_units: int
 
     def expand(self, inputs: dict[str, Any]) -> None:
         from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
@@ -235,7 +237,7 @@ class EmbedAsked(beam.PTransform):
             refs.append(stored.pipeline | "Prompts" >> Prompts(config.prompts))
         _ = images | "EmbedImages" >> EmbedBlobs(config, ctx.output, BLOBS, fingerprint).with_resource_hints(**hints)
         if refs:
-            texts = EmbedTextUnits(config, ctx.output, TEXTS, fingerprint, _text_units(ctx))
+            texts = EmbedTextUnits(config, ctx.output, TEXTS, fingerprint, self.text_units)
             _ = tuple(refs) | "Texts" >> beam.Flatten() | "EmbedTexts" >> texts.with_resource_hints(**hints)
 
 

@@ -201,10 +201,10 @@ def _mmc4(item: Item) -> Members:
     return [(f"{item.key}.json", shards.json_bytes(told))]
 
 
-def _pair(item: Item) -> Members:
+def _pair(item: Item, row: Row | None = None) -> Members:
     """img2dataset's form."""
     picture = item.pictures[0]
-    told = {**_pair_row(item), "source": item.meta}
+    told = {**(row or _pair_row(item)), "source": item.meta}
     return [
         (f"{item.key}.{picture.suffix}", picture.data),
         (f"{item.key}.json", shards.json_bytes(told)),
@@ -248,16 +248,15 @@ def _img2dataset(path: str, items: Iterator[Item]) -> dict[str, int]:
     """A tar, its rows and its counts, as img2dataset leaves them."""
     rows: list[Row] = []
 
-    def noted() -> Iterator[Item]:
-        for item in items:
-            rows.append(_pair_row(item))
-            yield item
+    def members(item: Item) -> Members:
+        rows.append(_pair_row(item))
+        return _pair(item, rows[-1])
 
-    _tar(_pair)(path, noted())
+    made = _tar(members)(path, items)
     write_parquet(f"{path}.parquet", IMG2DATASET, rows)
     stats = {"count": len(rows), "successes": len(rows), "failed_to_download": 0, "failed_to_resize": 0}
     files.write_atomic(f"{path}_stats.json", json.dumps({**stats, "status_dict": {"success": len(rows)}}, indent=1))
-    return {_name(f"{path}.tar"): len(rows)}
+    return made
 
 
 def _text(item: Item) -> Members:
