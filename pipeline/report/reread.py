@@ -72,7 +72,8 @@ def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
         for key, place in zip(pages["key"].to_pylist(), pages["place"].to_pylist(), strict=True):
             if key in ids:
                 where, _, offset = place.rpartition(":")
-                yield where, int(offset)
+                if offset.isdigit():
+                    yield where, int(offset)
 
 
 def _page(record: Record, rules: PageRules) -> Page:

@@ -100,7 +100,7 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     yield Fate(STAGE, "record", key, KEPT, "", "")
     doc_id = stable_id("row", row.url, caption, row.page)
     if doc_id in seen:
-        yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", row.url)
+        yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", row.url, row.page or row.url, key)
         return
     seen.add(doc_id)
     if row.mime:
@@ -110,7 +110,7 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     # The document has no address: many rows of a list may stand on one page, and none is a copy of the others.
     nothing: tuple[Any, ...] = ("", 0, path, row.place, "", code if sure else "", score, "", [], [], [])
     yield Document(doc_id, *nothing)
-    yield Fate(STAGE, "page", doc_id, KEPT, "", row.page or row.url)
+    yield Fate(STAGE, "page", doc_id, KEPT, "", row.page or row.url, row.page or row.url, key)
     if not rules.pairs:
         return
     reason = captions.judge(caption, rules, rules.gibberish)

@@ -1,5 +1,6 @@
 """A dropped page is found again in its archive, unless it opted out."""
 
+import pyarrow.parquet as pq
 import pytest
 from archive_bytes import gz, http, record, stored
 
@@ -37,6 +38,13 @@ def test_a_dropped_page_has_its_title_text_and_images(output):
 def test_images_of_the_archives_are_found_by_their_address_unless_they_opted_out(output):
     found = reread.captured(output[0], {"https://a.test/a.png", "http://a.test/no.png", "http://a.test/none.png"})
     assert found == {"http://a.test/a.png": PNG}
+
+
+def test_a_repeated_row_of_a_list_of_captions_fails_no_report(tmp_path):
+    (tmp_path / "list.tsv").write_text("url\tcaption\n" + "http://a.test/1.jpg\tA red barn in May\n" * 2)
+    extract_file(str(tmp_path / "list.tsv"), str(tmp_path / "out"), "", PageRules(languages=()))
+    ids = {row["doc_id"] for path in (tmp_path / "out/documents").iterdir() for row in pq.read_table(path).to_pylist()}
+    assert len(ids) == 1 and reread.pages(str(tmp_path / "out"), ids, PageRules()) == {}
 
 
 def test_an_archive_that_is_gone_fails_no_report(output, tmp_path):

@@ -87,6 +87,12 @@ def test_each_row_has_one_fate_a_kind(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_page_is_named_by_its_address_and_place_for_who_looks_for_it(tmp_path):
+    (tmp_path / "list").write_bytes(FORMS["laion"]([ROWS[0], ROWS[0]]))
+    pages = [f for f in extract(tmp_path / "list")[Fate] if f.kind == "page"]
+    assert [(f.url, f.place) for f in pages] == [(ROWS[0][0], f"{tmp_path / 'list'}:{n}") for n in range(2)]
+
+
 def test_columns_of_other_names_can_be_named_and_are_asked_for(tmp_path):
     (tmp_path / "list").write_bytes(parquet("where", "what")(ROWS))
     named = extract(tmp_path / "list", PageRules(languages=(), list_url="where", list_caption="what"))
