@@ -12,7 +12,7 @@ import json
 import struct
 import tarfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -64,7 +64,7 @@ def export(
         )
     made: Made = {}
     for info in infos:
-        made |= _unit(output, fingerprint, info.name, lambda: {})
+        made |= work_units.finished(files.join(output, STATE), "export", _unit(info.name), fingerprint) or {}
     if beside := _BESIDE.get(name):
         beside(output, made)
     files.write_atomic(files.join(output, MANIFEST), json.dumps({**said, "samples": made}, indent=1, sort_keys=True))
@@ -81,12 +81,11 @@ def write_shard(shard: str, name: str, base: str, output: str, fingerprint: str)
         made = formats.FORMATS[name].writers[corpus](path, items.read(files.join(base, shard), corpus))
         return {f"{shard.rpartition('/')[0]}/{file}": samples for file, samples in made.items()}
 
-    _unit(output, fingerprint, shard, work)
+    work_units.run_unit(files.join(output, STATE), "export", _unit(shard), fingerprint, work)
 
 
-def _unit(output: str, fingerprint: str, shard: str, work: Callable[[], Made]) -> Made:
-    unit = shard.removesuffix(".tar").replace("/", "-")
-    return work_units.run_unit(files.join(output, STATE), "export", unit, fingerprint, work)
+def _unit(shard: str) -> str:
+    return shard.removesuffix(".tar").replace("/", "-")
 
 
 def _format(name: str) -> formats.Format:

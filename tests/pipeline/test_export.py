@@ -52,6 +52,12 @@ def test_finished_files_are_not_written_again(finished, exported, sums):
     assert (output / "text/train/000000.tar").stat().st_mtime_ns == kept
 
 
+def test_a_marker_that_is_not_seen_is_not_made_up(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "write_shard", lambda *_: None)
+    export.export("parquet", str(finished), str(tmp_path / "out"), LOCAL, quiet=True)
+    assert not (tmp_path / "out/.weft/export").exists()
+
+
 def test_nothing_of_anybody_else_is_written_over(finished, exported, tmp_path):
     output, _ = exported
     with pytest.raises(ConfigError, match="holds an export as energon of other shards"):
