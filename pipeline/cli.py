@@ -159,9 +159,7 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import report
     from weft.pipeline.run import manifest
 
-    known = manifest.read_run(options.output)
-    if known is None:
-        raise ConfigError(f"{options.output} holds no weft run")
+    known = manifest.known_run(options.output)
     print(report.write(options.output, settled(configuration.from_dict(known["config"]))))
 
 
@@ -183,9 +181,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         if not options.input:
             raise ConfigError("nothing to plan: name an --input, or the --output of a run that has been extracted")
         return
-    known = manifest.read_run(options.output)
-    if known is None:
-        raise ConfigError(f"{options.output} holds no weft run")
+    known = manifest.known_run(options.output)
     given = options.config or options.recipe
     config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
     if options.input or options.archives:

@@ -7,7 +7,7 @@ from one column: of 1,000,000 documents 32 MB of ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weft.transforms.io import files
-from weft.transforms.io.parquet import read as parquet_rows
 
 Row = TypeVar("Row")
 _AT_ONCE = 8  # files
@@ -33,15 +32,6 @@ def rows(output: str, table: str, record: type[Row], name: str = "*", **wanted: 
     values = {key: [value] if isinstance(value, str) else sorted(value) for key, value in wanted.items()}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [row for found in pool.map(lambda path: _of_file(path, record, values), paths) for row in found]
-
-
-def count(output: str, table: str) -> int:
-    """Rows of a table, from its footers."""
-    total = 0
-    for path, _ in files.listing(files.join(output, *table.split("/"), "*.parquet")):
-        with files.open_read(path) as stream:
-            total += int(pq.ParquetFile(stream).metadata.num_rows)
-    return total
 
 
 def _of_file(path: str, record: type[Row], wanted: dict[str, list[str]]) -> list[Row]:
@@ -79,9 +69,3 @@ def _may_hold(group: Any, wanted: dict[str, list[str]]) -> bool:
         ):
             return False
     return True
-
-
-def scan(output: str, table: str, record: type[Row]) -> Iterator[Row]:
-    """All rows of a table, its columns alone."""
-    for path, _ in files.listing(files.join(output, *table.split("/"), "*.parquet")):
-        yield from parquet_rows(path, record)

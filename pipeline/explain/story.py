@@ -21,6 +21,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Cluster, Pair, PairKey
 from weft.transforms.archives.read import read_captures
+from weft.transforms.io import files, parquet
 from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
 
@@ -98,9 +99,7 @@ def explain(output: str, thing: str, blocks: bool = False) -> list[str]:
     Raises:
         ConfigError: the directory holds no run, or nothing of that name.
     """
-    known = manifest.read_run(output)
-    if known is None:
-        raise ConfigError(f"{output} holds no weft run")
+    known = manifest.known_run(output)
     story = _Story(output, configuration.from_dict(known["config"]), blocks)
     lines = list(story.told(thing.strip()))
     if not lines:
@@ -311,11 +310,13 @@ class _Story:
     def _uses(self, key: str) -> Iterator[str]:
         for pair in self._rows("pairs", Pair, image_url=[*_spellings(key), key])[:_SHOWN]:
             yield from self._pair_fates(pair)
-        if find.count(self._output, "documents") > USES_IN:
+        documents = files.join(self._output, "documents")
+        rows = parquet.count_rows(files.join(documents, "*.parquet"))
+        if rows > USES_IN:
             yield f"{'':8} its documents are not looked for: there are more than {USES_IN:,}"
             return
         shown = 0
-        for row in find.scan(self._output, "documents", _Uses):
+        for row in parquet.read_table(documents, _Uses) if rows else ():
             for n, url in enumerate(row.images):
                 if url and image_key(url) == key and shown < _SHOWN:
                     shown += 1

@@ -81,9 +81,7 @@ def make(output: str, config: Config, archives: int) -> Estimate:
     Raises:
         ConfigError: nothing was run there on this machine.
     """
-    known = manifest.read_run(output)
-    if known is None:
-        raise ConfigError(f"{output} holds no weft run")
+    known = manifest.known_run(output)
     sampled = len(known["inputs"])
     done = {stage: found for stage in STAGES if (found := manifest.read(output, stage))}
     if "extract" not in done:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from weft.pipeline.report import figures
 from weft.pipeline.run import manifest
 from weft.pipeline.run.books import Account, Books
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.config import Config
-from weft.schemas.shards import CORPORA, MANIFEST, load_manifest
+from weft.schemas.shards import CORPORA
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.io import files
 from weft.transforms.score import needs
@@ -37,8 +38,7 @@ def funnel(output: str) -> list[str]:
 
 def corpora(output: str) -> list[str]:
     """A line for each corpus that has shards: samples, tokens, images."""
-    path = files.join(output, "shards", MANIFEST)
-    infos = list(load_manifest(files.read_bytes(path).decode())) if files.exists(path) else []
+    infos = figures.shard_infos(output)
     lines = ["corpus        samples   tokens   images"] if infos else []
     for name in CORPORA:
         mine = [info for info in infos if info.name.startswith(f"{name}/")]

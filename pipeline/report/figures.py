@@ -24,7 +24,7 @@ from weft.pipeline.report import mismatched_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT
-from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, load_manifest
+from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, load_manifest
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files
 
@@ -43,7 +43,7 @@ _CLUSTERS = (2, 3, 4, 5, 10, 20, 50, 100, 1000)
 def gather(output: str) -> dict[str, Any]:
     """Every figure of the report."""
     stages = {stage.name: _stage(output, stage.name) for stage in STAGES}
-    shards = _shards(output)
+    shards = shard_infos(output)
     corpus_of = corpora(output)
     return {
         "inputs": _inputs(output),
@@ -128,7 +128,8 @@ def count_fates(output: str, stage: str) -> dict[str, Any]:
     return books
 
 
-def _shards(output: str) -> list[Any]:
+def shard_infos(output: str) -> list[ShardInfo]:
+    """What the manifest says of each shard; none where there is none."""
     path = files.join(output, "shards", MANIFEST)
     return list(load_manifest(files.read_bytes(path).decode())) if files.exists(path) else []
 

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 import weft.schemas.config as configuration
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
 VERSION = metadata.version("weft-corpus")
@@ -63,6 +64,18 @@ def write_run(output: str, config: configuration.Config, inputs: list[tuple[str,
 def read_run(output: str) -> dict[str, Any] | None:
     """What `write_run` said, None where the directory is not a run's."""
     return read_json(files.join(output, "run.json"))
+
+
+def known_run(output: str) -> dict[str, Any]:
+    """What `write_run` said.
+
+    Raises:
+        ConfigError: the directory is not a run's.
+    """
+    known = read_run(output)
+    if known is None:
+        raise ConfigError(f"{output} holds no weft run")
+    return known
 
 
 def versions() -> dict[str, str]:

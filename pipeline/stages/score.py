@@ -154,8 +154,7 @@ def _text_units(ctx: Context) -> int:
 
 
 def check(config: configuration.Config) -> None:
-    """Raise ConfigError, before anything runs, for heads, prompts and vectors that cannot be used with the model."""
-    image_scores.check(config.score, config.pack)
+    """Raise ConfigError, before anything runs, for heads and vectors that cannot be used with the model."""
     width = clip_models.vector_width(config.score)
     if width:  # else where the model is loaded
         image_scores.load_heads(config.score, width)
