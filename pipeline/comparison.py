@@ -23,7 +23,6 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
 PAGE = "compare.html"
-MADE = ("extract", "dedup", "fetch", "score", "pack")
 _WIDTH, _ROW, _MIDDLE = 620, 44, 310
 
 Say = Callable[[str], None]
@@ -66,7 +65,7 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
             manifest.write_run(home, config, found)
             for other in corpora:
                 take_over(files.join(options.output, other), home, config, found)
-            Run(home, tuple(found), config, tuple(flags), options.quiet, partial(_named, say, name)).go(MADE)
+            Run(home, tuple(found), config, tuple(flags), options.quiet, partial(_named, say, name)).go(registry.CORPUS)
             corpora[name] = files.join(home, "shards")
         return judge(corpora, options, first.train, say)
 
@@ -79,16 +78,16 @@ def take_over(source: str, target: str, config: Config, found: Sequence[tuple[st
     """Link the stages of another run that a run of `config` would repeat; returns their names."""
     taken = []
     prints = registry.fingerprints(config, found)
-    for stage in registry.STAGES:
-        if stage.name not in MADE or (manifest.read(source, stage.name) or {}).get("fingerprint") != prints[stage.name]:
+    for stage in (registry.BY_NAME[name] for name in registry.CORPUS):
+        wanted = prints[stage.name]
+        if (manifest.read(source, stage.name) or {}).get("fingerprint") != wanted:
             break
-        if not manifest.read(target, stage.name):
-            # the stage's own directory, which holds its manifest, comes last
-            for name in (*stage.outputs, f"fates/{stage.name}", stage.name):
+        if (manifest.read(target, stage.name) or {}).get("fingerprint") != wanted:
+            for name in stage.owned:  # of another configuration, or of a call that was killed
+                files.remove_tree(files.join(target, name))
+            for name in reversed(stage.owned):  # the stage's own directory, which holds its manifest, comes last
                 if os.path.isdir(files.join(source, name)):
-                    shutil.copytree(
-                        files.join(source, name), files.join(target, name), copy_function=os.link, dirs_exist_ok=True
-                    )
+                    shutil.copytree(files.join(source, name), files.join(target, name), copy_function=os.link)
         taken.append(stage.name)
     return taken
 

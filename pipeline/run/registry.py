@@ -49,6 +49,11 @@ class Stage:
     carries: tuple[tuple[str, str], ...] = ()
     one_job: bool = False
 
+    @property
+    def owned(self) -> tuple[str, ...]:
+        """Directories below the output that the stage writes and nobody else does; its own is the first."""
+        return (self.name, *self.outputs, f"fates/{self.name}")
+
     def load(self) -> Callable[..., dict[str, int]]:
         """The stage's function; what it imports is imported now."""
         return getattr(importlib.import_module(self.module), self.function)
@@ -147,6 +152,7 @@ STAGES = (
     ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
+CORPUS = tuple(stage.name for stage in STAGES[:5])  # all but those of the smoke model
 
 
 def fingerprints(config: Config, inputs: Sequence[Input]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import manifest, registry
+from weft.pipeline.run.registry import BY_NAME, CORPUS
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -23,7 +24,6 @@ from weft.schemas.records import stable_id
 from weft.transforms.extract import exclusions
 from weft.transforms.io import files
 
-CORPUS = tuple(stage.name for stage in registry.STAGES[:5])  # all but those of the smoke model
 _WORK, _SETTLING = "removing", "settling"
 
 
@@ -81,9 +81,7 @@ def finished(output: str) -> tuple[Config, list[tuple[str, int]]]:
     Raises:
         ConfigError: it is not.
     """
-    known = manifest.read_run(output)
-    if known is None:
-        raise ConfigError(f"{output} holds no weft run")
+    known = manifest.known_run(output)
     config = configuration.from_dict(known["config"])
     found = [(str(path), int(size)) for path, size in known["inputs"]]
     prints = registry.fingerprints(config, found)
@@ -99,17 +97,21 @@ def _settle(work: str, output: str) -> list[str]:
     Killed in between, it is begun again by the next removal, and nothing else touches the run until then (`check`).
     """
     files.write_atomic(files.join(work, _SETTLING), "")
-    owned = sorted({name for stage in registry.STAGES[:5] for name in (stage.name, "fates", *stage.outputs)})
+    owned = sorted({name for stage in CORPUS for name in BY_NAME[stage].owned})
     now, before = _sizes(work, owned), _sizes(output, owned)
     changed = []
     for name, size in sorted(now.items()):
         source, target = files.join(work, name), files.join(output, name)
-        if before.get(name) != size or files.read_bytes(source) != files.read_bytes(target):
-            files.write_atomic(target, files.read_bytes(source))
+        data = files.read_bytes(source)
+        if before.get(name) != size or data != files.read_bytes(target):
+            files.write_atomic(target, data)
             changed.append(name)
     for name in sorted(before.keys() - now.keys()):
         files.remove_tree(files.join(output, name))
     files.write_atomic(files.join(output, "run.json"), files.read_bytes(files.join(work, "run.json")))
+    # The marker goes before the data: a settling that was killed here must not be taken for one to begin again.
+    for name in (_SETTLING, *CORPUS):
+        files.remove_tree(files.join(work, name))
     files.remove_tree(work)
     return changed
 

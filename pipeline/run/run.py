@@ -91,7 +91,7 @@ class Run:
         else:
             if done:
                 self._tell(stage, "was made from another configuration or input: doing it again")
-            for name in _owned(stage):
+            for name in stage.owned:
                 files.remove_tree(files.join(self.output, name))
         manifest.start(self.output, stage.name, fingerprint)
         return True
@@ -179,11 +179,6 @@ def _persist(function: Callable[[Context], dict[str, int]], context: Context) ->
     raise AssertionError
 
 
-def _owned(stage: Stage) -> tuple[str, ...]:
-    """Directories below the output that the stage writes and nobody else does."""
-    return (stage.name, *stage.outputs, f"fates/{stage.name}")
-
-
 def _hushed() -> contextlib.AbstractContextManager[object]:
     """Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it."""
     return contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
@@ -192,10 +187,10 @@ def _hushed() -> contextlib.AbstractContextManager[object]:
 def _sweep(output: str, stage: Stage) -> None:
     """Remove what a killed run left half written: temporary files here, uploads in an object store."""
     if not files.is_local(output):
-        for name in _owned(stage):
+        for name in stage.owned:
             object_files.sweep(files.join(output, name))
         return
-    for name in _owned(stage):
+    for name in stage.owned:
         for folder, _, names in os.walk(files.join(output, name)):
             for left in names:
                 if ".tmp-" in left:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import manifest, removal, where
+from weft.pipeline.run import manifest, registry, removal, where
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -82,7 +82,7 @@ def subset(
         raise ConfigError(f"{to} holds another run; name another --to")
     files.write_atomic(path, text)
     manifest.write_run(to, config, found)
-    Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output).go(removal.CORPUS)
+    Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output).go(registry.CORPUS)
     return config
 
 

@@ -33,13 +33,17 @@ def test_the_page_and_the_lines_say_what_is_decided_and_what_is_not():
     assert page.count("<circle") == 2 and "b&lt;" in page and "b<" not in page
 
 
+def known_print(output: Path, stage: str) -> str:
+    return str((manifest.read(str(output), stage) or {})["fingerprint"])
+
+
 def test_a_stage_that_two_configurations_share_is_run_once(finished: Path, tmp_path: Path):
     known = manifest.read_run(str(finished))
     assert known is not None
     found = [(path, size) for path, size in known["inputs"]]
     same = configuration.from_dict(known["config"])
     other = configuration.from_dict(known["config"], ["pack.context_length=256"])
-    assert comparison.take_over(str(finished), str(tmp_path / "a"), same, found) == list(comparison.MADE)
+    assert comparison.take_over(str(finished), str(tmp_path / "a"), same, found) == list(registry.CORPUS)
     taken = comparison.take_over(str(finished), str(tmp_path / "b"), other, found)
     assert taken == ["extract", "dedup", "fetch", "score"]
     for name in taken:
@@ -47,3 +51,13 @@ def test_a_stage_that_two_configurations_share_is_run_once(finished: Path, tmp_p
         assert manifest.read(str(tmp_path / "b"), name) == manifest.read(str(finished), name)
         assert all((tmp_path / "b" / out).exists() == (finished / out).exists() for out in stage.outputs)
     assert not (tmp_path / "b/shards").exists()
+    # Killed among the links of extract, and what another configuration left of dedup: both are made whole.
+    (tmp_path / "b/extract/manifest.json").unlink()
+    (tmp_path / "b/documents/of-another.parquet").write_bytes(b"")
+    told = (tmp_path / "b/dedup/manifest.json").read_text()
+    (tmp_path / "b/dedup/manifest.json").unlink()
+    (tmp_path / "b/dedup/manifest.json").write_text(told.replace(known_print(finished, "dedup"), "another"))
+    assert comparison.take_over(str(finished), str(tmp_path / "b"), other, found) == taken
+    for name in ("extract", "documents", "dedup", "kept"):
+        assert {p.name for p in (tmp_path / "b" / name).rglob("*")} == {p.name for p in (finished / name).rglob("*")}
+    assert manifest.read(str(tmp_path / "b"), "dedup") == manifest.read(str(finished), "dedup")

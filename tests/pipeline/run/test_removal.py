@@ -96,6 +96,28 @@ def test_a_run_that_is_not_finished_and_a_list_that_means_nothing_change_nothing
     assert not (finished / "exclude").exists() and not (finished / "removing").exists()
 
 
+def test_a_removal_that_is_killed_at_its_very_end_takes_nothing_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, output = tmp_path / "out/removing", tmp_path / "out"
+    for home in (work, output):
+        files.write_atomic(str(home / "kept/a"), "same")
+        files.write_atomic(str(home / "run.json"), "same")
+    real, left = files.remove_tree, []
+
+    def killed(path: str) -> None:
+        left.append(path)
+        real(path)
+        if path.endswith("kept") or path == str(work):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "remove_tree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        removal._settle(str(work), str(output))
+    assert left[0] == str(work / "settling") and (output / "kept/a").read_text() == "same"
+    removal.check(str(output))
+
+
 def test_a_removal_that_is_killed_while_it_settles_is_ended_first(tmp_path: Path) -> None:
     work, output = tmp_path / "out/removing", tmp_path / "out"
     for name, text in {"kept/a": "new", "kept/b": "same", "run.json": "new"}.items():
