@@ -14,6 +14,9 @@ K slots of one image, Y target tokens of the batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,25 +31,57 @@ ROTARY_BASE = 10_000.0
 XPOS_SCALE_BASE = 512.0  # tokens after which the decay has done one full step
 XPOS_GAMMA = 0.4
 
+Extend = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # new keys and values → those and all before them
 
-def xpos(length: int, head_dim: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rotations of queries and of keys, each (T, D / 2) complex.
+
+class Turn(NamedTuple):
+    """What turns queries, or keys, to their places: the rotation and its growth in one."""
+
+    cos: Tensor  # (T, D / 2)
+    sin: Tensor  # (T, D / 2)
+
+
+def xpos(first: int, length: int, head_dim: int, centre: int, device: torch.device) -> tuple[Turn, Turn]:
+    """Turns of the queries and of the keys at the places `first` to `first + length`.
 
     Both turn by the same angle; queries are multiplied by scale^n and keys by scale^-n, so that a product of the
-    two decays with the distance and never depends on the place.
+    two decays with the distance and never depends on the place. Exponents count from `centre`, which cancels out and
+    keeps them small; queries and keys that meet must share it.
     """
-    position = torch.arange(length, device=device, dtype=torch.float32)  # (T,)
+    position = torch.arange(first, first + length, device=device, dtype=torch.float32)  # (T,)
     even = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32)  # (D/2,)
     angle = position[:, None] * ROTARY_BASE ** (-even / head_dim)  # (T, D/2)
     scale = (even + XPOS_GAMMA * head_dim) / ((1 + XPOS_GAMMA) * head_dim)  # (D/2,) in (0.28, 1)
-    grow = scale ** ((position - length // 2) / XPOS_SCALE_BASE)[:, None]  # (T, D/2), centred: no overflow
-    return torch.polar(grow, angle), torch.polar(1 / grow, angle)
+    grow = scale ** ((position - centre) / XPOS_SCALE_BASE)[:, None]  # (T, D/2)
+    cos, sin = angle.cos(), angle.sin()
+    return Turn(cos * grow, sin * grow), Turn(cos / grow, sin / grow)
 
 
-def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """(B, H, T, D) with neighbours as complex numbers, times (T, D / 2)."""
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # (B, H, T, D/2)
-    return torch.view_as_real(pairs * rotation).flatten(-2).type_as(x)  # (B, H, T, D)
+def rotate(x: Tensor, turn: Turn) -> Tensor:
+    """(B, H, T, D), neighbours being the two parts of a complex number, times (T, D / 2)."""
+    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)  # (B, H, T, D/2) each
+    return torch.stack([a * turn.cos - b * turn.sin, a * turn.sin + b * turn.cos], -1).flatten(-2).type_as(x)
+
+
+class Cache:
+    """Keys and values of the tokens read so far, for going on token by token. Keys are turned to their places."""
+
+    def __init__(self, layers: int, most: int) -> None:
+        """For sequences of at most `most` tokens."""
+        self.centre = most // 2
+        self.length = 0
+        self._held: list[tuple[Tensor, Tensor] | None] = [None] * layers
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """New keys and values (B, H, T, D) of a layer → all of them, (B, H, S, D)."""
+        if (held := self._held[layer]) is not None:
+            k, v = torch.cat([held[0], k], 2), torch.cat([held[1], v], 2)
+        self._held[layer] = k, v
+        return k, v
+
+    def take(self, rows: Tensor) -> None:
+        """Go on with these rows (B',) of the batch, in this order: the beams that are kept."""
+        self._held = [None if held is None else (held[0][rows], held[1][rows]) for held in self._held]
 
 
 class Attention(nn.Module):
@@ -61,15 +96,23 @@ class Attention(nn.Module):
         self.inner_ln = nn.LayerNorm(width) if sub_ln else nn.Identity()
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, context: Tensor, rotations: tuple[Tensor, Tensor] | None, causal: bool) -> Tensor:
-        """(B, T, C) asks (B, S, C)."""
+    def forward(
+        self, x: Tensor, context: Tensor, turns: tuple[Turn, Turn] | None, causal: bool, extend: Extend | None = None
+    ) -> Tensor:
+        """(B, T, C) asks (B, S, C), and what `extend` remembers of the tokens before them."""
         q = self.q_proj(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, D)
         k = self.k_proj(context).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, S, D)
         v = self.v_proj(context).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, S, D)
-        if rotations is not None:
-            q, k = rotate(q, rotations[0]), rotate(k, rotations[1])
+        if turns is not None:
+            q, k = rotate(q, turns[0]), rotate(k, turns[1])
+        mask = None
+        if extend is not None:
+            k, v = extend(k, v)
+            if causal and k.shape[2] > q.shape[2]:  # the diagonal ends in the lower right corner
+                mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device)
+                mask = mask.tril(k.shape[2] - q.shape[2])
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal)  # (B, H, T, D)
+        y = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal and mask is None)  # (B, H, T, D)
         return self.out_proj(self.inner_ln(y.transpose(1, 2).flatten(-2)))  # (B, T, C)
 
 
@@ -107,10 +150,10 @@ class Block(nn.Module):
             linear.weight.mul_(gain)
             linear.bias.mul_(gain)
 
-    def forward(self, x: Tensor, rotations: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, turns: tuple[Turn, Turn], extend: Extend | None = None) -> Tensor:
         """(B, T, C) → (B, T, C)."""
         normed = self.attention_ln(x)
-        x = x + self.dropout(self.attention(normed, normed, rotations, causal=True))
+        x = x + self.dropout(self.attention(normed, normed, turns, True, extend))
         return x + self.dropout(self.ffn(self.ffn_ln(x)))
 
 
@@ -160,24 +203,34 @@ class Kosmos(nn.Module):
         """The tower's frozen activations (N, S, Dv) → what the decoder reads of each image, (N, K, C)."""
         return self.resampler(self.tower.head(stems))
 
-    def hidden(self, ids: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None) -> Tensor:
-        """The decoder's last hidden states.
+    def hidden(
+        self, ids: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None, cache: Cache | None = None
+    ) -> Tensor:
+        """The decoder's last hidden states, (B, T, C).
 
         Args:
             ids: (B, T) token ids.
             rows: (N,) the sequence that each image stands in.
             slots: (N, K) the places there that its embeddings overwrite.
             images: (N, K, C) what `see` gave; None where the batch has no image.
+            cache: the tokens before these; it then holds these too.
         """
         x = self.embedding(ids)  # (B, T, C)
         if images is not None:
             places = (rows[:, None] * ids.shape[1] + slots).flatten()  # (N * K,) in the flattened batch
             x = x.flatten(0, 1).index_copy(0, places, images.flatten(0, 1)).view_as(x)
         x = self.dropout(x * math.sqrt(self.config.width))  # (B, T, C)
-        rotations = xpos(ids.shape[1], self.config.width // self.config.heads, ids.device)
-        for block in self.blocks:
-            x = block(x, rotations)
+        first, centre = (cache.length, cache.centre) if cache else (0, ids.shape[1] // 2)
+        turns = xpos(first, ids.shape[1], self.config.width // self.config.heads, centre, ids.device)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, turns, partial(cache.extend, layer) if cache else None)
+        if cache:
+            cache.length += ids.shape[1]
         return self.final_ln(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, C) → (…, vocabulary)."""
+        return F.linear(hidden, self.embedding.weight)
 
     def forward(self, ids: Tensor, mask: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None) -> Tensor:
         """Loss in nats of each target token, (Y,), row by row.
@@ -187,8 +240,7 @@ class Kosmos(nn.Module):
         """
         targets = mask[:, 1:].bool()  # (B, T - 1)
         x = self.hidden(ids[:, :-1], rows, slots, images)[targets]  # (Y, C)
-        logits = F.linear(x, self.embedding.weight)  # (Y, vocabulary)
-        return F.cross_entropy(logits.float(), ids[:, 1:][targets], reduction="none")  # (Y,)
+        return F.cross_entropy(self.logits(x).float(), ids[:, 1:][targets], reduction="none")  # (Y,)
 
     def trained_state(self) -> dict[str, Tensor]:
         """Everything but the frozen part of the tower, which `train.vision` names."""

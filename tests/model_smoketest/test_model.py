@@ -68,7 +68,7 @@ def test_the_future_is_not_seen_and_an_image_is_felt_only_after_it(kit, small):
 def test_image_embeddings_overwrite_their_slots(kit, small, monkeypatch):
     batch = batch_of(kit, [[20], None, [21]], [[22, 23], None, None])
     seen = {}
-    monkeypatch.setattr(small.blocks[0], "forward", lambda x, rotations: seen.setdefault("x", x))
+    monkeypatch.setattr(small.blocks[0], "forward", lambda x, turns, extend: seen.setdefault("x", x))
     stems = vision.StemCache(small.tower)(batch.images)
     small.hidden(batch.ids, batch.rows, batch.slots, small.see(stems))
     width = small.config.width
@@ -83,14 +83,34 @@ def test_image_embeddings_overwrite_their_slots(kit, small, monkeypatch):
 def test_xpos_depends_on_distance_alone_and_decays_with_it():
     torch.manual_seed(0)
     q, k = torch.randn(2, 1, 1, 1, 16).expand(2, 1, 1, 600, 16)
-    turn_q, turn_k = kosmos.xpos(600, 16, q.device)
+    turn_q, turn_k = kosmos.xpos(0, 600, 16, 300, q.device)
     scores = kosmos.rotate(q, turn_q) @ kosmos.rotate(k, turn_k).transpose(-1, -2)
     for distance in (0, 1, 50):
         line = torch.diagonal(scores[0, 0], -distance)
         torch.testing.assert_close(line, line[:1].expand_as(line), atol=1e-3, rtol=1e-3)
     assert torch.allclose(torch.diagonal(scores[0, 0]), q[0, 0, 0] @ k[0, 0, 0], atol=1e-3)
     scale = (torch.arange(0, 16, 2) + 0.4 * 16) / (1.4 * 16)
-    torch.testing.assert_close((turn_q[512] * turn_k[0]).abs(), scale, atol=1e-5, rtol=1e-5)  # 512 tokens apart
+    asked, told = (torch.complex(*turn) for turn in (turn_q, turn_k))
+    torch.testing.assert_close((asked[512] * told[0]).abs(), scale, atol=1e-5, rtol=1e-5)  # 512 tokens apart
+
+
+@torch.no_grad()
+def test_reading_on_from_a_cache_is_reading_at_once(kit, small):
+    batch = batch_of(kit, [[20, 21], None, [22, 23, 24]], [[25, 26], None, [27, 28, 29]])
+    seen = small.see(vision.StemCache(small.tower)(batch.images))
+    whole = small.hidden(batch.ids, batch.rows, batch.slots, seen)
+    cache = kosmos.Cache(len(small.blocks), 40)  # another centre than the whole's
+    nothing = batch.rows[:0]
+    parts = [small.hidden(batch.ids[:, :9], batch.rows, batch.slots, seen, cache)]
+    for start, end in ((9, 11), (11, 12), (12, 13)):  # two tokens at once, then one
+        parts.append(small.hidden(batch.ids[:, start:end], nothing, batch.slots[:0], None, cache))
+    assert batch.ids.shape[1] == 13 and cache.length == 13
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=2e-6, rtol=2e-5)
+    cache.take(torch.tensor([1, 1]))
+    again = small.hidden(torch.tensor([[30], [31]]), nothing, batch.slots[:0], None, cache)
+    more = torch.cat([batch.ids[[1, 1]], torch.tensor([[30], [31]])], 1)
+    want = small.hidden(more, torch.tensor([0, 1]), batch.slots[[1, 1]], seen[[1, 1]])[:, -1:]
+    torch.testing.assert_close(again, want, atol=2e-6, rtol=2e-5)
 
 
 def test_initialisation_has_magnetos_gain_on_values_and_none_on_queries_and_keys(kit):
@@ -147,9 +167,9 @@ def test_the_decoder_computes_what_torchscales_does(kit):
     for name, value in decoder.named_parameters():
         value.copy_(waves(value.shape, sum(name.encode()) % 97) + ("ln.weight" in name))  # a norm's gain is about 1
     x = waves((1, 7, 16), 5)
-    rotations = kosmos.xpos(7, 8, x.device)
+    turns = kosmos.xpos(0, 7, 8, 3, x.device)
     for block in decoder.blocks:
-        x = block(x, rotations)
+        x = block(x, turns)
     x = decoder.final_ln(x)[0]
     got = torch.cat([x[:, :3], x.square().sum(-1, keepdim=True)], 1)
     torch.testing.assert_close(got, torch.tensor(GOLDEN), atol=3e-5, rtol=1e-5)
@@ -163,7 +183,7 @@ def test_sub_ln_stands_before_both_output_projections(small):
         for name, linear in (("out_proj", block.attention.out_proj), ("fc2", block.ffn.fc2))
     ]
     x = 7 * torch.randn(1, 5, small.config.width)
-    block(x, kosmos.xpos(5, small.config.width // small.config.heads, x.device))
+    block(x, kosmos.xpos(0, 5, small.config.width // small.config.heads, 2, x.device))
     for hook in hooks:
         hook.remove()
     for name in ("out_proj", "fc2"):  # norms at their initial weights: mean 0, deviation 1
