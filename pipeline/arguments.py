@@ -118,6 +118,23 @@ def parser() -> Parser:
         one.add_argument("--sizes", default="S", metavar="S,M,L", help="sizes of the model (default: %(default)s)")
         one.add_argument("--neutral", metavar="DIR", help="shards to hold out, instead of each corpus' own val split")
         _science(one, file=name == "compare")
+    crawl = add("crawl", "pages and their images → WARC, politely", epilog=_EPILOG)
+    crawl.add_argument("--urls", nargs="+", default=[], metavar="LIST", help="files of addresses of pages, one a line")
+    crawl.add_argument("--sitemap", nargs="+", default=[], metavar="URL", help="sitemaps whose pages are asked for")
+    crawl.add_argument(
+        "--seeds",
+        nargs="+",
+        default=[],
+        metavar="LIST",
+        help="files of addresses whose links are followed",
+    )
+    crawl.add_argument("--depth", type=int, metavar="N", help="links from a seed that are followed: crawl.depth")
+    crawl.add_argument("--per-host", type=int, metavar="M", help="pages of a host at most: crawl.pages_per_host")
+    crawl.add_argument(
+        "--since", nargs="+", default=[], metavar="DIR", help="earlier crawls: only what has changed is sent again"
+    )
+    crawl.add_argument("--output", required=True, metavar="DIR", help="where to write, local or remote")
+    _science(crawl)
     report = add("report", "write report/index.html")
     report.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
     remove = add(

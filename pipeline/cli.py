@@ -200,6 +200,17 @@ def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:
     print("\n".join(made))
 
 
+def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import crawl
+    from weft.pipeline.run import lock
+
+    given = {"crawl.depth": options.depth, "crawl.pages_per_host": options.per_host}
+    config = _config(options, [f"{key}={value}" for key, value in given.items() if value is not None])
+    sources = crawl.Sources(tuple(options.urls), tuple(options.sitemap), tuple(options.seeds), tuple(options.since))
+    with lock.held(options.output):
+        print("\n".join(crawl.crawl(sources, options.output, config, flags, options.quiet)))
+
+
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import one_page
     from weft.transforms.io import files
@@ -275,6 +286,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "compare": _compare,
     "ablate": _ablate,
     "report": _report,
+    "crawl": _crawl,
     "plan": _plan,
     "export": _export,
     "html": _html,

@@ -17,7 +17,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from weft.pipeline.run import lock, manifest
+from weft.pipeline.run import manifest
+from weft.pipeline.run.claim import claim
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.runners import beam_options
 from weft.schemas import shards
@@ -52,7 +53,7 @@ def export(
     infos = [info for info in infos if info.name.split("/")[0] in wanted]
     said = {"format": name, "corpora": wanted, "shards": {i.name: i.sha256 for i in infos}, "weft": manifest.VERSION}
     fingerprint = digest(said)
-    _claim(output, fingerprint, name)
+    claim(output, STATE, fingerprint, f"an export as {name}")
     progress = Progress(files.join(output, STATE), "export", quiet)
     progress.expect(len(infos))
     with progress.shown(), beam_options.pipeline(flags, len(infos)) as p:
@@ -101,17 +102,6 @@ def _shards(source: str) -> tuple[str, list[ShardInfo]]:
         if files.exists(path):
             return base, list(shards.load_manifest(files.read_bytes(path).decode()))
     raise ConfigError(f"{source} holds no finished shards: run `weft pack` first")
-
-
-def _claim(output: str, fingerprint: str, name: str) -> None:
-    """Take an empty directory, or go on with this very export; another's is never written over."""
-    path = files.join(output, STATE, "started.json")
-    known = manifest.read_json(path)
-    if known is None and any(not there.endswith(lock.NAME) for there, _ in files.listing(files.join(output, "*"))):
-        raise ConfigError(f"{output} is not empty and holds no export; name another --output")
-    if known is not None and known["fingerprint"] != fingerprint:
-        raise ConfigError(f"{output} holds an export as {known['format']} of other shards; name another --output")
-    files.write_atomic(path, json.dumps({"fingerprint": fingerprint, "format": name}))
 
 
 def _energon(output: str, made: Made) -> None:

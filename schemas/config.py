@@ -21,6 +21,7 @@ from typing import Any, Literal
 from weft.schemas.parameters import (
     ClipChoice,
     ConfigError,
+    CrawlRules,
     DuplicateRules,
     FetchRules,
     File,
@@ -62,6 +63,13 @@ class Fetch(FetchRules):
     placeholder_urls: int = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
     earlier: tuple[Folder, ...] = ()  # outputs of earlier runs: what they have is not asked for again
     buckets: int = 8  # work units for HTTP; hosts are never split
+
+
+@dataclasses.dataclass(frozen=True)
+class Crawl(CrawlRules):
+    """`weft crawl`: addresses → WARC. Hosts are asked as [fetch] says: user agent, robots, connections, time."""
+
+    buckets: int = 8  # work units; hosts are never split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +142,7 @@ class Config:
     recipe: str = "kosmos1"
     salt: str = "weft"
     exclude: tuple[File, ...] = ()  # lists of addresses, domains, ids and hashes that are not to be in the corpus
+    crawl: Crawl = dataclasses.field(default_factory=Crawl)
     extract: Extract = dataclasses.field(default_factory=Extract)
     dedup: Dedup = dataclasses.field(default_factory=Dedup)
     fetch: Fetch = dataclasses.field(default_factory=Fetch)

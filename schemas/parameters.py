@@ -172,6 +172,21 @@ class Manners:
 
 
 @dataclasses.dataclass(frozen=True)
+class CrawlRules:
+    """Which pages `weft crawl` asks for; how it asks is `Manners`."""
+
+    depth: int = 1  # links from a seed that are followed, within its host
+    pages_per_host: int = 1_000  # at most; those nearest to where it began
+    images: bool = True  # ask for the images of pages too
+    main_content: bool = True  # False: also for those of menus, sidebars and the like
+    max_page_bytes: int = 8_000_000  # as sent; longer pages are not kept
+    max_image_bytes: int = 20_000_000  # likewise
+    interval_s: float = (
+        1.0  # between the starts of two requests to one host; fetch.interval_s and Crawl-delay count too
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class FetchRules(ImageLimits, ImageForm, Manners):
     """Addresses of images → stored images."""
 

@@ -111,6 +111,23 @@ class Capture(NamedTuple):
     crawl_date: int
 
 
+class Crawled(NamedTuple):
+    """A row of a crawl's index: one address that was asked for, and what came."""
+
+    url: str
+    kind: str  # "page", "image", "sitemap"; "robots" for robots.txt and the like
+    status: int  # HTTP status, 0 where there was no answer
+    reason: str  # of its fate; "" where it is kept
+    mime: str
+    date: str  # of the request, as in the record
+    record_id: str  # of the answer's record, "" where none was written
+    digest: str  # of the payload
+    etag: str
+    last_modified: str
+    warc_file: str  # where the record with the body stands: in an earlier crawl's file where nothing has changed
+    warc_offset: int
+
+
 class ImageRow(NamedTuple):
     """A row of the image index. `blob`, `offset`, `length` say where the stored bytes are."""
 

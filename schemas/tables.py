@@ -149,6 +149,23 @@ REPEATED = pa.schema(
     ]
 )
 
+CRAWLED = pa.schema(
+    [
+        ("url", pa.string()),
+        ("kind", pa.string()),
+        ("status", pa.int32()),
+        ("reason", pa.string()),
+        ("mime", pa.string()),
+        ("date", pa.string()),
+        ("record_id", pa.string()),
+        ("digest", pa.string()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+    ]
+)
+
 SCORES = pa.schema(
     [
         ("kind", pa.string()),

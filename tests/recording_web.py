@@ -91,8 +91,8 @@ class RecordingWeb(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, takes: float) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, takes: float, handler: type[Handler] = Handler) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.takes = takes
         self.lock = threading.Lock()
         self.seen: list[Seen] = []
@@ -135,8 +135,8 @@ class RecordingWeb(ThreadingHTTPServer):
 
 
 @contextmanager
-def recording_web(takes: float = 0.02) -> Iterator[RecordingWeb]:
-    web = RecordingWeb(takes)
+def recording_web(takes: float = 0.02, handler: type[Handler] = Handler) -> Iterator[RecordingWeb]:
+    web = RecordingWeb(takes, handler)
     thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -25,7 +25,31 @@ _OF_PICTURES: dict[str, _Said] = {
     ),
 }
 # stage, kind → reasons that mean the same → what is said of them
+_NO_ANSWER: dict[str, _Said] = {
+    "opt_out": ("its own response forbids the use", ()),
+    "robots_disallowed": ("robots.txt forbids it", ("fetch.robots",)),
+    "robots_unavailable": (
+        "robots.txt cannot be had: the site answers 5xx or 429 to it, three times where that may pass",
+        (),
+    ),
+    "http_error": ("the answer is no 2xx", ()),
+    "timeout connection_failed incomplete too_many_redirects bad_redirect": ("no answer, or none that ends well", ()),
+    "host_unreachable host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
+    "bad_url private_address": ("it is not asked for at all", ()),
+}
+_CRAWLED: dict[str, _Said] = {
+    **_NO_ANSWER,
+    "redirect": ("it leads elsewhere; what it leads to has a fate of its own", ()),
+    "too_many_bytes": ("it is too long", ("crawl.max_page_bytes", "crawl.max_image_bytes")),
+}
 _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
+    ("crawl", "page"): {
+        **_CRAWLED,
+        "host_cap": ("its host has more pages than may be asked for", ("crawl.pages_per_host",)),
+        "not_html": ("the answer is no HTML", ()),
+    },
+    ("crawl", "image"): {**_CRAWLED, "not_an_image": ("the answer is no picture", ())},
+    ("crawl", "record"): _CRAWLED,
     ("extract", "record"): {
         "request metadata revisit warcinfo conversion": ("its WARC type, where that is not a response or resource", ()),
         "http_error redirect": ("status outside 200 to 299", ()),
@@ -123,21 +147,9 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "excluded": ("a list of exclude has its hash, or the address that gave it", ()),
         "not_in_warc": ("no archive holds it, and fetch.http is false", ("fetch.http",)),
         "capture_unreadable": ("its record in the archive cannot be read (any more)", ()),
-        "opt_out": ("its own response forbids the use", ()),
-        "robots_disallowed": ("robots.txt forbids it", ("fetch.robots",)),
-        "robots_unavailable": (
-            "robots.txt cannot be had: the site answers 5xx or 429 to it, three times where that may pass",
-            (),
-        ),
-        "http_error": ("the answer is no 2xx", ()),
-        "timeout connection_failed incomplete too_many_redirects bad_redirect": (
-            "no answer, or none that ends well",
-            (),
-        ),
-        "host_unreachable host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
+        **_NO_ANSWER,
         "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
         "bad_encoding": ("a content coding that cannot be undone", ()),
-        "bad_url private_address": ("it is not asked for at all", ()),
         "too_few_bytes": ("its file is too small", ("fetch.min_bytes",)),
         "too_many_bytes": ("its file is too large", ("fetch.max_bytes",)),
         "too_many_pixels": ("it has too many pixels", ("fetch.max_pixels",)),

@@ -60,7 +60,7 @@ def test_a_marker_that_is_not_seen_is_not_made_up(finished, tmp_path, monkeypatc
 
 def test_nothing_of_anybody_else_is_written_over(finished, exported, tmp_path):
     output, _ = exported
-    with pytest.raises(ConfigError, match="holds an export as energon of other shards"):
+    with pytest.raises(ConfigError, match="holds an export as energon, of something else"):
         export.export("mint", str(finished), str(output), LOCAL, quiet=True)
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty and holds no export"):

@@ -26,6 +26,7 @@ from yarl import URL
 
 from weft.schemas.parameters import ConfigError, ImageLimits, Manners
 from weft.transforms import optout
+from weft.transforms.archives.write import Exchange
 from weft.transforms.fetch.guard import Guard
 from weft.transforms.fetch.rate_limit import HostLimits, bare_host, host_of
 from weft.transforms.fetch.robots import MAX_BYTES as MAX_RULES
@@ -33,7 +34,7 @@ from weft.transforms.fetch.robots import Problem, Reservations, Robots
 from weft.transforms.urls import domains, resolve
 
 MAX_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (301, 302, 303, 307, 308)
 UNANSWERED = ("connection_failed", "timeout", "incomplete")
 MOVED = "moved"  # to another host; `detail` is where to
 IDLE_S = 10.0  # how long an open connection waits for its next use; servers close theirs after 5 to 75 s
@@ -53,9 +54,10 @@ class Response(NamedTuple):
     url: str = ""  # where redirects ended
     opt_out: str = ""  # the words that forbid its use, honoured or not
     declared: str = ""  # Content-Type
+    exchange: Exchange | None = None  # of a crawl: all that was said, as an archive keeps it
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """What one request gave: a response, or where it redirects to."""
 
     response: Response
@@ -64,6 +66,8 @@ class _Answer(NamedTuple):
 
 class Client:
     """Fetches images from one event loop; an asynchronous context manager."""
+
+    _answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
 
     def __init__(self, manners: Manners, max_bytes: int = ImageLimits.max_bytes, leave_host: bool = True) -> None:
         """Keep what is said of how to ask; the loop's connections are made on entering.
@@ -100,6 +104,7 @@ class Client:
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             max_headers=MAX_HEADERS,
+            response_class=self._answers,
         )
         return self
 
@@ -156,7 +161,7 @@ class Client:
 
     async def _in_turn(
         self, url: str, seconds: float, rules: bool = False, last: bool = False, tries: int = 0
-    ) -> tuple[_Answer, float]:
+    ) -> tuple[Answer, float]:
         """(what one request gave, seconds that are left); waiting for the host's turn does not count.
 
         Args:
@@ -169,7 +174,7 @@ class Client:
             self.hosts.answered(host, answer.response.status, answer.response.retry_after, tries, url)
             return answer, seconds - (time.monotonic() - begun)
 
-    async def _once(self, url: str, host: str, seconds: float, rules: bool, last: bool) -> _Answer:
+    async def _once(self, url: str, host: str, seconds: float, rules: bool, last: bool) -> Answer:
         """One request, each way to fail as a response with its reason."""
         try:
             host.encode("idna")  # labels that are too long for a name
@@ -184,48 +189,55 @@ class Client:
         except TimeoutError:
             failed = Response(0, b"", "timeout", f"no whole answer in {self._manners.timeout_s:g} s")
         except aiohttp.ClientPayloadError as error:
-            failed = Response(0, b"", "incomplete", _one_line(error))
+            failed = Response(0, b"", "incomplete", one_line(error))
         except (OSError, aiohttp.ClientError, ValueError) as error:
-            failed = Response(0, b"", "connection_failed", f"{host}: {_one_line(error)}")
-        return _Answer(failed)
+            failed = Response(0, b"", "connection_failed", f"{host}: {one_line(error)}")
+        return Answer(failed)
 
-    async def _ask(self, url: str, host: str, rules: bool, last: bool) -> _Answer:
-        headers = {"Connection": "close"} if last else {}
+    async def _ask(self, url: str, host: str, rules: bool, last: bool) -> Answer:
+        asked, headers = await self._request(url, host)
+        if last:
+            headers["Connection"] = "close"
+        async with self._session.get(asked, headers=headers, allow_redirects=False) as answer:
+            status, location = answer.status, answer.headers.get("Location")
+            if status in REDIRECTS and location:
+                await drain(answer)
+                return Answer(Response(status, b"", "http_error", f"HTTP {status}"), as_utf8(location))
+            if not 200 <= status < 300 or status == 206:  # a part that nobody asked for is no image
+                await drain(answer)
+                return Answer(Response(status, b"", "http_error", f"HTTP {status}", wait_of(answer.headers), url))
+            return Answer(await (_read_rules(answer, url) if rules else self._read_image(answer, url)))
+
+    async def _request(self, url: str, host: str) -> tuple[URL, dict[str, str]]:
+        """What to connect to for a URL, and the headers that go with it.
+
+        Raises:
+            PermissionError: its host is not public.
+        """
         route = self._routed(host)
         if route:
             parts = urlsplit(url)
-            headers["Host"] = parts.netloc.rpartition("@")[2]
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            asked = URL(f"http://{route}{path}", encoded=True)
-        else:
-            await self._guard.addresses(host)  # a literal address never reaches aiohttp's resolver
-            asked = URL(url, encoded=True).with_user(None)
-        async with self._session.get(asked, headers=headers, allow_redirects=False) as answer:
-            status, location = answer.status, answer.headers.get("Location")
-            if status in _REDIRECTS and location:
-                await _drain(answer)
-                return _Answer(Response(status, b"", "http_error", f"HTTP {status}"), _as_utf8(location))
-            if not 200 <= status < 300 or status == 206:  # a part that nobody asked for is no image
-                await _drain(answer)
-                return _Answer(Response(status, b"", "http_error", f"HTTP {status}", _wait(answer.headers), url))
-            return _Answer(await (_read_rules(answer, url) if rules else self._read_image(answer, url)))
+            return URL(f"http://{route}{path}", encoded=True), {"Host": parts.netloc.rpartition("@")[2]}
+        await self._guard.addresses(host)  # a literal address never reaches aiohttp's resolver
+        return URL(url, encoded=True).with_user(None), {}
 
     async def _read_image(self, answer: aiohttp.ClientResponse, url: str) -> Response:
         status, headers = answer.status, [(name.lower(), value) for name, value in answer.headers.items()]
         words = optout.read_image(headers, self._forbidden)
         if words:
-            await _drain(answer)
+            await drain(answer)
             return Response(status, b"", "opt_out", words, url=url, opt_out=words)
         body: bytes | None = None
         if (answer.content_length or 0) <= self._max_bytes:
             try:
-                body = await _body(answer, self._max_bytes)
+                body = await whole_body(answer, self._max_bytes)
             except aiohttp.ClientPayloadError as error:
-                return Response(status, b"", "incomplete", _one_line(error), url=url)
+                return Response(status, b"", "incomplete", one_line(error), url=url)
         if body is None or len(body) > self._max_bytes:
             answer.close()  # what is left is not read, so that its connection is of no more use
             return Response(status, b"", "too_many_bytes", f"over {self._max_bytes} bytes", url=url)
-        found = _unpacked(status, body, answer.headers.get("Content-Encoding", ""), self._max_bytes)
+        found = unpacked(status, body, answer.headers.get("Content-Encoding", ""), self._max_bytes)
         words = optout.read_image(headers)  # not honoured, but on record
         return found._replace(url=url, opt_out=words, declared=answer.headers.get("Content-Type", "")[:80])
 
@@ -237,17 +249,17 @@ class Client:
 async def _read_rules(answer: aiohttp.ClientResponse, url: str) -> Response:
     """Opt-outs of images mean nothing here, and of a file that is too long the beginning counts."""
     try:
-        body = await _body(answer, MAX_RULES)
+        body = await whole_body(answer, MAX_RULES)
     except aiohttp.ClientPayloadError as error:
-        return Response(answer.status, b"", "incomplete", _one_line(error), url=url)
+        return Response(answer.status, b"", "incomplete", one_line(error), url=url)
     if len(body) > MAX_RULES:
         answer.close()
         return Response(answer.status, body[:MAX_RULES], "", "")
-    found = _unpacked(answer.status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES)
+    found = unpacked(answer.status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES)
     return found._replace(url=url)
 
 
-async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes:
+async def whole_body(answer: aiohttp.ClientResponse, most: int) -> bytes:
     """The body; where it is longer than `most` bytes, somewhat more than those."""
     body = bytearray()
     async for chunk in answer.content.iter_any():
@@ -257,7 +269,7 @@ async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(body)
 
 
-async def _drain(answer: aiohttp.ClientResponse) -> None:
+async def drain(answer: aiohttp.ClientResponse) -> None:
     """Read what is left of a short answer, so that its connection can be used again."""
     length = answer.content_length
     if length is None or length > _DRAINED:
@@ -266,11 +278,12 @@ async def _drain(answer: aiohttp.ClientResponse) -> None:
         await answer.read()
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """An exception in a line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def _wait(headers: CIMultiDictProxy[str]) -> float | None:
+def wait_of(headers: CIMultiDictProxy[str]) -> float | None:
     """Seconds that a Retry-After header names, in either of its forms."""
     header = headers.get("Retry-After", "").strip()
     if header.isascii() and header.isdigit():
@@ -281,7 +294,7 @@ def _wait(headers: CIMultiDictProxy[str]) -> float | None:
         return None
 
 
-def _unpacked(status: int, body: bytes, coding: str, most: int) -> Response:
+def unpacked(status: int, body: bytes, coding: str, most: int) -> Response:
     """No coding is asked for, but some servers compress all the same."""
     if coding.strip().lower() in ("gzip", "x-gzip", "deflate"):
         try:
@@ -296,7 +309,7 @@ def _unpacked(status: int, body: bytes, coding: str, most: int) -> Response:
     return Response(status, body, "", "")
 
 
-def _as_utf8(header: str) -> str:
+def as_utf8(header: str) -> str:
     """A header as its bytes were meant: UTF-8, else Latin-1 (aiohttp keeps what is not UTF-8 as surrogates)."""
     try:
         header.encode("utf-8")

@@ -15,7 +15,7 @@ import asyncio
 import heapq
 import os
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -53,7 +53,11 @@ class _Job(NamedTuple):
 
 
 def fetch_all(
-    wanted: Iterable[tuple[str, str]], client: Asker, then: Callable[[Response], T], manners: Manners
+    wanted: Iterable[tuple[str, str]],
+    client: Asker,
+    then: Callable[[Response], T],
+    manners: Manners,
+    more: Callable[[str, T], Iterable[tuple[str, str]]] = lambda key, made: (),
 ) -> Iterator[tuple[str, T]]:
     """Ask for every (key, URL).
 
@@ -62,6 +66,7 @@ def fetch_all(
         client: whom to ask.
         then: makes of a response what is yielded with its key; called in a thread.
         manners: `concurrency`, `per_host` and `retries` count here.
+        more: (key, what was made) → further keys and URLs that this answer leads to.
 
     Raises:
         Exception: whatever the client or `then` raised; nothing is left running.
@@ -70,7 +75,7 @@ def fetch_all(
     with asyncio.Runner() as runner, ThreadPoolExecutor(_THREADS, "prepare") as threads:
         loop = runner.get_loop()
         work = loop.create_task(
-            _work(_Board(wanted, client.hosts, manners), client, then, manners.concurrency, threads, done)
+            _work(_Board(wanted, client.hosts, manners), client, then, manners.concurrency, threads, done, more)
         )
         work.add_done_callback(lambda _: done.put_nowait(None))
         try:
@@ -92,6 +97,7 @@ async def _work(
     concurrency: int,
     threads: ThreadPoolExecutor,
     done: asyncio.Queue[tuple[str, T] | BaseException | None],
+    more: Callable[[str, T], Iterable[tuple[str, str]]],
 ) -> None:
     """Start jobs as they fall due and as places get free, until all are done."""
     loop = asyncio.get_running_loop()
@@ -107,7 +113,9 @@ async def _work(
                     return
             board.release(job)
             changed.set()
-            done.put_nowait((job.key, await loop.run_in_executor(threads, then, found)))
+            made = await loop.run_in_executor(threads, then, found)
+            board.add(more(job.key, made))
+            done.put_nowait((job.key, made))
             board.finish()
         except Exception as error:
             done.put_nowait(error)
@@ -147,14 +155,24 @@ class _Board:
         self._jobs: dict[str, deque[_Job]] = defaultdict(deque)
         self._silent: dict[str, set[str]] = defaultdict(set)  # host → URLs without an answer since it last gave one
         self._throttled: dict[str, set[str]] = defaultdict(set)  # host → URLs that it put off, likewise
-        for key, url in wanted:
-            self._jobs[host_of(url)].append(_Job(key, url, 0))
-        self.open = sum(map(len, self._jobs.values()))
-        self._turn = 0
+        self._per_host, self.open, self._turn = manners.per_host, 0, 0
         self._tokens: list[tuple[float, int, str]] = []  # heap of (not before, turn, host)
-        for _ in range(manners.per_host):
-            for host in self._jobs:
-                self._give_token(host, 0.0)
+        self._given: Counter[str] = Counter()  # host → its tokens, in the heap or held
+        self.add(wanted)
+
+    def add(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """More (key, URL) to ask for."""
+        hosts: dict[str, None] = {}
+        for key, url in wanted:
+            host = host_of(url)
+            self._jobs[host].append(_Job(key, url, 0))
+            self.open += 1
+            hosts[host] = None
+        for _ in range(self._per_host):
+            for host in hosts:
+                if self._given[host] < self._per_host:
+                    self._given[host] += 1
+                    self._give_token(host, 0.0)
 
     def take(self) -> tuple[_Job | None, float | None]:
         """(the next thing to do, None), or (None, seconds until there may be one: None where that is not known)."""
@@ -165,6 +183,7 @@ class _Board:
             ready = 0.0 if dead else self._hosts.ready_at(host)
             if not self._jobs[host]:
                 heapq.heappop(self._tokens)
+                self._given[host] -= 1
             elif ready > due:
                 heapq.heapreplace(self._tokens, (ready, turn, host))
             elif due > now:
@@ -218,3 +237,5 @@ class _Board:
         if self._jobs[host]:
             self._turn += 1
             heapq.heappush(self._tokens, (due, self._turn, host))
+        else:
+            self._given[host] -= 1

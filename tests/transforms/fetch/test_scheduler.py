@@ -225,3 +225,16 @@ def test_answers_wait_for_whoever_works_them_off() -> None:
     for _ in fetch_all([(str(n), f"http://h{n}.test/") for n in range(60)], web, then, Manners(concurrency=5)):
         done += 1
     assert done == 60 and most <= 2 * 5
+
+
+def test_what_an_answer_leads_to_is_asked_for_too_by_the_limits_of_its_host():
+    web = Web(lambda url, nth: OK, takes=0.005)
+    leads = {0: range(1, 8), 5: range(8, 12), 9: range(12, 20)}
+
+    def more(key: str, made: Response) -> list[tuple[str, str]]:
+        return [(str(n), f"http://{'a' if n % 2 else 'b'}.test/{n}") for n in leads.get(int(key), ())]
+
+    manners = Manners(per_host=2, concurrency=16)
+    found = dict(fetch_all([("0", "http://a.test/0")], web, lambda answer: answer, manners, more))
+    assert sorted(map(int, found)) == list(range(20))
+    assert max(web.asked.values()) == 1 and web.most["a.test"] == web.most["b.test"] == 2

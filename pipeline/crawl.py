@@ -1,0 +1,131 @@
+"""`weft crawl`: lists of addresses, sitemaps, seeds → WARC files of pages and their images, politely asked for.
+
+addresses ─► rounds of units, a host in one (transforms/crawl) ─► warc/, index/, fates/crawl ─► books, manifest.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+import apache_beam as beam
+
+import weft.schemas.config as configuration
+from weft.pipeline.run import books, manifest
+from weft.pipeline.run.claim import claim
+from weft.pipeline.run.progress import Progress
+from weft.pipeline.runners import beam_options
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import digest
+from weft.transforms.archives.record import GZIP
+from weft.transforms.crawl.client import PAGE, SITEMAP
+from weft.transforms.crawl.crawl_pages import CrawlPages
+from weft.transforms.crawl.frontier import Address
+from weft.transforms.crawl.unit import STAGE, Crawl
+from weft.transforms.io import files
+from weft.transforms.urls import resolve
+
+MANIFEST = "manifest.json"
+_HOW = ("concurrency", "connect_to")  # say how and not what
+_NAMES = {"page": "pages", "image": "images", "record": "sitemaps"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Where a crawl begins; files hold an address a line, plain or gzipped."""
+
+    urls: tuple[str, ...] = ()  # lists of pages
+    sitemaps: tuple[str, ...] = ()  # addresses of sitemaps
+    seeds: tuple[str, ...] = ()  # lists of pages whose links are followed
+    since: tuple[str, ...] = ()  # outputs of earlier crawls
+
+
+def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], quiet: bool) -> list[str]:
+    """Crawl into `output`; returns what came of it, a line each.
+
+    Raises:
+        ConfigError: nothing to begin with, or a directory that holds something else.
+    """
+    lists = [(path, PAGE, 0) for path in sources.urls] + [(path, PAGE, config.crawl.depth) for path in sources.seeds]
+    if not lists and not sources.sitemaps:
+        raise ConfigError("nothing to crawl: name --urls LIST, --sitemap URL or --seeds LIST")
+    for url in sources.sitemaps:
+        if not resolve(url, url):
+            raise ConfigError(f"--sitemap takes the address of a sitemap, not {url!r}")
+    for earlier in sources.since:
+        if manifest.read_json(files.join(earlier, MANIFEST)) is None:
+            raise ConfigError(f"{earlier} holds no finished crawl")
+    contents = {path: hashlib.sha256(files.read_bytes(path)).hexdigest() for path, _, _ in lists}
+    manners = dataclasses.replace(
+        config.fetch, interval_s=max(config.fetch.interval_s, config.crawl.interval_s), split_hosts=()
+    )
+    decides = dataclasses.replace(manners, **{key: getattr(configuration.Fetch, key) for key in _HOW})
+    fingerprint = digest(config.crawl, decides, dataclasses.asdict(sources), contents, manifest.VERSION)
+    claim(output, STAGE, fingerprint, "a crawl")
+    said = {
+        "software": f"weft/{manifest.VERSION}",
+        "format": "WARC File Format 1.1",
+        "conformsTo": "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
+        "robots": "obey" if manners.robots else "ignore",
+        "http-header-user-agent": manners.user_agent,
+    }
+    one = Crawl(output, config.crawl, manners, fingerprint, tuple(said.items()))
+    progress = Progress(output, STAGE, quiet)
+    progress.expect(2 * config.crawl.buckets)
+    units = files.join(output, STAGE, "units.txt")
+    with progress.shown(), beam_options.pipeline(flags, config.crawl.buckets) as p:
+        listed = p | "Lists" >> beam.Create(lists) | "Lines" >> beam.FlatMapTuple(_addresses).with_output_types(Address)
+        maps = p | "Sitemaps" >> beam.Create([Address(url, SITEMAP) for url in sources.sitemaps]).with_output_types(
+            Address
+        )
+        _ = (
+            (listed, maps)
+            | "Begin" >> beam.Flatten()
+            | "Crawl" >> CrawlPages(one, sources.since, config.crawl.buckets)
+            | "Units" >> beam.combiners.ToList()
+            | "WriteUnits" >> beam.Map(lambda names: files.write_atomic(units, "\n".join(sorted(names))))
+        )
+    return _closed(output, files.read_bytes(units).decode().split())
+
+
+def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
+    """Addresses of a list; a line without a scheme is a host's or a page's, over https."""
+    data = files.read_bytes(path)
+    text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8", "replace")
+    for line in text.splitlines():
+        said = line.strip()
+        if said and not said.startswith("#"):
+            url = resolve("", said if "://" in said else f"https://{said}")
+            if url:
+                yield Address(url, kind, depth)
+
+
+def _closed(output: str, units: Sequence[str]) -> list[str]:
+    """Balance the books, write the manifest, and say what there is."""
+    entered = dict.fromkeys(_NAMES, 0)
+    for path, _ in files.listing(files.join(output, STAGE, "units", "*.json")):
+        if files.stem(path) in units:
+            for kind, count in json.loads(files.read_bytes(path))["counts"].items():
+                entered[kind] += count
+    account = books.audit(output, STAGE, entered)
+    warcs = files.listing(files.join(output, "warc", "*.warc.gz"))
+    told = {
+        "weft": manifest.VERSION,
+        "books": account,
+        "warcs": {path.rpartition("/")[2]: size for path, size in warcs},
+    }
+    files.write_atomic(files.join(output, MANIFEST), json.dumps(told, indent=1, sort_keys=True))
+    lines = []
+    for kind, name in _NAMES.items():
+        if account[kind]["entered"]:
+            why = sorted(account[kind]["dropped"].items(), key=lambda item: -item[1])
+            lost = "".join(f", {count:,} {reason}" for reason, count in why[:5])
+            lines.append(f"{name:9} {account[kind]['kept']:,} of {account[kind]['entered']:,}{lost}")
+    size = sum(size for _, size in warcs)
+    lines.append(f"{'WARC':9} {len(warcs)} files, {size:,} bytes: {files.join(output, 'warc')}")
+    lines.append(f"next: weft run --input '{files.join(output, 'warc', '*.warc.gz')}' --output …")
+    return lines

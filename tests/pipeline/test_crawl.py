@@ -1,0 +1,125 @@
+"""A crawl of the demo's web: its manners as the server saw them, and the documents beside those of the web's own archives."""
+
+import itertools
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from crawled_web import Page, crawled_web, of_archives, routes
+from warcio.checker import Checker
+
+from weft.pipeline import cli
+from weft.schemas.records import Fate
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Record
+from weft.transforms.extract.archive import classify
+from weft.transforms.extract.page import extract_page
+from weft.transforms.io import parquet
+from weft.transforms.urls import page_key
+
+LOCAL = ["--", "--direct_num_workers=1"]
+HOSTS = ("gallery", "library", "docs")  # of the demo's web
+DELAY, SLOW = 0.3, "docs1.weft.test"
+
+
+def of(url: str) -> bool:
+    return urlsplit(url).hostname.startswith(HOSTS)
+
+
+@pytest.fixture(scope="module")
+def crawled(small_web, tmp_path_factory):
+    """(output, pages that were asked for, the web as it was)."""
+    home = tmp_path_factory.mktemp("crawl")
+    answers, pages = of_archives(sorted((small_web / "warcs").iterdir()))
+    pages = [url for url in pages if of(url)]
+    answers[f"{SLOW}/robots.txt"] = Page(b"User-agent: *\nCrawl-delay: %.1f\nDisallow: /api/" % DELAY, "text/plain")
+    (home / "urls.txt").write_text("# pages\n" + "\n".join(pages))
+    with crawled_web(answers) as web:
+        asked = ["crawl", "--urls", str(home / "urls.txt"), "--output", str(home / "out"), "--quiet"]
+        more = ["--set", "crawl.interval_s=0.0", "--set", "fetch.per_host=1", "--set", "crawl.buckets=2"]
+        assert cli.main([*asked, *more, "--set", routes(web, "weft.test"), *LOCAL]) == 0
+    return home / "out", pages, web
+
+
+def documents(folder: Path) -> dict[str, tuple]:
+    """Page key → its texts and images, by the first capture of a page; of our hosts alone."""
+    found: dict[str, tuple] = {}
+    for path in sorted(folder.iterdir()):
+        for record in read_archive(str(path)):
+            if isinstance(record, Record) and classify(record)[0] == "page" and of(record.url):
+                made = extract_page(record).document
+                told = made and (made.texts, [url and urlsplit(url)[1:] for url in made.images])
+                found.setdefault(page_key(record.url), told)
+    return found
+
+
+def test_it_gives_the_documents_of_the_webs_own_archives(crawled, small_web):
+    output, pages, _ = crawled
+    found, own = documents(output / "warc"), documents(small_web / "warcs")
+    assert len([one for one in own.values() if one]) > 30 and found == own
+    fates = {row.key: row for row in parquet.read_table(str(output / "fates/crawl"), Fate)}
+    assert {page_key(url) for url in pages} <= {page_key(key) for key in fates}
+
+
+def test_other_readers_find_its_archives_whole(crawled):
+    output, _, _ = crawled
+
+    class Asked:
+        inputs = [str(path) for path in sorted((output / "warc").iterdir())]  # noqa: RUF012
+        verbose = False
+
+    assert len(Asked.inputs) >= 2 and Checker(Asked).process_all() == 0
+
+
+def test_every_host_is_asked_as_it_wants_to_be(crawled):
+    _, _, web = crawled
+    assert max(count for host, count in web.most.items() if host != "all") == 1
+    counts = web.counts()
+    assert {count for url, count in counts.items() if not url.endswith(("/robots.txt", "/tdmrep.json"))} == {1}
+    assert max(counts.values()) <= 4  # robots.txt and the like: pages and images, http and https
+    by_host = web.by_host()
+    assert len(by_host) > 5
+    for host, seen in by_host.items():
+        assert "robots.txt" in seen[0].path or "robots.txt" in seen[1].path, host
+    slow = [one for one in by_host[SLOW] if not one.path.endswith((".txt", ".json"))]
+    assert len(slow) > 1
+    assert all(later.begun - one.begun > DELAY * 0.8 for one, later in itertools.pairwise(slow))
+
+
+def crawl(home: Path, answers: dict[str, Page], *more: str) -> list[str]:
+    """The paths that were asked for, but for robots.txt and the like."""
+    with crawled_web(answers) as web:
+        told = ["--set", routes(web, "test"), "--set", "crawl.interval_s=0.0", "--set", "fetch.tdm_file=false"]
+        told += ["--set", "crawl.buckets=1", "--quiet", "--output", str(home / "out")]
+        assert cli.main(["crawl", *more, *told, *LOCAL]) == 0
+        return sorted(one.path for one in web.seen if one.path != "/robots.txt")
+
+
+def test_seeds_are_followed_so_far_and_so_many_and_sitemaps_read(tmp_path, capsys):
+    links = "".join(f'<a href="/{n}">x</a>' for n in range(5))
+    answers = {"http://a.test/": Page(f"<p>start {links}".encode()), "http://b.test/deep": Page(b"<p>deep")}
+    answers |= {f"http://a.test/{n}": Page(b'<a href="/far">x</a>') for n in range(5)}
+    answers["http://b.test/map.xml"] = Page(b"<urlset><url><loc>http://b.test/deep</loc></url></urlset>", "text/xml")
+    (tmp_path / "seeds.txt").write_text("http://a.test/\n")
+    found = crawl(
+        tmp_path, answers, "--seeds", str(tmp_path / "seeds.txt"), "--depth", "1", "--per-host", "4",
+        "--sitemap", "http://b.test/map.xml",
+    )  # fmt: skip
+    assert found == ["/", "/0", "/1", "/2", "/deep", "/map.xml"]
+    told = capsys.readouterr().out
+    assert "pages     5 of 7, 2 host_cap" in told and "sitemaps  1 of 1" in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "nothing to crawl: name --urls LIST, --sitemap URL or --seeds LIST"),
+        (["--sitemap", "map.xml"], "--sitemap takes the address of a sitemap, not 'map.xml'"),
+        (["--urls", "{}/none.txt"], "No such file or directory: {}/none.txt"),
+        (["--sitemap", "http://a.test/m", "--since", "{}"], "{} holds no finished crawl"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path, capsys, argv, told):
+    argv = [word.format(tmp_path) for word in argv]
+    assert cli.main(["crawl", *argv, "--output", str(tmp_path / "out")]) == cli.USER_ERROR
+    assert capsys.readouterr().err == f"weft: {told.format(tmp_path)}\n"

@@ -1,0 +1,87 @@
+import asyncio
+
+import pytest
+from crawled_web import Page, crawled_web
+
+from weft.schemas.parameters import CrawlRules, Manners
+from weft.transforms.archives import http_message
+from weft.transforms.crawl.client import IMAGE, PAGE, REDIRECT, CrawlClient
+
+A = "http://a.test/"
+WEB = {
+    A: Page(b"<p>a page"),
+    A + "robots.txt": Page(b"User-agent: *\nDisallow: /secret", "text/plain"),
+    A + "moved": Page(b"see there", status=301, headers={"Location": "/p?q=1"}),
+    A + "nowhere": Page(b"", status=302, headers={"Location": "mailto:x"}),
+    A + "file": Page(b"%PDF" * 100, "application/pdf"),
+    A + "long": Page(b"x" * 3_000),
+    A + "no": Page(b"<p>mine", headers={"X-Robots-Tag": "noai"}),
+    A + "no.png": Page(b"\x89PNG", "image/png", headers={"X-Robots-Tag": "noindex"}),
+    A + "i.png": Page(b"\x89PNG", "image/png"),
+    A + "noindex": Page(b"<p>not for search engines", headers={"X-Robots-Tag": "noindex"}),
+}
+
+
+@pytest.fixture(scope="module")
+def web():
+    with crawled_web(WEB) as served:
+        yield served
+
+
+def ask(web, *urls: str, **conditions: str):
+    """The answers, and the client."""
+    manners = Manners(connect_to=(f"a.test=127.0.0.1:{web.server_address[1]}",))
+
+    async def go():
+        kind = lambda url: IMAGE if url.endswith("png") else PAGE  # noqa: E731
+        client = CrawlClient(manners, CrawlRules(max_page_bytes=2_000), kind, lambda url: conditions)
+        async with client:
+            return [await client.get(url) for url in urls], client
+
+    return asyncio.run(go())
+
+
+def test_an_answer_comes_with_all_that_was_said(web):
+    (found,), client = ask(web, A)
+    one = found.exchange
+    assert (found.reason, one.url, one.status, one.body, one.peer) == ("", A, 200, b"<p>a page", "127.0.0.1")
+    assert one.asked.startswith(b"GET / HTTP/1.1\r\nHost: a.test\r\nUser-Agent: weft/")
+    read = http_message.parse_http(one.answered + one.body)
+    assert (read.status, read.body, dict(read.headers)["content-type"]) == (200, one.body, "text/html; charset=utf-8")
+    assert [seen.url for seen in client.rules_seen] == [A + ".well-known/tdmrep.json", A + "robots.txt"] or [
+        seen.url for seen in client.rules_seen
+    ] == [A + "robots.txt", A + ".well-known/tdmrep.json"]
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(web):
+    (found, lost), _ = ask(web, A + "moved", A + "nowhere")
+    assert (found.reason, found.detail, found.exchange.body) == (REDIRECT, A + "p?q=1", b"see there")
+    assert lost.reason == "bad_redirect"
+    assert not any(seen.path == "/p?q=1" for seen in web.seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("secret/1", "robots_disallowed"),
+        ("gone", "http_error"),
+        ("file", "not_html"),
+        ("long", "too_many_bytes"),
+        ("no", "opt_out"),
+        ("no.png", "opt_out"),
+        ("i.png", ""),
+        ("noindex", ""),
+    ],
+)
+def test_what_is_not_to_be_kept_has_a_reason_and_no_exchange(web, path, reason):
+    (found,), _ = ask(web, A + path)
+    assert (found.reason, found.exchange is None) == (reason, bool(reason))
+    assert path != "secret/1" or not any(seen.path == "/secret/1" for seen in web.seen)
+
+
+def test_an_answer_that_nothing_has_changed_is_kept(web):
+    tag = next(
+        line.split(b": ")[1] for line in ask(web, A)[0][0].exchange.answered.split(b"\r\n") if line.startswith(b"ETag")
+    )
+    (found,), _ = ask(web, A, **{"If-None-Match": tag.decode()})
+    assert (found.reason, found.exchange.status, found.exchange.body) == ("", 304, b"")

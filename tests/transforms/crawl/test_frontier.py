@@ -1,0 +1,73 @@
+import random
+
+from weft.schemas.parameters import CrawlRules
+from weft.transforms.crawl.client import IMAGE, PAGE, SITEMAP
+from weft.transforms.crawl.frontier import CAPPED, CHAIN, Address, Frontier, Led
+
+A = "http://a.test/"
+
+
+def walk(frontier: Frontier, seeds: list[Address], site: dict[str, Led], shuffle: int = 0) -> list[str]:
+    """Answer everything, in an order of its own; the URLs asked for, sorted."""
+    order = random.Random(shuffle)
+    jobs, asked = frontier.begin(seeds), []
+    while jobs:
+        key, url = jobs.pop(order.randrange(len(jobs)))
+        asked.append(url)
+        jobs += frontier.found(key, site.get(url, Led()))
+    return sorted(asked)
+
+
+def test_it_follows_links_of_its_own_host_to_the_depth_that_is_asked_for():
+    site = {
+        A: Led(links=[A + "1", "http://b.test/"]),
+        A + "1": Led(links=[A + "2", A], images=["http://cdn.test/i.jpg"]),
+        A + "2": Led(links=[A + "3"]),
+    }
+    frontier = Frontier(CrawlRules())
+    assert walk(frontier, [Address(A, PAGE, 2), Address(A, PAGE, 0)], site) == [A, A + "1", A + "2"]
+    assert list(frontier.elsewhere.values()) == [Address("http://cdn.test/i.jpg", IMAGE)]
+    assert walk(Frontier(CrawlRules(images=False)), [Address(A, PAGE)], site) == [A]
+
+
+def test_which_pages_a_bound_leaves_does_not_hang_on_the_order_of_answers():
+    site = {A: Led(links=[A + str(n) for n in range(9)])}
+    site |= {A + str(n): Led(links=[f"{A}{n}/{m}" for m in range(9)]) for n in range(9)}
+    found = []
+    for shuffle in range(5):
+        frontier = Frontier(CrawlRules(pages_per_host=20))
+        found.append(walk(frontier, [Address(A, PAGE, 5)], site, shuffle))
+        assert {reason for _, reason in frontier.dropped} == {CAPPED}
+        assert len(frontier.dropped) == 1 + 9 + 81 - 20
+        assert len(list(frontier.entered())) == 91
+    assert len(found[0]) == 20 and all(one == found[0] for one in found)
+    assert set(found[0]) > {A + str(n) for n in range(9)}  # the nearest first
+
+
+def test_redirects_stay_in_the_unit_where_the_host_is_the_same_and_end_some_time():
+    site = {A: Led(redirect="https://www.a.test/x"), "https://www.a.test/x": Led(redirect="http://b.test/y")}
+    frontier = Frontier(CrawlRules())
+    assert walk(frontier, [Address(A, PAGE, 1)], site) == [A, "https://www.a.test/x"]
+    assert list(frontier.elsewhere.values()) == [Address("http://b.test/y", PAGE, 1, 2)]
+    loop = {f"{A}{n}": Led(redirect=f"{A}{n + 1}") for n in range(99)}
+    assert len(walk(Frontier(CrawlRules()), [Address(A + "0", PAGE)], loop)) == 6
+
+
+def test_sitemaps_lead_to_pages_and_to_sitemaps_of_their_host():
+    site = {
+        A + "all.xml": Led(sitemaps=[A + "1.xml"]),
+        A + "1.xml": Led(pages=[A + "p", "http://other.test/q"]),
+        A + "p": Led(links=[A + "not-followed"]),
+    }
+    frontier = Frontier(CrawlRules())
+    assert walk(frontier, [Address(A + "all.xml", SITEMAP)], site) == [A + "1.xml", A + "all.xml", A + "p"]
+    assert frontier.elsewhere == {}
+
+
+def test_what_earlier_rounds_have_asked_for_is_not_asked_for_again():
+    known = [(A, PAGE), (A + "i.jpg", IMAGE)]
+    frontier = Frontier(CrawlRules(pages_per_host=2), known)
+    wanted = [Address(A, PAGE), Address(A + "i.jpg", IMAGE), Address(A + "1", PAGE), Address(A + "2", PAGE)]
+    assert len(walk(frontier, wanted, {})) == 1 and len(frontier.dropped) == 1
+    frontier.give_up([Address(A, PAGE, 0, 6), Address("http://b.test/", PAGE, 0, 6)])
+    assert frontier.dropped[-1] == (Address("http://b.test/", PAGE, 0, 6), CHAIN) and len(frontier.dropped) == 2

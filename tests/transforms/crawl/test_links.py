@@ -1,0 +1,52 @@
+import gzip
+
+import pytest
+
+from weft.transforms.crawl import links
+
+HTML = "text/html; charset=utf-8"
+PAGE = """<head><title>t</title>{meta}</head><body><h1>Barns</h1><p>Ours is red, and it stands in a field of barley since
+the year in which the old one burnt down.</p><img src="barn.jpg" alt="A red barn"><a href="next#top">next</a>
+<a href="next">again</a><a href="/x" rel="sponsored nofollow">no</a><a href="mailto:a@b.test">no</a><a>no</a></body>"""
+
+
+def leads(meta: str = "", headers: tuple[tuple[str, str], ...] = ()) -> links.Leads:
+    return links.of_page(PAGE.format(meta=meta).encode(), HTML, "http://a.test/farm/", list(headers), False)
+
+
+def test_links_are_absolute_and_stand_once():
+    assert leads().links == ["http://a.test/farm/next"]
+    assert leads().images == ["http://a.test/farm/barn.jpg"]
+    assert leads('<base href="http://b.test/">').links == ["http://b.test/next"]
+
+
+@pytest.mark.parametrize("word", ["nofollow", "none", "NOFOLLOW, noindex"])
+def test_a_page_may_forbid_to_follow_its_links(word):
+    assert leads(f'<meta name="robots" content="{word}">').links == []
+    assert leads(headers=(("x-robots-tag", word),)).links == []
+
+
+def test_a_page_may_forbid_its_use_and_that_of_its_images():
+    assert leads('<meta name="robots" content="noai">').opt_out == "meta robots: noai"
+    found = leads('<meta name="robots" content="noimageai">')
+    assert (found.opt_out, found.images) == ("", [])
+
+
+def test_what_cannot_be_parsed_leads_nowhere():
+    found = links.of_page(b"<p>" * 2_000_000, HTML, "http://a.test/", [("x-robots-tag", "noai")], True)
+    assert found == links.Leads([], [], "X-Robots-Tag: noai")
+
+
+def test_sitemaps_in_all_their_forms():
+    url = "http://a.test/sitemap.xml"
+    xml = (
+        b'<?xml version="1.0"?><urlset xmlns="x"><url><loc> http://a.test/1?a=1&amp;b=2 </loc></url>'
+        b"<url><loc><![CDATA[http://a.test/2]]></loc></url><url><loc>http://a.test/2</loc></url></urlset>"
+    )
+    both = ["http://a.test/1?a=1&b=2", "http://a.test/2"]
+    assert links.of_sitemap(xml, url) == (both, False)
+    assert links.of_sitemap(gzip.compress(xml), url) == (both, False)
+    assert links.of_sitemap("\n".join(["\ufeff", *both]).encode(), url) == (both, False)
+    index = b"<s:sitemapindex><s:sitemap><s:loc>/more.xml.gz</s:loc></s:sitemap></s:sitemapindex>"
+    assert links.of_sitemap(index, url) == (["http://a.test/more.xml.gz"], True)
+    assert links.of_sitemap(b"\x1f\x8bno gzip", url) == ([], False)

@@ -1,0 +1,1 @@
+"""Addresses of pages and sitemaps → pages and their images, politely, as WARC."""

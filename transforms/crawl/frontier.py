@@ -1,0 +1,137 @@
+"""What a unit asks for, and in what order: each host from its beginnings outwards, its own pages alone.
+
+Answers come in any order, and which pages a host's bound leaves must not depend on it. So a host goes level by level:
+what the pages of one level lead to is put in their order when all of them have answered, and the first so many are the
+next level. Hosts do not wait for each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from weft.schemas.parameters import CrawlRules
+from weft.schemas.records import hash_unit
+from weft.transforms.crawl.client import IMAGE, PAGE, SITEMAP
+from weft.transforms.fetch.client import MAX_REDIRECTS
+from weft.transforms.fetch.rate_limit import bare_host
+from weft.transforms.urls import image_key
+
+CAPPED, CHAIN = "host_cap", "too_many_redirects"
+
+
+class Address(NamedTuple):
+    """Something to ask for."""
+
+    url: str
+    kind: str  # PAGE, IMAGE or SITEMAP
+    depth: int = 0  # links that may be followed from it
+    hops: int = 0  # redirects that led to it
+
+
+class Led(NamedTuple):
+    """What an answer leads to."""
+
+    redirect: str = ""
+    links: Sequence[str] = ()
+    images: Sequence[str] = ()
+    pages: Sequence[str] = ()  # of a sitemap
+    sitemaps: Sequence[str] = ()
+
+
+@dataclasses.dataclass
+class _Host:
+    left: int  # pages that may still be asked for
+    open: int = 0  # of this level, without an answer
+    ranks: dict[str, int] = dataclasses.field(default_factory=dict)
+    next: list[tuple[int, int, Address]] = dataclasses.field(default_factory=list)
+
+
+class Frontier:
+    """The addresses of one unit."""
+
+    def __init__(self, rules: CrawlRules, known: Iterable[tuple[str, str]] = ()) -> None:
+        """Begin with nothing.
+
+        Args:
+            rules: how far to go.
+            known: (URL, kind) of what earlier rounds have asked these hosts for.
+        """
+        self._rules = rules
+        self._seen: set[str] = set()
+        self._hosts: dict[str, _Host] = {}
+        self.asked: dict[str, Address] = {}  # key → what is or was asked for
+        self.dropped: list[tuple[Address, str]] = []  # with the reason
+        self.elsewhere: dict[str, Address] = {}  # key → of other hosts, and images
+        for url, kind in known:
+            self._seen.add(image_key(url))
+            self._host(url).left -= kind == PAGE
+
+    def kind(self, url: str) -> str:
+        """What an address that is asked for should be."""
+        return self.asked[image_key(url)].kind
+
+    def begin(self, wanted: Iterable[Address]) -> list[tuple[str, str]]:
+        """(key, URL) to ask for first; where a host has too many pages, those with the smallest hashes."""
+        whole = [(one.kind == IMAGE, one.hops, hash_unit(one.url, "crawl"), one.url, -one.depth, one) for one in wanted]
+        first = [one for *_, one in sorted(set(whole))]
+        for rank, one in enumerate(first):
+            self._host(one.url).next.append((rank, 0, one))
+        return [job for host in list(self._hosts.values()) for job in self._level(host)]
+
+    def give_up(self, wanted: Iterable[Address]) -> None:
+        """Ask for none of these."""
+        for one in sorted(wanted):
+            if (key := image_key(one.url)) not in self._seen:
+                self._seen.add(key)
+                self.dropped.append((one, CHAIN))
+
+    def entered(self) -> Iterator[Address]:
+        """All that was asked for or dropped, each once."""
+        yield from self.asked.values()
+        yield from (one for one, _ in self.dropped if image_key(one.url) not in self.asked)
+
+    def found(self, key: str, led: Led) -> list[tuple[str, str]]:
+        """What to ask for now that there is an answer."""
+        one = self.asked[key]
+        host = self._host(one.url)
+        for place, found in enumerate(self._leads(one, led)):
+            own = bare_host(found.url) == bare_host(one.url)
+            if own and (found.kind != IMAGE or found.hops):
+                host.next.append((host.ranks[key], place, found))
+            elif found.kind == IMAGE or found.hops:
+                before = self.elsewhere.get(image_key(found.url), found)
+                self.elsewhere[image_key(found.url)] = min(before, found)  # whoever answers first
+        host.open -= 1
+        return [] if host.open else list(self._level(host))
+
+    def _leads(self, one: Address, led: Led) -> Iterator[Address]:
+        if led.redirect and one.hops < MAX_REDIRECTS:
+            yield one._replace(url=led.redirect, hops=one.hops + 1)
+        yield from (Address(url, SITEMAP, one.depth) for url in led.sitemaps)
+        yield from (Address(url, PAGE, one.depth) for url in led.pages)
+        if one.depth:
+            yield from (Address(url, PAGE, one.depth - 1) for url in led.links)
+        if self._rules.images:
+            yield from (Address(url, IMAGE) for url in led.images)
+
+    def _level(self, host: _Host) -> Iterator[tuple[str, str]]:
+        """The next level of a host; nothing where it is done."""
+        waiting, host.next, host.ranks = sorted(host.next), [], {}
+        for _, _, one in waiting:
+            key = image_key(one.url)
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            if one.kind == PAGE and host.left <= 0:
+                self.dropped.append((one, CAPPED))
+                continue
+            host.left -= one.kind == PAGE
+            host.open += 1
+            host.ranks[key] = len(host.ranks)
+            self.asked[key] = one
+            yield key, one.url
+
+    def _host(self, url: str) -> _Host:
+        return self._hosts.setdefault(bare_host(url), _Host(self._rules.pages_per_host))

@@ -1,0 +1,98 @@
+"""What a page leads to: links that may be followed, its images, and the words that forbid its use; and sitemaps."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from html import unescape
+from typing import NamedTuple
+
+from resiliparse.parse.html import HTMLTree
+
+from weft.transforms import optout
+from weft.transforms.archives.record import GZIP
+from weft.transforms.extract import html
+from weft.transforms.urls import resolve
+
+MAX_LINKS = 10_000  # of one page
+MAX_SITEMAP = 50_000  # addresses of one sitemap, and 50 MB, as sitemaps.org has it
+MAX_SITEMAP_BYTES = 50 << 20
+_NO_FOLLOW = ("nofollow", "none")
+_LOCATION = re.compile(r"<(?:\w{1,20}:)?loc>([^<]{1,4096}|\s{0,64}<!\[CDATA\[[^\]]{1,4096}\]\]>\s{0,64})</")
+_INDEX = re.compile(r"<(?:\w{1,20}:)?sitemapindex[\s>]")
+
+
+class Leads(NamedTuple):
+    """Where a page leads."""
+
+    links: list[str]  # in page order, absolute, each once
+    images: list[str]  # of its main content, likewise
+    opt_out: str  # the words that forbid its use, "" where none do
+
+
+def of_page(body: bytes, content_type: str, url: str, headers: list[tuple[str, str]], main_content: bool) -> Leads:
+    """What an HTML page leads to; nothing where it cannot be parsed.
+
+    Links of rel=nofollow, and all of a page whose robots element or X-Robots-Tag says so, are not given; nor are images
+    that it forbids.
+
+    Args:
+        body: decoded, as served.
+        content_type: its header.
+        url: the page's address.
+        headers: (name in lower case, value) of the response.
+        main_content: False takes the images of boilerplate too.
+    """
+    text = html.to_text(body, content_type)
+    try:
+        page = html.extract(text, url, main_content)
+        tree = HTMLTree.parse(text)
+    except (html.TooComplex, ValueError, RuntimeError, RecursionError):
+        return Leads([], [], optout.read(headers).page)
+    wish = optout.read(headers, page.meta)
+    images = [] if wish.images else list(dict.fromkeys(image for image in page.images if image is not None))
+    return Leads([] if _no_follow(headers, page.meta) else _links(tree, page.base), images, wish.page)
+
+
+def _no_follow(headers: list[tuple[str, str]], meta: list[tuple[str, str]]) -> bool:
+    said = [value for name, value in headers if name == "x-robots-tag"]
+    said += [value for name, value in meta if name == "robots"]
+    return any(word in _NO_FOLLOW for value in said for word in optout.directives(value))
+
+
+def _links(tree: HTMLTree, base: str) -> list[str]:
+    found: dict[str, None] = {}
+    for element in tree.document.get_elements_by_tag_name("a") if tree.document else ():
+        target = element.getattr("href", "")
+        if target and "nofollow" not in (element.getattr("rel", "") or "").lower().split():
+            link = resolve(base, target)
+            if link:
+                found[link] = None
+        if len(found) >= MAX_LINKS:
+            break
+    return list(found)
+
+
+def of_sitemap(body: bytes, url: str) -> tuple[list[str], bool]:
+    """(addresses, whether they are of further sitemaps) of a sitemap: XML or one address a line, plain or gzipped."""
+    if body.startswith(GZIP):
+        try:
+            body = zlib.decompressobj(31).decompress(body, MAX_SITEMAP_BYTES)
+        except (zlib.error, gzip.BadGzipFile):
+            return [], False
+    text = body.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if text.startswith("<"):
+        said = (
+            unescape(found[1].strip().removeprefix("<![CDATA[").removesuffix("]]>"))
+            for found in _LOCATION.finditer(text)
+        )
+    else:
+        said = (line for line in text.splitlines() if line.strip())
+    addresses: dict[str, None] = {}
+    for one in said:
+        if address := resolve(url, one):
+            addresses[address] = None
+        if len(addresses) >= MAX_SITEMAP:
+            break
+    return list(addresses), bool(_INDEX.search(text[:4096]))
