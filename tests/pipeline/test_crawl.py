@@ -19,7 +19,7 @@ from weft.transforms.urls import page_key
 
 LOCAL = ["--", "--direct_num_workers=1"]
 HOSTS = ("gallery", "library", "docs")  # of the demo's web
-DELAY, SLOW = 0.3, "docs1.weft.test"
+DELAY, SLOW = 0.4, "docs1.weft.test"
 
 
 def of(url: str) -> bool:
@@ -83,7 +83,7 @@ def test_every_host_is_asked_as_it_wants_to_be(crawled):
         assert "robots.txt" in seen[0].path or "robots.txt" in seen[1].path, host
     slow = [one for one in by_host[SLOW] if not one.path.endswith((".txt", ".json"))]
     assert len(slow) > 1
-    assert all(later.begun - one.begun > DELAY * 0.8 for one, later in itertools.pairwise(slow))
+    assert all(later.begun - one.begun > DELAY / 2 for one, later in itertools.pairwise(slow))
 
 
 def crawl(home: Path, answers: dict[str, Page], *more: str) -> list[str]:

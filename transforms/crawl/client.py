@@ -16,6 +16,7 @@ from weft.transforms.archives import write
 from weft.transforms.archives.write import Exchange
 from weft.transforms.fetch import client
 from weft.transforms.fetch.client import Answer, Client, Response
+from weft.transforms.fetch.rate_limit import host_of
 from weft.transforms.fetch.robots import MAX_BYTES as MAX_RULES
 from weft.transforms.urls import resolve
 
@@ -69,11 +70,16 @@ class CrawlClient(Client):
         super().__init__(manners)
         self._kind, self._conditions = kind, conditions
         self._most = {PAGE: rules.max_page_bytes, IMAGE: rules.max_image_bytes, SITEMAP: 50 << 20, ROBOTS: MAX_RULES}
+        self._met: set[str] = set()
         self.rules_seen: list[Exchange] = []
 
     async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
         """One GET, no redirect followed; an answer that is kept has its `exchange`."""
         problem = await self._refused(url)
+        host = host_of(url)
+        if host not in self._met:
+            self._met.add(host)
+            self.hosts.begin(host)
         if problem.reason:
             return Response(problem.status, b"", problem.reason, problem.detail, url=url)
         (found, target), _ = await self._in_turn(url, self._manners.timeout_s, tries=tries)

@@ -106,6 +106,11 @@ class HostLimits:
         one = self._host(host)
         one.crawl_delay = max(one.crawl_delay, min(seconds, MAX_DELAY_S))
 
+    def begin(self, host: str) -> None:
+        """Let the first image wait its delay too: another process may have asked this host a moment ago."""
+        one = self._host(host)
+        one.next_image = max(one.next_image, time.monotonic() + self.delay(host))
+
     def delay(self, host: str) -> float:
         """Seconds between the starts of two images of this host."""
         return max(self._host(host).crawl_delay, self._interval)

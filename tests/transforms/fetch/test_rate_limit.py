@@ -4,6 +4,7 @@ import asyncio
 import doctest
 import itertools
 import random
+import time
 from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -151,3 +152,11 @@ def test_whatever_comes_the_limits_hold(clock: Clock, seed: int) -> None:
 def test_hosts_of_addresses() -> None:
     assert doctest.testmod(rate_limit).attempted >= 2 and doctest.testmod(rate_limit).failed == 0
     assert host_of("http://[") == "" and host_of("HTTP://A.Test:80/x") == "a.test"
+
+
+def test_a_host_that_was_asked_by_others_rests_before_its_first_image():
+    limits = HostLimits(1, 0.0)
+    limits.crawl_delay("a.test", 7.0)
+    assert limits.ready_at("a.test") <= time.monotonic()
+    limits.begin("a.test")
+    assert limits.ready_at("a.test") > time.monotonic() + 6
