@@ -52,6 +52,7 @@ def submit_only(flags: Sequence[str]) -> str:
 def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     """A pipeline on the runner that `flags` name; see `options`."""
     graph.remember_signatures()
+    graph.compress_functions(not is_direct(flags))
     made = options(flags, units, name)
     direct = made.view_as(DirectOptions)
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":

@@ -1,24 +1,30 @@
 """Quicker building of Beam's graphs: what Beam asks of a function or of the flags again and again is asked once.
 
-To build a graph of a few hundred transforms and hand it to a runner takes Beam a second. Half of it goes into two
-questions whose answers do not change: which parameters each method of a DoFn has (all of them, the inherited ones too,
-several times a DoFn, to learn whether it keeps state), and what the command line says (parsed anew for every view of
-the options, of which each transform takes a few). The graph is the same, byte for byte, without this.
+To build a graph of a few hundred transforms and hand it to a runner takes Beam a second. Most of it goes into questions
+whose answers do not change: which parameters each method of a DoFn has (all of them, the inherited ones too, several
+times a DoFn, to learn whether it keeps state), and what the command line says (parsed anew for every view of the
+options, of which each transform takes a few). The graph is the same, byte for byte, without this. And each function is
+compressed with bzip2, several times over, which on this machine saves nobody anything.
 """
 
 from __future__ import annotations
 
+import bz2
 import types
 import weakref
 from typing import Any, TypeVar
 
+from apache_beam.internal import cloudpickle_pickler
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.transforms import core
+from apache_beam.transforms import core, userstate
 
 _View = TypeVar("_View", bound=PipelineOptions)
 
 _ask = core.get_function_args_defaults
+_ask_state = userstate.get_dofn_specs
 _parameters: weakref.WeakKeyDictionary[types.FunctionType, tuple[list[str], list[Any]]] = weakref.WeakKeyDictionary()
+_states: weakref.WeakKeyDictionary[Any, tuple[set[Any], set[Any]]] = weakref.WeakKeyDictionary()
+_PLAIN = b"plain:"  # no stream of bzip2's begins like this
 
 
 class Options(PipelineOptions):
@@ -46,6 +52,26 @@ def remember_signatures() -> None:
     before it gets here. An entry goes with its function.
     """
     core.get_function_args_defaults = _args_defaults
+    userstate.get_dofn_specs = _state
+
+
+def compress_functions(compress: bool) -> None:
+    """Whether functions are compressed when they are pickled: no, where all who read them have called this too."""
+    cloudpickle_pickler.bz2 = types.SimpleNamespace(
+        compress=bz2.compress if compress else lambda data, compresslevel=9: _PLAIN + data, decompress=_decompress
+    )
+
+
+def _decompress(data: bytes) -> bytes:
+    return data[len(_PLAIN) :] if data.startswith(_PLAIN) else bz2.decompress(data)
+
+
+def _state(dofn: core.DoFn) -> tuple[set[Any], set[Any]]:
+    """Specifications of state and of timers: those of the class, where no instance answers for itself."""
+    asked = dofn if hasattr(dofn, "_inspect_process") else type(dofn)
+    if (known := _states.get(asked)) is None:
+        known = _states[asked] = _ask_state(dofn)
+    return {*known[0]}, {*known[1]}
 
 
 def _args_defaults(function: Any) -> tuple[list[str], list[Any]]:

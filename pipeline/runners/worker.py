@@ -6,11 +6,14 @@ prints besides is kept from the terminal. WEFT_LOG=debug shows it.
 
 import sys
 
-from weft.pipeline.runners import process, stillness
+from weft.pipeline.runners import process
 
 if __name__ == "__main__":
     process.prepare_worker()  # before numpy is imported
     from apache_beam.runners.worker import sdk_worker_main
 
+    from weft.pipeline.runners import graph, stillness
+
+    graph.compress_functions(False)
     stillness.begin()
     sdk_worker_main.main(sys.argv)

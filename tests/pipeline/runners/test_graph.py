@@ -1,5 +1,6 @@
 """A graph that is built quicker is the same graph."""
 
+import bz2
 import copy
 import pickle
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.internal import cloudpickle_pickler
 from apache_beam.options.pipeline_options import (
     DebugOptions,
     GoogleCloudOptions,
@@ -29,6 +31,7 @@ FLAGS = ["--runner=FnApiRunner", "--experiments=one", "--job_name=job"]
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)  # put back at the end
+    monkeypatch.setattr(userstate, "get_dofn_specs", graph._ask_state)
     graph.remember_signatures()
 
 
@@ -47,8 +50,11 @@ def built(options: PipelineOptions, folder: Path) -> bytes:
 
 def test_the_graph_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)
+    monkeypatch.setattr(userstate, "get_dofn_specs", graph._ask_state)
+    monkeypatch.setattr(cloudpickle_pickler, "bz2", bz2)
     plain = built(PipelineOptions(FLAGS), tmp_path)
     graph.remember_signatures()
+    graph.compress_functions(True)
     assert core.get_function_args_defaults is not graph._ask
     assert [built(graph.Options(FLAGS), tmp_path) for _ in range(2)] == [plain, plain]
 
@@ -62,16 +68,37 @@ class Counter(beam.DoFn):
         return [element]
 
 
+class Plain(beam.DoFn):
+    def process(self, element: Any) -> Any:
+        return [element]
+
+
 @pytest.mark.usefixtures("remembered")
 def test_of_each_function_its_own_parameters() -> None:
     for _ in range(2):  # asked, then remembered
         assert userstate.get_dofn_specs(Counter()) == ({Counter.SEEN}, set())
+        assert userstate.get_dofn_specs(Plain()) == (set(), set())
+        assert userstate.get_dofn_specs(core.CallableWrapperDoFn(lambda a: [a])) == (set(), set())
         assert Counter().get_function_arguments("process")[0] == ["element", "seen", "when"]
         assert core.CallableWrapperDoFn(lambda a, b=2: [a, b]).get_function_arguments("process") == (["a", "b"], [2])
         assert core.CallableWrapperDoFn(lambda a, c=3: [a, c]).get_function_arguments("process") == (["a", "c"], [3])
+    userstate.get_dofn_specs(Counter())[0].clear()
+    assert userstate.get_dofn_specs(Counter())[0] == {Counter.SEEN}
     names, _ = core.get_function_args_defaults(Counter().process)
     names.clear()
     assert core.get_function_args_defaults(Counter().process)[0] == ["element", "seen", "when"]
+
+
+def test_what_was_compressed_and_what_was_not_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudpickle_pickler, "bz2", bz2)
+    beams = cloudpickle_pickler.dumps([1] * 99)
+    for compress in (True, False):
+        graph.compress_functions(compress)
+        made = cloudpickle_pickler.dumps([1] * 99)
+        assert (made == beams) is compress
+        assert [cloudpickle_pickler.loads(one) for one in (made, beams)] == [[1] * 99] * 2
+    graph.compress_functions(True)
+    assert cloudpickle_pickler.loads(made) == [1] * 99
 
 
 def test_the_options_are_beams() -> None:
