@@ -196,7 +196,7 @@ def _stage(one: Parser, name: str) -> None:
         action="extend",
         default=[],
         metavar="GLOB",
-        help="WARC/ARC/WACZ files, globs, directories, path lists, or cc:SNAPSHOT[?files=N|share=F|segments=N]",
+        help="WARC/ARC/WACZ files, globs, directories, path lists, or cc:SNAPSHOT[?files=N|language=isl|…]",
     )
     one.add_argument("--output", required=True, metavar="DIR", help="output directory, local or remote")
     one.add_argument(

@@ -42,10 +42,6 @@ RECIPES = _SHIPPED / "recipes"
 class Extract(PageRules):
     """HTML page → document and caption pairs. Every filter can be turned off; recipe `raw` turns off all."""
 
-    common_crawl: File = (
-        "https://data.commoncrawl.org/"  # where cc: and path lists lie; also s3://commoncrawl/, a mirror
-    )
-
 
 @dataclasses.dataclass(frozen=True)
 class Dedup(DuplicateRules):

@@ -80,6 +80,9 @@ class PageRules(TextRules, CaptionRules):
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
     list_url: str = ""  # column of addresses in a list of captions; "" looks for the names that published lists use
     list_caption: str = ""  # column of captions there
+    common_crawl: File = (
+        "https://data.commoncrawl.org/"  # where cc: and lists of files and records lie; also s3://commoncrawl/, …
+    )
 
 
 @dataclasses.dataclass(frozen=True)

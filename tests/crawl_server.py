@@ -9,7 +9,7 @@
     N       that status, without a body
     N+      that status with Retry-After: 1; who comes back earlier is written down in `too_early`
 
-Also the layout: `lay_out` puts archives where a snapshot has them.
+Also the layout: `lay_out` puts archives where a snapshot has them, `index` the columnar index of their records.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Record
 
 SEGMENTS = 3
 
@@ -165,3 +172,61 @@ def crawl_server(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class Indexed(NamedTuple):
+    """A row of the columnar index, as far as anything here looks at it."""
+
+    url_surtkey: str
+    url: str
+    url_host_name: str
+    fetch_status: int
+    content_mime_type: str | None
+    content_mime_detected: str | None
+    content_languages: str | None
+    warc_filename: str
+    warc_record_offset: int
+    warc_record_length: int
+    warc_segment: str
+
+
+def index(root: Path, snapshot: str, paths: Sequence[str], parts: int = 2, group: int = 40) -> list[Indexed]:
+    """The columnar index of WARC files below `root`, sorted and laid out as Common Crawl's; returns its rows.
+
+    Hosts that begin with "intl" count as German and English, others as English.
+    """
+    found = []
+    for path in paths:
+        if not path.endswith((".warc.gz", ".warc")):
+            continue
+        records = [one for one in read_archive(str(root / path)) if isinstance(one, Record)]
+        ends = [one.offset for one in records[1:]] + [(root / path).stat().st_size]
+        for one, end in zip(records, ends, strict=True):
+            if one.kind == "response" and not one.problem:
+                parts_of = urlsplit(one.url)
+                host = parts_of.hostname or ""
+                surt = ",".join(reversed(host.removeprefix("www.").split("."))) + ")" + parts_of.path.lower()
+                mime = one.header("content-type").split(";")[0]
+                language = ("deu,eng" if host.startswith("intl") else "eng") if mime == "text/html" else None
+                found.append(
+                    Indexed(
+                        surt, one.url, host, one.status, mime or None, mime or None, language, path, one.offset,
+                        end - one.offset, path.split("/")[3],
+                    )
+                )  # fmt: skip
+    found.sort()
+    listed = []
+    share = -(-len(found) // parts)
+    for number in range(parts):
+        name = f"cc-index/table/cc-main/warc/crawl={snapshot}/subset=warc/part-{number:05d}-x.c000.gz.parquet"
+        listed.append(name)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        mine = found[number * share : (number + 1) * share]
+        table = pa.table({key: [getattr(one, key) for one in mine] for key in Indexed._fields})
+        small = {"fetch_status": pa.int16(), "warc_record_offset": pa.int32(), "warc_record_length": pa.int32()}
+        table = table.cast(pa.schema([(n, small.get(n, pa.string())) for n in table.column_names]))
+        pq.write_table(table, root / name, compression="gzip", row_group_size=group)
+    listed.append(listed[0].replace("subset=warc", "subset=robotstxt"))
+    text = "".join(name + "\n" for name in listed).encode()
+    (root / f"crawl-data/{snapshot}/cc-index-table.paths.gz").write_bytes(gzip.compress(text, mtime=0))
+    return found

@@ -11,6 +11,7 @@ from weft.pipeline.run import snapshots
 from weft.schemas.config import Extract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
+from weft.transforms.extract import selection
 from weft.transforms.io import files
 from weft.transforms.io.web_files import Unavailable
 
@@ -46,6 +47,11 @@ def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tu
 def describe(found: Sequence[tuple[str, int]]) -> str:
     """How many files and bytes, for a person; where sizes are not known, some files chosen by hash are asked."""
     known = sum(size for _, size in found)
+    if chosen := sum(selection.MARK in path for path, _ in found):
+        rest = [one for one in found if selection.MARK not in one[0]]
+        return f"records chosen by {chosen:,} part{'s' * (chosen != 1)} of an index" + (
+            f"; {describe(rest)}" if rest else ""
+        )
     unknown = sorted((path for path, size in found if not size), key=lambda path: (hash_unit(path, "size"), path))
     asked = files.sizes(unknown[:SIZED])
     told = [size for size in asked if size is not None]

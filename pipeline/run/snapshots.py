@@ -8,6 +8,11 @@ by hashes of paths and of segments' names, the same on every machine and on ever
     files=N      N files
 
 Given together, each chooses among what the one above it left. More of one contains less of it. No part means all.
+`subset=robotstxt` (or crawldiagnostics, wat, wet) takes the files of another list of the snapshot.
+
+Or single records are chosen by the snapshot's index (transforms/extract/selection.py), which is read where it lies:
+
+    language=isl  domain=*.is  mime=text/html  status=200  sample=F
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from urllib.parse import parse_qsl
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
+from weft.transforms.extract import selection
 from weft.transforms.io import files
 
 PREFIX = "cc:"
@@ -28,6 +34,9 @@ _ID = re.compile(r"CC-MAIN-\d{4}(-\d{2,4})?")  # 2024-10; of the first years 200
 _SEGMENT = re.compile(r"/segments/([^/]+)/")
 _SALT = "snapshot"  # not the run's: the choice of files is no part of a recipe
 _PARTS = ("segments", "share", "files")
+_SUBSETS = ("warc", "crawldiagnostics", "robotstxt", "wat", "wet")
+_INDEXED = _SUBSETS[:3]  # by the columnar index
+_LISTS = {"crawldiagnostics": "non200responses"}  # lists that are called otherwise
 
 
 class Part(NamedTuple):
@@ -37,6 +46,8 @@ class Part(NamedTuple):
     segments: int = 0
     share: float = 0.0
     files: int = 0
+    subset: str = "warc"  # which of its lists
+    wish: selection.Wish | None = None  # which records, where the index is to choose
 
 
 def parse(text: str) -> Part:
@@ -49,14 +60,29 @@ def parse(text: str) -> Part:
     if not _ID.fullmatch(name):
         raise ConfigError(f"{text}: a snapshot is named like cc:CC-MAIN-2024-10, not {name!r}")
     made = Part(name)
+    wished = []
     for key, value in parse_qsl(query, keep_blank_values=True):
+        if key in selection.KEYS:
+            wished.append((key, value))
+            continue
+        if key == "subset" and value in _SUBSETS:
+            made = made._replace(subset=value)
+            continue
         if key not in _PARTS:
-            close = difflib.get_close_matches(key, _PARTS, 1)
+            known = (*_PARTS, *selection.KEYS, "subset")
+            close = difflib.get_close_matches(key, known, 1)
             told = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ConfigError(f"{text}: takes segments=N, share=F and files=N, not {key!r}{told}")
+            raise ConfigError(f"{text}: takes {'=, '.join(known)}=, not {key!r}{told}")
         changed: dict[str, Any] = {key: _number(text, key, value)}
         made = made._replace(**changed)
-    return made
+    if not wished:
+        return made
+    if made != Part(name, subset=made.subset) or made.subset not in _INDEXED:
+        raise ConfigError(f"{text}: {wished[0][0]}= chooses among records, and {', '.join(_PARTS)} among files")
+    try:
+        return made._replace(wish=selection.parse(wished))
+    except ConfigError as error:
+        raise ConfigError(f"{text}: {error}") from None
 
 
 def expand(text: str, base: str) -> list[str]:
@@ -67,13 +93,19 @@ def expand(text: str, base: str) -> list[str]:
         Unavailable: nobody answers.
     """
     part = parse(text)
-    listed = files.join(base, "crawl-data", part.snapshot, "warc.paths.gz")
+    name = _LISTS.get(part.subset, part.subset) if part.wish is None else "cc-index-table"
+    listed = files.join(base, "crawl-data", part.snapshot, f"{name}.paths.gz")
     try:
         paths = gzip.decompress(files.read_bytes(listed)).decode("utf-8").split()
     except FileNotFoundError:
         raise ConfigError(f"no snapshot {part.snapshot}: {listed} is not there") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise ConfigError(f"{listed} is no path list: {error}") from None
+    if part.wish is not None:
+        parts = [path for path in paths if f"/subset={part.subset}/" in path and path.endswith(".parquet")]
+        if not parts:
+            raise ConfigError(f"{listed} names no index of {part.subset}")
+        return [selection.of_part(files.join(base, path), part.wish) for path in parts]
     chosen = choose(paths, part)
     if not chosen:
         raise ConfigError(f"{text} is none of the snapshot's {len(paths):,} files; ask for a larger share or files=1")

@@ -9,7 +9,7 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, document_id
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
-from weft.transforms.extract import caption_list
+from weft.transforms.extract import caption_list, rows, selection
 from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page
 
 Row = Document | Pair | Capture | Fate
@@ -21,19 +21,25 @@ _IMAGE_BEGINS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"
 
 
 def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
-    """Rows of all records of an archive or of a list of captions, in their order, one record in memory at a time.
+    """Rows of all records of an archive, of those that an index chooses, or of a list; one in memory at a time.
 
     A page whose doc_id came before in the same archive has the fate "duplicate_record".
     """
-    if form := caption_list.kind(path):
-        yield from caption_list.extract_list(path, form, rules)
+    records: Iterator[Record | Broken]
+    if selection.MARK in path:
+        records = selection.of_index(path)
+    elif (look := rows.look(path)).form and not selection.is_list(look):
+        yield from caption_list.extract_list(path, look, rules)
         return
-    times: Counter[int] = Counter()
+    else:
+        records = selection.of_list(path, look, rules.common_crawl) if look.form else read_archive(path)
+    times: Counter[tuple[str, int]] = Counter()
     seen: set[str] = set()
-    for record in read_archive(path):
-        times[record.offset] += 1
-        again = times[record.offset]  # a file that is one gzip member has one offset for all its records
-        key = f"{path}:{record.offset}#{again}" if again > 1 else f"{path}:{record.offset}"
+    for record in records:
+        place = (record.archive, record.offset)
+        times[place] += 1
+        again = times[place]  # a file that is one gzip member has one offset for all its records
+        key = f"{record.archive}:{record.offset}" + (f"#{again}" if again > 1 else "")
         yield from extract_record(record, rules, key, seen)
 
 

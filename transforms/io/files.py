@@ -26,6 +26,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from weft.transforms.io import object_files
 from weft.transforms.io.web_files import Unavailable, WebFile
+from weft.transforms.io.web_files import read_range as web_range
 from weft.transforms.io.web_files import size as web_size
 
 SIZES_AT_ONCE = 16
@@ -70,7 +71,9 @@ def read_bytes(path: str) -> bytes:
 
 def read_range(path: str, offset: int, length: int) -> bytes:
     """`length` bytes from `offset`."""
-    if not is_local(path) and not is_web(path):
+    if is_web(path):
+        return web_range(path, offset, length)
+    if not is_local(path):
         with object_files.unavailable(path, "read"):
             return object_files.store(path).get(path, offset, length)
     with open_read(path) as stream:

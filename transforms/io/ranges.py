@@ -39,16 +39,20 @@ class _Run(NamedTuple):
     places: list[Place]
 
 
-def read(places: Iterable[Place]) -> Iterator[bytes]:
+def read(places: Iterable[Place], missing: bool = False) -> Iterator[bytes]:
     """The bytes of each place, in the order given; fewer of a place that is beyond the end of its file.
 
     Sorted places cost least: only what follows each other is read together.
+
+    Args:
+        places: what to read.
+        missing: whether a file that is not there has no bytes, rather than ending all.
 
     Raises:
         OSError: a local file is missing or cannot be read.
         Unavailable: a remote one cannot be had now.
     """
-    with _Reader() as reader:
+    with _Reader(missing) as reader:
         for run, data in reader.ahead(_runs(places)):
             for place in run.places:
                 start = place.offset - run.start
@@ -79,7 +83,8 @@ def _runs(places: Iterable[Place]) -> Iterator[_Run]:
 class _Reader:
     """Reads runs: local ones from a file that stays open, remote ones with some requests under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, missing: bool) -> None:
+        self._missing = missing
         self._path, self._open = "", ExitStack()
 
     def __enter__(self) -> _Reader:
@@ -98,14 +103,24 @@ class _Reader:
                 while begun:
                     before, waiting = begun.popleft()
                     yield before, waiting.result()
-                yield run, self._local(run)
+                yield run, self._get(run)
                 continue
-            begun.append((run, self._pool.submit(files.read_range, run.path, run.start, run.end - run.start)))
+            begun.append((run, self._pool.submit(self._get, run)))
             if len(begun) >= AT_ONCE:
                 before, waiting = begun.popleft()
                 yield before, waiting.result()
         for before, waiting in begun:
             yield before, waiting.result()
+
+    def _get(self, run: _Run) -> bytes:
+        try:
+            if files.is_local(run.path):
+                return self._local(run)
+            return files.read_range(run.path, run.start, run.end - run.start)
+        except FileNotFoundError:
+            if not self._missing:
+                raise
+            return b""
 
     def _local(self, run: _Run) -> bytes:
         if run.path != self._path:

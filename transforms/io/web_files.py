@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -158,6 +159,47 @@ class WebFile(PlacedStream):
                 answer = ask(self._session, "GET", self._url, {})
         answer.close()
         self._copy, self.size = copy, copy.tell()
+
+
+def read_range(url: str, offset: int, length: int) -> bytes:
+    """`length` bytes from `offset`, by one request where all goes well; fewer where the file ends before.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Unavailable: see the module.
+    """
+    on = getattr(_mine, "session", None)
+    if on is None:
+        on = _mine.session = session()
+    got, mark = bytearray(), ""
+    patience = _patience(BREAKS)
+    while len(got) < length:
+        first = offset + len(got)
+        headers = {"Range": f"bytes={first}-{offset + length - 1}"} | ({"If-Range": mark} if mark else {})
+        with ask(on, "GET", url, headers) as answer:
+            part = _PART.match(answer.headers.get("Content-Range", ""))
+            if answer.status_code == 416:
+                break
+            if answer.status_code == 200 and not got:  # the server knows no ranges
+                with WebFile(url) as stream:
+                    stream.seek(offset)
+                    return stream.read(length) or b""
+            if answer.status_code != 206 or not part or int(part[1]) != first:
+                raise Unavailable(f"{url} changed while it was read; run the same command again with --redo")
+            before, mark = len(got), _validator(answer)
+            try:
+                while chunk := answer.raw.read(CHUNK, decode_content=False):
+                    got += chunk
+            except (HTTPError, OSError) as error:
+                patience = _patience(BREAKS) if len(got) > before else patience
+                patience = _wait(patience, url, error)
+                continue
+            if int(part[2]) + 1 >= int(part[3]):
+                break
+    return bytes(got)
+
+
+_mine = threading.local()  # connections of this thread
 
 
 def session(tries: int | None = None) -> requests.Session:

@@ -9,7 +9,6 @@ import pytest
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import Capture, Document, Fate, Pair, pair_id
-from weft.transforms.extract import caption_list
 from weft.transforms.extract.archive import extract_archive
 from weft.transforms.io.tar import write_tar
 
@@ -123,12 +122,3 @@ def test_a_tar_of_pictures_is_its_own_archive(tmp_path):
     found = extract(tmp_path / "t.tar")
     assert [(pair.image_url, pair.text) for pair in found[Pair]] == ROWS[:1]
     assert [(c.url, c.mime, c.warc_offset) for c in found[Capture]] == [(ROWS[0][0], "image/jpeg", 0)]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"WARC/1.0\r\n", b"name,address\n1,2\n", b"\x1f\x8b broken", b"one line of text\n"],
-)
-def test_other_files_are_no_lists(tmp_path, data):
-    (tmp_path / "f").write_bytes(data)
-    assert caption_list.kind(str(tmp_path / "f")) == ""

@@ -72,3 +72,11 @@ def test_what_is_beyond_the_end_is_short_and_what_is_missing_an_error(tmp_path: 
         ] == [3, 0]
         with pytest.raises(FileNotFoundError):
             list(ranges.read([Place(f"{base}/none", 0, 1)]))
+
+
+def test_a_file_that_is_not_there_may_have_no_bytes(tmp_path: Path, s3: str) -> None:
+    (tmp_path / "a").write_bytes(CONTENT)
+    asked = [Place(f"{base}/{name}", 5, 10) for base in (str(tmp_path), s3) for name in ("a", "none")]
+    assert list(ranges.read(asked, missing=True)) == [CONTENT[5:15], b""] * 2
+    with pytest.raises(OSError, match="none"):
+        list(ranges.read(asked))

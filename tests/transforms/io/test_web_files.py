@@ -130,3 +130,17 @@ def test_a_store_that_is_not_installed_names_its_extra(scheme, extra, monkeypatc
         with pytest.raises(ValueError, match=extra.replace("[", r"\[")) as raised:
             call(f"{scheme}://bucket/a")
         assert "\n" not in str(raised.value)
+
+
+def test_a_range_is_one_request_and_outlives_bad_days(root):
+    with crawl_server(root) as server:
+        assert files.read_range(server.url + "a.bin", 7, 9) == DATA[7:16]
+        assert [span for _, _, span in server.seen] == ["bytes=7-15"]
+        assert files.read_range(server.url + "a.bin", len(DATA) - 5, 300) == DATA[-5:]
+        assert files.read_range(server.url + "a.bin", len(DATA) + 5, 300) == b""
+        with pytest.raises(FileNotFoundError):
+            files.read_range(server.url + "none", 0, 5)
+    with crawl_server(root, moods=("break", "503", "ok")) as server:
+        assert files.read_range(server.url + "a.bin", 100, 60_000) == DATA[100:60_100]
+    with crawl_server(root, ranges=False) as server:
+        assert files.read_range(server.url + "a.bin", 100, 50) == DATA[100:150]

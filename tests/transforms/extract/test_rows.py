@@ -1,0 +1,53 @@
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weft.transforms.extract import rows
+from weft.transforms.extract.rows import Look, Unsuited
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"WARC/1.0\r\n", b"name,address\n1,2\n", b"\x1f\x8b broken", b"one line of text\n"],
+)
+def test_other_files_are_none_of_them(tmp_path, data):
+    (tmp_path / "f").write_bytes(data)
+    assert rows.look(str(tmp_path / "f")) == rows.look(str(tmp_path / "none")) == Look("")
+
+
+def test_each_form_is_told_by_looking_and_read_alike(tmp_path):
+    told = [{"url": f"http://a.test/{n}", "text": f"words, {n}"} for n in range(3)]
+    lines = "".join(json.dumps(row) + "\n" for row in told).encode()
+    pq.write_table(pa.Table.from_pylist(told), tmp_path / "parquet")
+    (tmp_path / "lines").write_bytes(lines)
+    (tmp_path / "packed").write_bytes(gzip.compress(lines))
+    (tmp_path / "comma").write_text("url,text\n" + "".join(f'{row["url"]},"{row["text"]}"\n' for row in told))
+    (tmp_path / "tab").write_text("url\ttext\n" + "".join(f"{row['url']}\t{row['text']}\n" for row in told))
+    (tmp_path / "headless").write_text("".join(f"{row['url']}\t{row['text']}\n" for row in told))
+    for name, form in {"parquet": "parquet", "lines": "lines", "packed": "lines"}.items():
+        seen = rows.look(str(tmp_path / name))
+        assert seen == Look(form, ("url", "text"))
+        assert list(rows.read(str(tmp_path / name), seen)) == list(enumerate(told))
+    for name, first in (("comma", 1), ("tab", 1), ("headless", 0)):
+        seen = rows.look(str(tmp_path / name))
+        found = list(rows.read(str(tmp_path / name), seen))
+        assert seen.form == "table" and [number for number, _ in found] == list(range(first, first + 3))
+        assert [row["url"] for _, row in found] == [row["url"] for row in told]
+
+
+def test_a_long_first_line_is_read_whole(tmp_path):
+    (tmp_path / "f").write_text(json.dumps({"html": "x" * 500_000, "url": "http://a.test/"}) + "\nno json\n[1]\n")
+    seen = rows.look(str(tmp_path / "f"))
+    assert seen.names == ("html", "url")
+    assert [sorted(row) for _, row in rows.read(str(tmp_path / "f"), seen)] == [["html", "url"], [], []]
+
+
+def test_what_breaks_off_says_so(tmp_path):
+    whole = gzip.compress(b'{"url": "u", "n": 1}\n' * 50_000)
+    (tmp_path / "f").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Unsuited) as caught:
+        list(rows.read(str(tmp_path / "f"), rows.look(str(tmp_path / "f"))))
+    assert caught.value.reason == "truncated"

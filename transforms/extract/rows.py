@@ -1,0 +1,151 @@
+"""Files that are no archives, told by looking: rows of Parquet, of lines of JSON or of a table, and tars.
+
+path → what it is and how its columns are called; then rows as dicts, a batch or a line in memory at a time. Plain or
+gzipped, local or remote. What a row means is said by whoever knows its columns (kinds.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weft.transforms.archives import image_tar
+from weft.transforms.archives.record import GZIP
+from weft.transforms.io import files
+
+# What published lists call their columns, in lower case: LAION, COYO, DataComp, Conceptual Captions, img2dataset.
+URL_COLUMNS = ("url", "image_url", "img_url")
+CAPTION_COLUMNS = ("caption", "text", "top_caption", "alt", "alt_text")
+# What lists of records in archives call file, offset and length: Common Crawl's columnar index, and its API.
+RECORD_COLUMNS = (
+    ("warc_filename", "warc_record_offset", "warc_record_length"),
+    ("filename", "offset", "length"),
+)
+_HEAD = 1 << 16
+_ARCHIVES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz", ".wacz")
+_CELL = 16 << 20  # characters of a cell of CSV
+_LINE = 64 << 20  # characters of a line of JSON
+_BATCH = 1_024  # rows of Parquet at a time: they may hold whole pages
+
+
+class Look(NamedTuple):
+    """What a file is by how it begins."""
+
+    form: str  # "parquet", "tar", "lines", "table"; "" for none of them, and for no file
+    names: tuple[str, ...] = ()  # of its columns; of lines those of the first
+    comma: str = ""  # of a table
+    headed: bool = True  # whether a table's first line is a header
+
+
+class Unsuited(Exception):
+    """A file whose rows cannot be used, or that breaks off."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def look(path: str) -> Look:
+    """What a file is. Raises nothing for what it holds: who reads it meets the same."""
+    if path.endswith(_ARCHIVES):  # spares a request
+        return Look("")
+    try:
+        with files.open_read(path) as stream:
+            head = stream.read(_HEAD)
+            if head[:4] == b"PAR1":
+                return Look("parquet", tuple(pq.ParquetFile(stream).schema_arrow.names))
+            if image_tar.is_tar(head):
+                return Look("tar")
+            if head.startswith(GZIP):
+                head = zlib.decompressobj(31).decompress(head, _HEAD)
+            if head.lstrip()[:1] == b"{":
+                return Look("lines", tuple(next((row for _, row in _lines(_text(stream)) if row), {})))
+    except pa.ArrowException:
+        return Look("parquet")
+    except (OSError, EOFError, zlib.error):
+        return Look("")
+    return _layout(head.split(b"\n")[0].decode("utf-8", "replace").strip("\ufeff\r")) or Look("")
+
+
+def read(path: str, seen: Look, names: tuple[str, ...] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, row) of each row of a file; a line that is no JSON object is an empty row.
+
+    Args:
+        path: of the file.
+        seen: what `look` made of it; no tar.
+        names: of Parquet's columns that are wanted; all where none is named.
+
+    Raises:
+        Unsuited: the file breaks off.
+    """
+    try:
+        with files.open_read(path) as stream:
+            if seen.form == "parquet":
+                number = 0
+                for batch in pq.ParquetFile(stream).iter_batches(_BATCH, columns=list(names) or None):
+                    for row in batch.to_pylist():
+                        yield number, row
+                        number += 1
+            else:
+                text = _text(stream)
+                yield from _lines(text) if seen.form == "lines" else _table(text, seen)
+    except pa.ArrowException as error:
+        raise Unsuited("unreadable", " ".join(str(error).split())[:200]) from None
+    except (EOFError, OSError, zlib.error, csv.Error) as error:
+        reason = "unreadable" if seen.form == "parquet" else "truncated"
+        raise Unsuited(reason, f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _text(stream: BinaryIO) -> io.TextIOWrapper:
+    stream.seek(0)
+    packed = stream.read(2) == GZIP
+    stream.seek(0)
+    opened: Any = gzip.GzipFile(fileobj=stream) if packed else stream
+    return io.TextIOWrapper(opened, "utf-8-sig", "replace", newline="")
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any]]]:
+    number = 0
+    while line := text.readline(_LINE):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except (ValueError, RecursionError):
+            row = {}
+        yield number, row if isinstance(row, dict) else {}
+        number += 1
+
+
+def _table(text: io.TextIOWrapper, seen: Look) -> Iterator[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(_CELL)
+    first = text.readline()
+    if not seen.headed:
+        yield 0, dict(zip(seen.names, next(csv.reader([first], delimiter=seen.comma), []), strict=False))
+    tabs = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    for number, cells in enumerate(csv.reader(text, **(tabs if seen.comma == "\t" else {})), 1):  # type: ignore[arg-type]
+        yield number, dict(zip(seen.names, cells, strict=False))
+
+
+def _layout(first: str) -> Look | None:
+    """The table that begins with this line; None where none does."""
+    for comma in ("\t", ","):
+        cells = next(csv.reader([first], delimiter=comma), [])
+        low = [cell.strip().lower() for cell in cells]
+        if len(cells) < 2:
+            continue
+        if any(set(names) <= set(cells) for names in RECORD_COLUMNS):
+            return Look("table", tuple(cells), comma)
+        if any(cell in URL_COLUMNS for cell in low) and any(cell in CAPTION_COLUMNS for cell in low):
+            return Look("table", tuple(cells), comma)
+        if comma == "\t" and len(cells) == 2:  # Conceptual Captions: (caption, url); 12M: (url, caption)
+            web = [cell.startswith(("http://", "https://")) for cell in low]
+            if web.count(True) == 1:
+                return Look("table", ("url", "caption") if web[0] else ("caption", "url"), comma, headed=False)
+    return None
