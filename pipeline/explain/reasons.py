@@ -54,7 +54,10 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "request metadata revisit warcinfo conversion": ("its WARC type, where that is not a response or resource", ()),
         "http_error redirect": ("status outside 200 to 299", ()),
         "not_html": ("neither HTML nor an image", ()),
-        "no_columns": ("a list of captions whose columns say neither address nor caption", ()),
+        "no_columns": (
+            "a list whose columns say neither address nor caption, or a row that is not what its columns promise",
+            (),
+        ),
         "not_http": ("no http or https address, or no HTTP message in it", ()),
         "unknown_type": ("a WARC type that the standard does not know, or none", ()),
         "no_http": ("a response record without an HTTP response", ()),

@@ -11,7 +11,7 @@ from weft.pipeline.run import snapshots
 from weft.schemas.config import Extract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
-from weft.transforms.extract import selection
+from weft.transforms.extract import html_files, selection
 from weft.transforms.io import files
 from weft.transforms.io.web_files import Unavailable
 
@@ -95,11 +95,14 @@ def _expand(pattern: str, base: str) -> list[tuple[str, int]]:
         lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
         return [(line if "://" in line or os.path.exists(line) else files.join(base, line), 0) for line in lines]
     if files.is_local(pattern) and os.path.isdir(pattern):
-        return [
+        found = [
             hit
             for archive in _ARCHIVES
             for hit in files.listing(files.join(pattern, "**", archive)) + files.listing(files.join(pattern, archive))
         ]
+        if found or not (pages := html_files.pages(pattern)):
+            return found
+        return [(pattern.rstrip("/"), sum(map(os.path.getsize, pages)))]  # a folder of pages is one input
     matched = files.listing(pattern)
     for path, _ in matched[:1]:
         if not files.is_web(path):  # that its size was told is enough

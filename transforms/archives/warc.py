@@ -59,6 +59,8 @@ def _record(record: Any, offset: int) -> Record | Broken:
         block = record.reader.read()
     except (OSError, EOFError, zlib.error):
         return Record(*fixed, 0, (), b"", "truncated")
+    if kind in ("conversion", "metadata") and len(block) >= declared:
+        return Record(*fixed, 0, (("content-type", headers.get("content-type", "")),), block, "")
     if kind not in ("response", "resource"):
         return Record(*fixed, 0, (), b"", "truncated" if len(block) < declared else "")
     if kind == "resource" and not block.startswith(b"HTTP/"):

@@ -9,8 +9,8 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, document_id
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
-from weft.transforms.extract import caption_list, rows, selection
-from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page
+from weft.transforms.extract import caption_list, document_rows, html_files, rows, selection, wat
+from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page, of_parts
 
 Row = Document | Pair | Capture | Fate
 _HTML = ("text/html", "application/xhtml+xml")
@@ -28,9 +28,14 @@ def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
     records: Iterator[Record | Broken]
     if selection.MARK in path:
         records = selection.of_index(path)
-    elif (look := rows.look(path)).form and not selection.is_list(look):
-        yield from caption_list.extract_list(path, look, rules)
+    elif html_files.is_folder(path):
+        records = html_files.records(path)
+    elif (look := rows.look(path)).form and not (selection.is_list(look) or html_files.is_list(look)):
+        extract = document_rows.extract_documents if document_rows.is_list(look) else caption_list.extract_list
+        yield from extract(path, look, rules)
         return
+    elif html_files.is_list(look):
+        records = html_files.of_rows(path, look)
     else:
         records = selection.of_list(path, look, rules.common_crawl) if look.form else read_archive(path)
     times: Counter[tuple[str, int]] = Counter()
@@ -55,6 +60,9 @@ def extract_record(
         seen: doc_ids of the pages so far. A page that is in it is dropped; one that is not is added to it.
     """
     key = key or f"{record.archive}:{record.offset}"
+    if isinstance(record, Record) and record.kind == "metadata" and (told := wat.of_page(record.body)):
+        yield from wat.extract_links(record, told, rules, key, seen)
+        return
     kind, reason, detail = classify(record)
     url = "" if isinstance(record, Broken) else record.url
     yield Fate(STAGE, "record", key, DROPPED if reason else KEPT, reason, detail, url)
@@ -70,15 +78,20 @@ def extract_record(
             yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", record.url, record.url, place)
             return
         seen.add(doc_id)
-    yield from extract_page(record, rules).rows()
+    if kind == "text":
+        yield from of_parts(record, "", [record.body.decode("utf-8", "replace").strip()], [None], rules).rows()
+    else:
+        yield from extract_page(record, rules).rows()
 
 
 def classify(record: Record | Broken) -> tuple[str, str, str]:
-    """(kind, reason, detail) of a record: kind "page" or "image" without a reason, else why it is neither."""
+    """(kind, reason, detail) of a record: kind "page", "text" or "image" without a reason, else why it is none."""
     if isinstance(record, Broken):
         return "", record.reason, record.detail
     if record.problem:
         return "", record.problem, f"{record.kind[:80]} {record.url}"
+    if record.kind == "conversion" and record.header("content-type").startswith("text/plain") and record.body.strip():
+        return "text", "", ""
     if record.kind not in ("response", "resource"):
         known = record.kind in _TYPES
         return "", record.kind if known else "unknown_type", record.url if known else f"{record.kind[:80]} {record.url}"

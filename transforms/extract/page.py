@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from weft.schemas.parameters import PageRules
-from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, pair_id
+from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
 from weft.transforms import optout
 from weft.transforms.archives.record import Record, parse_date
 from weft.transforms.extract import captions, document_rules, gibberish, html, language, line_rules, second_opinion
@@ -87,12 +87,9 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
         record: its status and type are not looked at.
         rules: which pages, images and captions are kept.
     """
-    doc_id = document_id(record.record_id, record.url, record.date, record.offset)
-    place = f"{record.archive}:{record.offset}" if record.archive else ""
 
     def lost(reason: str, detail: str = "") -> Result:
-        fate = Fate(STAGE, "page", doc_id, DROPPED, reason, detail or record.url, record.url, place)
-        return Result(None, [], [fate])
+        return _lost(record, reason, detail)
 
     if len(record.body) > rules.max_page_bytes:
         return lost("page_too_long", f"{len(record.body)} bytes")
@@ -105,6 +102,46 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
         return lost("too_complex", str(error))
     except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
         return lost("parse_error", f"{type(error).__name__}: {error}"[:200])
+    return settle(record, page, rules)
+
+
+def of_parts(record: Record, title: str, texts: list[str | None], images: list[str | None], rules: PageRules) -> Result:
+    """What becomes of a page that somebody else has taken apart.
+
+    Args:
+        record: says where it stands and what it is called; its body is not looked at.
+        title: of the page.
+        texts: in reading order, parallel to `images`: at each position one of the two is not None.
+        images: absolute addresses.
+        rules: as of `extract_html`.
+    """
+    meta = [None if image is None else ImageMeta("", "", "", None, None) for image in images]
+    others: list[list[str] | None] = [None if image is None else [] for image in images]
+    found = [html.Occurrence(image, "", "") for image in images if image is not None]
+    page = html.Page(title, texts, images, meta, found, [], record.url, others, html.About("", "", ""))
+    return settle(record, page, rules)
+
+
+def _lost(record: Record, reason: str, detail: str = "") -> Result:
+    """A page that is dropped."""
+    doc_id = document_id(record.record_id, record.url, record.date, record.offset)
+    return Result(
+        None, [], [Fate(STAGE, "page", doc_id, DROPPED, reason, detail or record.url, record.url, _place(record))]
+    )
+
+
+def _place(record: Record) -> str:
+    return f"{record.archive}:{record.offset}" if record.archive else ""
+
+
+def settle(record: Record, page: html.Page, rules: PageRules) -> Result:
+    """The rules on a page's content, from its own opt-outs on."""
+    doc_id = document_id(record.record_id, record.url, record.date, record.offset)
+    place = _place(record)
+
+    def lost(reason: str, detail: str = "") -> Result:
+        return _lost(record, reason, detail)
+
     wish = optout.read(record.headers, page.meta)
     if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)

@@ -72,3 +72,14 @@ def test_every_record_is_a_page_an_image_or_has_a_reason(tmp_path):
     for one in read_archive(stored(tmp_path, whole + b"no gzip")):
         kind, reason, _ = classify(one)
         assert bool(kind) != bool(reason) and (reason if isinstance(one, Broken) else True)
+
+
+def test_texts_of_conversion_records_are_pages_of_text_alone(tmp_path):
+    text = "Escopete is a town in Guadalajara. It has a church, a square and a fountain, and few people in winter."
+    head = "WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://a.test/\r\nWARC-Date: 2024-05-18T01:58:10Z\r\n"
+    record = f"{head}WARC-Record-ID: <urn:uuid:1>\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n{text}\r\n\r\n"
+    (tmp_path / "x.warc.wet").write_text(record)
+    found = list(extract_archive(str(tmp_path / "x.warc.wet"), PageRules(languages=(), min_words=5)))
+    (document,) = [row for row in found if isinstance(row, Document)]
+    assert (document.url, document.texts, document.images) == ("http://a.test/", [text], [None])
+    assert [(row.kind, row.reason) for row in found if isinstance(row, Fate)] == [("record", ""), ("page", "")]

@@ -1,7 +1,8 @@
 """HTML → an interleaved document: one parse, one pass, and a small model that says which blocks are content."""
 
+from weft.transforms.extract.html.about import About
 from weft.transforms.extract.html.charset import to_text
 from weft.transforms.extract.html.limits import TooComplex
 from weft.transforms.extract.html.page import Occurrence, Page, explain, extract
 
-__all__ = ["Occurrence", "Page", "TooComplex", "explain", "extract", "to_text"]
+__all__ = ["About", "Occurrence", "Page", "TooComplex", "explain", "extract", "to_text"]

@@ -1,0 +1,68 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weft.schemas.parameters import PageRules
+from weft.schemas.records import Document, Fate
+from weft.transforms.extract.archive import extract_archive
+
+RULES = PageRules(languages=(), min_words=3)
+TEXTS = ["The old barn burnt down in the year of the great flood.", "A new one was built of brick a little later."]
+IMAGE = "http://img.test/barn.jpg"
+TOLD = {"document_url": "http://a.test/p", "src": IMAGE, "alt_text": "a barn"}
+ROWS = {
+    "obelics": {
+        "texts": [TEXTS[0], None, TEXTS[1]], "images": [None, IMAGE, None],
+        "metadata": json.dumps([None, TOLD, None]), "general_metadata": json.dumps({"url": "http://a.test/p"}),
+    },
+    "obelics with bytes": {
+        "texts": [TEXTS[0], None, TEXTS[1]], "images": [None, {"bytes": "x", "path": "0.jpg"}, None],
+        "metadata": json.dumps([None, TOLD, None]), "general_metadata": "{}",
+    },
+    "mint": {"texts": [TEXTS[0], None, TEXTS[1]], "images": [None, IMAGE, None], "url": "http://a.test/p", "title": ""},
+    "mmc4": {
+        "url": "http://a.test/p", "text_list": TEXTS, "similarity_matrix": [[0.1, 0.3]],
+        "image_info": [{"image_name": "x.jpg", "raw_url": IMAGE, "matched_text_index": 1, "matched_sim": 0.3}],
+    },
+}  # fmt: skip
+
+
+def extract(path, rules=RULES):
+    found = list(extract_archive(str(path), rules))
+    return [one for one in found if isinstance(one, Document)], [one for one in found if isinstance(one, Fate)]
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("form", ["lines", "parquet"])
+def test_each_published_form_is_the_same_document(tmp_path, name, form):
+    if form == "lines":
+        (tmp_path / "f").write_text(json.dumps(ROWS[name]) + "\n")
+    else:
+        pq.write_table(pa.Table.from_pylist([ROWS[name]]), tmp_path / "f")
+    (document,), fates = extract(tmp_path / "f")
+    assert (document.url, document.texts, document.images) == (
+        "http://a.test/p", [TEXTS[0], None, TEXTS[1]], [None, IMAGE, None],
+    )  # fmt: skip
+    assert [(fate.kind, fate.reason) for fate in fates] == [("record", ""), ("page", ""), ("image", "")]
+
+
+def test_the_rules_hold_for_them_and_each_row_has_its_fate(tmp_path):
+    short = {**ROWS["mint"], "texts": ["Barn.", None, None]}
+    broken = {"texts": "no list", "images": None}
+    rows = [ROWS["mint"], short, ROWS["mint"], broken]
+    (tmp_path / "f").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, fates = extract(tmp_path / "f")
+    assert len(found) == 1
+    told = [(fate.kind, fate.key.rpartition(":")[2] if fate.kind == "record" else "", fate.reason) for fate in fates]
+    assert told == [
+        ("record", "0", ""), ("page", "", ""), ("image", "", ""), ("record", "1", ""), ("page", "", "too_short"),
+        ("record", "2", ""), ("page", "", "duplicate_record"), ("record", "3", "no_columns"),
+    ]  # fmt: skip
+
+
+def test_a_document_is_known_by_what_it_is_and_not_by_where_it_stood(tmp_path):
+    (tmp_path / "a").write_text(json.dumps(ROWS["mint"]) + "\n")
+    (tmp_path / "b").write_text(json.dumps(ROWS["mmc4"]) + "\n" + json.dumps(ROWS["mint"]) + "\n")
+    assert extract(tmp_path / "a")[0][0].doc_id == extract(tmp_path / "b")[0][0].doc_id
