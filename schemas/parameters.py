@@ -193,6 +193,7 @@ class CrawlRules:
 class FetchRules(ImageLimits, ImageForm, Manners):
     """Addresses of images → stored images."""
 
+    downloader: Literal["weft", "img2dataset"] = "weft"  # who asks hosts; docs/images.md says what that leaves undone
     exclude: tuple[File, ...] = ()  # lists of hashes and addresses: such an image is not stored; the run's count too
 
 

@@ -21,7 +21,7 @@ from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture
 from weft.schemas.tables import REPEATED
-from weft.transforms.fetch import blobs
+from weft.transforms.fetch import blobs, by_img2dataset
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.fetch.unit import STAGE
@@ -55,6 +55,8 @@ def run(ctx: Context) -> dict[str, int]:
     units = len(ctx.parts("captures")) + config.buckets
     counted = ctx.path(STAGE, "wanted.json")
     ctx.expect(units)
+    if config.downloader == "img2dataset" and config.http:
+        ctx.say(f"fetch    img2dataset asks the hosts: it does not know {by_img2dataset.NOT_KNOWN}")
     with ctx.pipeline(units) as p:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(

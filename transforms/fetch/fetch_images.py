@@ -22,7 +22,7 @@ import apache_beam as beam
 from weft.schemas.parameters import FetchRules
 from weft.schemas.records import Capture, ImageRow, digest, hash_bucket
 from weft.transforms.beam import coders
-from weft.transforms.fetch import decode, hosts, previous_runs
+from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
 from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Wanted, fetch_unit, moved
@@ -125,6 +125,7 @@ class FetchUnits(beam.PTransform):
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
         Client(self.rules)  # so that a bad connect_to is said before anything runs
         hosts.parts(self.rules.split_hosts)  # likewise
+        by_img2dataset.check(self.rules)  # likewise
         previous_runs.check(self.earlier, self.rules)
         for record in _TRAVEL:
             coders.register(record)

@@ -19,7 +19,7 @@ from weft.transforms import optout
 from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
 from weft.transforms.extract import exclusions
-from weft.transforms.fetch import decode, hosts, previous_runs
+from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
 from weft.transforms.fetch.decode import Prepared, Refused
@@ -189,6 +189,14 @@ def from_web(
             image = Refused(image.reason, f"{found.declared}: {image.detail}")
         return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, found.opt_out
 
+    def asked(left: Mapping[str, str]) -> Iterator[Outcome]:
+        if rules.downloader == "img2dataset":
+            for one in by_img2dataset.outcomes(left, rules) if left else ():
+                yield one._replace(image=_unless_excluded(one.image, addresses[one.key], rules))
+            return
+        client = Client(rules, rules.max_bytes, leave_host)
+        yield from (Outcome(key, *answer) for key, answer in fetch_all(left.items(), client, prepared, rules))
+
     def answers() -> Iterator[Outcome]:
         left = dict(addresses)
         for outcome in spool.earlier() if spool else ():
@@ -196,8 +204,7 @@ def from_web(
             passing = isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
             if not passing and left.pop(outcome.key, None) is not None:
                 yield outcome
-        client = Client(rules, rules.max_bytes, leave_host)
-        found = (Outcome(key, *answer) for key, answer in fetch_all(left.items(), client, prepared, rules))
+        found = asked(left)
         yield from spool.through(found) if spool else found
 
     return in_order(answers())

@@ -1,0 +1,64 @@
+import importlib.util
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from recording_web import picture
+
+from weft.schemas.parameters import ConfigError, FetchRules
+from weft.transforms.fetch import by_img2dataset
+from weft.transforms.fetch.decode import Prepared, Refused
+from weft.transforms.io.tar import write_tar
+
+RULES = FetchRules(downloader="img2dataset", max_side=32)
+
+
+def test_what_it_leaves_goes_through_the_same_checks_and_each_address_has_an_outcome(tmp_path):
+    """The files are as img2dataset 1.47 writes them with re-encoding off; tests/loaders runs it."""
+    rows = [
+        {"key": "000000000", "weft_key": "a", "status": "success", "error_message": None},
+        {
+            "key": "000000001",
+            "weft_key": "b",
+            "status": "failed_to_download",
+            "error_message": "HTTP Error 404: Not Found",
+        },
+        {"key": "000000002", "weft_key": "c", "status": "success", "error_message": None},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "00000.parquet")
+    members = [
+        member
+        for row, data in ((rows[0], picture("a")), (rows[2], b"<p>no picture"))
+        for member in ((f"{row['key']}.jpg", data), (f"{row['key']}.json", json.dumps(row).encode()))
+    ]
+    write_tar(str(tmp_path / "00000.tar"), members)
+    found = {one.key: one for one in by_img2dataset.taken(tmp_path, dict.fromkeys("abcd", "http://x.test/"), RULES)}
+    good = found["a"].image
+    assert isinstance(good, Prepared) and Image.open(io.BytesIO(good.data)).size == (32, 24)
+    lost = {key: (one.image.reason, one.http_status) for key, one in found.items() if isinstance(one.image, Refused)}
+    assert lost == {"b": ("http_error", 404), "c": ("not_an_image", 200), "d": ("connection_failed", 0)}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("HTTP Error 503: busy", "http_error"),
+        ("<urlopen error timed out>", "timeout"),
+        ("Use of image disallowed by X-Robots-Tag directive", "opt_out"),
+        ("unknown url type: 'x'", "bad_url"),
+        ("", "connection_failed"),
+    ],
+)
+def test_what_it_says_is_a_reason(message, reason):
+    assert by_img2dataset._failed("k", message).image.reason == reason
+
+
+def test_without_it_there_is_one_line(monkeypatch):
+    by_img2dataset.check(RULES)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    by_img2dataset.check(FetchRules())
+    with pytest.raises(ConfigError, match="pip install img2dataset"):
+        by_img2dataset.check(RULES)

@@ -1,0 +1,99 @@
+"""Images of a unit by img2dataset instead of weft's own client: its input written, it run, its result taken.
+
+Its bytes go through the same checks as any (decode.py), and each image has its fate. What it does not know stays
+undone: robots.txt, tdmrep.json, Crawl-delay, intervals and connections to a host, private addresses, `connect_to`,
+bounds on bytes. It runs as a process of its own, since it starts others and takes signals.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weft.schemas.parameters import ConfigError, FetchRules
+from weft.transforms.archives import image_tar
+from weft.transforms.fetch import decode
+from weft.transforms.fetch.blobs import Outcome
+from weft.transforms.fetch.decode import Refused
+
+NOT_KNOWN = "robots.txt, tdmrep.json, Crawl-delay, limits of a host, private addresses and fetch.connect_to"
+KEY = "weft_key"
+_SHARD = 1_000  # images of one of its tars: a tar is read sample by sample
+_RUN = "import json, sys, img2dataset; img2dataset.download(**json.loads(sys.argv[1]))"
+_SAID = (  # what its messages begin with or hold → reason
+    ("Use of image disallowed", "opt_out"),
+    ("HTTP Error", "http_error"),
+    ("timed out", "timeout"),
+    ("IncompleteRead", "incomplete"),
+    ("unknown url type", "bad_url"),
+)
+
+
+def check(rules: FetchRules) -> None:
+    """Raise ConfigError where img2dataset is to be used and is not installed."""
+    if rules.downloader == "img2dataset" and importlib.util.find_spec("img2dataset") is None:
+        raise ConfigError("fetch.downloader = 'img2dataset': it is not installed; pip install img2dataset")
+
+
+def outcomes(addresses: Mapping[str, str], rules: FetchRules) -> Iterator[Outcome]:
+    """What came of each image: key → URL.
+
+    Raises:
+        RuntimeError: img2dataset itself failed; its last line is the message.
+    """
+    with tempfile.TemporaryDirectory(prefix="weft-img2dataset-") as folder:
+        listed, output = Path(folder, "wanted.parquet"), Path(folder, "out")
+        pq.write_table(pa.table({KEY: list(addresses), "url": list(addresses.values())}), listed)
+        asked = {
+            "url_list": str(listed), "input_format": "parquet", "url_col": "url", "save_additional_columns": [KEY],
+            "output_folder": str(output), "output_format": "webdataset", "disable_all_reencoding": True,
+            "processes_count": 1, "thread_count": rules.concurrency, "number_sample_per_shard": _SHARD,
+            "timeout": max(1, round(rules.timeout_s)), "retries": rules.retries, "extract_exif": False,
+            "compute_hash": None, "user_agent_token": rules.user_agent.split("/")[0].split()[0],
+            "disallowed_header_directives": list(rules.opt_out) if rules.honour_opt_out else [],
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, json.dumps(asked)],
+            capture_output=True, text=True, env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"img2dataset: {(done.stderr.strip() or 'it failed').splitlines()[-1][:300]}")
+        yield from taken(output, addresses, rules)
+
+
+def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules) -> Iterator[Outcome]:
+    """What img2dataset has left in `output` of these images, its column `weft_key` among it; one outcome each."""
+    left = dict(addresses)
+    for path in sorted(output.glob("*.parquet")):
+        table = pq.read_table(path, columns=[KEY, "status", "error_message"])
+        told = {row[KEY]: row for row in table.to_pylist()}
+        with path.with_suffix(".tar").open("rb") as stream:
+            for one in image_tar.read_samples(stream):
+                key = str(one.told.get(KEY))
+                if left.pop(key, None) is not None:
+                    yield Outcome(key, decode.prepare(one.picture, rules, rules), 200, _now())
+        for key, row in told.items():
+            if left.pop(key, None) is not None:
+                yield _failed(key, str(row["error_message"] or row["status"] or ""))
+    for key in left:
+        yield _failed(key, "img2dataset says nothing of it")
+
+
+def _failed(key: str, message: str) -> Outcome:
+    reason = next((reason for said, reason in _SAID if said in message), "connection_failed")
+    digits = message.partition("HTTP Error ")[2][:3]
+    return Outcome(key, Refused(reason, message[:200]), int(digits) if digits.isdigit() else 0, _now())
+
+
+def _now() -> int:
+    return int(time.time() * 1e6)
