@@ -25,6 +25,7 @@ from torch import nn
 
 from weft.model_smoketest import data
 from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.tars import Sample
 from weft.model_smoketest.train import forward, make_optimizer
 from weft.model_smoketest.vision import StemCache, Tower
 from weft.schemas import shards as contract
@@ -52,16 +53,16 @@ class Plain(nn.Module):
         norm = nn.LayerNorm(config.width)
         self.layers = nn.TransformerEncoder(layer, config.layers, norm, enable_nested_tensor=False)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        length = ids.shape[1] - 1
+    def forward(self, batch: data.Batch) -> torch.Tensor:
+        length = batch.ids.shape[1]
         causal = nn.Transformer.generate_square_subsequent_mask(length)
-        x = self.embedding(ids[:, :-1]) + self.places.weight[:length]
+        x = self.embedding(batch.ids) + self.places.weight[:length]
         logits = F.linear(self.layers(x, causal, is_causal=True), self.embedding.weight)
-        targets = ids[:, 1:].masked_fill(mask[:, 1:] == 0, -100)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+        targets = torch.full((batch.ids.numel(),), -100).index_copy(0, batch.places, batch.labels)
+        return F.cross_entropy(logits.flatten(0, 1), targets, reduction="sum")
 
 
-def batches(config: Train) -> list[data.Batch]:
+def batches(config: Train) -> dict[str, data.Batch]:
     """A step's micro-batches in the paper's proportion, of random words and pictures."""
     rng = np.random.default_rng(0)
 
@@ -78,15 +79,15 @@ def batches(config: Train) -> list[data.Batch]:
         "pairs": [None, words(CAPTION)],
         "interleaved": [words(DOCUMENT), None, words(DOCUMENT), None, words(DOCUMENT)],
     }
-    made = []
+    made = {}
     for corpus, segments in shapes.items():
         share = config.batch_tokens * getattr(config, f"mix_{corpus}") / 1.2
-        samples: list[data.Sample] = []
+        samples: list[Sample] = []
         while sum(len(s.ids) for s in samples) < share:
             ids = np.array(contract.encode_segments([s and words(len(s)) for s in segments], VOCABULARY), np.int64)
             images = tuple(picture() for s in segments if s is None)
-            samples.append(data.Sample("", ids, contract.loss_mask(ids, VOCABULARY), images))
-        made.append(data.collate(corpus, samples, VOCABULARY))
+            samples.append(Sample("", ids, contract.loss_mask(ids, VOCABULARY), images))
+        made[corpus] = data.collate(samples, VOCABULARY)
     return made
 
 
@@ -119,7 +120,7 @@ def main() -> None:
     def kosmos(chosen: list[data.Batch]) -> Callable[[], None]:
         def step() -> None:
             for batch in chosen:
-                forward(model, stems, batch).sum().backward()
+                forward(model, stems, batch)[0].backward()
             ours.step()
             ours.zero_grad()
 
@@ -128,14 +129,14 @@ def main() -> None:
     def peer(chosen: list[data.Batch]) -> Callable[[], None]:
         def step() -> None:
             for batch in chosen:
-                plain(batch.ids, batch.mask).backward()
+                plain(batch).backward()
             theirs.step()
             theirs.zero_grad()
 
         return step
 
     print(f"{'corpus':12} {'tokens':>7} {'images':>7} {'weft tok/s':>11} {'torch tok/s':>12} {'ratio':>6}")
-    for name, chosen in [*((b.corpus, [b]) for b in made), ("whole step", made)]:
+    for name, chosen in [*((name, [one]) for name, one in made.items()), ("whole step", list(made.values()))]:
         tokens, images = sum(b.tokens for b in chosen), sum(len(b.images) for b in chosen)
         mine, others = (measure(make(chosen), tokens, seconds) for make in (kosmos, peer))
         print(f"{name:12} {tokens:7} {images:7} {mine:11,.0f} {others:12,.0f} {mine / others:6.2f}")

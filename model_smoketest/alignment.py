@@ -28,6 +28,8 @@ from weft.model_smoketest import chance, data, losses
 from weft.model_smoketest.chance import Check
 from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.tars import Sample
+from weft.model_smoketest.vision import content
 from weft.schemas import shards as contract
 from weft.schemas.shards import Vocabulary
 
@@ -51,7 +53,7 @@ class Pair(NamedTuple):
 
 def rotations(images: Sequence[bytes], most: int) -> list[list[int]]:
     """Up to `most` permutations that give nobody an image equal to his own, evenly spaced; none where none can be."""
-    keys = [losses.content(image) for image in images]
+    keys = [content(image) for image in images]
     order = sorted(range(len(images)), key=lambda i: (keys[i], i))
     count = len(images)
     nearest = max(Counter(keys).values(), default=1)  # equal images stand together: step over the largest group
@@ -68,13 +70,13 @@ def rotations(images: Sequence[bytes], most: int) -> list[list[int]]:
     return found
 
 
-def after_image(sample: data.Sample, vocabulary: Vocabulary) -> int:
+def after_image(sample: Sample, vocabulary: Vocabulary) -> int:
     """How many of its targets stand before its first image, and so cannot know it."""
     first = int((sample.ids == vocabulary.image).argmax()) if sample.images else len(sample.ids)
     return int(sample.mask[1:first].sum())
 
 
-def grounding(model: Kosmos, eye: Eye, samples: list[data.Sample]) -> tuple[dict[str, Any] | None, str]:
+def grounding(model: Kosmos, eye: Eye, samples: list[Sample]) -> tuple[dict[str, Any] | None, str]:
     """What wrong images cost held-out samples, and a note where that cannot be said.
 
     The standard error is over samples and draws of wrong images. That of the model's seed is larger and not in it: only
@@ -115,7 +117,7 @@ def grounding(model: Kosmos, eye: Eye, samples: list[data.Sample]) -> tuple[dict
     }, ""
 
 
-def audit(model: Kosmos, eye: Eye, samples: list[tuple[str, data.Sample]]) -> list[Pair]:
+def audit(model: Kosmos, eye: Eye, samples: list[tuple[str, Sample]]) -> list[Pair]:
     """How each pair, given as (shard, sample), does with its own image against others."""
     sources = rotations([sample.images[0] for _, sample in samples], AUDIT_ROTATIONS)
     if not sources:
@@ -145,12 +147,12 @@ def mismatched(pairs: list[Pair]) -> Check:
     return Check("pairs.mismatched", min(1.0, 2 * found.value), MISMATCHED, found.p, len(pairs), told)
 
 
-def places(model: Kosmos, eye: Eye, documents: list[data.Sample]) -> dict[int, list[tuple[int, float]]]:
+def places(model: Kosmos, eye: Eye, documents: list[Sample]) -> dict[int, list[tuple[int, float]]]:
     """Place → (document, nats that an image tells of the text at this place), for each image and text near it.
 
     The text is judged alone behind the image, as a caption is, by its NEAR tokens nearest to the image.
     """
-    asked: list[tuple[int, int, data.Sample]] = []  # document, place, `<s> image text </s>`
+    asked: list[tuple[int, int, Sample]] = []  # document, place, `<s> image text </s>`
     for number, sample in enumerate(documents):
         texts, images = data.texts_of(sample, model.vocabulary), sample.images
         for at, image in enumerate(images):  # between texts[at] and texts[at + 1]
@@ -161,7 +163,7 @@ def places(model: Kosmos, eye: Eye, documents: list[data.Sample]) -> dict[int, l
                     ids = np.array(contract.encode_segments([None, near], model.vocabulary), np.int64)
                     mask = contract.loss_mask(ids, model.vocabulary)
                     mask[-1] = 0  # a text goes on: its end is no caption's
-                    asked.append((number, place, data.Sample(sample.key, ids, mask, (image,))))
+                    asked.append((number, place, Sample(sample.key, ids, mask, (image,))))
     samples = [sample for _, _, sample in asked]
     sources = rotations([sample.images[0] for sample in samples], LEAST)
     found: dict[int, list[tuple[int, float]]] = {place: [] for place in PLACES}

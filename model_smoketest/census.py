@@ -22,6 +22,7 @@ from PIL import Image
 
 from weft.model_smoketest import chance, data
 from weft.model_smoketest.chance import Check
+from weft.model_smoketest.tars import Sample, Tar
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
 from weft.schemas.shards import Vocabulary
@@ -74,7 +75,7 @@ def take(shards: str, vocabulary: Vocabulary) -> list[Check]:
     return checks
 
 
-def texts(sample: data.Sample, vocabulary: Vocabulary, words: Words) -> list[str]:
+def texts(sample: Sample, vocabulary: Vocabulary, words: Words) -> list[str]:
     """The stretches of text that a sample's targets stand for."""
     return [words.decode(run) for run in _runs(sample.ids, _is_text(sample.ids, vocabulary))]
 
@@ -89,13 +90,13 @@ def _all(shards: str, corpus: str, vocabulary: Vocabulary, words: Words) -> Iter
         for path in data.tars_of(shards, corpus, split):
             if not left:  # opening a shard reads all its headers
                 break
-            tar = data.Tar(path)
+            tar = Tar(path)
             for key in sorted(tar.samples)[:left]:
                 left -= 1
                 yield _see(tar, corpus, split, key, vocabulary, words)
 
 
-def _see(tar: data.Tar, corpus: str, split: str, key: str, vocabulary: Vocabulary, words: Words) -> Seen:
+def _see(tar: Tar, corpus: str, split: str, key: str, vocabulary: Vocabulary, words: Words) -> Seen:
     sample = tar.read(corpus, key, vocabulary)
     meta: dict[str, Any] = json.loads(tar.part(key, contract.META))
     targets = contract.loss_mask(sample.ids, vocabulary).astype(bool)
@@ -115,7 +116,7 @@ def _see(tar: data.Tar, corpus: str, split: str, key: str, vocabulary: Vocabular
     )
 
 
-def _caption(tar: data.Tar, key: str) -> str:
+def _caption(tar: Tar, key: str) -> str:
     return tar.part(key, contract.CAPTION).decode() if contract.CAPTION in tar.samples[key] else ""
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.model_smoketest import data, evaluate, losses, shard_files, train
-from weft.model_smoketest.data import Sample, Tar
+from weft.model_smoketest.tars import Sample, Tar, documents_of
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
@@ -117,7 +117,7 @@ def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
             mine = []
             for tar in map(Tar, data.tars_of(shards, kind, "val")):
                 for key in tar.samples:
-                    documents |= set(data.documents_of(tar, key))
+                    documents |= set(documents_of(tar, key))
                     mine.append(_read(kind, name, tar.read(kind, key, vocabulary), vocabulary, words))
             by_source.append(sorted(filter(lambda one: one.size, mine), key=lambda one: hash_unit(one.key, "held")))
         most = min(min(map(len, by_source)), HELD_OUT // len(by_source))

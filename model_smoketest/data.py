@@ -1,10 +1,13 @@
 """Shards in, batches out: deterministic, mixed in Kosmos-1's proportion, resumable at any step.
 
-    tar ─ index ─► samples ─ cut ─► Stream (one a corpus, endless) ─► Mixture: one micro-batch of each corpus a step
+    indexes ─► Stream (one a corpus, endless) ─► Mixture: the tickets of a step ─► micro-batches ─ read, cut ─► Batch
 
 The order of an epoch is a hash of (seed, epoch, shard or key), so a position is three numbers: epoch, shard and
-sample. Shards are plain tars: their index is read once and samples are then read in any order, which needs no
-shuffle buffer and hence nothing else in a checkpoint. (webdataset reads the same files; it cannot resume.)
+sample. Shards are plain tars with an index: samples are read in any order, which needs no shuffle buffer and hence
+nothing else in a checkpoint. (webdataset reads the same files; it cannot resume.)
+
+A step is planned from the indexes alone, which tell how long each sample is: every process of a training plans the
+same step and reads its own part of it. So there is one position for all, and it holds for any number of processes.
 
 A step takes the three corpora in proportion to `train.mix_*`, as tokens. A sample is never split over two steps: what
 one takes too many, the corpus takes fewer the next time.
@@ -13,19 +16,16 @@ one takes too many, the corpus takes fewer the next time.
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import os
-import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from weft.model_smoketest import shard_files
+from weft.model_smoketest.tars import Sample, Tar, damaged
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
@@ -33,111 +33,24 @@ from weft.schemas.records import hash_unit
 from weft.schemas.shards import Vocabulary
 
 Log = Callable[[str], None]
+Listed = list[contract.ShardInfo]
+State = dict[str, dict[str, float]]  # corpus → the fields of its Position
 
-
-class Sample(NamedTuple):
-    """One training sequence."""
-
-    key: str
-    ids: npt.NDArray[np.int64]  # (T,)
-    mask: npt.NDArray[np.uint8]  # (T,) 1 where the token is a target
-    images: tuple[bytes, ...]  # one for each image span, in order
+LITTLE = 64  # tokens of padding that cost less than a micro-batch of their own
 
 
 class Batch(NamedTuple):
-    """Sequences of one corpus, padded on the right."""
+    """Sequences of any corpora, padded on the right to T tokens."""
 
-    corpus: str
     ids: Tensor  # (B, T) int64
-    mask: Tensor  # (B, T) uint8
+    places: Tensor  # (Y,) int64: the token before each target, in the flattened ids
+    labels: Tensor  # (Y,) int64: the targets, row by row
+    corpora: Tensor  # (Y,) int64: the corpus that each is of
     rows: Tensor  # (N,) int64: the sequence of each image
     slots: Tensor  # (N, K) int64: its places there
     images: list[bytes]  # N
     tokens: int  # without padding
-
-
-class Member(NamedTuple):
-    """Where one part of a sample stands in its tar."""
-
-    offset: int
-    size: int
-
-
-class Tar:
-    """A shard: keys and, for each, its parts by suffix."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Reads the headers alone.
-
-        Raises:
-            ConfigError: the file is no whole tar.
-        """
-        self.path = os.fspath(path)
-        self.samples: dict[str, dict[str, Member]] = {}
-        try:
-            with shard_files.open_buffered(self.path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-                for info in tar:
-                    key, _, suffix = info.name.partition(".")
-                    self.samples.setdefault(key, {})[suffix] = Member(info.offset_data, info.size)
-        except tarfile.TarError as error:
-            raise damaged(self.path, str(error)) from None
-
-    def order(self, salt: str) -> list[str]:
-        """Keys in an order that `salt` decides."""
-        return sorted(self.samples, key=lambda key: (hash_unit(key, salt), key))
-
-    def part(self, key: str, suffix: str) -> bytes:
-        """One part of a sample, as it is."""
-        return self._bytes(self.samples[key][suffix])
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
-
-    def _bytes(self, member: Member) -> bytes:
-        return shard_files.read_range(self.path, member.offset, member.size)
-
-    def _array(self, member: Member) -> npt.NDArray[np.generic]:
-        return np.lib.format.read_array(io.BytesIO(self._bytes(member)), allow_pickle=False)
-
-    def read(self, corpus: str, key: str, vocabulary: Vocabulary) -> Sample:
-        """A whole sample.
-
-        Raises:
-            ConfigError: a part is missing or does not fit the others.
-        """
-        parts = self.samples[key]
-        spans = sorted(filter(contract.is_image, parts), key=_image_position)
-        try:
-            ids = self._array(parts[contract.INPUT_IDS]).astype(np.int64)
-            if corpus == "interleaved":
-                mask = self._array(parts[contract.LOSS_MASK]).astype(np.uint8)
-            else:
-                mask = contract.loss_mask(ids, vocabulary)
-            images = tuple(self._bytes(parts[suffix]) for suffix in spans)
-            slots = contract.image_slots(ids, vocabulary)
-        except (KeyError, ValueError) as error:
-            raise damaged(self.path, f"sample {key}: {error}") from None
-        fits = len(ids) > 1 and mask.shape == ids.shape and int(ids.max()) < vocabulary.size
-        if not fits or len(slots) != len(images):
-            raise damaged(self.path, f"sample {key}: ids, mask and images do not fit each other or the vocabulary")
-        return Sample(key, ids, mask, images)
-
-
-def damaged(path: str, why: str) -> ConfigError:
-    """The error of a shard that breaks the contract."""
-    return ConfigError(f"{path} is damaged ({why}): delete its directory and run `weft pack` again")
-
-
-def documents_of(tar: Tar, key: str) -> list[str]:
-    """The doc_id of each document that a sample is of."""
-    meta = json.loads(tar.part(key, contract.META))
-    return [one["doc_id"] for one in meta.get("documents", [meta]) if "doc_id" in one]
-
-
-def _image_position(suffix: str) -> int:
-    position = suffix.partition(".")[0]
-    return int(position) if position.isdigit() else 0  # of a pair it is the suffix alone
+    counts: list[int]  # targets of each sequence
 
 
 def cut(sample: Sample, start: int, length: int, vocabulary: Vocabulary) -> Sample:
@@ -167,26 +80,91 @@ def texts_of(sample: Sample, vocabulary: Vocabulary) -> list[list[int]]:
     return [*texts, [token for token in ids[start:] if token != vocabulary.eos]]
 
 
-def collate(corpus: str, samples: list[Sample], vocabulary: Vocabulary) -> Batch:
-    """Samples side by side, padded on the right; padding is never a target."""
-    length = max(len(s.ids) for s in samples)
+def collate(
+    samples: Sequence[Sample], vocabulary: Vocabulary, length: int = 0, corpora: Sequence[int] | None = None
+) -> Batch:
+    """Samples side by side, padded on the right to the longest or to `length`; padding is never a target.
+
+    Token t of a sample is a target where its mask is 1 and t > 0.
+    """
+    length = max(length, *(len(s.ids) for s in samples))
     ids = np.full((len(samples), length), vocabulary.pad, np.int64)
-    mask = np.zeros((len(samples), length), np.uint8)
-    rows, slots = [], [np.zeros((0, vocabulary.image_tokens), np.int64)]
+    places, labels, rows = [], [], []
+    slots = [np.zeros((0, vocabulary.image_tokens), np.int64)]
     for row, sample in enumerate(samples):
         ids[row, : len(sample.ids)] = sample.ids
-        mask[row, : len(sample.ids)] = sample.mask
+        targets = np.flatnonzero(sample.mask[1:])  # the place before each
+        places.append(row * length + targets)
+        labels.append(sample.ids[1:][targets])
         slots.append(contract.image_slots(sample.ids, vocabulary))
         rows += [row] * len(sample.images)
+    counts = [len(found) for found in places]
     return Batch(
-        corpus,
         torch.from_numpy(ids),
-        torch.from_numpy(mask),
+        torch.from_numpy(np.concatenate(places)),
+        torch.from_numpy(np.concatenate(labels)),
+        torch.tensor(np.repeat(corpora or [0] * len(samples), counts), dtype=torch.int64),
         torch.tensor(rows, dtype=torch.int64),
         torch.from_numpy(np.concatenate(slots)),
         [image for sample in samples for image in sample.images],
         sum(len(s.ids) for s in samples),
+        counts,
     )
+
+
+class Ticket(NamedTuple):
+    """A sample of a step, not yet read."""
+
+    corpus: str
+    tar: Tar
+    key: str
+    length: int  # tokens; of a document that is cut, at most
+    salt: str  # of its epoch
+
+    def read(self, vocabulary: Vocabulary, max_length: int) -> Sample:
+        """The sample, cut to what is trained on.
+
+        A long text gives another window each epoch. A document gives its beginning: a window might open
+        inside an image.
+        """
+        sample = self.tar.read(self.corpus, self.key, vocabulary)
+        room = 0 if sample.images else max(0, len(sample.ids) - max_length)
+        start = int(hash_unit(sample.key, self.salt) * (room + 1))
+        return cut(sample, start, max_length, vocabulary)
+
+
+class MicroBatch(NamedTuple):
+    """Samples that go through the model together."""
+
+    tickets: list[Ticket]
+    length: int  # tokens that each is padded to
+
+
+def micro_batches(tickets: Sequence[Ticket], most: int) -> list[MicroBatch]:
+    """The samples of a step by length, the longest first, so that little is padded and shapes are few.
+
+    A micro-batch has at most `most` tokens with padding (one sample may be longer). It takes shorter samples while an
+    eighth of it is padding at most, or so little that one batch more would cost as much.
+    """
+    made: list[MicroBatch] = []
+    padding = 0
+    for ticket in sorted(tickets, key=lambda one: (-one.length, one.corpus, one.key, one.salt)):
+        if made:
+            group, length = made[-1]
+            padding += length - ticket.length
+            size = (len(group) + 1) * length
+            if size <= most and padding <= max(size // 8, LITTLE):
+                group.append(ticket)
+                continue
+        made.append(MicroBatch([ticket], rounded(ticket.length)))
+        padding = made[-1].length - ticket.length
+    return made
+
+
+def rounded(length: int) -> int:
+    """The next length of few: eight between a power of two and the next, multiples of 8 below 128."""
+    step = max(8, (1 << (length - 1).bit_length()) // 16)
+    return -(-length // step) * step
 
 
 @dataclasses.dataclass
@@ -213,16 +191,16 @@ class Stream:
     def shards(self) -> int:
         return len(self._tars)
 
-    def take(self, tokens: float) -> list[Sample]:
+    def take(self, tokens: float) -> list[Ticket]:
         """The next samples: `tokens` of them on average over many calls, often none in a single one."""
         at, taken = self.position, []
         at.owed += tokens
         while at.owed > 0:
             taken.append(self._next())
-            at.owed -= len(taken[-1].ids)
+            at.owed -= taken[-1].length
         return taken
 
-    def _next(self) -> Sample:
+    def _next(self) -> Ticket:
         at = self.position
         while True:
             salt = f"train:{self._seed}:{at.epoch}"
@@ -233,12 +211,12 @@ class Stream:
                 at.shard, at.sample = at.shard + 1, 0
             else:
                 at.sample += 1
-                sample = shards[at.shard].read(self.corpus, keys[at.sample - 1], self._vocabulary)
-                # A long text gives another window each epoch. A document gives its beginning: a window might
-                # open inside an image.
-                room = 0 if sample.images else max(0, len(sample.ids) - self._max_length)
-                start = int(hash_unit(sample.key, salt) * (room + 1))
-                return cut(sample, start, self._max_length, self._vocabulary)
+                tar, key = shards[at.shard], keys[at.sample - 1]
+                try:
+                    length = contract.token_count(tar.samples[key], self._vocabulary)
+                except KeyError:
+                    raise damaged(tar.path, f"sample {key} has no {contract.INPUT_IDS}") from None
+                return Ticket(self.corpus, tar, key, min(length, self._max_length), salt)
 
     def _shards(self, salt: str) -> list[Tar]:
         if self._shard_order[0] != salt:
@@ -253,7 +231,7 @@ class Stream:
 
 
 class Mixture:
-    """The training data: `step()` gives one micro-batch of each corpus."""
+    """The training data: `step()` plans the next step."""
 
     def __init__(
         self, shards: str, vocabulary: Vocabulary, config: Train, log: Log, without: frozenset[str] = frozenset()
@@ -270,15 +248,14 @@ class Mixture:
             raise ConfigError(
                 f"train.max_length = {config.max_length} leaves no room for an image: {shortest} at least"
             )
-        self._vocabulary = vocabulary
+        self._vocabulary, self._max_length = vocabulary, config.max_length
         self.streams: dict[str, Stream] = {}
         weights = {c: getattr(config, f"mix_{c}") for c in contract.CORPORA}
+        known = listed(shards)
         for corpus, weight in weights.items():
-            tars = [Tar(path) for path in tars_of(shards, corpus, "train")]
-            for tar in tars if without else ():
-                tar.samples = {k: parts for k, parts in tar.samples.items() if without.isdisjoint(documents_of(tar, k))}
-            tars = [tar for tar in tars if tar.samples]
-            if weight > 0 and tars:
+            paths = tars_of(shards, corpus, "train", known) if weight > 0 else []
+            tars = [Tar(path, without) for path in paths]
+            if any(tar.samples for tar in tars):  # opens the first that has some
                 self.streams[corpus] = Stream(corpus, tars, vocabulary, config.max_length, config.seed)
         if not self.streams:
             raise ConfigError(f"{shards} holds no training sample: run `weft pack` first, or with a milder recipe")
@@ -288,28 +265,32 @@ class Mixture:
         total = sum(weights[c] for c in self.streams)
         self.tokens = {c: config.batch_tokens * weights[c] / total for c in self.streams}
 
-    def step(self) -> list[Batch]:
-        """The micro-batches of the next step; a corpus that is ahead of its share may be missing."""
-        batches: list[Batch] = []
-        while not batches:
+    def step(self) -> list[Ticket]:
+        """The samples of the next step; a corpus that is ahead of its share may be missing."""
+        tickets: list[Ticket] = []
+        while not tickets:
             for corpus, stream in self.streams.items():
-                samples = stream.take(self.tokens[corpus])
-                if samples:
-                    batches.append(collate(corpus, samples, self._vocabulary))
-        return batches
+                tickets += stream.take(self.tokens[corpus])
+        return tickets
 
-    def epochs(self) -> dict[str, float]:
-        """How often each corpus has been gone through."""
+    def read(self, batch: MicroBatch) -> Batch:
+        """The samples of a micro-batch, from the shards."""
+        samples = [ticket.read(self._vocabulary, self._max_length) for ticket in batch.tickets]
+        corpora = [contract.CORPORA.index(ticket.corpus) for ticket in batch.tickets]
+        return collate(samples, self._vocabulary, batch.length, corpora)
+
+    def epochs(self, state: State) -> dict[str, float]:
+        """How often each corpus has been gone through at a position."""
         return {
-            corpus: round(stream.position.epoch + stream.position.shard / stream.shards, 2)
+            corpus: round(state[corpus]["epoch"] + state[corpus]["shard"] / stream.shards, 2)
             for corpus, stream in self.streams.items()
         }
 
-    def state(self) -> dict[str, dict[str, float]]:
+    def state(self) -> State:
         """Positions, ready for a checkpoint."""
         return {corpus: dataclasses.asdict(stream.position) for corpus, stream in self.streams.items()}
 
-    def restore(self, state: dict[str, dict[str, float]]) -> None:
+    def restore(self, state: State) -> None:
         """The inverse of `state`."""
         for corpus, position in state.items():
             self.streams[corpus].position = Position(**position)  # type: ignore[arg-type]
@@ -343,27 +324,29 @@ def read_vocabulary(shards: str) -> Vocabulary:
         raise ConfigError(f"{path} is not what `weft pack` writes: run it again") from None
 
 
-def tars_of(shards: str, corpus: str, split: str) -> list[str]:
+def tars_of(shards: str, corpus: str, split: str, known: Listed | None = None) -> list[str]:
     """The shards of one corpus and split, in order of their names; none where there is no such directory.
+
+    `known` is what `listed` gives, where it was asked before.
 
     Raises:
         ConfigError: they are not those that the manifest lists, each of its size; without a manifest all is taken.
     """
     there = dict(shard_files.tars(shard_files.join(shards, corpus, split)))
     folder = f"{corpus}/{split}/"
-    if (known := _listed(shards)) is not None:
-        listed = {shard_files.join(shards, one.name): one.bytes for one in known if one.name.startswith(folder)}
-        for path in sorted(listed.keys() | there.keys()):
+    if (known := known or listed(shards)) is not None:
+        told = {shard_files.join(shards, one.name): one.bytes for one in known if one.name.startswith(folder)}
+        for path in sorted(told.keys() | there.keys()) if told != there else ():
             if path not in there:
                 raise damaged(path, "listed in the manifest, and not there")
-            if path not in listed:
+            if path not in told:
                 raise damaged(path, "not listed in the manifest")
-            if there[path] != listed[path]:
-                raise damaged(path, f"{there[path]:,} bytes, {listed[path]:,} in the manifest")
+            if there[path] != told[path]:
+                raise damaged(path, f"{there[path]:,} bytes, {told[path]:,} in the manifest")
     return sorted(there)
 
 
-def _listed(shards: str) -> list[contract.ShardInfo] | None:
+def listed(shards: str) -> Listed | None:
     """What the manifest lists; None where there is none."""
     try:
         return list(contract.load_manifest(shard_files.read_text(shard_files.join(shards, contract.MANIFEST))))
@@ -374,7 +357,7 @@ def _listed(shards: str) -> list[contract.ShardInfo] | None:
 def fingerprint(shards: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """What identifies the training data: names and content hashes (sizes where the manifest is missing)."""
     found: dict[str, Any] = {"vocabulary": dataclasses.asdict(vocabulary)}
-    known = _listed(shards)
+    known = listed(shards)
     for corpus in contract.CORPORA:
         if known:
             found[corpus] = {info.name: info.sha256 for info in known if info.name.startswith(f"{corpus}/train/")}

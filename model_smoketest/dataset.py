@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from weft.model_smoketest.data import Tar, read_vocabulary, tars_of
+from weft.model_smoketest.data import read_vocabulary, tars_of
+from weft.model_smoketest.tars import Tar
 from weft.schemas import shards as contract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit

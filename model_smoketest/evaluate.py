@@ -25,6 +25,7 @@ from weft.model_smoketest.chance import Check
 from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.shard_files import join
+from weft.model_smoketest.tars import Sample, Tar
 from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
@@ -112,24 +113,24 @@ def _place(gains: list[tuple[int, float]]) -> dict[str, Any]:
     return {"nats": round(mean, 4), "standard_error": round(error, 4), "texts": len(values)}
 
 
-def _first(shards: str, corpus: str, vocabulary: Vocabulary, length: int) -> Iterator[tuple[data.Tar, data.Sample]]:
+def _first(shards: str, corpus: str, vocabulary: Vocabulary, length: int) -> Iterator[tuple[Tar, Sample]]:
     """Up to AUDITED samples of a corpus: all of val, then train."""
     left = AUDITED
     for split in reversed(contract.SPLITS):
         for path in data.tars_of(shards, corpus, split):
             if not left:  # opening a shard reads all its headers
                 return
-            tar = data.Tar(path)
+            tar = Tar(path)
             for key in tar.order("audit")[:left]:
                 left -= 1
                 yield tar, data.cut(tar.read(corpus, key, vocabulary), 0, length, vocabulary)
 
 
-def _split(tar: data.Tar) -> str:
+def _split(tar: Tar) -> str:
     return tar.path.rsplit("/", 2)[-2]
 
 
-def _suspect(pair: Pair, tar: data.Tar) -> dict[str, Any]:
+def _suspect(pair: Pair, tar: Tar) -> dict[str, Any]:
     meta = json.loads(tar.part(pair.key, contract.META))
     return {**pair._asdict(), **{name: meta[name] for name in _SOURCE if name in meta}}
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from weft.model_smoketest import data, losses
 from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Cache, Kosmos
+from weft.model_smoketest.tars import Sample
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
 
@@ -72,7 +73,7 @@ class LanguageModel:
             row = np.array([*ids, *whole, *([self.vocabulary.eos] * ends)], np.int64)
             mask = np.zeros(len(row), np.uint8)
             mask[len(ids) + known :] = 1
-            samples.append(data.Sample("", row, mask, images))
+            samples.append(Sample("", row, mask, images))
         rows = losses.of_samples(self.model, self._eye, samples)
         return [Likelihood(-sum(row), len(row)) for row in rows]
 
@@ -114,8 +115,8 @@ class LanguageModel:
 
     def _read(self, prompts: Sequence[tuple[list[int], tuple[bytes, ...]]], most: int) -> tuple[Tensor, Cache]:
         """Prompts of one length → the last hidden state of each (B, C), and the cache that holds them."""
-        samples = [data.Sample("", np.array(ids), np.zeros(len(ids), np.uint8), images) for ids, images in prompts]
-        batch = data.collate("", samples, self.vocabulary)
+        samples = [Sample("", np.array(ids), np.zeros(len(ids), np.uint8), images) for ids, images in prompts]
+        batch = data.collate(samples, self.vocabulary)
         device = self._unsaid.device
         cache = Cache(self.model.config.layers, batch.ids.shape[1] + most)
         seen = self._eye(batch.images) if batch.images else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +9,8 @@ from torch import Tensor
 
 from weft.model_smoketest import data
 from weft.model_smoketest.model import Kosmos
-from weft.model_smoketest.vision import StemCache
+from weft.model_smoketest.tars import Sample
+from weft.model_smoketest.vision import StemCache, content
 
 BATCH_TOKENS = 8192
 SEEN_AT_ONCE = 64  # images
@@ -36,14 +36,9 @@ class Eye:
         return torch.stack([self._known[key] for key in keys])
 
 
-def content(image: bytes) -> bytes:
-    """What says that two images are the same file."""
-    return hashlib.blake2b(image, digest_size=16).digest()
-
-
 @torch.inference_mode()
 def of_samples(
-    model: Kosmos, eye: Eye, samples: Sequence[data.Sample], images: Sequence[tuple[bytes, ...]] | None = None
+    model: Kosmos, eye: Eye, samples: Sequence[Sample], images: Sequence[tuple[bytes, ...]] | None = None
 ) -> list[list[float]]:
     """Nats of each sample's target tokens, in order, when it is shown `images`; its own where there are none.
 
@@ -57,10 +52,11 @@ def of_samples(
         while by_length and (len(chosen) + 1) * len(samples[chosen[0]].ids) <= BATCH_TOKENS:
             chosen.append(by_length.pop())
         shown = [samples[i] if images is None else samples[i]._replace(images=images[i]) for i in chosen]
-        batch = data.collate("", shown, model.vocabulary)
-        counts = batch.mask[:, 1:].sum(1).tolist()
-        ids, mask, rows_, slots = (t.to(device) for t in (batch.ids, batch.mask, batch.rows, batch.slots))
-        found = model(ids, mask, rows_, slots, eye(batch.images) if batch.images else None)
-        for i, part in zip(chosen, found.double().cpu().split(counts), strict=True):
+        batch = data.collate(shown, model.vocabulary)
+        ids, places, labels, rows_, slots = (
+            t.to(device) for t in (batch.ids, batch.places, batch.labels, batch.rows, batch.slots)
+        )
+        _, found = model(ids, places, labels, rows_, slots, eye(batch.images) if batch.images else None)
+        for i, part in zip(chosen, found.double().cpu().split(batch.counts), strict=True):
             rows[i] = part.tolist()
     return rows

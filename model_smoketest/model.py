@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from weft.model_smoketest.vision import Tower
 from weft.schemas.config import Train
@@ -30,6 +31,8 @@ from weft.schemas.shards import Vocabulary
 ROTARY_BASE = 10_000.0
 XPOS_SCALE_BASE = 512.0  # tokens after which the decay has done one full step
 XPOS_GAMMA = 0.4
+ALIGNED = 128  # rows of the embedding: matrix products of other sizes waste a GPU
+CHUNK = 4096  # targets whose logits are there at once
 
 Extend = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # new keys and values → those and all before them
 
@@ -183,6 +186,40 @@ class Resampler(nn.Module):
         return self.attention(latents, context, None, causal=False)  # (N, K, C)
 
 
+class NextToken(torch.autograd.Function):
+    """Cross-entropy of the tied output layer, CHUNK targets at a time.
+
+    Logits are the largest thing there is (targets x vocabulary), so they are never there all at once, and what the
+    gradient needs of them is worked out while they are.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, labels: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """(Y, C), (≥ size, C), (Y,) → the sum of the losses, and the losses (Y,), which have no gradient."""
+        kind = x.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        learns = any(ctx.needs_input_grad[:2])
+        low, matrix = x.to(dtype), weight.to(dtype)
+        losses = torch.empty(len(x), dtype=torch.float32, device=x.device)
+        x_grad, weight_grad = (torch.zeros_like(x), torch.zeros_like(weight)) if learns else (None, None)
+        for start in range(0, len(x), CHUNK):
+            part, wanted = low[start : start + CHUNK], labels[start : start + CHUNK, None]
+            scores = torch.log_softmax((part @ matrix.T)[:, :size].float(), -1)  # (CHUNK, size)
+            losses[start : start + CHUNK] = -scores.gather(1, wanted)[:, 0]
+            if x_grad is not None and weight_grad is not None:
+                slope = scores.exp_().scatter_add_(1, wanted, scores.new_full((len(part), 1), -1.0)).to(dtype)
+                x_grad[start : start + CHUNK] = slope @ matrix[:size]
+                weight_grad[:size] += slope.T @ part
+        ctx.save_for_backward(x_grad, weight_grad)
+        ctx.mark_non_differentiable(losses)
+        return losses.sum(), losses
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x_grad, weight_grad = ctx.saved_tensors
+        return x_grad * gradients[0], weight_grad * gradients[0], None, None
+
+
 class Kosmos(nn.Module):
     """The whole model. The token embedding is the output layer too, and is scaled by sqrt(C) on the way in."""
 
@@ -193,7 +230,7 @@ class Kosmos(nn.Module):
         self.config, self.vocabulary = config, vocabulary
         self.tower = tower
         self.resampler = Resampler(tower.width, config.width, config.heads, vocabulary.image_tokens, config.dropout)
-        self.embedding = nn.Embedding(vocabulary.size, config.width)
+        self.embedding = nn.Embedding(-(-vocabulary.size // ALIGNED) * ALIGNED, config.width)
         nn.init.normal_(self.embedding.weight, std=config.width**-0.5)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
@@ -218,29 +255,34 @@ class Kosmos(nn.Module):
         x = self.embedding(ids)  # (B, T, C)
         if images is not None:
             places = (rows[:, None] * ids.shape[1] + slots).flatten()  # (N * K,) in the flattened batch
-            x = x.flatten(0, 1).index_copy(0, places, images.flatten(0, 1)).view_as(x)
+            x = x.flatten(0, 1).index_copy(0, places, images.flatten(0, 1).type_as(x)).view_as(x)
         x = self.dropout(x * math.sqrt(self.config.width))  # (B, T, C)
         first, centre = (cache.length, cache.centre) if cache else (0, ids.shape[1] // 2)
         turns = xpos(first, ids.shape[1], self.config.width // self.config.heads, centre, ids.device)
         for layer, block in enumerate(self.blocks):
-            x = block(x, turns, partial(cache.extend, layer) if cache else None)
+            if self.training and self.config.recompute:
+                x = checkpoint(block, x, turns, use_reentrant=False)
+            else:
+                x = block(x, turns, partial(cache.extend, layer) if cache else None)
         if cache:
             cache.length += ids.shape[1]
         return self.final_ln(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, C) → (…, vocabulary)."""
-        return F.linear(hidden, self.embedding.weight)
+        return F.linear(hidden, self.embedding.weight)[..., : self.vocabulary.size]
 
-    def forward(self, ids: Tensor, mask: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None) -> Tensor:
-        """Loss in nats of each target token, (Y,), row by row.
+    def forward(
+        self, ids: Tensor, places: Tensor, labels: Tensor, rows: Tensor, slots: Tensor, images: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss to learn from, a sum, and the loss in nats of each target token, (Y,).
 
-        Token t is a target where `mask[b, t]` is 1 and t > 0; it is predicted from the tokens before it. Only those
-        places go through the output layer, the dearest part of a small model.
+        `labels` (Y,) are predicted at `places` (Y,) of the flattened ids, from the tokens up to there. Only those go
+        through the output layer, the dearest part of a small model.
         """
-        targets = mask[:, 1:].bool()  # (B, T - 1)
-        x = self.hidden(ids[:, :-1], rows, slots, images)[targets]  # (Y, C)
-        return F.cross_entropy(self.logits(x).float(), ids[:, 1:][targets], reduction="none")  # (Y,)
+        x = self.hidden(ids, rows, slots, images).flatten(0, 1).index_select(0, places)  # (Y, C)
+        total, losses = NextToken.apply(x, self.embedding.weight, labels, self.vocabulary.size)
+        return total, losses
 
     def trained_state(self) -> dict[str, Tensor]:
         """Everything but the frozen part of the tower, which `train.vision` names."""

@@ -1,24 +1,34 @@
 """Training: shards in, `model/` out. One file to read from top to bottom.
 
-Each step takes one micro-batch of every corpus and adds up their gradients, as token sums divided by the step's
-target tokens: the three kinds of Kosmos-1 in one batch (section 3.2; the layout of its released task). AdamW with
-betas (0.9, 0.98), linear warm-up, then linear decay to 0.
+Each step takes some of every corpus, in micro-batches of like lengths, and adds up their gradients, as token sums
+divided by the step's target tokens: the three kinds of Kosmos-1 in one batch (section 3.2; the layout of its released
+task). AdamW with betas (0.9, 0.98), linear warm-up, then linear decay to 0.
 
     model/checkpoint.pt       weights, optimiser, step and data position: written whole, resumed from bit by bit
     model/train_log.jsonl     a line every few steps
     model/model.safetensors   the trained weights (the frozen part of CLIP is named in config.json, not copied)
     model/config.json         what they are the weights of
+
+Several processes train one model (processes.py): all plan the same step, each takes its micro-batches, and gradients
+are added up once a step. The sums are the same but for their order.
+
+    torchrun --nproc-per-node 8 -m weft.model_smoketest.train OUT/shards OUT/model --config my.toml
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import hashlib
 import io
 import json
+import os
 import pickle
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,18 +37,23 @@ from torch import Tensor
 
 from weft.model_smoketest import data, shard_files
 from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.processes import Processes
 from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.vision import StemCache, load_tower
-from weft.schemas.config import Train, to_dict
+from weft.schemas.config import Train, load, to_dict
 from weft.schemas.records import digest
-from weft.schemas.shards import Vocabulary
+from weft.schemas.shards import CORPORA, Vocabulary
 
 CHECKPOINT, LOG, WEIGHTS, CONFIG = "checkpoint.pt", "train_log.jsonl", "model.safetensors", "config.json"
 LOG_EVERY = 10  # steps
 ADAM_EPS = 1e-6  # Kosmos-2's train.sh
 
 # These say how a run is watched, and where its tower lies, not what it computes: a checkpoint survives their change.
-INCIDENTAL = ("checkpoint_every", "eval_samples", "vision", "vision_pretrained")
+Parts = list[tuple[int, Callable[[], data.Batch]]]  # micro-batches yet to be read, with their numbers in the step
+
+INCIDENTAL = ("checkpoint_every", "eval_samples", "vision", "vision_pretrained", "compile", "recompute", "workers")
+READS_AS = 2  # goes up where the same settings and shards train another model than before
+AHEAD = 2  # steps that are read before they are needed, where there are workers
 
 
 def train(
@@ -59,20 +74,19 @@ def train(
         ConfigError: no usable shards or vision tower.
     """
     started = time.monotonic()
+    world = Processes()
+    log = log if world.rank == 0 else _quiet
     vocabulary = data.read_vocabulary(shards)
     mixture = data.Mixture(shards, vocabulary, config, log, without)
-    model, built = build(config, vocabulary)
+    model, built = build(config, vocabulary, world.device())
     identity = identity_of(built, shards, vocabulary, without)
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, config)
     stems = StemCache(model.tower)
 
     first = resume(model_dir, identity, model, optimizer, mixture, log)
-    if not first:  # what an earlier run left is not this run's result
-        shard_files.remove(join(model_dir, CONFIG))
-    records = read_log(model_dir, first)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    trained = sum(p.numel() for p in parameters)
+    records = start_log(model_dir, first, world)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     log(
         f"train: {sum(p.numel() for p in model.parameters()):,} parameters, {trained:,} trained, on {device}; "
         f"steps {first + 1} to {config.steps} of {config.batch_tokens} tokens: "
@@ -80,39 +94,41 @@ def train(
     )
 
     model.train()
-    meter = Meter(config.steps, first)
+    for block in model.blocks if config.compile else ():
+        block.compile(dynamic=True)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, where bf16 is not asked for
+    meter = Meter(config.steps, first, device)
+    position = mixture.state()
+    steps = feed(mixture, stems, config, world)
     for step in range(first, config.steps):
-        torch.manual_seed(config.seed * 1_000_003 + step)  # dropout: depends on the step alone, so nothing to save
         rate = learning_rate(step, config)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batches = mixture.step()
-        targets = sum(int(batch.mask[:, 1:].sum()) for batch in batches)
-        for batch in batches:
-            losses = forward(model, stems, batch)  # (Y,)
-            (losses.sum() / targets).backward()
-            meter.add(batch.corpus, float(losses.detach().sum()), losses.numel(), batch.tokens)
-        torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
+        parts, position = next(steps)
+        take_step(model, stems, optimizer, parts, step, world, meter)
         done = step + 1
+        if world.rank:
+            continue
         if done % LOG_EVERY == 0 or done == config.steps:
             records.append(meter.record(done, rate))
             if shard_files.is_local(model_dir):
-                write_log(model_dir, records)
+                append_log(model_dir, records[-1])
             log(meter.line(records[-1]))
         if done % config.checkpoint_every == 0 or done == config.steps:
-            write_log(model_dir, records)  # a store takes a file once a second at most
-            save(model_dir, identity, done, model, optimizer, mixture)
+            if not shard_files.is_local(model_dir):
+                write_log(model_dir, records)  # a store appends nothing, and takes a file once a second at most
+            save(model_dir, identity, done, model, optimizer, position)
 
     described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary)}
-    finish(model_dir, model, config, vocabulary, described)
+    if world.rank == 0:
+        finish(model_dir, model, config, vocabulary, described)
+    world.wait()
     return {
         "steps": config.steps,
         "loss": records[-1]["loss"] if records else {},
         "tokens": meter.tokens,
-        "epochs": mixture.epochs(),
+        "epochs": mixture.epochs(position),
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": trained,
         "seconds": round(time.monotonic() - started, 2),
@@ -120,18 +136,40 @@ def train(
     }
 
 
-def build(config: Train, vocabulary: Vocabulary) -> tuple[Kosmos, dict[str, Any]]:
-    """The model as it starts, on the best device there is, and what identifies it.
+def take_step(
+    model: Kosmos, stems: StemCache, optimizer: Any, parts: Parts, step: int, world: Processes, meter: Meter
+) -> None:
+    """One step of the optimiser: gradients of this process' micro-batches, and of the others'."""
+    config, device = model.config, next(model.parameters()).device
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
+    for number, part in parts:
+        # Dropout depends on the micro-batch alone: nothing to save, and the same in any number of processes.
+        torch.manual_seed((config.seed * 1_000_003 + step) * 1_009 + number)
+        batch = part()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            total, losses = forward(model, stems, batch)
+        total.backward()
+        meter.add(batch, losses)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    targets = world.add_up(parameters, meter)
+    torch._foreach_div_([p.grad for p in parameters if p.grad is not None], targets)
+    torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def build(config: Train, vocabulary: Vocabulary, device: torch.device | None = None) -> tuple[Kosmos, dict[str, Any]]:
+    """The model as it starts, on a device or the best there is, and what identifies it.
 
     Raises:
         ConfigError: the vision tower does not load, or the sizes do not fit each other.
     """
     tower = load_tower(config.vision, config.vision_pretrained, config.unfreeze_last)
     identity = {key: value for key, value in to_dict(config).items() if key not in INCIDENTAL}
-    identity["tower"] = tower.fingerprint()
+    identity |= {"tower": tower.fingerprint(), "reads_as": READS_AS}
     torch.manual_seed(config.seed)
     model = Kosmos(config, vocabulary, tower)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), identity
+    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), identity
 
 
 def identity_of(built: dict[str, Any], shards: str, vocabulary: Vocabulary, without: frozenset[str]) -> str:
@@ -157,43 +195,85 @@ def learning_rate(step: int, config: Train) -> float:
     return config.learning_rate * (config.steps - step) / max(1, config.steps - config.warmup_steps)
 
 
-def forward(model: Kosmos, stems: StemCache, batch: data.Batch) -> Tensor:
-    """Loss of each target token of a batch, (Y,)."""
+def feed(
+    mixture: data.Mixture, stems: StemCache, config: Train, world: Processes
+) -> Iterator[tuple[Parts, data.State]]:
+    """Step after step: this process' micro-batches with their numbers in the step, and the position after it.
+
+    With workers, AHEAD steps are read and their images decoded before they are asked for.
+    """
+
+    def plan() -> Iterator[tuple[list[tuple[int, data.MicroBatch]], data.State]]:
+        while True:
+            every = data.micro_batches(mixture.step(), config.micro_tokens)
+            yield list(enumerate(every))[world.rank :: world.size], mixture.state()
+
+    def load(part: data.MicroBatch) -> data.Batch:
+        batch = mixture.read(part)
+        stems.decode(batch.images)
+        return batch
+
+    if not config.workers:
+        for parts, state in plan():
+            yield [(number, partial(mixture.read, part)) for number, part in parts], state
+    with ThreadPoolExecutor(config.workers) as pool:
+        ahead: deque[tuple[Parts, data.State]] = deque()
+        for parts, state in plan():
+            ahead.append(([(number, pool.submit(load, part).result) for number, part in parts], state))
+            if len(ahead) > AHEAD:
+                yield ahead.popleft()
+
+
+def forward(model: Kosmos, stems: StemCache, batch: data.Batch) -> tuple[Tensor, Tensor]:
+    """The sum of the losses of a batch, and the loss of each target token, (Y,)."""
     device = next(model.parameters()).device
-    ids, mask, rows, slots = (t.to(device) for t in (batch.ids, batch.mask, batch.rows, batch.slots))
-    return model(ids, mask, rows, slots, model.see(stems(batch.images)) if batch.images else None)
+    ids, places, labels, rows, slots = (
+        t.to(device) for t in (batch.ids, batch.places, batch.labels, batch.rows, batch.slots)
+    )
+    total, losses = model(ids, places, labels, rows, slots, model.see(stems(batch.images)) if batch.images else None)
+    return total, losses
 
 
 class Meter:
-    """Losses and speed since the last line."""
+    """Losses and speed since the last line. Sums stay on the device: asking for them waits for it."""
 
-    def __init__(self, steps: int, first: int) -> None:
+    def __init__(self, steps: int, first: int, device: torch.device) -> None:
         """The run ends at `steps` and starts at `first`."""
         self.tokens = 0
         self._steps, self._done, self._then = steps, first, time.monotonic()
-        self._sums: dict[str, list[float]] = {}
-        self._interval = 0
+        self.step = torch.zeros(3, len(CORPORA), dtype=torch.float64, device=device)  # losses, targets, tokens
+        self._sums = torch.zeros_like(self.step)
 
-    def add(self, corpus: str, loss: float, targets: int, tokens: int) -> None:
-        """One micro-batch: the sum of its losses over its target tokens, and all its tokens."""
-        sums = self._sums.setdefault(corpus, [0.0, 0.0])
-        sums[0] += loss
-        sums[1] += targets
-        self.tokens += tokens
-        self._interval += tokens
+    def add(self, batch: data.Batch, losses: Tensor) -> None:
+        """One micro-batch."""
+        corpora = batch.corpora.to(losses.device)
+        self.step[0].index_add_(0, corpora, losses.double())
+        self.step[1].index_add_(0, corpora, torch.ones_like(losses, dtype=torch.float64))
+        self.step[2, 0] += batch.tokens
+
+    def end_step(self) -> Tensor:
+        """Targets of the step, as a number on the device; `step` begins anew."""
+        self._sums += self.step
+        targets = self.step[1].sum()
+        self.step = torch.zeros_like(self.step)
+        return targets.float()
 
     def record(self, done: int, rate: float) -> dict[str, Any]:
         """A line of the log: mean loss per corpus (nats per target token) since the last one."""
+        losses, targets, tokens = self._sums.tolist()
+        interval = round(sum(tokens))
+        self.tokens += interval
         now = time.monotonic()
         seconds = max(now - self._then, 1e-9)
         record = {
             "step": done,
             "learning_rate": rate,
-            "loss": {corpus: round(s / max(n, 1), 5) for corpus, (s, n) in sorted(self._sums.items())},
-            "tokens_per_s": round(self._interval / seconds),
+            "loss": {c: round(s / n, 5) for c, s, n in zip(CORPORA, losses, targets, strict=True) if n},
+            "tokens_per_s": round(interval / seconds),
             "eta_s": round(seconds / (done - self._done) * (self._steps - done), 1),
         }
-        self._then, self._done, self._interval, self._sums = now, done, 0, {}
+        self._then, self._done = now, done
+        self._sums.zero_()
         return record
 
     def line(self, record: dict[str, Any]) -> str:
@@ -205,14 +285,14 @@ class Meter:
         )
 
 
-def save(model_dir: str, identity: str, step: int, model: Kosmos, optimizer: Any, mixture: data.Mixture) -> None:
+def save(model_dir: str, identity: str, step: int, model: Kosmos, optimizer: Any, position: data.State) -> None:
     """The checkpoint, whole: an earlier one stands until then."""
     state = {
         "identity": identity,
         "step": step,
         "model": model.trained_state(),
         "optimizer": optimizer.state_dict(),
-        "data": mixture.state(),
+        "data": position,
     }
     buffer = io.BytesIO()  # by way of memory: torch's own file writer hides a full disk behind a RuntimeError
     torch.save(state, buffer)
@@ -261,10 +341,52 @@ def read_log(model_dir: str, steps: int) -> list[dict[str, Any]]:
         lines = shard_files.read_text(join(model_dir, LOG)).splitlines() if steps else []
     except FileNotFoundError:
         lines = []
-    return [record for record in map(json.loads, lines) if record["step"] <= steps]
+    whole = [line for line in lines if line.endswith("}")]  # the last may be torn
+    return [record for record in map(json.loads, whole) if record["step"] <= steps]
+
+
+def start_log(model_dir: str, steps: int, world: Processes) -> list[dict[str, Any]]:
+    """The log up to `steps`, without what came after the checkpoint; a run that starts anew is not told as the old."""
+    records = read_log(model_dir, steps)
+    world.wait()  # nobody still reads what is removed now
+    if world.rank == 0:
+        for name in () if steps else (CONFIG, LOG):
+            shard_files.remove(join(model_dir, name))
+        if records:
+            write_log(model_dir, records)
+    return records
 
 
 def write_log(model_dir: str, records: list[dict[str, Any]]) -> None:
-    """The whole log again: a few hundred lines at most per minute of training."""
-    text = "".join(json.dumps(record, sort_keys=True) + "\n" for record in records)
-    shard_files.write(join(model_dir, LOG), text.encode())
+    """The whole log anew."""
+    shard_files.write(join(model_dir, LOG), "".join(map(_line, records)).encode())
+
+
+def append_log(model_dir: str, record: dict[str, Any]) -> None:
+    """One more line, on this machine."""
+    os.makedirs(model_dir, exist_ok=True)
+    with open(join(model_dir, LOG), "a", encoding="utf-8") as log:
+        log.write(_line(record))
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True) + "\n"
+
+
+def _quiet(line: str) -> None:
+    """The log of the processes after the first."""
+
+
+def main() -> None:
+    """What torchrun starts once a process; `weft train` is the one to call for a single process."""
+    parser = argparse.ArgumentParser(description="Train on the shards of a run in several processes, under torchrun.")
+    parser.add_argument("shards")
+    parser.add_argument("model")
+    parser.add_argument("--config", help="TOML file, of which [train] counts")
+    parser.add_argument("--set", action="append", default=[], metavar="train.KEY=VALUE")
+    given = parser.parse_args()
+    train(given.shards, given.model, load(given.config, given.set).train)
+
+
+if __name__ == "__main__":
+    main()

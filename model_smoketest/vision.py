@@ -26,6 +26,7 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.score.clip_weights import Weights, check_name, clip_name, weights
 
 CACHE_BYTES = 512 << 20  # of stem activations kept in memory
+BATCH = 8  # images that go through the stem together
 LOCAL, HUB = "local-dir:", "hf-hub:"
 
 
@@ -113,30 +114,55 @@ class Tower(nn.Module):
 class StemCache:
     """Images → stem activations, remembered by content.
 
-    Each image goes through the stem alone: what it becomes must not depend on which images it met in a batch, or a
-    resumed run, whose cache is empty, would differ in the last bit.
+    Images go through the stem in batches of one size, the last filled up with nothing: so what an image becomes does
+    not depend on its neighbours, and a resumed run, whose cache is empty, gets the same to the last bit.
     """
 
     def __init__(self, tower: Tower, limit: int = CACHE_BYTES) -> None:
         """Keeps at most `limit` bytes; the oldest image goes first."""
         self._tower, self._limit, self._held = tower, limit, 0
         self._known: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._decoded: dict[bytes, Tensor] = {}
 
     def __call__(self, jpegs: Sequence[bytes]) -> Tensor:
         """(N, S, Dv) on the tower's device."""
-        return torch.stack([self._one(jpeg) for jpeg in jpegs])
+        keys = [content(jpeg) for jpeg in jpegs]
+        found = {key: self._known[key] for key in keys if key in self._known}
+        new = {key: jpeg for key, jpeg in zip(keys, jpegs, strict=True) if key not in found}
+        left = list(new.items())
+        for start in range(0, len(left), BATCH):
+            some = left[start : start + BATCH]
+            found |= zip([key for key, _ in some], self._stems(some), strict=False)
+        for key in new:
+            self._keep(key, found[key])
+        return torch.stack([found[key] for key in keys])
 
-    def _one(self, jpeg: bytes) -> Tensor:
-        key = hashlib.blake2b(jpeg, digest_size=16).digest()
-        if key in self._known:
-            return self._known[key]
+    def decode(self, jpegs: Sequence[bytes]) -> None:
+        """Have the pixels of images ready for the call that will want them; from any thread."""
+        for jpeg in jpegs:
+            if (key := content(jpeg)) not in self._known and key not in self._decoded:
+                self._decoded[key] = self._tower.pixels(jpeg)
+
+    def _stems(self, images: Sequence[tuple[bytes, bytes]]) -> Tensor:
+        """(key, image) → (BATCH, S, Dv), one after another and then of nothing."""
         device = next(self._tower.parameters()).device
-        tokens = self._tower.stem(self._tower.pixels(jpeg)[None].to(device))[0]
-        self._known[key] = tokens
-        self._held += tokens.nbytes
+        pixels = torch.zeros(BATCH, 3, *self._tower.size)
+        for i, (key, jpeg) in enumerate(images):
+            ready = self._decoded.pop(key, None)
+            pixels[i] = self._tower.pixels(jpeg) if ready is None else ready
+        return self._tower.stem(pixels.to(device))
+
+    def _keep(self, key: bytes, tokens: Tensor) -> None:
+        if tokens.nbytes <= self._limit:
+            self._known[key] = tokens.clone()  # not the batch that it is part of
+            self._held += tokens.nbytes
         while self._held > self._limit:
             self._held -= self._known.popitem(last=False)[1].nbytes
-        return tokens
+
+
+def content(image: bytes) -> bytes:
+    """What says that two images are the same file."""
+    return hashlib.blake2b(image, digest_size=16).digest()
 
 
 def load_tower(model: str, pretrained: str, unfreeze_last: bool) -> Tower:

@@ -112,6 +112,7 @@ class Train:
     mix_pairs: float = 0.5  # the same for caption pairs
     mix_interleaved: float = 0.2  # and interleaved documents
     batch_tokens: int = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
+    micro_tokens: int = 16_384  # with padding, that go through the model at once; a larger batch goes in parts
     max_length: int = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
     learning_rate: float = 1.5e-3  # Kosmos-1: 2e-4 at 1.3B parameters
     warmup_steps: int = 30  # Kosmos-1: 375 of 300,000
@@ -120,6 +121,10 @@ class Train:
     clip_norm: float = 2.0  # of the gradient
     seed: int = 0  # of initialisation, order and dropout
     checkpoint_every: int = 100  # steps
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of matrix products: bf16 on a GPU, fp32 elsewhere
+    recompute: bool = False  # layers' activations in the backward pass: a third more work, much less memory
+    compile: bool = False  # layers by torch.compile: minutes of waiting, then faster; needs a C++ compiler
+    workers: int = 0  # threads that read and decode ahead; 0: none, which suits a few CPU cores
     eval_samples: int = 256  # held-out samples of each corpus
 
 

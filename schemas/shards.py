@@ -20,6 +20,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ BOS, PAD, EOS, UNK, IMAGE_START, IMAGE_END = "<s>", "<pad>", "</s>", "<unk>", "<
 SPECIALS = (BOS, PAD, EOS, UNK, IMAGE_START, IMAGE_END)
 
 # Files beside the tars of a split, and of the whole shard directory.
+INDEX = "idx"  # suffix, in place of `tar`
 MANIFEST = "manifest.jsonl"
 SIZES = "sizes.json"
 LENGTH = "__len__"
@@ -83,6 +85,58 @@ class ShardInfo:
     images: int
     bytes: int
     sha256: str
+
+
+class Member(NamedTuple):
+    """Where one part of a sample stands in its tar, in bytes."""
+
+    offset: int
+    size: int
+
+
+Parts = dict[str, Member]  # of one sample, by suffix
+
+_BLOCK = 512  # of a tar: a header takes one, and contents are padded to whole ones
+_NPY_HEADER = 128  # bytes before the numbers of a one-dimensional array
+_INDEX_VERSION = "v1.2"
+
+
+def dump_index(members: Iterable[tuple[str, int]]) -> str:
+    """The index of a tar of (name, size) members in this order, in the form of NVIDIA DALI's `wds2idx`.
+
+    A line `v1.2 SAMPLES`, then one a sample: suffix, offset, size and name of each part.
+    """
+    samples: dict[str, list[str]] = {}
+    at = 0
+    for name, size in members:
+        key, _, suffix = name.partition(".")
+        samples.setdefault(key, []).append(f"{suffix} {at + _BLOCK} {size} {name}")
+        at += _BLOCK + -(-size // _BLOCK) * _BLOCK
+    return "\n".join([f"{_INDEX_VERSION} {len(samples)}", *map(" ".join, samples.values())]) + "\n"
+
+
+def load_index(text: str) -> dict[str, Parts]:
+    """Key → parts, of what `dump_index` wrote.
+
+    Raises:
+        ValueError: it is no such index, or not whole.
+    """
+    head, *lines = text.splitlines()
+    samples: dict[str, Parts] = {}
+    for line in lines:
+        words = line.split(" ")
+        if len(words) % 4:
+            raise ValueError(f"a line of {len(words)} words")
+        parts = {words[i]: Member(int(words[i + 1]), int(words[i + 2])) for i in range(0, len(words), 4)}
+        samples[words[3].partition(".")[0]] = parts
+    if head != f"{_INDEX_VERSION} {len(samples)}":
+        raise ValueError(f"an index of {len(samples)} samples begins {head[:20]!r}")
+    return samples
+
+
+def token_count(parts: Parts, vocabulary: Vocabulary) -> int:
+    """Tokens of a sample, by the size of its array."""
+    return (parts[INPUT_IDS].size - _NPY_HEADER) // np.dtype(vocabulary.dtype).itemsize
 
 
 def member(key: str, suffix: str) -> str:
@@ -186,5 +240,5 @@ def dump_manifest(shards: Iterable[ShardInfo]) -> str:
 
 def load_manifest(text: str) -> Iterator[ShardInfo]:
     """What `dump_manifest` wrote."""
-    for line in text.splitlines():
-        yield ShardInfo(**json.loads(line))
+    for row in json.loads(f"[{','.join(text.splitlines())}]"):  # at once: there may be 100,000
+        yield ShardInfo(**row)

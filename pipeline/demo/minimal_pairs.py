@@ -29,7 +29,7 @@ def measure(shards: str, model_dir: str, scenes: int = SCENES) -> dict[str, dict
         ConfigError: there is no trained model.
     """
     from weft.model_smoketest import evaluate, losses
-    from weft.model_smoketest.data import Sample
+    from weft.model_smoketest.tars import Sample
     from weft.model_smoketest.words import Words
 
     model, vocabulary = evaluate.load_model(shards, model_dir)

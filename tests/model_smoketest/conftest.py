@@ -175,7 +175,7 @@ def learned(kit, tmp_path_factory):
     planted.shifted(world, 1)
     made = {}
     for name, shards in (("clean", clean), ("faulty", world.write(root / "faulty", clean))):
-        config = kit.config(steps=120, batch_tokens=512, learning_rate=5e-3, max_length=64, warmup_steps=10)
+        config = kit.config(steps=140, batch_tokens=512, learning_rate=5e-3, max_length=64, warmup_steps=10)
         train.train(str(shards), str(root / f"{name}-model"), config, lambda line: None)
         made[name] = shards, root / f"{name}-model"
     return made

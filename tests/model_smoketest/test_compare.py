@@ -59,13 +59,13 @@ def test_corpora_are_compared_on_what_neither_has_trained_on(kit, tmp_path):
 
 
 def test_a_document_that_is_held_out_is_in_no_training_set(kit, finished):
-    from weft.model_smoketest import data
+    from weft.model_smoketest import data, tars
 
     shards = str(finished / "shards")
     vocabulary = data.read_vocabulary(shards)
     whole = data.Mixture(shards, vocabulary, kit.config(), lambda line: None)
-    tar = data.Tar(data.tars_of(shards, "interleaved", "train")[0])
-    some = frozenset(doc for key in list(tar.samples)[:5] for doc in data.documents_of(tar, key))
+    tar = tars.Tar(data.tars_of(shards, "interleaved", "train")[0])
+    some = frozenset(doc for key in list(tar.samples)[:5] for doc in tars.documents_of(tar, key))
     left = data.Mixture(shards, vocabulary, kit.config(), lambda line: None, some)
     assert len(some) >= 4
 

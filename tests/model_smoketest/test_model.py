@@ -8,8 +8,9 @@ import torch
 
 from weft.model_smoketest import model as kosmos
 from weft.model_smoketest import vision
-from weft.model_smoketest.data import Sample, collate
-from weft.model_smoketest.train import build
+from weft.model_smoketest.data import collate
+from weft.model_smoketest.tars import Sample
+from weft.model_smoketest.train import build, forward
 from weft.schemas import shards as contract
 from weft.schemas.parameters import ConfigError
 from weft.transforms.score.clip_weights import TINY_CLIP
@@ -26,24 +27,65 @@ def batch_of(kit, *segments, images=None):
     for i, (row, parts) in enumerate(zip(ids, segments, strict=True)):
         shown = tuple(kit.picture(i + k) for k in range(parts.count(None)))
         samples.append(Sample(str(i), row, contract.loss_mask(row, kit.vocabulary), shown))
-    return collate("interleaved", samples, kit.vocabulary)
+    return collate(samples, kit.vocabulary)
+
+
+def learn(model, batch):
+    return forward(model, vision.StemCache(model.tower), batch)
 
 
 def losses(model, batch):
-    stems = vision.StemCache(model.tower)(batch.images) if batch.images else None
-    return model(batch.ids, batch.mask, batch.rows, batch.slots, None if stems is None else model.see(stems))
+    return learn(model, batch)[1]
+
+
+def gradients(model, batch):
+    """Of the sum of the losses; of weights that have none, zeros."""
+    model.zero_grad(set_to_none=True)
+    learn(model, batch)[0].backward()
+    return [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in model.parameters() if p.requires_grad]
 
 
 def test_loss_is_cross_entropy_of_the_targets_alone(kit, small):
     batch = batch_of(kit, [[20, 21], None, [22, 23]], [[24], None])
     got = losses(small, batch)
     stems = vision.StemCache(small.tower)(batch.images)
-    logits = small.hidden(batch.ids, batch.rows, batch.slots, small.see(stems)) @ small.embedding.weight.T
+    logits = small.hidden(batch.ids, batch.rows, batch.slots, small.see(stems)) @ small.embedding.weight[:64].T
     want = []
-    for b, t in batch.mask.nonzero().tolist():
-        want.append(-torch.log_softmax(logits[b, t - 1], 0)[batch.ids[b, t]])
-    assert len(got) == int(batch.mask.sum()) == 5 + 2  # words and </s>; never <s>, slots, </image> or padding
+    for place in batch.places.tolist():
+        b, t = divmod(place, batch.ids.shape[1])
+        want.append(-torch.log_softmax(logits[b, t], 0)[batch.ids[b, t + 1]])
+    assert len(got) == len(batch.labels) == 5 + 2  # words and </s>; never <s>, slots, </image> or padding
     torch.testing.assert_close(got, torch.stack(want), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [2, 4096])
+def test_the_output_layers_gradient_is_autograds(monkeypatch, chunk):
+    monkeypatch.setattr(kosmos, "CHUNK", chunk)
+    torch.manual_seed(0)
+    x, weight = torch.randn(5, 8, requires_grad=True), torch.randn(16, 8, requires_grad=True)
+    labels = torch.tensor([0, 3, 11, 3, 7])
+    total, each = kosmos.NextToken.apply(x, weight, labels, 12)
+    want = torch.nn.functional.cross_entropy((x @ weight.T)[:, :12], labels, reduction="none")
+    torch.testing.assert_close(each, want)
+    assert not each.requires_grad
+    got = torch.autograd.grad(2 * total, (x, weight))
+    torch.testing.assert_close(got, torch.autograd.grad(2 * want.sum(), (x, weight)))
+    with torch.autocast("cpu", torch.bfloat16):
+        low, _ = kosmos.NextToken.apply(x, weight, labels, 12)
+    torch.testing.assert_close(low, total, atol=0.2, rtol=0.01)
+    assert torch.autograd.grad(low, weight)[0].dtype == torch.float32
+
+
+@pytest.mark.slow
+def test_layers_computed_again_or_compiled_learn_the_same(kit):
+    batch = batch_of(kit, [[20, 21], None, [22, 23]], [[24], None])
+    plain, built = (build(kit.config(recompute=again), kit.vocabulary)[0].train() for again in (False, True))
+    torch.testing.assert_close(gradients(built, batch), gradients(plain, batch))
+    for block in plain.blocks:  # the tracer alone, without its C++: one graph, whatever the lengths
+        block.compile(fullgraph=True, dynamic=True, backend="eager")
+    torch.testing.assert_close(gradients(plain, batch), gradients(built, batch))
+    longer = batch_of(kit, [list(range(20, 40)), None, [22, 23]], [[24]], [[25]])
+    torch.testing.assert_close(losses(plain, longer), losses(built, longer))
 
 
 def test_padding_and_neighbours_change_nothing(kit, small):
@@ -60,7 +102,9 @@ def test_the_future_is_not_seen_and_an_image_is_felt_only_after_it(kit, small):
     assert (wrong[2:] - right[2:]).abs().min() > 1e-7
     later = batch.ids.clone()
     later[0, -2] = 40
-    changed = losses(small, batch._replace(ids=later))
+    labels = batch.labels.clone()
+    labels[-2] = 40
+    changed = losses(small, batch._replace(ids=later, labels=labels))
     torch.testing.assert_close(changed[:-2], right[:-2])
     assert abs(changed[-2] - right[-2]) > 1e-4
 
@@ -194,7 +238,7 @@ def test_sub_ln_stands_before_both_output_projections(small):
 @pytest.mark.parametrize("unfreeze", [True, False])
 def test_of_clip_only_the_last_block_and_norm_are_trained(kit, unfreeze):
     model, _ = build(kit.config(unfreeze_last=unfreeze), kit.vocabulary)
-    losses(model, batch_of(kit, [None, [20]])).sum().backward()
+    learn(model, batch_of(kit, [None, [20]]))[0].backward()
     moved = {n.split("visual.")[1] for n, p in model.tower.named_parameters() if p.grad is not None and p.grad.any()}
     assert all(n.startswith(("transformer.resblocks.1.", "ln_post.")) for n in moved)
     assert bool(moved) == unfreeze

@@ -123,7 +123,35 @@ def test_a_full_disk_is_an_os_error_and_leaves_no_half_file(kit, tmp_path, monke
     monkeypatch.setattr(training.shard_files, "open", Full, raising=False)
     with pytest.raises(OSError, match="No space left"):
         training.train(str(kit.shards), str(tmp_path), kit.config(steps=1), quiet)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == [training.LOG]
+
+
+def test_parts_and_workers_change_next_to_nothing_and_nothing(kit, tmp_path):
+    """Micro-batches are sums in another order; threads that read ahead change no bit, not even after a resumption."""
+    for name, changes in (
+        ("whole", {}),
+        ("parts", {"micro_tokens": 64}),
+        ("threads", {"workers": 2}),
+        ("low", {"precision": "bf16"}),
+    ):
+        training.train(str(kit.shards), str(tmp_path / name), kit.config(steps=3, **changes), quiet)
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "threads"))
+    states = [torch.load(tmp_path / d / training.CHECKPOINT)["data"] for d in ("whole", "threads")]
+    assert states[0] == states[1]
+    whole, parts, low = (weights(tmp_path / name) for name in ("whole", "parts", "low"))
+    assert not equal(whole, parts) and not equal(whole, low)
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, atol=2e-4, rtol=1e-3)
+        torch.testing.assert_close(low[name], value, atol=2e-2, rtol=1e-1)
+
+
+def test_a_torn_line_of_the_log_is_written_again(kit, tmp_path, monkeypatch):
+    run_killed(kit, tmp_path, monkeypatch, kit.config(), 6)
+    with open(tmp_path / training.LOG, "a") as log:
+        log.write('{"eta_s": 0.1, "lea')
+    training.train(str(kit.shards), str(tmp_path), kit.config(), quiet)
+    lines = (tmp_path / training.LOG).read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, 9))
 
 
 def test_batches_of_one_corpus_only(kit, tmp_path):

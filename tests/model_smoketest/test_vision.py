@@ -54,6 +54,25 @@ def test_the_stem_cache_forgets_the_oldest_and_never_changes_a_result(kit, small
     assert tight._held == 2 * one and len(tight._known) == 2
 
 
+def test_an_image_becomes_the_same_whatever_it_meets(kit, small):
+    images = [kit.picture(i) for i in range(vision.BATCH + 3)]
+    together = vision.StemCache(small.tower)(images)
+    for i in (0, 5, vision.BATCH, vision.BATCH + 2):
+        assert torch.equal(vision.StemCache(small.tower)([images[i]])[0], together[i])
+    assert torch.equal(vision.StemCache(small.tower)(images[::-1]), together.flip(0))
+    twice = vision.StemCache(small.tower, limit=0)([images[1], images[1]])
+    assert torch.equal(twice, together[[1, 1]])
+
+
+def test_images_that_were_decoded_ahead_are_used_once(kit, small, monkeypatch):
+    images = [kit.picture(i) for i in range(3)]
+    want = vision.StemCache(small.tower)(images)
+    cache = vision.StemCache(small.tower)
+    cache.decode(images)
+    monkeypatch.setattr(small.tower, "pixels", None)
+    assert torch.equal(cache(images), want) and not cache._decoded
+
+
 def test_an_image_that_does_not_decode_is_one_clear_line(kit, small):
     with pytest.raises(ConfigError, match="does not decode"):
         small.tower.pixels(kit.picture(0)[:200])

@@ -84,13 +84,14 @@ class WriteShards(beam.PTransform):
 def write_shard(
     item: tuple[str, Iterable[Sample]], output: str, vocabulary: Vocabulary, salt: str, images: str = ""
 ) -> ShardInfo:
-    """(name of a shard, its samples) → its tar."""
+    """(name of a shard, its samples) → its tar, and beside it the index of that."""
     name, samples = item
     corpus = name.split("/")[0]
     rows = sorted((sample for sample in samples if sample.key), key=lambda sample: sample.key)
     if corpus == "text":
         rows = list(packed(rows, vocabulary, name, salt))
     counts = {"samples": len(rows), "tokens": 0, "images": 0}
+    sizes: list[tuple[str, int]] = []  # of the members
 
     def members(taken: Taken) -> Iterator[tuple[str, bytes]]:
         for sample in rows:
@@ -106,10 +107,13 @@ def write_shard(
                 parts[shards.LOSS_MASK] = shards.npy(shards.loss_mask(ids, vocabulary))
                 parts.update({f"{n}.{shards.image_suffix(data)}": data for n, data in enumerate(stored)})
             for suffix in sorted(parts):
-                yield shards.member(sample.key, suffix), parts[suffix]
+                sizes.append((shards.member(sample.key, suffix), len(parts[suffix])))
+                yield sizes[-1][0], parts[suffix]
 
     with take((image for sample in rows for image in sample.images), images) as taken:
         size, digest = write_tar(files.join(output, "shards", name), members(taken))
+    index = files.join(output, "shards", name).removesuffix("tar") + shards.INDEX
+    files.write_atomic(index, shards.dump_index(sizes))
     return ShardInfo(name, counts["samples"], counts["tokens"], counts["images"], size, digest)
 
 

@@ -7,7 +7,7 @@ import pytest
 from pack_world import World, run, samples
 from PIL import Image
 
-from weft.model_smoketest.data import Tar
+from weft.model_smoketest.tars import Tar
 from weft.schemas.shards import Vocabulary
 
 

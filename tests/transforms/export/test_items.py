@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from weft.model_smoketest.data import Tar, read_vocabulary
+from weft.model_smoketest.data import read_vocabulary
+from weft.model_smoketest.tars import Tar
 from weft.schemas import shards
 from weft.schemas.parameters import ConfigError
 from weft.transforms.export import items

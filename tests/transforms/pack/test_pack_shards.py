@@ -1,6 +1,7 @@
 """PackShards in somebody else's pipeline: rows in, shards out that webdataset reads; a blob that is cut is an error."""
 
 import io
+import tarfile
 
 import apache_beam as beam
 import numpy as np
@@ -9,6 +10,7 @@ import webdataset as wds
 from apache_beam.testing.util import assert_that, equal_to
 from PIL import Image
 
+from weft.schemas import shards
 from weft.schemas.parameters import Sequencing
 from weft.transforms.fetch.blobs import Damaged, digest
 from weft.transforms.io import files
@@ -46,6 +48,10 @@ def test_rows_become_shards_in_a_pipeline_of_ones_own(tmp_path):
         assert sample["__key__"] == key and {name for name in sample if not name.startswith("__")} == members
         assert len(np.load(io.BytesIO(sample["input_ids.npy"]))) > 3
         assert (tmp_path / f"shards/{corpus}/val/000000.tar").exists(), "empty shards are there too"
+        index = shards.load_index((tmp_path / f"shards/{corpus}/train/000000.idx").read_text())
+        with tarfile.open(tmp_path / f"shards/{corpus}/train/000000.tar") as tar:
+            there = {info.name: (info.offset_data, info.size) for info in tar}
+        assert {f"{k}.{suffix}": tuple(place) for k, parts in index.items() for suffix, place in parts.items()} == there
 
 
 def test_half_a_picture_is_an_error(tmp_path):
