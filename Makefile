@@ -83,6 +83,7 @@ spark-test: $(SPARK)/.ready
 # A hundred runs killed, starved of disk, fed with half archives and refused by servers, then five kills on Spark: half an
 # hour. Where they strike is chance, so they are no part of what every change is held against.
 faults: $(SPARK)/.ready
+	$(BIN)/python tests/faults/power.py
 	$(BIN)/python tests/faults/harness.py --rounds 100
 	$(BIN)/python -m pytest tests/runners -k kills
 

@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import io
 import json
+import re
 import sys
 import tokenize
 import typing
@@ -25,7 +26,8 @@ _HEAD = """# Configuration
 <!-- Made by docs/make_configuration.py from schemas/config.py and schemas/parameters.py: change it there. -->
 
 One strict TOML file holds everything scientific. It is layered: the defaults below, then the recipe, then your file,
-then `--set section.key=value`. A key that does not exist is an error that names the nearest one. Machines are not
+then `--set section.key=value`. A key that does not exist is an error that names the
+nearest one, a value out of the range in the second column is one too. Machines are not
 configured here but by Beam's own flags after `--`.
 
 ```toml
@@ -77,7 +79,7 @@ def render() -> str:
             continue
         parts.append(f"\n## [{field.name}]\n\n{(section.__doc__ or '').strip()}\n")
         parts.append("\n| key | type | default | meaning | `raw` |\n|---|---|---|---|---|\n")
-        types = typing.get_type_hints(section)
+        types = typing.get_type_hints(section, include_extras=True)
         defaults = configuration.to_dict(section())
         for key, value in defaults.items():
             there = raw[field.name][key]
@@ -98,14 +100,17 @@ def meaning(told: dict[str, dict[str, str]], section: type, key: str) -> str:
 
 
 def kind(hint: Any) -> str:
-    """A type as a user writes it."""
+    """A type as a user writes it, with its range."""
+    if typing.get_origin(hint) is typing.Annotated:
+        bare, takes = typing.get_args(hint)
+        return f"{kind(bare)}, {takes}" if isinstance(takes, parameters.Range) else kind(bare)
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(f"`{json.dumps(choice)}`" for choice in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
         return "list of strings"
     if typing.get_origin(hint) is dict:
         inner = kind(typing.get_args(hint)[1])
-        return f"table of {inner.replace('list', 'lists') if inner.startswith('list') else inner + 's'}"
+        return "table of " + re.sub("^(list|number)", r"\1s", inner)
     return {bool: "true or false", int: "whole number", float: "number", str: "string"}[hint]
 
 

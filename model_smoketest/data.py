@@ -230,6 +230,15 @@ class Stream:
         return self._key_order[1]
 
 
+def check(config: Train, image_tokens: int) -> None:
+    """Raise ConfigError for sequences that hold no image, and where no corpus is to be learned from."""
+    shortest = image_tokens + 4  # <s> <image> … </image> and one token to predict
+    if config.max_length < shortest:
+        raise ConfigError(f"train.max_length = {config.max_length} leaves no room for an image: {shortest} at least")
+    if not any(getattr(config, f"mix_{corpus}") for corpus in contract.CORPORA):
+        raise ConfigError("train.mix_text, train.mix_pairs and train.mix_interleaved are all 0: one at least is more")
+
+
 class Mixture:
     """The training data: `step()` plans the next step."""
 
@@ -243,11 +252,7 @@ class Mixture:
         Raises:
             ConfigError: no corpus has a sample, or every one that has is switched off.
         """
-        shortest = vocabulary.image_tokens + 4  # <s> <image> … </image> and one token to predict
-        if config.max_length < shortest:
-            raise ConfigError(
-                f"train.max_length = {config.max_length} leaves no room for an image: {shortest} at least"
-            )
+        check(config, vocabulary.image_tokens)
         self._vocabulary, self._max_length = vocabulary, config.max_length
         self.streams: dict[str, Stream] = {}
         weights = {c: getattr(config, f"mix_{c}") for c in contract.CORPORA}

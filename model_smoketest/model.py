@@ -220,13 +220,18 @@ class NextToken(torch.autograd.Function):
         return x_grad * gradients[0], weight_grad * gradients[0], None, None
 
 
+def check_sizes(config: Train) -> None:
+    """Raise ConfigError for a width that the heads do not divide; their rotations take pairs of numbers."""
+    if config.width % (2 * config.heads):
+        raise ConfigError(f"train.width = {config.width} must be a multiple of twice train.heads ({config.heads})")
+
+
 class Kosmos(nn.Module):
     """The whole model. The token embedding is the output layer too, and is scaled by sqrt(C) on the way in."""
 
     def __init__(self, config: Train, vocabulary: Vocabulary, tower: Tower) -> None:
         super().__init__()
-        if config.width % (2 * config.heads):
-            raise ConfigError(f"train.width = {config.width} must be a multiple of twice train.heads ({config.heads})")
+        check_sizes(config)
         self.config, self.vocabulary = config, vocabulary
         self.tower = tower
         self.resampler = Resampler(tower.width, config.width, config.heads, vocabulary.image_tokens, config.dropout)

@@ -36,7 +36,7 @@ from safetensors.torch import save as safetensors
 from torch import Tensor
 
 from weft.model_smoketest import data, shard_files
-from weft.model_smoketest.model import Kosmos
+from weft.model_smoketest.model import Kosmos, check_sizes
 from weft.model_smoketest.processes import Processes
 from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.vision import StemCache, load_tower
@@ -156,6 +156,17 @@ def take_step(
     torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+
+
+def check(config: Train, image_tokens: int) -> None:
+    """What can be said of a configuration before there are shards; loads the vision tower.
+
+    Raises:
+        ConfigError: sizes that do not fit each other or the shards, or a vision tower that does not load.
+    """
+    check_sizes(config)
+    data.check(config, image_tokens)
+    load_tower(config.vision, config.vision_pretrained, config.unfreeze_last)
 
 
 def build(config: Train, vocabulary: Vocabulary, device: torch.device | None = None) -> tuple[Kosmos, dict[str, Any]]:

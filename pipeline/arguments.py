@@ -85,6 +85,7 @@ def parser() -> Parser:
     demo.add_argument(
         "--pages", type=int, default=600, metavar="N", help="size of the small web (default: %(default)s)"
     )
+    _redo(demo)
     _science(demo)
     for name in ("run", *STAGE_NAMES):
         _stage(add(name, "all stages, resumable" if name == "run" else f"the stage {name} alone", epilog=_EPILOG), name)
@@ -99,6 +100,7 @@ def parser() -> Parser:
             one.add_argument(
                 "--check", action="store_true", help="exit with status 1 where a check of the corpus fails"
             )
+        _redo(one)
         _science(one)
     for name, help_, what in (
         ("compare", "which of two or more corpora gives the better model", "runs"),
@@ -111,6 +113,7 @@ def parser() -> Parser:
         )
         if name == "ablate":
             one.add_argument("--input", nargs="+", required=True, metavar="GLOB", help="as of `weft run`")
+            _redo(one)
         one.add_argument("--output", required=True, metavar="FOLDER", help="where models, figures and the page go")
         one.add_argument(
             "--seeds", type=int, default=5, metavar="N", help="models of each corpus (default: %(default)s)"
@@ -163,6 +166,8 @@ def parser() -> Parser:
     )
     explain.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
     explain.add_argument("--page", action="store_true", help="show the page's blocks, read again from its archive")
+    verify = add("verify", "read every file of a run and compare it with what was written")
+    verify.add_argument("output", metavar="DIR", help="output directory of a run")
     plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample")
     plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
     plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
@@ -199,10 +204,9 @@ def _stage(one: Parser, name: str) -> None:
         help="WARC/ARC/WACZ files, globs, directories, path lists, or cc:SNAPSHOT[?files=N|language=isl|…]",
     )
     one.add_argument("--output", required=True, metavar="DIR", help="output directory, local or remote")
+    _redo(one)
     one.add_argument(
-        "--redo",
-        action="store_true",
-        help="let a run of another recipe or input replace what is in the output directory",
+        "--verify", action="store_true", help="check what stages before have made by its digests, not by sizes alone"
     )
     if name in ("run", "fetch"):
         one.add_argument(
@@ -213,6 +217,14 @@ def _stage(one: Parser, name: str) -> None:
     if name == "run":
         one.add_argument("--train", action="store_true", help="train and evaluate the smoke model on the shards too")
     _science(one)
+
+
+def _redo(one: Parser) -> None:
+    one.add_argument(
+        "--redo",
+        action="store_true",
+        help="let what is finished be replaced where configuration or input changed; a single stage is done again",
+    )
 
 
 def _science(one: Parser, file: bool = True) -> None:

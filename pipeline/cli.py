@@ -13,7 +13,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
 import weft.schemas.config as configuration
@@ -66,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
+    from weft.pipeline.run.books import BooksError
     from weft.pipeline.runners.beam_options import FlagError
     from weft.transforms.fetch.blobs import Damaged
     from weft.transforms.io.web_files import Unavailable
@@ -75,7 +75,7 @@ def mendable(error: BaseException) -> str | None:
         return "no space left on the disk; free some and run the same command again, it goes on where it stopped"
     if "Errno 122" in text or "Errno 27" in text:
         return "a quota or limit on file sizes is reached; lift it and run the same command again, it goes on"
-    if isinstance(error, ConfigError | FlagError | Unavailable | Damaged):
+    if isinstance(error, ConfigError | FlagError | Unavailable | Damaged | BooksError):
         return text.splitlines()[0].partition(" [while running")[0]  # Beam says where
     if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):
         return f"{error.strerror}: {error.filename}" if error.filename else text.splitlines()[0]
@@ -110,8 +110,9 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
     with lock.held(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         if getattr(options, "retry_failed", False):
-            retry.failed(run)
-        run.go(names)
+            retry.go(run, names)
+        else:
+            run.go(names, run.write)
         if options.command == "run" and not beam_options.submit_only(flags):
             from weft.pipeline.report import closing, report
 
@@ -123,7 +124,8 @@ def _train(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import lock
 
     with lock.held(options.output):
-        open_run(options, flags, needs_input=False).go(["train"])
+        run = open_run(options, flags, needs_input=False)
+        run.go(["train"], run.write)
 
 
 def _eval(options: argparse.Namespace, flags: Sequence[str]) -> int:
@@ -135,7 +137,7 @@ def _eval(options: argparse.Namespace, flags: Sequence[str]) -> int:
         if options.shards:
             found = training.evaluate_on(options.shards, options.output, run.config)
         else:
-            run.go(["eval"])
+            run.go(["eval"], run.write)
             found = training.evaluated(options.output)
     print("\n".join(training.verdict(found)))
     return CHECK_FAILED if options.check and found["failed"] else 0
@@ -161,6 +163,25 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
     known = manifest.known_run(options.output)
     print(report.write(options.output, settled(configuration.from_dict(known["config"]))))
+
+
+def _verify(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.run import integrity, manifest
+    from weft.transforms.io import files
+
+    if not files.exists(files.join(options.output, "run.json")):
+        raise ConfigError(f"{options.output} holds no weft run")
+    wrong = list(integrity.everything(options.output))
+    for _, line in wrong:
+        print(line)
+    if wrong:
+        stages = list(dict.fromkeys(stage for stage, _ in wrong))
+        told = ", ".join(f"`weft {stage} --redo`" for stage in stages)
+        raise ConfigError(f"{options.output}: {len(wrong)} files are not as they were written; {told} makes them again")
+    done = [manifest.read(options.output, stage) for stage in (*arguments.STAGE_NAMES, "train", "eval")]
+    told_of = [one["files"] for one in done if one and "files" in one]
+    count, size = (sum(one[key] for one in told_of) for key in ("files", "bytes"))
+    print(f"{count:,} files of {len(told_of)} stages, {size:,} bytes: as they were written")
 
 
 def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -249,9 +270,9 @@ def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import closing, report
-    from weft.pipeline.run import lock, manifest, subset
+    from weft.pipeline.run import lock, manifest, place, subset
 
-    if manifest.read_run(options.to) is None and _occupied(options.to):
+    if manifest.read_run(options.to) is None and place.occupied(options.to):
         raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
     with lock.held(options.output), lock.held(options.to):
         say = (lambda line: None) if options.quiet else _say
@@ -287,6 +308,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "ablate": _ablate,
     "report": _report,
     "crawl": _crawl,
+    "verify": _verify,
     "plan": _plan,
     "export": _export,
     "html": _html,
@@ -330,59 +352,47 @@ def settled(config: Config) -> Config:
 
 
 def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: bool) -> Any:
-    """The Run that the options and the output directory name; writes `run.json`.
+    """The Run that the options and the output directory name.
 
     Configuration and input come from the options; where they are silent, from the directory's earlier run.
 
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, manifest, removal
+    from weft.pipeline.run import inputs, manifest, place, removal
     from weft.pipeline.run.run import Run
 
     removal.check(options.output)
     known = manifest.read_run(options.output)
-    if known is None and _occupied(options.output):
+    if known is None and place.occupied(options.output):
         raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
     if options.config or options.recipe or known is None:
         config = _config(options)
     else:
         config = settled(configuration.from_dict(known["config"], options.set))
     if getattr(options, "input", None):
-        found = inputs.expand(options.input, config.extract.common_crawl)
-        if needs_input and not getattr(options, "quiet", False):  # other stages do not read it
-            _say(f"input    {inputs.describe(found)}")
+        found = inputs.marked(inputs.expand(options.input, config.extract.common_crawl))
+        if needs_input and not options.quiet:  # other stages do not read it
+            _say(f"input    {inputs.describe([one[:2] for one in found])}")
     elif known is not None:
-        found = [(path, size) for path, size in known["inputs"]]
+        found = [tuple(one) for one in known["inputs"]]
     elif needs_input:
         raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
     else:
         raise ConfigError(f"{options.output} holds no weft run; start with `weft run --input …`")
-    if known is not None and not getattr(options, "redo", False):
+    if known is not None and not options.redo:
         if known["config"]["recipe"] != config.recipe:
             raise ConfigError(
                 f"{options.output} holds a run of recipe {known['config']['recipe']!r}, not {config.recipe!r}; "
                 "name another --output, or --redo to replace it"
             )
-        if [list(pair) for pair in found] != known["inputs"]:
+        if [list(one) for one in found] != known["inputs"]:
             raise ConfigError(
                 f"{options.output} holds a run on other input; name another --output, or --redo to replace it"
             )
-    manifest.write_run(options.output, config, found)
-    quiet = getattr(options, "quiet", False)
-    return Run(options.output, tuple(found), config, tuple(flags), quiet, (lambda line: None) if quiet else _say)
-
-
-def _occupied(output: str) -> bool:
-    from weft.pipeline.run import lock
-    from weft.transforms.io import files, object_files
-
-    if not files.is_local(output):
-        below = object_files.store(output).list(f"{output.rstrip('/')}/")
-        return any(not path.endswith(f"/{lock.NAME}") for path, _ in islice(below, 2))
-    if os.path.exists(output) and not os.path.isdir(output):
-        raise ConfigError(f"{output} is a file, not a directory")
-    return os.path.isdir(output) and any(name != lock.NAME for name in os.listdir(output))
+    say = (lambda line: None) if options.quiet else _say
+    verify = getattr(options, "verify", False)
+    return Run(options.output, tuple(found), config, tuple(flags), options.quiet, say, redo=options.redo, verify=verify)
 
 
 def run() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import weft.schemas.config as configuration
 from weft.pipeline.report.charts import text
-from weft.pipeline.run import inputs, lock, manifest, registry
+from weft.pipeline.run import discards, inputs, lock, manifest, registry
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config, Train
 from weft.schemas.parameters import ConfigError
@@ -48,7 +48,7 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
     """A run of each configuration on the input, below the output, and the comparison of all.
 
     Raises:
-        ConfigError: fewer than two configurations, or two of one name.
+        ConfigError: fewer than two configurations, two of one name, or finished work that would be discarded unasked.
     """
     configs = {os.path.splitext(os.path.basename(path))[0]: path for path in options.configs}
     if len(configs) < 2 or len(configs) < len(options.configs):
@@ -60,12 +60,14 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
     corpora: dict[str, str] = {}
     with lock.held(options.output):
         for name, config in given.items():
-            found = inputs.expand(options.input, config.extract.common_crawl)
+            found = inputs.marked(inputs.expand(options.input, config.extract.common_crawl))
             home = files.join(options.output, name)
-            manifest.write_run(home, config, found)
+            told = partial(_named, say, name)
+            run = Run(home, tuple(found), config, tuple(flags), options.quiet, told, redo=options.redo)
+            discards.check(home, registry.CORPUS, config, registry.fingerprints(config, found), options.redo)
             for other in corpora:
                 take_over(files.join(options.output, other), home, config, found)
-            Run(home, tuple(found), config, tuple(flags), options.quiet, partial(_named, say, name)).go(registry.CORPUS)
+            run.go(registry.CORPUS, run.write)
             corpora[name] = files.join(home, "shards")
         return judge(corpora, options, first.train, say)
 
@@ -74,7 +76,7 @@ def _named(say: Say, name: str, line: str) -> None:
     say(f"{name}: {line}")
 
 
-def take_over(source: str, target: str, config: Config, found: Sequence[tuple[str, int]]) -> list[str]:
+def take_over(source: str, target: str, config: Config, found: Sequence[registry.Input]) -> list[str]:
     """Link the stages of another run that a run of `config` would repeat; returns their names."""
     taken = []
     prints = registry.fingerprints(config, found)

@@ -65,7 +65,7 @@ def export(
         )
     made: Made = {}
     for info in infos:
-        made |= work_units.finished(files.join(output, STATE), "export", _unit(info.name), fingerprint) or {}
+        made |= work_units.finished(output, f"{STATE}/export", _unit(info.name), fingerprint) or {}
     if beside := _BESIDE.get(name):
         beside(output, made)
     files.write_atomic(files.join(output, MANIFEST), json.dumps({**said, "samples": made}, indent=1, sort_keys=True))
@@ -82,7 +82,7 @@ def write_shard(shard: str, name: str, base: str, output: str, fingerprint: str)
         made = formats.FORMATS[name].writers[corpus](path, items.read(files.join(base, shard), corpus))
         return {f"{shard.rpartition('/')[0]}/{file}": samples for file, samples in made.items()}
 
-    work_units.run_unit(files.join(output, STATE), "export", _unit(shard), fingerprint, work)
+    work_units.run_unit(output, f"{STATE}/export", _unit(shard), fingerprint, work)
 
 
 def _unit(shard: str) -> str:

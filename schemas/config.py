@@ -2,7 +2,8 @@
 
 A configuration is layered: field defaults here, then the named recipe (`configs/recipes/NAME.toml`), then the
 user's file, then `--set section.key=value`. A key that does not exist is an error that names the nearest one;
-a value of the wrong type is an error too. Machines are not configured here but by Beam's own flags.
+a value of the wrong type or out of its range (parameters.Range) is an error too. Machines are not configured here but
+by Beam's own flags.
 
 Defaults are the project's; a threshold that comes from a paper names it beside the field.
 """
@@ -16,21 +17,26 @@ import tomllib
 import types
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from weft.schemas.parameters import (
     ClipChoice,
     ConfigError,
+    Count,
     CrawlRules,
     DuplicateRules,
     FetchRules,
     File,
     Folder,
     ImageQuestions,
+    Number,
     PageRules,
     Place,
+    Range,
     Recipe,
     Sequencing,
+    Share,
+    Size,
     Table,
 )
 
@@ -47,25 +53,25 @@ class Extract(PageRules):
 class Dedup(DuplicateRules):
     """Duplicates among documents (URL, exact text, near, lines) and among pairs (same image and text)."""
 
-    rounds: int = 3  # of large-star/small-star in one job; a graph that needs more goes on in another
+    rounds: Size = 3  # of large-star/small-star in one job; a graph that needs more goes on in another
     index: Folder = ""  # directory of what earlier runs have seen: their documents win, and this run's are added
-    buckets: int = 8  # output files
+    buckets: Size = 8  # output files
 
 
 @dataclasses.dataclass(frozen=True)
 class Fetch(FetchRules):
     """Image URLs → validated, resized bytes in blobs, and the index."""
 
-    placeholder_urls: int = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
+    placeholder_urls: Count = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
     earlier: tuple[Folder, ...] = ()  # outputs of earlier runs: what they have is not asked for again
-    buckets: int = 8  # work units for HTTP; hosts are never split
+    buckets: Size = 8  # work units for HTTP; hosts are never split
 
 
 @dataclasses.dataclass(frozen=True)
 class Crawl(CrawlRules):
     """`weft crawl`: addresses → WARC. Hosts are asked as [fetch] says: user agent, robots, connections, time."""
 
-    buckets: int = 8  # work units; hosts are never split
+    buckets: Size = 8  # work units; hosts are never split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +81,9 @@ class Score(ClipChoice, ImageQuestions):
     compare: Literal["needed", "always"] = (
         "needed"  # needed: embed only what a threshold, a head or another key asks for; always: everything
     )
-    max_text_chars: int = 500  # of a document's text that is compared with its images
+    max_text_chars: Size = 500  # of a document's text that is compared with its images
     embeddings: bool = False  # True: keep the vectors of images and pairs, as files that clip-retrieval and faiss read
-    buckets: int = 8  # output files, and the least number of units of texts; images are embedded by blob
+    buckets: Size = 8  # output files, and the least number of units of texts; images are embedded by blob
     accelerator: str = "type:nvidia-l4;count:1;install-nvidia-driver"  # of Dataflow's workers for CLIP; "" is none
     min_ram: str = "16GB"  # likewise
 
@@ -87,53 +93,53 @@ class Pack(Recipe, Sequencing):
     """The recipe's decisions on images, then tokens and shards."""
 
     tokenizer: File = "train"  # "train", or a path to tokenizer.json or a sentencepiece .model
-    vocab_size: int = 4096  # of a trained tokenizer, specials included
+    vocab_size: Annotated[int, Range(300)] = 4096  # of a trained tokenizer, specials included
     similarity_model: str = (
         ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
     )
-    val_fraction: float = 0.05  # of documents, by hash; a pair goes where its page goes
-    shards: int = 4  # per corpus, train; val has one
+    val_fraction: Share = 0.05  # of documents, by hash; a pair goes where its page goes
+    shards: Annotated[int, Range(1, 1_000_000)] = 4  # per corpus, train; val has one
 
 
 @dataclasses.dataclass(frozen=True)
 class Train:
     """The smoke model: a small Kosmos-1."""
 
-    steps: int = 400  # optimiser steps
-    layers: int = 2  # of the decoder (Kosmos-1: 24)
-    width: int = 128  # Kosmos-1: 2,048
-    heads: int = 4  # Kosmos-1: 32
-    ffn: int = 512  # Kosmos-1: 8,192
-    dropout: float = 0.0  # Kosmos-1: 0.1; a minute's training cannot overfit
+    steps: Size = 400  # optimiser steps
+    layers: Size = 2  # of the decoder (Kosmos-1: 24)
+    width: Size = 128  # Kosmos-1: 2,048
+    heads: Size = 4  # Kosmos-1: 32
+    ffn: Size = 512  # Kosmos-1: 8,192
+    dropout: Share = 0.0  # Kosmos-1: 0.1; a minute's training cannot overfit
     vision: Folder = "weft-tiny"  # as score.model
     vision_pretrained: File = ""  # as score.pretrained
     unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
-    mix_text: float = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
-    mix_pairs: float = 0.5  # the same for caption pairs
-    mix_interleaved: float = 0.2  # and interleaved documents
-    batch_tokens: int = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
-    micro_tokens: int = 16_384  # with padding, that go through the model at once; a larger batch goes in parts
-    max_length: int = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
-    learning_rate: float = 1.5e-3  # Kosmos-1: 2e-4 at 1.3B parameters
-    warmup_steps: int = 30  # Kosmos-1: 375 of 300,000
-    weight_decay: float = 0.01  # Kosmos-1 3.2
-    beta2: float = 0.98  # Kosmos-1 3.2
-    clip_norm: float = 2.0  # of the gradient
-    seed: int = 0  # of initialisation, order and dropout
-    checkpoint_every: int = 100  # steps
+    mix_text: Number = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
+    mix_pairs: Number = 0.5  # the same for caption pairs
+    mix_interleaved: Number = 0.2  # and interleaved documents
+    batch_tokens: Size = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
+    micro_tokens: Size = 16_384  # with padding, that go through the model at once; a larger batch goes in parts
+    max_length: Size = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
+    learning_rate: Number = 1.5e-3  # Kosmos-1: 2e-4 at 1.3B parameters
+    warmup_steps: Count = 30  # Kosmos-1: 375 of 300,000
+    weight_decay: Number = 0.01  # Kosmos-1 3.2
+    beta2: Share = 0.98  # Kosmos-1 3.2
+    clip_norm: Number = 2.0  # of the gradient
+    seed: Count = 0  # of initialisation, order and dropout
+    checkpoint_every: Size = 100  # steps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of matrix products: bf16 on a GPU, fp32 elsewhere
     recompute: bool = False  # layers' activations in the backward pass: a third more work, much less memory
     compile: bool = False  # layers by torch.compile: minutes of waiting, then faster; needs a C++ compiler
-    workers: int = 0  # threads that read and decode ahead; 0: none, which suits a few CPU cores
-    eval_samples: int = 256  # held-out samples of each corpus
+    workers: Count = 0  # threads that read and decode ahead; 0: none, which suits a few CPU cores
+    eval_samples: Count = 256  # held-out samples of each corpus
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
     """The page to look at."""
 
-    samples: int = 8  # documents shown of each kind
-    images: int = 1_000  # on the contact sheet, at most
+    samples: Count = 8  # documents shown of each kind
+    images: Count = 1_000  # on the contact sheet, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +182,7 @@ def load(
         read: gives the bytes of `path`; for one that is not on this machine.
 
     Raises:
-        ConfigError: unreadable file, bad TOML, unknown key or recipe, value of another type.
+        ConfigError: unreadable file, bad TOML, unknown key or recipe, value of another type or out of its range.
     """
     user = _parsed(path, read) if path else {}
     changes = [_override(text) for text in overrides]
@@ -295,7 +301,7 @@ def _suggest(key: str, here: typing.Iterable[str], where: str) -> str:
 
 
 def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     given = {}
     for key, value in values.items():
         if key not in hints:
@@ -312,6 +318,12 @@ def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
 
 def _convert(kind: Any, value: Any, name: str) -> Any:
     origin = typing.get_origin(kind)
+    if origin is Annotated:
+        bare, takes = typing.get_args(kind)
+        found = _convert(bare, value, name)
+        if isinstance(takes, Range) and found not in takes:
+            raise ConfigError(f"{name} = {value} is out of its range: {takes}")
+        return found
     if origin is Literal:
         choices = typing.get_args(kind)
         if value not in choices:

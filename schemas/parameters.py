@@ -9,12 +9,42 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from typing import Annotated, Any, Literal
 
 
 class ConfigError(ValueError):
     """A configuration the user can mend; the message is one line that says how."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Which numbers a key takes: from `least` to `most`, and `off` besides, where that turns a rule off."""
+
+    least: float = 0
+    most: float = math.inf
+    off: float | None = None
+
+    def __contains__(self, value: float) -> bool:
+        return math.isfinite(value) and (self.least <= value <= self.most or value == self.off)
+
+    def __str__(self) -> str:
+        """As the page on configuration says it, and an error.
+
+        >>> str(Range(0, 1)), str(Range(2, off=0))
+        ('from 0 to 1', '2 or more, or 0')
+        """
+        span = f"from {self.least:,} to {self.most:,}" if math.isfinite(self.most) else f"{self.least:,} or more"
+        return span if self.off is None else f"{span}, or {self.off:,}"
+
+
+Count = Annotated[int, Range(0)]
+Size = Annotated[int, Range(1)]
+Number = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+Cosine = Annotated[float, Range(-1, 1)]
+Aspect = Annotated[float, Range(1, off=0)]  # longest over shortest side
 
 
 class Table(dict[str, Any]):
@@ -40,14 +70,14 @@ Folder = Annotated[str, Place()]
 class TextRules:
     """Which texts are worth keeping, as whole documents and line by line. Every rule can be turned off."""
 
-    min_words: int = 50  # Gopher's lower bound; 0 is off
-    max_words: int = 100_000  # Gopher's upper bound; 0 is off
+    min_words: Count = 50  # Gopher's lower bound; 0 is off
+    max_words: Count = 100_000  # Gopher's upper bound; 0 is off
     gibberish: bool = True  # Kosmos-1 B.1.3 (3): emoji, hashtags, links; thresholds below are weft's
-    max_emoji_ratio: float = 0.02  # emoji per word, over the document
-    max_hashtag_ratio: float = 0.05  # words that start with '#'
-    max_url_ratio: float = 0.05  # words that are URLs written out
-    max_symbol_run: int = 40  # longest run of one repeated character
-    min_alpha_words: float = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
+    max_emoji_ratio: Number = 0.02  # emoji per word, over the document
+    max_hashtag_ratio: Share = 0.05  # words that start with '#'
+    max_url_ratio: Share = 0.05  # words that are URLs written out
+    max_symbol_run: Size = 40  # longest run of one repeated character
+    min_alpha_words: Share = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
     c4: Literal["off", "code", "paper", "fineweb"] = "off"  # C4's line rules: as in its code, its paper or FineWeb
     refinedweb_lines: bool = False  # RefinedWeb's line rules; a page that loses more than 5 % of its words goes
     gopher_quality: bool = False  # Gopher's quality rules (MassiveText, A1.1)
@@ -60,10 +90,10 @@ class CaptionRules:
     """Which texts of a page stand for an image as its caption."""
 
     pairs: bool = True  # look for caption pairs at all
-    min_pair_chars: int = 5  # LAION: drop alt texts under 5 characters
-    min_pair_words: int = 1  # DataComp-basic has 3
-    max_pair_chars: int = 2_000  # LAION
-    max_pair_words: int = 0  # 0 is off (COYO: 256)
+    min_pair_chars: Count = 5  # LAION: drop alt texts under 5 characters
+    min_pair_words: Count = 1  # DataComp-basic has 3
+    max_pair_chars: Size = 2_000  # LAION
+    max_pair_words: Count = 0  # 0 is off (COYO: 256)
     pair_forbidden: tuple[str, ...] = ("<PERSON>",)  # Kosmos-1 B.1.2: captions with special tags
 
 
@@ -74,9 +104,9 @@ class PageRules(TextRules, CaptionRules):
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
     main_content: bool = True  # False keeps boilerplate blocks too
     honour_opt_out: bool = True  # X-Robots-Tag, meta robots, TDMRep; recorded in fates either way
-    max_page_bytes: int = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
+    max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
-    min_language_score: float = 0.65  # RefinedWeb, FineWeb
+    min_language_score: Share = 0.65  # RefinedWeb, FineWeb
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
     list_url: str = ""  # column of addresses in a list of captions; "" looks for the names that published lists use
     list_caption: str = ""  # column of captions there
@@ -90,11 +120,11 @@ class Similarity:
     """When two texts are nearly the same: what is compared, and how surely what is similar is found."""
 
     unit: Literal["word", "char"] = "word"  # a shingle is a run of these
-    ngram: int = 5  # of so many; NeMo Curator: 24 characters
+    ngram: Size = 5  # of so many; NeMo Curator: 24 characters
     hasher: Literal["weft", "datasketch"] = "weft"  # "datasketch": signatures bit for bit its own, ten times slower
-    permutations: int = 128  # MinHash values of a document
-    threshold: float = 0.8  # Jaccard similarity that should be found ...
-    recall: float = 0.9  # ... with this probability: bands, rows and cut are chosen for it
+    permutations: Size = 128  # MinHash values of a document
+    threshold: Share = 0.8  # Jaccard similarity that should be found ...
+    recall: Share = 0.9  # ... with this probability: bands, rows and cut are chosen for it
     verify: Literal["signature", "exact"] = "signature"  # what candidates are compared by, where cluster = "verified"
     cluster: Literal["verified", "union", "bucket"] = "verified"  # docs/dedup.md: what makes a cluster of candidates
 
@@ -104,9 +134,9 @@ class EvaluationTexts:
     """Texts that must not be in the corpus, and how much of one tells a document that holds it."""
 
     evaluation: tuple[Folder, ...] = ()  # texts (.txt, .jsonl) that must not be in the corpus
-    evaluation_ngram: int = 13  # words in a row that tell a contaminated document (GPT-3: 13)
-    evaluation_hits: int = 1  # distinct ones that it takes ...
-    evaluation_window: int = 0  # ... within so many words; 0 is anywhere in the document
+    evaluation_ngram: Size = 13  # words in a row that tell a contaminated document (GPT-3: 13)
+    evaluation_hits: Size = 1  # distinct ones that it takes ...
+    evaluation_window: Count = 0  # ... within so many words; 0 is anywhere in the document
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +144,9 @@ class RepeatedLineRules:
     """Lines that stand in many documents."""
 
     lines_once: bool = False  # C4: a line stays in one document of the corpus
-    lines_per_host: int = 0  # lines in so many documents of a host go from all of them; 0 is off (OBELICS: 3)
+    lines_per_host: Annotated[int, Range(2, off=0)] = (
+        0  # lines in so many documents of a host go from all of them; 0 is off (OBELICS: 3)
+    )
     line_unit: Literal["line", "paragraph"] = "line"  # what the two rules above compare
 
 
@@ -133,21 +165,21 @@ class DuplicateRules(Similarity, EvaluationTexts, RepeatedLineRules):
 class ImageLimits:
     """What an image may be as fetched."""
 
-    max_bytes: int = 20_000_000  # of an image as fetched
-    max_pixels: int = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
-    min_bytes: int = 0  # 0 is off (LAION-400M: 5,000)
+    max_bytes: Size = 20_000_000  # of an image as fetched
+    max_pixels: Size = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
+    min_bytes: Count = 0  # 0 is off (LAION-400M: 5,000)
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageForm:
     """The form in which an image is stored."""
 
-    max_side: int = 512  # as stored; never enlarged (LAION dataset-spec)
+    max_side: Size = 512  # as stored; never enlarged (LAION dataset-spec)
     resize: Literal[  # img2dataset's modes, and never larger
         "keep_ratio_largest", "keep_ratio", "center_crop", "border", "no"
     ] = "keep_ratio_largest"  # max_side is of the longest side; the shortest; a square cut out; one with a border; none
     format: Literal["jpeg", "webp", "png"] = "jpeg"  # as stored, in shards too
-    quality: int = 90  # of JPEG and WebP
+    quality: Annotated[int, Range(1, 100)] = 90  # of JPEG and WebP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,9 +187,9 @@ class Manners:
     """How hosts are asked, and what they may forbid."""
 
     http: bool = True  # False: only images the WARC files hold, in whatever size they hold them
-    timeout_s: float = 10.0  # for one whole request
-    stall_s: float = 5.0  # without a byte; 0 is off
-    retries: int = 2  # after the first attempt
+    timeout_s: Annotated[float, Range(0.001)] = 10.0  # for one whole request
+    stall_s: Number = 5.0  # without a byte; 0 is off
+    retries: Count = 2  # after the first attempt
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
     honour_opt_out: bool = True  # X-Robots-Tag and TDM reservations of the image itself
     opt_out: tuple[str, ...] = (  # directives that count where opt-outs are honoured; img2dataset's, and five more
@@ -165,12 +197,12 @@ class Manners:
     )  # fmt: skip
     tdm_file: bool = True  # ask for /.well-known/tdmrep.json too, once per site, where "tdm" counts
     robots: bool = True  # ask for robots.txt, once per site, and keep to it
-    interval_s: float = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
+    interval_s: Number = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
     allow_networks: tuple[str, ...] = ()  # such as "10.1.0.0/16": private networks that may be asked all the same
-    concurrency: int = 64  # connections per worker; as many images are held in memory
-    per_host: int = 2  # connections to one host
-    max_per_host: int = 0  # images of one host in a run, chosen by hash; those over it are `host_cap`; 0 is off
+    concurrency: Size = 64  # connections per worker; as many images are held in memory
+    per_host: Size = 2  # connections to one host
+    max_per_host: Count = 0  # images of one host in a run, chosen by hash; those over it are `host_cap`; 0 is off
     split_hosts: tuple[str, ...] = ()  # "host=units": content networks that may be asked by several workers at once
 
 
@@ -178,13 +210,13 @@ class Manners:
 class CrawlRules:
     """Which pages `weft crawl` asks for; how it asks is `Manners`."""
 
-    depth: int = 1  # links from a seed that are followed, within its host
-    pages_per_host: int = 1_000  # at most; those nearest to where it began
+    depth: Count = 1  # links from a seed that are followed, within its host
+    pages_per_host: Count = 1_000  # at most; those nearest to where it began
     images: bool = True  # ask for the images of pages too
     main_content: bool = True  # False: also for those of menus, sidebars and the like
-    max_page_bytes: int = 8_000_000  # as sent; longer pages are not kept
-    max_image_bytes: int = 20_000_000  # likewise
-    interval_s: float = (
+    max_page_bytes: Size = 8_000_000  # as sent; longer pages are not kept
+    max_image_bytes: Size = 20_000_000  # likewise
+    interval_s: Number = (
         1.0  # between the starts of two requests to one host; fetch.interval_s and Crawl-delay count too
     )
 
@@ -209,7 +241,7 @@ class ClipChoice:
     precision: Literal["fp32", "bf16", "fp16", "pure_bf16", "pure_fp16"] = "fp32"  # the halves are for a GPU
     compile: bool = False  # torch.compile, for a GPU and much to do: compiling takes minutes
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: a GPU where there is one
-    batch_size: int = 32  # images or texts at once
+    batch_size: Size = 32  # images or texts at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,42 +255,44 @@ class ImageQuestions:
         default_factory=Table
     )  # name = list of prompts: what images are asked for without a trained head (CLIP, 3.1.4)
     evaluation_embeddings: tuple[File, ...] = ()  # .npy files of this model's vectors of evaluation images
-    near_images: float = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
+    near_images: Share = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageRules:
     """Which images of documents and pairs stay."""
 
-    min_side: int = 64  # Kosmos-1 B.1.3: images under 64x64 px are discarded
-    max_aspect: float = 0.0  # longest over shortest side; 0 is off
-    max_side: int = 0  # of the image as fetched; 0 is off (OBELICS: 20,000)
+    min_side: Count = 64  # Kosmos-1 B.1.3: images under 64x64 px are discarded
+    max_aspect: Aspect = 0.0  # longest over shortest side; 0 is off
+    max_side: Count = 0  # of the image as fetched; 0 is off (OBELICS: 20,000)
     drop_single_colour: bool = True  # Kosmos-1 B.1.3
-    max_repeats: int = 10  # an image in more documents than this is furniture (OBELICS: 10); 0 is off
-    min_document_similarity: float = -1.0  # drop images whose best text similarity is lower (mmc4: 0.15)
-    max_unsafe: float = 1.0  # drop images above it (LAION: 0.5, mmc4: 0.1); needs score.unsafe_head
-    min_aesthetic: float = 0.0  # drop images below it (LAION-Aesthetics: 4.5, OmniCorpus: 3.7); 0 is off
-    max_watermark: float = 1.0  # drop images above it (LAION-Aesthetics: 0.8); needs score.watermark_head
-    max_prompt: dict[str, float] = dataclasses.field(
+    max_repeats: Count = 10  # an image in more documents than this is furniture (OBELICS: 10); 0 is off
+    min_document_similarity: Cosine = -1.0  # drop images whose best text similarity is lower (mmc4: 0.15)
+    max_unsafe: Share = 1.0  # drop images above it (LAION: 0.5, mmc4: 0.1); needs score.unsafe_head
+    min_aesthetic: Number = 0.0  # drop images below it (LAION-Aesthetics: 4.5, OmniCorpus: 3.7); 0 is off
+    max_watermark: Share = 1.0  # drop images above it (LAION-Aesthetics: 0.8); needs score.watermark_head
+    max_prompt: dict[str, Share] = dataclasses.field(
         default_factory=Table
     )  # name = share: drop images that are this name of score.prompts with a larger probability
-    max_evaluation_similarity: float = 0.0  # cosine (DataComp: 0.604169 between ISC21's vectors); 0 is off
+    max_evaluation_similarity: Share = 0.0  # cosine (DataComp: 0.604169 between ISC21's vectors); 0 is off
     evaluation_images: tuple[Folder, ...] = ()  # pictures and lists of their hashes (.txt) that must not be there
-    evaluation_distance: int = 4  # bits of the 64 of a perceptual hash that a copy of one may differ in
+    evaluation_distance: Annotated[int, Range(0, 64)] = (
+        4  # bits of the 64 of a perceptual hash that a copy of one may differ in
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class DocumentRules:
     """Which documents stay, and as what."""
 
-    max_images: int = 5  # Kosmos-1 3.1: the first so many of a document stay; 0 is off
-    min_document_images: int = 0  # documents with kept images, but fewer, are dropped (mmc4-core: 2)
-    max_document_images: int = 0  # documents with more kept images are dropped whole (OBELICS: 30); 0 is off
-    one_image_drop: float = 0.5  # Kosmos-1 3.1: share of one-image documents discarded, by hash
+    max_images: Count = 5  # Kosmos-1 3.1: the first so many of a document stay; 0 is off
+    min_document_images: Count = 0  # documents with kept images, but fewer, are dropped (mmc4-core: 2)
+    max_document_images: Count = 0  # documents with more kept images are dropped whole (OBELICS: 30); 0 is off
+    one_image_drop: Share = 0.5  # Kosmos-1 3.1: share of one-image documents discarded, by hash
     require_interspersed: bool = True  # Kosmos-1 B.1.3: an image with text before or after it
-    matched_similarity: float = 0.25  # an image above it fits the text that it is matched with (mmc4-core) ...
-    min_matched_share: float = 0.0  # ... and so must this share of a document's kept images (mmc4-core: 0.75); 0 is off
-    min_mean_similarity: float = -1.0  # of a document's kept images, each with the text most like it; -1 is off
+    matched_similarity: Cosine = 0.25  # an image above it fits the text that it is matched with (mmc4-core) ...
+    min_matched_share: Share = 0.0  # ... and so must this share of a document's kept images (mmc4-core: 0.75); 0 is off
+    min_mean_similarity: Cosine = -1.0  # of a document's kept images, each with the text most like it; -1 is off
     imageless: Literal["text", "drop"] = "text"  # documents left without images join the text corpus
 
 
@@ -266,13 +300,13 @@ class DocumentRules:
 class PairRules:
     """Which caption pairs stay."""
 
-    pair_min_side: int = 200  # Kosmos' loader: web pairs need both sides >= 200 px
-    pair_max_aspect: float = 0.0  # 0 is off (COYO, DataComp: 3.0)
-    pair_min_similarity: float = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
-    pair_min_similarity_by_language: dict[str, float] = dataclasses.field(
+    pair_min_side: Count = 200  # Kosmos' loader: web pairs need both sides >= 200 px
+    pair_max_aspect: Aspect = 0.0  # 0 is off (COYO, DataComp: 3.0)
+    pair_min_similarity: Cosine = -1.0  # LAION-400M: 0.30 with ViT-B/32; meaningless across models
+    pair_min_similarity_by_language: dict[str, Cosine] = dataclasses.field(
         default_factory=Table
     )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)
-    pair_top_share: float = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
+    pair_top_share: Share = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
     drop_near_images: bool = False  # True: of pairs with the same picture by score.near_images the largest stays
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
 
@@ -286,6 +320,6 @@ class Recipe(ImageRules, DocumentRules, PairRules):
 class Sequencing:
     """Tokens and sequences."""
 
-    context_length: int = 2048  # Kosmos-1 Table 17
-    image_tokens: int = 64  # slots per image (Kosmos-2 paper, Table 7)
-    max_document_chunks: int = 0  # sequences from one long document; 0 keeps all
+    context_length: Size = 2048  # Kosmos-1 Table 17
+    image_tokens: Size = 64  # slots per image (Kosmos-2 paper, Table 7)
+    max_document_chunks: Count = 0  # sequences from one long document; 0 keeps all

@@ -15,7 +15,7 @@ from typing import Any
 import weft.schemas.config as configuration
 from weft.pipeline.demo import minimal_pairs, server, truth, web
 from weft.pipeline.report import closing, report
-from weft.pipeline.run import inputs, manifest, progress, registry
+from weft.pipeline.run import inputs, manifest, place, progress, registry
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -39,18 +39,15 @@ def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> N
     """Run the demo into `options.output`; a second call goes on where the first one stopped."""
     begun = time.monotonic()
     home = files.join(options.output, "web")
-    known = manifest.read_run(options.output)
-    if known is None and any(files.exists(files.join(options.output, stage.name)) for stage in registry.STAGES):
-        raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
+    _check_place(options, home, config.salt)
     web.make_web(home, pages=options.pages, salt=config.salt)
     say = (lambda line: None) if options.quiet else progress.say
     say(f"web      {time.monotonic() - begun:6.1f} s  {options.pages} pages made in {home}")
-    found = inputs.expand([files.join(home, "warcs")])
-    manifest.write_run(options.output, config, found)
+    found = inputs.marked(inputs.expand([files.join(home, "warcs")]))
     with server.serve(home) as port:
         served = _connect(config, port)
-        run = Run(options.output, tuple(found), served, tuple(flags), options.quiet, say)
-        run.go([stage.name for stage in registry.STAGES])
+        run = Run(options.output, tuple(found), served, tuple(flags), options.quiet, say, redo=options.redo)
+        run.go([stage.name for stage in registry.STAGES], lambda: manifest.write_run(options.output, config, found))
     read = minimal_pairs.measure(files.join(options.output, "shards"), files.join(options.output, "model"))
     files.write_atomic(files.join(options.output, "model", "minimal_pairs.json"), json.dumps(read, indent=1) + "\n")
     verdict = truth.judge(options.output, home)
@@ -58,6 +55,17 @@ def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> N
     written = report.write(options.output, config)
     print(summary(options.output, verdict))
     print(f"\nin {time.monotonic() - begun:.0f} s; the report: {written}")
+
+
+def _check_place(options: argparse.Namespace, home: str, salt: str) -> None:
+    """Raise ConfigError for a directory that holds anything but a demo, or the demo of another web."""
+    demo = files.exists(files.join(home, web.DONE))
+    if not demo and (place.occupied(options.output) or manifest.read_run(options.output)):
+        raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
+    if demo and manifest.read_run(options.output) and not (options.redo or web.is_made(home, options.pages, salt)):
+        raise ConfigError(
+            f"{options.output} holds a demo on another web; name another --output, or --redo to replace it"
+        )
 
 
 def _connect(config: Config, port: int) -> Config:

@@ -27,7 +27,7 @@ from weft.transforms.io import files
 
 VERSION = 1  # of what is made: a change here makes a directory of an older version be made again
 TRUTH = "truth.jsonl"
-_DONE = "web.json"
+DONE = "web.json"  # of whoever makes a directory; what it was made from, once it is whole
 
 _DRAWERS = 2  # threads; Pillow and numpy let go of the interpreter for most of the drawing
 _CHARSETS = ("utf-8",) * 8 + ("windows-1252", "iso-8859-15")
@@ -37,12 +37,11 @@ _CODINGS = ("",) * 5 + ("chunked", "gzip", "gzip chunked")
 
 def make_web(directory: str, pages: int = 600, salt: str = "demo") -> None:
     """Write the web of `pages` page captures into `directory`; nothing happens where it is already there."""
-    wanted = json.dumps({"version": VERSION, "pages": pages, "salt": salt}) + "\n"
-    marker = files.join(directory, _DONE)
-    if files.exists(marker):
-        if files.read_bytes(marker).decode() == wanted:
-            return
-        files.remove_tree(marker)
+    wanted = _made_from(pages, salt)
+    marker = files.join(directory, DONE)
+    if is_made(directory, pages, salt):
+        return
+    files.write_atomic(marker, "being made\n")
     for part in ("warcs", "www"):
         files.remove_tree(files.join(directory, part))
     captures, lost = plan(pages, salt)
@@ -54,6 +53,16 @@ def make_web(directory: str, pages: int = 600, salt: str = "demo") -> None:
         files.join(directory, TRUTH), "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in truth)
     )
     files.write_atomic(marker, wanted)
+
+
+def is_made(directory: str, pages: int, salt: str) -> bool:
+    """Whether `directory` holds this web, whole."""
+    marker = files.join(directory, DONE)
+    return files.exists(marker) and files.read_bytes(marker).decode() == _made_from(pages, salt)
+
+
+def _made_from(pages: int, salt: str) -> str:
+    return json.dumps({"version": VERSION, "pages": pages, "salt": salt}) + "\n"
 
 
 def _answers(rendered: list[tuple[Capture, str, Furniture]]) -> dict[str, list[Answer]]:
@@ -80,7 +89,7 @@ def _write_server(directory: str, answers: dict[str, list[Answer]]) -> None:
         if answer.archived:
             continue
         behaviour[name] = {"status": answer.status, "headers": answer.headers}
-        files.write_atomic(files.join(directory, "www", name), answer.body)
+        files.write_atomic(files.join(directory, "www", name), answer.body, lasting=False)
     files.write_atomic(files.join(directory, "www", BEHAVIOUR), json.dumps(behaviour, indent=0, sort_keys=True))
 
 

@@ -99,7 +99,7 @@ def corpora(output: str) -> dict[str, str]:
 
 def _inputs(output: str) -> dict[str, Any]:
     found = (manifest.read_run(output) or {}).get("inputs", [])
-    return {"files": len(found), "bytes": sum(n for _, n in found), "names": [name for name, _ in found[:20]]}
+    return {"files": len(found), "bytes": sum(one[1] for one in found), "names": [one[0] for one in found[:20]]}
 
 
 def _stage(output: str, name: str) -> dict[str, Any]:

@@ -44,7 +44,12 @@ Books = dict[str, Account]
 
 
 class BooksError(RuntimeError):
-    """Something entered a stage and has no fate, or two."""
+    """Something entered a stage and has no fate, or two; says which stage to do again."""
+
+    def __init__(self, said: str, stage: str) -> None:
+        super().__init__(
+            f"{said}; `weft {stage} --redo` does it again, and if it says the same, this is a fault of weft"
+        )
 
 
 def audit(
@@ -70,18 +75,19 @@ def audit(
     else:
         tally, repeated = _count_here(pattern, per_file)
     if repeated:
-        raise BooksError(f"{stage}: {repeated} of {tally.total()} fates are second fates of the same thing")
+        raise BooksError(f"{stage}: {repeated} of {tally.total()} fates are second fates of the same thing", stage)
     books: Books = {}
     for kind in sorted(set(entered) | {kind for kind, _, _ in tally}):
         kept = sum(n for (k, fate, _), n in tally.items() if k == kind and fate == KEPT)
         dropped = {reason: n for (k, fate, reason), n in sorted(tally.items()) if k == kind and fate != KEPT}
         books[kind] = Account(entered=entered.get(kind, 0), kept=kept, dropped=dropped)
         if "" in dropped:
-            raise BooksError(f"{stage}: {dropped['']} things of kind {kind} were dropped without a reason")
+            raise BooksError(f"{stage}: {dropped['']} things of kind {kind} were dropped without a reason", stage)
         if books[kind]["entered"] != kept + sum(dropped.values()):
             raise BooksError(
                 f"{stage}: {books[kind]['entered']} of kind {kind} entered, but {kept} were kept and "
-                f"{sum(dropped.values())} dropped"
+                f"{sum(dropped.values())} dropped",
+                stage,
             )
     return books
 
@@ -94,9 +100,18 @@ def carry_on(before: Books, after: Books, kinds: tuple[str, str], stages: tuple[
     if kept != entered:
         raise BooksError(
             f"{stages[0]} kept {kept} of kind {kinds[0]}, but {entered} of kind {kinds[1]} entered {stages[1]}: "
-            f"what {stages[0]} wrote is not whole any more; `weft {stages[0]}` makes it again once "
-            f"{stages[0]}/manifest.json is removed"
+            f"what {stages[0]} wrote is not whole any more",
+            stages[0],
         )
+
+
+def summary(books: Books) -> str:
+    """What a stage kept, in a line: "images 1,825 of 2,000, pairs 312"."""
+    parts = []
+    for kind in sorted(books):
+        kept, entered = books[kind]["kept"], books[kind]["entered"]
+        parts.append(f"{kind}s {kept:,}" + (f" of {entered:,}" if entered != kept else ""))
+    return ", ".join(parts)
 
 
 def _count_here(pattern: str, per_file: bool) -> tuple[_Tally, int]:

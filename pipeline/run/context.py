@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 
 from weft.pipeline.runners import beam_options
 from weft.schemas.config import Config
-from weft.transforms.io import files
+from weft.transforms.io import files, parquet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Context:
     """A stage's view of the run.
 
     Attributes:
-        output: the run's output directory.
+        output: the run's output directory, where the tables of the stages before are.
         inputs: WARC paths, expanded and sorted; only `extract` and `fetch` look at them.
         config: the whole configuration.
         fingerprint: hash of all that decides this stage's output; units of work carry it.
@@ -27,6 +29,8 @@ class Context:
         name: of the stage's jobs, where a runner shows them; "" lets Beam choose one.
         finished: output of a run of the same configuration but for exclusions: what it has is taken and not made again.
         small: whether the run's input is so small that to start worker processes takes longer than the work.
+        aside: where the stage writes while what it is to replace stands; "" is `output`.
+        slips: where steps that write tables leave notes of their files (`state.slip`); "" where nobody asks.
     """
 
     output: str
@@ -39,16 +43,30 @@ class Context:
     name: str = ""
     small: bool = False
     finished: str = ""
+    aside: str = ""
+    slips: str = ""
+
+    @property
+    def home(self) -> str:
+        """The directory that the stage's own output goes to."""
+        return self.aside or self.output
 
     def path(self, *parts: str) -> str:
-        return files.join(self.output, *parts)
+        """A place in the stage's own output."""
+        return files.join(self.home, *parts)
+
+    def write(
+        self, table: str, schema: pa.Schema, buckets: int, key: Callable[[Any], str] | None = None
+    ) -> parquet.WriteTable:
+        """The step that writes a table of the stage's own."""
+        return parquet.WriteTable(self.path(*table.split("/")), schema, buckets, key, self.slips)
 
     def table(self, name: str) -> str:
-        """Pattern of the Parquet files of a table of this run; what a worker lists need not stand in the graph."""
-        return self.path(name, "*.parquet")
+        """Pattern of the files of a table of a stage before; what a worker lists need not stand in the graph."""
+        return files.join(self.output, name, "*.parquet")
 
     def parts(self, table: str) -> Sequence[str]:
-        """Parquet files of a table of this run, sorted."""
+        """Parquet files of a table of a stage before, sorted."""
         return [path for path, _ in files.listing(self.table(table))]
 
     def pipeline(self, units: int = 1) -> beam.Pipeline:

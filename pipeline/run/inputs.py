@@ -44,6 +44,25 @@ def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tu
     return sorted(found.items())
 
 
+def marked(found: Sequence[tuple[str, int]]) -> list[tuple[str, int, str]]:
+    """(path, bytes, hash of both ends) of each archive: another file under the same name and of the same size is told.
+
+    Where no size is known nothing is read, and the mark is "": the files of snapshots and path lists never change.
+
+    Raises:
+        ConfigError: a file that is unreadable now.
+    """
+
+    def mark(one: tuple[str, int]) -> str:
+        try:
+            return "" if not one[1] else files.contents(one[0]) if os.path.isdir(one[0]) else files.ends(*one)
+        except (OSError, Unavailable) as error:
+            raise ConfigError(f"cannot read input {one[0]}: {error}") from None
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [(*one, said) for one, said in zip(found, pool.map(mark, found), strict=True)]
+
+
 def describe(found: Sequence[tuple[str, int]]) -> str:
     """How many files and bytes, for a person; where sizes are not known, some files chosen by hash are asked."""
     known = sum(size for _, size in found)
@@ -83,6 +102,9 @@ def _checked(pattern: str, base: str) -> list[tuple[str, int]]:
         raise ConfigError(f"cannot read input {pattern}: {error}") from None
     if not matched:
         raise ConfigError(f"no file matches the input {pattern!r}")
+    for path, _ in matched:
+        if any("\ud800" <= char <= "\udfff" for char in path):  # what os makes of other bytes; tables could not hold it
+            raise ConfigError(f"cannot take input {path!r}: its name is not UTF-8; rename it")
     return matched
 
 
@@ -111,4 +133,4 @@ def _expand(pattern: str, base: str) -> list[tuple[str, int]]:
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+    return f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)

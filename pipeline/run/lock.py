@@ -39,13 +39,27 @@ def held(output: str) -> Iterator[None]:
 def _file(output: str) -> Iterator[None]:
     if os.path.exists(output) and not os.path.isdir(output):
         raise ConfigError(f"{output} is a file, not a directory")
+    made = [output]  # and those above it that are not there yet
+    while (above := os.path.dirname(os.path.abspath(made[-1]))) != made[-1] and not os.path.exists(above):
+        made.append(above)
+    made = [] if os.path.exists(output) else made
     os.makedirs(output, exist_ok=True)
-    with open(os.path.join(output, NAME), "w") as lock:
+    path = os.path.join(output, NAME)
+    with open(path, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
+                raise FileNotFoundError  # whoever held it has just removed it
         except OSError:
             raise ConfigError(f"another weft is writing to {output}") from None
-        yield
+        try:
+            yield
+        finally:
+            if os.listdir(output) == [NAME]:  # the command failed before it wrote anything
+                os.unlink(path)
+                for directory in made:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
 
 
 @contextlib.contextmanager

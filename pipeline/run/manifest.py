@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 import weft.schemas.config as configuration
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 
 VERSION = metadata.version("weft-corpus")
 _SPOKEN_FOR = (
@@ -32,22 +33,22 @@ _SPOKEN_FOR = (
 
 def read(output: str, stage: str) -> dict[str, Any] | None:
     """The manifest of a finished stage, None where it is not finished."""
-    return read_json(files.join(output, stage, "manifest.json"))
+    return state.read(files.join(output, stage, "manifest.json"))
 
 
 def write(output: str, stage: str, manifest: dict[str, Any]) -> None:
     """Say that a stage is done."""
-    files.write_atomic(files.join(output, stage, "manifest.json"), _dumps(manifest))
+    state.write(files.join(output, stage, "manifest.json"), manifest)
 
 
 def started(output: str, stage: str) -> str:
     """Fingerprint of the run that began this stage and did not finish it, "" where there is none."""
-    return str((read_json(files.join(output, stage, "started.json")) or {}).get("fingerprint", ""))
+    return str((state.read(files.join(output, stage, "started.json")) or {}).get("fingerprint", ""))
 
 
 def start(output: str, stage: str, fingerprint: str) -> None:
     """Say that a stage has begun."""
-    files.write_atomic(files.join(output, stage, "started.json"), _dumps({"fingerprint": fingerprint}))
+    state.write(files.join(output, stage, "started.json"), {"fingerprint": fingerprint})
 
 
 def read_json(path: str) -> Any:
@@ -55,15 +56,15 @@ def read_json(path: str) -> Any:
     return json.loads(files.read_bytes(path)) if files.exists(path) else None
 
 
-def write_run(output: str, config: configuration.Config, inputs: list[tuple[str, int]]) -> None:
+def write_run(output: str, config: configuration.Config, inputs: Sequence[Sequence[str | int]]) -> None:
     """Say what run this output directory belongs to."""
-    value = {"config": configuration.to_dict(config), "inputs": inputs, "weft": VERSION}
-    files.write_atomic(files.join(output, "run.json"), _dumps(value))
+    value = {"config": configuration.to_dict(config), "inputs": list(inputs), "weft": VERSION}
+    state.write(files.join(output, "run.json"), value)
 
 
 def read_run(output: str) -> dict[str, Any] | None:
-    """What `write_run` said, None where the directory is not a run's."""
-    return read_json(files.join(output, "run.json"))
+    """What `write_run` said, None where the directory is not a run's or that is broken."""
+    return state.read(files.join(output, "run.json"))
 
 
 def known_run(output: str) -> dict[str, Any]:
@@ -87,7 +88,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True) + "\n"

@@ -6,7 +6,6 @@ counts that they hold (pages and images of an archive, tokens of a shard).
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 
 POLL_LOCAL_S, POLL_REMOTE_S = 0.3, 10.0
 LINE_EVERY_S = 10.0
@@ -64,7 +63,7 @@ class Progress:
         found = [path for path, _ in files.listing(self._pattern)]
         for path in [path for path in found if path not in self._read][:READ_AT_ONCE]:
             self._read.add(path)
-            told = json.loads(files.read_bytes(path))
+            told = state.read(path) or {}
             for name, count in told.get("counts", told).items():
                 if name in _SHOWN:
                     self._counts[_SHOWN[name]] += count

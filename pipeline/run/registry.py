@@ -1,8 +1,8 @@
 """The stages in their order: what each reads, owns and is decided by.
 
 A stage's fingerprint hashes what decides its output: the configuration's section, the salt, the version, the contents
-of files that the section names, and the fingerprints of the stages before it (the input, for the first). Equal
-fingerprint, equal bytes: such a stage is skipped.
+of files that the section names (decides.py), and the fingerprints of the stages before it (the input, for the first:
+path, bytes and both ends of each file). Equal fingerprint, equal bytes: such a stage is skipped.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weft.pipeline.run import manifest
+from weft.pipeline.run import decides, manifest
 from weft.schemas.config import Config
 from weft.schemas.records import digest
-from weft.transforms.dedup import index
-from weft.transforms.extract import exclusions
-from weft.transforms.score import image_scores, needs
 
-Input = tuple[str, int]  # path, bytes
+Input = tuple[str, int, str] | tuple[str, int]  # path, bytes and, where it was read, `files.ends`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +29,10 @@ class Stage:
         doc: for `weft --help` and the report.
         section: of the configuration; the stage's own name where empty.
         how: keys of the section that say how and not what, and so decide no byte.
-        more: (configuration, inputs) → what else decides, such as contents of files that the section names.
+        more: (configuration, paths of inputs) → what else decides, such as contents of files that the section names.
         carries: (kind, kind) of which the stage before it keeps exactly as many as enter this one.
         one_job: whether it is a single job, which can be submitted and left alone.
+        files: what it writes besides into a directory of another stage.
     """
 
     name: str
@@ -45,9 +43,10 @@ class Stage:
     doc: str
     section: str = ""
     how: frozenset[str] = frozenset()
-    more: Callable[[Config, Sequence[Input]], dict[str, Any]] | None = None
+    more: Callable[[Config, Sequence[str]], dict[str, Any]] | None = None
     carries: tuple[tuple[str, str], ...] = ()
     one_job: bool = False
+    files: tuple[str, ...] = ()
 
     @property
     def owned(self) -> tuple[str, ...]:
@@ -58,25 +57,15 @@ class Stage:
         """The stage's function; what it imports is imported now."""
         return getattr(importlib.import_module(self.module), self.function)
 
+    def check(self, context: Any) -> None:
+        """Ask the stage's module, where it has a `check`, what would stop it.
 
-def _extract_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
-    return {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
-
-
-def _dedup_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
-    if not config.dedup.index:
-        return {}
-    return {"against": index.against(config.dedup.index, index.run_name([path for path, _ in inputs]))}
-
-
-def _fetch_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
-    if not config.fetch.earlier:
-        return {}
-    return {"earlier": [(manifest.read(path, "fetch") or {}).get("fingerprint") for path in config.fetch.earlier]}
-
-
-def _score_decides(config: Config, inputs: Sequence[Input]) -> dict[str, Any]:
-    return {"files": image_scores.contents(config.score), "needs": needs.of(config.score, config.pack)}
+        Raises:
+            ConfigError: models, tokenizers, texts and the like that cannot be used.
+        """
+        module = importlib.import_module(self.module)
+        if hasattr(module, "check"):
+            module.check(context)
 
 
 STAGES = (
@@ -87,7 +76,7 @@ STAGES = (
         outputs=("documents", "pairs", "captures"),
         needs=(),
         doc="WARC → documents, pairs",
-        more=_extract_decides,
+        more=decides.extract,
         one_job=True,
     ),
     Stage(
@@ -97,7 +86,7 @@ STAGES = (
         outputs=("clusters", "kept", "cuts"),
         needs=("extract",),
         doc="documents, pairs → what is kept",
-        more=_dedup_decides,
+        more=decides.dedup,
         carries=(("page", "document"), ("pair", "pair")),
     ),
     Stage(
@@ -110,7 +99,7 @@ STAGES = (
         how=frozenset(
             {"connect_to", "concurrency", "per_host", "timeout_s", "stall_s", "interval_s", "allow_networks"}
         ),
-        more=_fetch_decides,
+        more=decides.fetch,
         one_job=True,
     ),
     Stage(
@@ -121,7 +110,7 @@ STAGES = (
         needs=("fetch",),
         doc="images × texts → CLIP similarities",
         how=frozenset({"accelerator", "min_ram"}),
-        more=_score_decides,
+        more=decides.score,
         carries=(("image", "image"),),
     ),
     Stage(
@@ -131,6 +120,7 @@ STAGES = (
         outputs=("shards",),
         needs=("score",),
         doc="everything → tokenized shards",
+        more=decides.pack,
         carries=(("pair", "pair"), ("document", "document")),
     ),
     Stage(
@@ -140,12 +130,14 @@ STAGES = (
         outputs=("model",),
         needs=("pack",),
         doc="shards → a small Kosmos-1",
+        more=decides.train,
     ),
     Stage(
         "eval",
         "weft.pipeline.stages.training",
         "evaluate",
         outputs=(),
+        files=("model/eval.json",),
         needs=("train",),
         doc="losses, alignment, checks of the corpus",
         section="train",
@@ -155,6 +147,14 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 CORPUS = tuple(stage.name for stage in STAGES[:5])  # all but those of the smoke model
 
 
+def before(stage: Stage) -> list[Stage]:
+    """The stages whose output a stage builds on, in their order."""
+    found = set(stage.needs)
+    for one in reversed(STAGES):
+        found |= set(one.needs) if one.name in found else set()
+    return [one for one in STAGES if one.name in found]
+
+
 def fingerprints(config: Config, inputs: Sequence[Input]) -> dict[str, str]:
     """Stage name → fingerprint, for a run of `config` on `inputs`."""
     made: dict[str, str] = {}
@@ -162,7 +162,7 @@ def fingerprints(config: Config, inputs: Sequence[Input]) -> dict[str, str]:
         values = dataclasses.asdict(getattr(config, stage.section or stage.name))
         values = {key: value for key, value in values.items() if key not in stage.how}
         if stage.more:
-            values |= stage.more(config, inputs)
+            values |= {key: said for key, said in stage.more(config, [one[0] for one in inputs]).items() if said}
         source: list[Any] = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
         made[stage.name] = digest(stage.name, manifest.VERSION, config.salt, values, source)
     return made

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import manifest, registry
+from weft.pipeline.run import manifest, place, registry
 from weft.pipeline.run.registry import BY_NAME, CORPUS
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
@@ -64,7 +64,7 @@ def remove(
     files.write_atomic(path, text)
     config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
     manifest.write_run(work, config, found)
-    Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output).go(CORPUS)
+    Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, redo=True).go(CORPUS)
     shards = [name for name in _settle(work, output) if name.endswith(".tar")]
     return Removed(config, len(files.listing(files.join(output, "shards", "*", "*", "*.tar"))), tuple(shards))
 
@@ -75,15 +75,16 @@ def check(output: str) -> None:
         raise ConfigError(f"a removal from {output} was interrupted: call `weft remove` again first")
 
 
-def finished(output: str) -> tuple[Config, list[tuple[str, int]]]:
+def finished(output: str) -> tuple[Config, list[registry.Input]]:
     """Configuration and input of a run that is finished through pack.
 
     Raises:
         ConfigError: it is not.
     """
+    place.recover(output)
     known = manifest.known_run(output)
     config = configuration.from_dict(known["config"])
-    found = [(str(path), int(size)) for path, size in known["inputs"]]
+    found = [tuple(one) for one in known["inputs"]]
     prints = registry.fingerprints(config, found)
     for name in CORPUS:
         if (manifest.read(output, name) or {}).get("fingerprint") != prints[name]:

@@ -8,8 +8,7 @@ another unit, that unit's list of images has changed, and it asks for all of the
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from weft.pipeline.run import manifest, registry
@@ -22,7 +21,18 @@ from weft.transforms.fetch.client import MOVED
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.spool import Spool
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, state
+
+
+def go(run: Run, names: Sequence[str]) -> None:
+    """Run the named stages, with what `failed` opens again."""
+    after = [stage.name for stage in registry.STAGES]
+
+    def ready() -> None:
+        run.write()
+        failed(run)
+
+    run.go(names, ready, reopened=after[after.index(unit.STAGE) :])
 
 
 def failed(run: Run) -> int:
@@ -42,7 +52,7 @@ def failed(run: Run) -> int:
         files.remove_tree(files.join(run.output, unit.STAGE, "manifest.json"))
     for name, marker, _ in units:
         if name.startswith("http-"):
-            fingerprint = json.loads(files.read_bytes(marker))["fingerprint"]
+            fingerprint = (state.read(marker) or {})["fingerprint"]
             Spool(run.output, name, fingerprint).keep(_had(run.output, name))
         files.remove_tree(marker)
     count = sum(one.failures for one in units)

@@ -1,6 +1,10 @@
 """One run: its stages in their order, each skipped, gone on with or begun, then audited and closed.
 
-begin (what is on disk?) ─► job (the stage's function) ─► close (sweep, books, manifest)
+prepare (all stages: what would stop them, what they would discard)
+    └─► of each: begin (what is on disk?) ─► job (the stage's function) ─► close (sweep, books, manifest)
+
+Nothing is started or removed before all stages are prepared. What replaces finished work is made beside it and takes
+its place when it is whole (place.py).
 """
 
 from __future__ import annotations
@@ -12,13 +16,13 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import books, manifest, pages
+from weft.pipeline.run import books, discards, integrity, manifest, pages, place
 from weft.pipeline.run.context import Context
 from weft.pipeline.run.progress import Progress
-from weft.pipeline.run.registry import STAGES, Input, Stage, fingerprints
+from weft.pipeline.run.registry import STAGES, Input, Stage, before, fingerprints
 from weft.pipeline.runners import beam_options, errors, local_workers, orphans
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -34,7 +38,12 @@ class Submitted(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One output directory, its input and its configuration."""
+    """One output directory, its input and its configuration.
+
+    Attributes:
+        redo: whether finished work may be replaced; a stage that is named alone is done again then.
+        verify: whether what stands is checked by its digests, and not by sizes and ends of tables alone.
+    """
 
     output: str
     inputs: tuple[Input, ...]
@@ -43,60 +52,105 @@ class Run:
     quiet: bool = False
     say: Callable[[str], None] = lambda line: None
     finished: str = ""  # see Context
+    redo: bool = False
+    verify: bool = False
 
-    def go(self, names: Sequence[str]) -> None:
+    def go(
+        self, names: Sequence[str], ready: Callable[[], object] = lambda: None, reopened: Collection[str] = ()
+    ) -> None:
         """Run the named stages in their order, skipping what is done.
 
+        Args:
+            names: of stages.
+            ready: called once nothing stands in the way any more, before anything is started or removed.
+            reopened: stages that `ready` makes unfinished.
+
         Raises:
-            ConfigError: a stage before the first one named has not been run with this configuration, or the input of
-                several stages holds not one page.
+            ConfigError: a stage cannot run, lacks what comes before it, or would discard finished work unasked; or the
+                input of several stages holds not one page.
             books.BooksError: a stage's books do not balance.
         """
+        place.recover(self.output)
         prints = fingerprints(self.config, self.inputs)
+        self._prepare([stage for stage in STAGES if stage.name in names], prints, reopened)
+        ready()
         for stage in STAGES:
-            if stage.name not in names:
-                continue
-            for need in stage.needs:
-                if (manifest.read(self.output, need) or {}).get("fingerprint") != prints[need]:
-                    raise ConfigError(
-                        f"{stage.name} needs {need} with this configuration: run `weft {need}` or `weft run` first"
-                    )
             try:
-                self._run(stage, prints[stage.name])
+                if stage.name in names:
+                    self._run(stage, prints[stage.name], again=self.redo and len(names) == 1)
             except Submitted:
                 return
             if stage.name == "extract" and len(names) > 1:
-                pages.check(self.output, [path for path, _ in self.inputs])
+                pages.check(self.output, [one[0] for one in self.inputs])
 
-    def _run(self, stage: Stage, fingerprint: str) -> None:
-        if not self._begin(stage, fingerprint):
+    def write(self) -> None:
+        """Say what run the output directory belongs to."""
+        manifest.write_run(self.output, self.config, self.inputs)
+
+    def _prepare(self, stages: Sequence[Stage], prints: dict[str, str], reopened: Collection[str]) -> None:
+        done = {
+            stage.name
+            for stage in STAGES
+            if stage.name not in reopened
+            and (manifest.read(self.output, stage.name) or {}).get("fingerprint") == prints[stage.name]
+        }
+        begun: list[str] = []
+        coming: set[str] = set()
+        standing: dict[str, Stage] = {}
+        for stage in stages:
+            for need in stage.needs:
+                if need not in done and need not in coming:
+                    raise ConfigError(
+                        f"{stage.name} needs {need} with this configuration: run `weft {need}` or `weft run` first"
+                    )
+            coming.add(stage.name)
+            standing |= {one.name: one for one in before(stage)}
+            if stage.name in done and not (self.redo and len(stages) == 1):
+                standing[stage.name] = stage
+                continue
+            stage.check(Context(self.output, tuple(path for path, *_ in self.inputs), self.config, "", self.flags))
+            place.check_writable(self.output, stage)
+            begun.append(stage.name)
+        discards.check(self.output, begun, self.config, prints, self.redo)
+        for stage in standing.values():
+            if stage.name in done:
+                self._check_files(stage)
+
+    def _check_files(self, stage: Stage) -> None:
+        for problem in integrity.problems(self.output, stage, self.verify):
+            raise ConfigError(f"{problem}: `weft {stage.name} --redo --output {self.output}` makes it again")
+
+    def _run(self, stage: Stage, fingerprint: str, again: bool) -> None:
+        home = self._begin(stage, fingerprint, again)
+        if not home:
             return
         begun, spent = time.monotonic(), _cpu_seconds()
-        progress = Progress(self.output, stage.name, self.quiet)
-        context = self._context(stage, fingerprint, progress)
+        progress = Progress(home, stage.name, self.quiet)
+        context = self._context(stage, fingerprint, progress, home)
         if flag := beam_options.submit_only(self.flags):
             self._submit(stage, context, flag)
         entered = self._job(stage, context, progress)
         self._close(stage, context, entered, time.monotonic() - begun, _cpu_seconds() - spent)
 
-    def _begin(self, stage: Stage, fingerprint: str) -> bool:
-        """Make the stage's directories ready; whether there is anything to do."""
+    def _begin(self, stage: Stage, fingerprint: str, again: bool) -> str:
+        """Make the stage's directories ready; where it is to write, "" where there is nothing to do."""
         done = manifest.read(self.output, stage.name)
-        if done and done["fingerprint"] == fingerprint:
+        if done and done["fingerprint"] == fingerprint and not again:
             self._tell(stage, "done before, skipped")
-            return False
-        if manifest.started(self.output, stage.name) == fingerprint and not done:
+            return ""
+        home = place.aside(self.output, stage) if done and stage.outputs else self.output
+        if manifest.started(home, stage.name) == fingerprint:
             self._tell(stage, "was interrupted: going on with what is left")
-            _sweep(self.output, stage)
+            _sweep(home, stage)
         else:
             if done:
-                self._tell(stage, "was made from another configuration or input: doing it again")
+                self._tell(stage, "doing it again; what is there stays until that is whole")
             for name in stage.owned:
-                files.remove_tree(files.join(self.output, name))
-        manifest.start(self.output, stage.name, fingerprint)
-        return True
+                files.remove_tree(files.join(home, name))
+        manifest.start(home, stage.name, fingerprint)
+        return home
 
-    def _context(self, stage: Stage, fingerprint: str, progress: Progress) -> Context:
+    def _context(self, stage: Stage, fingerprint: str, progress: Progress, home: str) -> Context:
         names = {one.name: orphans.job_name(self.output, one.name) for one in STAGES}
         if not beam_options.is_direct(self.flags) and (ended := orphans.cancel(self.flags, names.values())):
             self._tell(stage, f"cancelled {ended} job(s) of a run of this directory that was killed")
@@ -106,12 +160,14 @@ class Run:
             with contextlib.redirect_stderr(heard):
                 self._tell(stage, line)
 
-        inputs = tuple(path for path, _ in self.inputs)
-        sizes = [size for _, size in self.inputs]
-        small = all(sizes) and sum(sizes) < SMALL_BYTES
+        sizes = [one[1] for one in self.inputs]
         return Context(
-            self.output, inputs, self.config, fingerprint, self.flags, progress.expect, tell, names[stage.name], small,
-            self.finished,
+            self.output, tuple(one[0] for one in self.inputs), self.config, fingerprint, self.flags, progress.expect,
+            tell, names[stage.name],
+            small=all(sizes) and sum(sizes) < SMALL_BYTES,
+            finished=self.finished,
+            aside=home if home != self.output else "",
+            slips=files.join(home, stage.name, "slips"),
         )  # fmt: skip
 
     def _submit(self, stage: Stage, context: Context, flag: str) -> None:
@@ -129,20 +185,20 @@ class Run:
             except (RuntimeError, ValueError) as error:
                 if isinstance(error, ConfigError) or beam_options.is_direct(self.flags):
                     raise
-                said = files.join(self.output, stage.name, "error.txt")
+                said = context.path(stage.name, "error.txt")
                 files.write_atomic(said, "".join(traceback.format_exception(error)))
                 raise ConfigError(f"{errors.line(error)} (all that was said: {said})") from error
 
     def _close(self, stage: Stage, context: Context, entered: dict[str, int], seconds: float, cpu: float) -> None:
-        _sweep(self.output, stage)  # of workers that were killed and whose work others did
+        _sweep(context.home, stage)  # of workers that were killed and whose work others did
         job = None if beam_options.is_direct(self.flags) else context.pipeline
-        account = books.audit(self.output, stage.name, entered, per_file=not stage.needs, job=job)
+        account = books.audit(context.home, stage.name, entered, per_file=not stage.needs, job=job)
         for need in stage.needs:
-            before = (manifest.read(self.output, need) or {}).get("books", {})
+            earlier = (manifest.read(self.output, need) or {}).get("books", {})
             for kinds in stage.carries:
-                books.carry_on(before, account, kinds, (need, stage.name))
+                books.carry_on(earlier, account, kinds, (need, stage.name))
         manifest.write(
-            self.output,
+            context.home,
             stage.name,
             {
                 "stage": stage.name,
@@ -154,9 +210,12 @@ class Run:
                 "seconds": round(seconds, 1),
                 "cpu_seconds": round(cpu, 1) if beam_options.is_direct(self.flags) else None,
                 "versions": manifest.versions(),
+                "files": integrity.seal(context.home, stage, context.slips),
             },
         )
-        self._tell(stage, f"{seconds:6.1f} s  {_summary(account)}")
+        if context.aside:
+            place.replace(self.output, stage)
+        self._tell(stage, f"{seconds:6.1f} s  {books.summary(account)}")
 
     def _tell(self, stage: Stage, line: str) -> None:
         self.say(f"{stage.name:8} {line}")
@@ -200,11 +259,3 @@ def _sweep(output: str, stage: Stage) -> None:
 def _cpu_seconds() -> float:
     """CPU time of this process and of those that it started and that have ended, as local workers do."""
     return sum(os.times()[:4])
-
-
-def _summary(account: books.Books) -> str:
-    parts = []
-    for kind in sorted(account):
-        kept, entered = account[kind]["kept"], account[kind]["entered"]
-        parts.append(f"{kind}s {kept:,}" + (f" of {entered:,}" if entered != kept else ""))
-    return ", ".join(parts)

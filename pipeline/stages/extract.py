@@ -48,11 +48,16 @@ def run(ctx: Context) -> dict[str, int]:
             | "Inputs" >> beam.FlatMap(lambda path: json.loads(files.read_bytes(path))).with_output_types(str)
             | "Spread" >> beam.Reshuffle()
             | "Extract"
-            >> beam.Map(extract_file, ctx.output, ctx.fingerprint, ctx.config.extract, ctx.config.exclude, ctx.finished)
+            >> beam.Map(extract_file, ctx.home, ctx.fingerprint, ctx.config.extract, ctx.config.exclude, ctx.finished)
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
         )
     return dict(json.loads(files.read_bytes(counted)))
+
+
+def check(ctx: Context) -> None:
+    """Raise ConfigError, before anything runs, for lists of what is excluded that cannot be read."""
+    exclusions.load(ctx.config.exclude)
 
 
 def _total(counts: Iterable[Counts]) -> Counts:

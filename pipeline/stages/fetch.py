@@ -21,7 +21,8 @@ from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture
 from weft.schemas.tables import REPEATED
-from weft.transforms.fetch import blobs, by_img2dataset
+from weft.transforms.fetch import blobs, by_img2dataset, previous_runs
+from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.fetch.unit import STAGE
@@ -60,7 +61,7 @@ def run(ctx: Context) -> dict[str, int]:
     with ctx.pipeline(units) as p:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(
-            ctx.output, config, captures, earlier, config.buckets, ctx.fingerprint
+            ctx.home, config, captures, earlier, config.buckets, ctx.fingerprint
         )
         _ = (
             fetched["index"]
@@ -77,9 +78,15 @@ def run(ctx: Context) -> dict[str, int]:
                 fetched["index"]
                 | "Indexed" >> beam.FlatMap(parquet.read, IndexedImage).with_output_types(IndexedImage)
                 | "Repeated" >> Repeated(config.placeholder_urls)
-                | "WriteRepeated" >> parquet.WriteTable(ctx.path("images", "repeated"), REPEATED, _REPEATED_FILES)
+                | "WriteRepeated" >> ctx.write("images/repeated", REPEATED, _REPEATED_FILES)
             )
     return {"image": json.loads(files.read_bytes(counted))["image"]}
+
+
+def check(ctx: Context) -> None:
+    """Raise ConfigError, before anything runs, for an entry that means nothing and an earlier run that does not fit."""
+    Client(ctx.config.fetch)
+    previous_runs.check(ctx.config.fetch.earlier, ctx.config.fetch)
 
 
 def _shown(p: beam.Pipeline, ctx: Context) -> beam.PCollection[ImageAddresses]:

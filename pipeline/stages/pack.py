@@ -26,8 +26,7 @@ from weft.schemas.parameters import ConfigError
 from weft.schemas.records import KEPT, Fate, ImageScore, Pair, RepeatedImage, Score, hash_unit
 from weft.schemas.shards import ShardInfo
 from weft.schemas.tables import FATES
-from weft.transforms.io import files, parquet
-from weft.transforms.io.parquet import WriteTable
+from weft.transforms.io import files, parquet, state
 from weft.transforms.pack import evaluation_images, pack_shards, sequences, tokenizer
 from weft.transforms.pack.decide import STAGE, Judge, Packer, Page
 from weft.transforms.pack.joins import Indexed, JoinDocuments, JoinPairs, StoredImages
@@ -80,6 +79,11 @@ def run(ctx: Context) -> dict[str, int]:
     """Write all shards; returns how many documents, pairs and image occurrences entered."""
     config, salt = ctx.config.pack, ctx.config.salt
     check(ctx)
+    meant, used = config.similarity_model, ctx.config.score.model
+    if meant and meant != used:
+        ctx.say(
+            f"thresholds on similarity are for {meant!r} and score.model is {used!r}: see the baseline in the report"
+        )
     layout = shard_layout(ctx)
     path = _tokenizer(ctx, layout)
     judge = Judge(config, ctx.config.fetch.max_side, salt, top_share(ctx))
@@ -93,31 +97,26 @@ def run(ctx: Context) -> dict[str, int]:
         of_pairs = inputs | "JoinPairs" >> JoinPairs(judge) | "Pair" >> beam.FlatMap(packer.pair)
         both = (of_documents, of_pairs) | "Both" >> beam.Flatten()
         fates = both | "Fates" >> beam.FlatMap(lambda made: made[1]).with_output_types(Fate)
-        _ = fates | "WriteFates" >> WriteTable(ctx.path("fates", STAGE), FATES, FATE_FILES, key=lambda row: row[2])
+        _ = fates | "WriteFates" >> ctx.write(f"fates/{STAGE}", FATES, FATE_FILES, key=lambda row: row[2])
         _ = (
             both
             | "Samples" >> beam.FlatMap(lambda made: made[0]).with_output_types(tuple[str, Sample])
-            | "WriteShards" >> WriteShards(ctx.output, maker.encoder.vocabulary, layout, ctx.output)
-            | "Progress" >> beam.Map(_mark_done, ctx.output)
+            | "WriteShards" >> WriteShards(ctx.home, maker.encoder.vocabulary, layout, ctx.output)
+            | "Progress" >> beam.Map(_mark_done, ctx.home)
         )
-    infos = [ShardInfo(**json.loads(files.read_bytes(_marker(ctx.output, name)))) for name in names]
+    infos = [_info(ctx.home, name) for name in names]
     pack_shards.finish(infos, maker.encoder, ctx.path("shards"))
     return _entered(ctx)
 
 
 def check(ctx: Context) -> None:
-    """Raise ConfigError, before anything runs, for what cannot be; tell of thresholds that are for another model."""
+    """Raise ConfigError, before anything runs, for what cannot be."""
     config = ctx.config.pack
+    if config.tokenizer != "train":
+        tokenizer.Encoder(config.tokenizer, config.image_tokens, config.context_length)
     if config.evaluation_images:
-        if not 0 <= config.evaluation_distance <= 64:
-            raise ConfigError(f"pack.evaluation_distance = {config.evaluation_distance} is no number of bits out of 64")
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
     image_scores.check(ctx.config.score, config)
-    meant, used = config.similarity_model, ctx.config.score.model
-    if meant and meant != used:
-        ctx.say(
-            f"thresholds on similarity are for {meant!r} and score.model is {used!r}: see the baseline in the report"
-        )
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(
             f"pack.context_length = {config.context_length} holds no image of pack.image_tokens = {config.image_tokens}"
@@ -159,8 +158,6 @@ class Inputs(beam.PTransform):
 def top_share(ctx: Context) -> float:
     """The similarity that a pair must reach to be in the top `pack.pair_top_share` of all; -inf where that is off."""
     share = ctx.config.pack.pair_top_share
-    if not 0 <= share <= 1:
-        raise ConfigError(f"pack.pair_top_share = {share} is no share: between 0 (off) and 1")
     if not share:
         return -math.inf
     found = ctx.path(STAGE, "top.json")
@@ -184,8 +181,6 @@ def _tokenizer(ctx: Context, layout: ShardLayout) -> str:
     if config.tokenizer != "train":
         return config.tokenizer
     path = ctx.path(STAGE, "trained", shards.TOKENIZER)
-    if config.vocab_size < tokenizer.MIN_VOCABULARY:
-        tokenizer.train([], config.vocab_size)  # says what is wrong before anything runs
     if not files.exists(path):
         files.write_atomic(path, tokenizer.train(_training_texts(ctx, layout), config.vocab_size))
     return path
@@ -227,7 +222,13 @@ def _training_texts(ctx: Context, layout: ShardLayout) -> list[str]:
 
 
 def _mark_done(info: ShardInfo, output: str) -> None:
-    files.write_atomic(_marker(output, info.name), json.dumps(dataclasses.asdict(info), sort_keys=True))
+    tar = files.Written(info.bytes, info.sha256)
+    state.write(_marker(output, info.name), dataclasses.asdict(info) | {"files": {f"shards/{info.name}": tar}})
+
+
+def _info(output: str, name: str) -> ShardInfo:
+    said = state.read(_marker(output, name)) or {}
+    return ShardInfo(**{field.name: said[field.name] for field in dataclasses.fields(ShardInfo)})
 
 
 def _marker(output: str, name: str) -> str:

@@ -99,10 +99,7 @@ def run(ctx: Context) -> dict[str, int]:
     asked = needs.of(config, ctx.config.pack)
     if asked.line():
         ctx.say(asked.line())
-    image_scores.check(config, ctx.config.pack)
-    if any(asked):
-        clip_models.validate(config)
-        check(ctx.config)
+    check(ctx)
     entered = _entered(ctx)
     if any(asked) and entered["image"]:  # else there is nothing to compare, and no model is loaded
         embed(ctx, asked)
@@ -118,7 +115,7 @@ def run(ctx: Context) -> dict[str, int]:
             vectors
             | "Candidates" >> beam.Map(_candidate).with_output_types(Candidate)
             | "Mismatch" >> MismatchPairs(ctx.config.salt)
-            | "WriteBaseline" >> WriteTable(ctx.path("baseline"), BASELINE, 1)
+            | "WriteBaseline" >> ctx.write("baseline", BASELINE, 1)
         )
         every = {**made, "vectors": vectors, "index": index}
         if image_scores.asked(config):
@@ -130,7 +127,7 @@ def run(ctx: Context) -> dict[str, int]:
 
 def embed(ctx: Context, asked: Needs) -> None:
     """The job that runs CLIP; what it wrote before it was killed stands."""
-    blobs = len(files.listing(ctx.path("images", "blobs", "*.bin")))
+    blobs = len(files.listing(files.join(ctx.output, "images", "blobs", "*.bin")))
     texts = _text_units(ctx)
     ctx.expect(blobs + texts)
     p = ctx.pipeline(blobs + texts)
@@ -153,8 +150,15 @@ def _text_units(ctx: Context) -> int:
     return max(ctx.config.score.buckets, -(-parquet.count_rows(ctx.table("kept")) // KEPT_A_UNIT))
 
 
-def check(config: configuration.Config) -> None:
-    """Raise ConfigError, before anything runs, for heads and vectors that cannot be used with the model."""
+def check(ctx: Context) -> None:
+    """Raise ConfigError, before anything runs, for a model that does not load or that heads and vectors do not fit."""
+    config = ctx.config
+    image_scores.check(config.score, config.pack)
+    if not any(needs.of(config.score, config.pack)):
+        return
+    clip_models.validate(config.score)
+    if config.score.device == "cuda" and beam_options.is_direct(ctx.flags):
+        clip_models.device_of(config.score)
     width = clip_models.vector_width(config.score)
     if width:  # else where the model is loaded
         image_scores.load_heads(config.score, width)
@@ -234,9 +238,9 @@ class EmbedAsked(beam.PTransform):
                 images = {"uses": uses, "images": images} | "OfOwners" >> ImagesOfOwners()
         if config.prompts:
             refs.append(stored.pipeline | "Prompts" >> Prompts(config.prompts))
-        _ = images | "EmbedImages" >> EmbedBlobs(config, ctx.output, BLOBS, fingerprint).with_resource_hints(**hints)
+        _ = images | "EmbedImages" >> EmbedBlobs(config, ctx.home, BLOBS, fingerprint).with_resource_hints(**hints)
         if refs:
-            texts = EmbedTextUnits(config, ctx.output, TEXTS, fingerprint, self.text_units)
+            texts = EmbedTextUnits(config, ctx.home, TEXTS, fingerprint, self.text_units)
             _ = tuple(refs) | "Texts" >> beam.Flatten() | "EmbedTexts" >> texts.with_resource_hints(**hints)
 
 
@@ -256,8 +260,8 @@ class VectorsOfOwners(beam.PTransform):
         stored = inputs["index"] | "Stored" >> _Stored(ctx)
         uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
         text_uses = {"owners": owners, "uses": uses} | "FindTexts" >> TextsBesideImages(config.max_text_chars)
-        images = owners.pipeline | "Images" >> ReadVectors(ctx.table(BLOBS), config)
-        texts = owners.pipeline | "Texts" >> ReadVectors(ctx.table(TEXTS), config)
+        images = owners.pipeline | "Images" >> ReadVectors(ctx.path(BLOBS, "*.parquet"), config)
+        texts = owners.pipeline | "Texts" >> ReadVectors(ctx.path(TEXTS, "*.parquet"), config)
         used = {"uses": uses, "made": images} | "UsedImages" >> UsedImages()
         parts = {"uses": uses, "images": used, "text_uses": text_uses, "texts": texts}
         return {
@@ -329,7 +333,7 @@ class KeepVectors(beam.PTransform):
             inputs["images"]
             | "WithVector" >> beam.Filter(lambda made: made.vector)
             | "ImageRow" >> beam.Map(lambda made: image_row(made.key, made.vector)).with_output_types(row)
-            | "KeepImages" >> WriteVectors(self.ctx.path("embeddings", "images"), IMAGES, buckets)
+            | "KeepImages" >> WriteVectors(self.ctx.path("embeddings", "images"), IMAGES, buckets, self.ctx.slips)
         )
         captions = inputs["pairs"] | "Caption" >> beam.Map(lambda owner: (owner.id, owner.texts[0])).with_output_types(
             tuple[str, str]
@@ -341,13 +345,13 @@ class KeepVectors(beam.PTransform):
             {"vectors": vectors, "captions": captions}
             | "JoinCaptions" >> beam.CoGroupByKey()
             | "PairRow" >> beam.FlatMapTuple(pair_rows).with_output_types(row)
-            | "KeepPairs" >> WriteVectors(self.ctx.path("embeddings", "pairs"), PAIRS, buckets)
+            | "KeepPairs" >> WriteVectors(self.ctx.path("embeddings", "pairs"), PAIRS, buckets, self.ctx.slips)
         )
 
 
 def _write(ctx: Context, table: str, schema: Any, by: int) -> WriteTable:
     """Rows → one of this stage's tables, spread by the column with this number."""
-    return WriteTable(ctx.path(*table.split("/")), schema, ctx.config.score.buckets, key=lambda row: row[by])
+    return ctx.write(table, schema, ctx.config.score.buckets, key=lambda row: row[by])
 
 
 def _document(row: _Page, most: int) -> Owner:

@@ -32,19 +32,27 @@ class _Watch:
         print(line, file=sys.__stderr__, flush=True)
 
 
+def check(ctx: Context) -> None:
+    """Raise ConfigError, before anything runs, for a model that cannot be built."""
+    try:
+        from weft.model_smoketest.train import check as check_sizes
+    except (ImportError, RuntimeError) as error:
+        raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
+    check_sizes(ctx.config.train, ctx.config.pack.image_tokens)
+
+
 def train(ctx: Context) -> dict[str, int]:
     """Train on `shards/` into `model/`; resumes from its own checkpoint."""
-    try:
-        from weft.model_smoketest.train import train as run
-    except ImportError as error:
-        raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    run(ctx.path("shards"), ctx.path("model"), _told(ctx.config.train), _Watch())
+    check(ctx)
+    from weft.model_smoketest.train import train as run
+
+    run(files.join(ctx.output, "shards"), ctx.path("model"), _told(ctx.config.train), _Watch())
     return {}
 
 
 def evaluate(ctx: Context) -> dict[str, int]:
     """Losses, alignment and checks → model/eval.json."""
-    _evaluate()(ctx.path("shards"), ctx.path("model"), _told(ctx.config.train))
+    _evaluate()(files.join(ctx.output, "shards"), files.join(ctx.output, "model"), _told(ctx.config.train))
     return {}
 
 

@@ -138,7 +138,7 @@ def test_another_recipe_or_input_does_not_touch_what_is_there(tmp_path):
     assert (tmp_path / "out/extract/manifest.json").read_bytes() == before
     assert "skipped" in here("extract", "--input", source, "--output", tmp_path / "out").stderr
     redone = here("extract", "--input", other, "--output", tmp_path / "out", "--redo")
-    assert redone.returncode == 0 and "doing it again" in redone.stderr
+    assert redone.returncode == 0 and "doing it again" in redone.stderr and not (tmp_path / "out/.redo").exists()
 
 
 def test_a_changed_section_redoes_its_stage_alone(tmp_path):
@@ -147,7 +147,11 @@ def test_a_changed_section_redoes_its_stage_alone(tmp_path):
         for stage in ("extract", "dedup"):
             last = here(stage, "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.7")
     assert "skipped" in last.stderr
-    changed = here("dedup", "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.9")
+    change = ("dedup", "--input", source, "--output", tmp_path / "out", "--set", "dedup.threshold=0.9")
+    refused = here(*change)
+    assert refused.returncode == 2 and "would discard dedup (documents 1, " in refused.stderr
+    assert "made with dedup.threshold = 0.7, not 0.9: add --redo" in refused.stderr
+    changed = here(*change, "--redo")
     assert changed.returncode == 0 and "doing it again" in changed.stderr and "extract" not in changed.stderr
 
 

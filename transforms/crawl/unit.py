@@ -336,7 +336,8 @@ class Spool:
     def _write(self, number: int, waiting: list[Made]) -> None:
         lines = [json.dumps([m.key, m.row, m.detail, m.led, m.answer, len(m.data)]) + "\n" for m in waiting]
         data = "".join(lines).encode() + b"\n" + b"".join(m.data for m in waiting)
-        files.write_atomic(files.join(self._at, f"{number:06d}.bin"), data)
+        with files.recorded():  # it is gone when the unit is done: no file of its own
+            files.write_atomic(files.join(self._at, f"{number:06d}.bin"), data)
 
     def remove(self) -> None:
         """The unit is done."""

@@ -2,7 +2,7 @@
 
     INDEX/header.json          what signatures are made by; an index of another kind is refused
     INDEX/RUN/part-*.parquet   sketches of every document of a run, what replaced it and how
-    INDEX/RUN/run.json         written last: the run's parts, and the runs that it was compared with itself
+    INDEX/RUN/run.json         written last: the run's parts and their digests, and the runs that it was compared with
 
 A run adds a directory and rewrites nothing. It is named after its input; run again, it is compared with what it was
 compared with the first time, whatever has been added since, and takes its own place. Two runs that are added at the
@@ -19,7 +19,9 @@ from weft.schemas.parameters import ConfigError, Similarity
 from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch, stable_id
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.rules import Drop
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, state
+
+SLIPS = "slips"  # notes of a run's parts, until it is finished
 
 
 def run_name(inputs: Sequence[str]) -> str:
@@ -105,10 +107,13 @@ def finish(directory: str, similarity: Similarity, own: str, runs: Sequence[str]
     if not files.exists(head):
         files.write_atomic(head, json.dumps(header(similarity), sort_keys=True) + "\n")
     names = [parquet.part_name(bucket, buckets) for bucket in range(buckets)]
-    value = json.dumps({"parts": names, "against": list(runs)}, sort_keys=True)
-    files.write_atomic(files.join(directory, own, "run.json"), value + "\n")
+    slips = files.join(directory, own, SLIPS)
+    was: dict[str, files.Written] = {}
+    for path, _ in files.listing(files.join(slips, "*.json")):
+        was |= {one.rpartition("/")[2]: said for one, said in state.noted(state.read(path)).items()}
+    files.remove_tree(slips)
+    state.write(files.join(directory, own, "run.json"), {"parts": names, "against": list(runs), "files": was})
 
 
 def _run(directory: str, name: str) -> dict[str, Any] | None:
-    path = files.join(directory, name, "run.json")
-    return json.loads(files.read_bytes(path)) if files.exists(path) else None
+    return state.read(files.join(directory, name, "run.json"))

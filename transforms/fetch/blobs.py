@@ -15,13 +15,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import xxhash
 
 from weft.schemas.records import ImageRow
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.io import files, parquet, ranges
+from weft.transforms.io.streams import HashedStream
 
 FOLDER = ("images", "blobs")
 BLOB_BYTES = 256 << 20  # a blob is closed before it grows beyond this
@@ -96,7 +97,7 @@ class BlobWriter:
     def __init__(self, output: str, unit: str, blob_bytes: int = BLOB_BYTES) -> None:
         self._at, self._unit, self._most = files.join(output, *FOLDER), unit, blob_bytes
         self._known: dict[str, tuple[int, int]] = {}
-        self._stream: BinaryIO | None = None
+        self._stream: HashedStream | None = None
         self._stack, self._offset = ExitStack(), 0
         self.names: list[str] = []  # of the blobs that are whole
 

@@ -6,7 +6,6 @@ failed in a way that may pass (no answer, a busy host) is left out, and is there
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.robots import PASSING, UNAVAILABLE
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, state
 
 _MAY_PASS = frozenset(
     {*UNANSWERED, CAPPED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}
@@ -57,10 +56,10 @@ def check(outputs: Sequence[str], form: ImageForm) -> None:
         ConfigError: one does not.
     """
     for output in outputs:
-        path = files.join(output, "fetch", "manifest.json")
-        if not files.exists(path):
+        done = state.read(files.join(output, "fetch", "manifest.json"))
+        if done is None:
             raise ConfigError(f"fetch.earlier names {output}, which holds no finished fetch")
-        asked = json.loads(files.read_bytes(path))["config"]["fetch"]
+        asked = done["config"]["fetch"]
         stored = {
             key: asked.get(key, getattr(ImageForm, key)) for key in _STORED_BY
         }  # an older run has not all of them

@@ -72,7 +72,10 @@ class Spool:
             heads.append(json.dumps([key, fields, *more]))
             bodies.append(data)
         text = "".join(head + "\n" for head in heads)
-        files.write_atomic(files.join(self._at, f"{self._number:06d}.bin"), text.encode() + b"\n" + b"".join(bodies))
+        with files.recorded():  # it is gone when the unit is done: no file of its own
+            files.write_atomic(
+                files.join(self._at, f"{self._number:06d}.bin"), text.encode() + b"\n" + b"".join(bodies)
+            )
         self._number += 1
 
 

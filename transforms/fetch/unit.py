@@ -66,7 +66,7 @@ def fetch_unit(
     spool = Spool(output, name, fingerprint)
     index = files.join(output, "images", "index", f"{name}.parquet")
 
-    def work() -> Counts:
+    def work() -> Counts | None:
         rows: list[ImageRow] = []
         fates: list[Fate] = []
         elsewhere: list[tuple[str, str]] = []
@@ -80,8 +80,8 @@ def fetch_unit(
                 rows.append(index_row(outcome, row_origin, blobs))
                 fates.append(_fate(outcome))
         rows = [blobs.named(row) for row in rows]
-        if (done := finished(output, STAGE, name, fingerprint)) is not None:
-            return done  # by another attempt, which may have been answered otherwise: its files are the unit's
+        if finished(output, STAGE, name, fingerprint) is not None:
+            return None  # by another attempt, which may have been answered otherwise: its files are the unit's
         if origin == WEB:
             files.write_atomic(_moved_beside(index), json.dumps(sorted(elsewhere)))
         write_table(index, sorted(rows), IMAGES)

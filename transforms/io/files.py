@@ -1,17 +1,20 @@
 """Whole files, local or remote: open, list, and write so that nobody ever sees half a file.
 
-Paths are local or of any scheme Beam's FileSystems knows (gs://, s3://, hdfs://); http(s):// can be read
+Paths are local or of any scheme that Beam's FileSystems know (gs://, s3://, hdfs://); http(s):// can be read
 (transforms/io/web_files.py). A remote file that cannot be had now raises Unavailable, whatever the store.
-Locally a file is written under a temporary name and renamed; for an object store it is kept here (in memory, or in a
-temporary file where it is large) and uploaded when it is whole. So a block that raises, a writer that is dropped and an
-attempt that comes late publish nothing of their own but whole files.
+Locally a file is written under a temporary name, is on the disk before it is renamed, and its name is before anything
+else is done: what a power cut leaves are whole files, each there only if all that was written before it is. For an
+object store it is kept here (in memory, or in a temporary file where it is large) and uploaded when it is whole. So a
+block that raises, a writer that is dropped and an attempt that comes late publish nothing of their own but whole files.
 """
 
 from __future__ import annotations
 
 import glob
+import hashlib
 import io
 import os
+import re
 import shutil
 import tempfile
 import urllib.parse
@@ -19,19 +22,35 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.filesystem import FileSystem
 
 from weft.transforms.io import object_files
+from weft.transforms.io.streams import HashedStream
 from weft.transforms.io.web_files import Unavailable, WebFile
 from weft.transforms.io.web_files import read_range as web_range
 from weft.transforms.io.web_files import size as web_size
 
 SIZES_AT_ONCE = 16
+ENDS = 64 << 10  # of each end of a file that is told by them
 _BUFFER = 64 << 10
+_CHUNK = 1 << 20  # of a file that is hashed
 _IN_MEMORY = 8 << 20  # of a file that is to be uploaded
+
+
+class Written(NamedTuple):
+    """What a file was when it was written."""
+
+    bytes: int
+    sha256: str
+    rows: int | None = None  # of a table
+
+
+_written: ContextVar[dict[str, Written] | None] = ContextVar("written", default=None)
 
 
 def is_local(path: str) -> bool:
@@ -82,45 +101,125 @@ def read_range(path: str, offset: int, length: int) -> bytes:
 
 
 @contextmanager
-def atomic(path: str, name: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
+def atomic(path: str, name: Callable[[], str] | None = None, lasting: bool = True) -> Iterator[HashedStream]:
     """A stream to write a whole file to; the file appears when the block ends well, and not at all when it does not.
 
     Args:
         path: of the file.
         name: of the file below the directory `path`, where only its content says it: called when the block has ended.
+        lasting: whether the file must outlast a power cut once the block has ended.
 
     Raises:
         OSError: nothing is left under `path` that was not there before.
     """
     if not is_local(path):
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
-            yield cast(BinaryIO, spooled)
+            stream = HashedStream(cast(BinaryIO, spooled))
+            yield stream
             spooled.seek(0)
             path = join(path, name()) if name else path
             with object_files.unavailable(path, "write"):
                 object_files.store(path).put(path, cast(BinaryIO, spooled))
-        return
-    os.makedirs(path if name else os.path.dirname(path) or ".", exist_ok=True)
-    temporary = f"{join(path, 'unnamed') if name else path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    else:
+        folder = path if name else os.path.dirname(path) or "."
+        make_directory(folder)
+        temporary = f"{join(path, 'unnamed') if name else path}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        try:
+            with open(temporary, "wb") as local:
+                stream = HashedStream(local)
+                yield stream
+                local.flush()
+                if lasting:
+                    os.fsync(local.fileno())
+            path = join(path, name()) if name else path
+            os.replace(temporary, path)
+            if lasting:
+                sync_directory(folder)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+    if (noted := _written.get()) is not None:
+        noted[path] = Written(stream.size, stream.digest.hexdigest(), stream.rows)
+
+
+@contextmanager
+def recorded() -> Iterator[dict[str, Written]]:
+    """What is written in this thread while the block runs: path → what it was, hashed on its way to the disk."""
+    noted: dict[str, Written] = {}
+    token = _written.set(noted)
     try:
-        with open(temporary, "wb") as local:
-            yield local
-        os.replace(temporary, join(path, name()) if name else path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+        yield noted
+    finally:
+        _written.reset(token)
 
 
-def write_atomic(path: str, write: bytes | str | Callable[[BinaryIO], None]) -> None:
+def make_directory(path: str) -> None:
+    """Make a directory and those above it, so that a power cut takes none of them back."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path.rstrip("/")) or "."
+    make_directory(above)
+    os.makedirs(path, exist_ok=True)
+    sync_directory(above)
+
+
+def sync_directory(path: str) -> None:
+    """Have what was made, renamed and removed in a directory on the disk."""
+    place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def digest(path: str) -> Written:
+    """What a file is now, read to its end; rows are not counted."""
+    made, size = hashlib.sha256(), 0
+    with open_read(path) as stream:
+        while chunk := stream.read(_CHUNK):
+            made.update(chunk)
+            size += len(chunk)
+    return Written(size, made.hexdigest())
+
+
+def contents(path: str) -> str:
+    """Hash of what a file holds, or of all files of a directory or glob with their names; "" where there is none."""
+    found = [one for one, _ in listing(path)] or [one for one, _ in listing(join(path, "**"))]
+    if found == [path]:
+        return _contents(path, _stamp(path))
+    said = [f"{one}\n{_contents(one, _stamp(one))}\n" for one in found]
+    return hashlib.sha256("".join(said).encode("utf-8", "surrogateescape")).hexdigest() if said else ""
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """What tells that a file need not be read again in this process; never part of a hash."""
+    about = os.stat(path) if is_local(path) else None
+    return (about.st_size, about.st_mtime_ns) if about else (0, uuid.uuid4().int)
+
+
+@lru_cache(maxsize=4_096)
+def _contents(path: str, _: tuple[int, int]) -> str:
+    return digest(path).sha256
+
+
+def ends(path: str, size: int) -> str:
+    """Hash of the first and last ENDS bytes of a file of `size` bytes: a large file is not read for its identity."""
+    made = hashlib.blake2b(read_range(path, 0, min(size, ENDS)), digest_size=16)
+    if size > ENDS:
+        made.update(read_range(path, max(ENDS, size - ENDS), ENDS))
+    return made.hexdigest()
+
+
+def write_atomic(path: str, write: bytes | str | Callable[[BinaryIO], None], lasting: bool = True) -> None:
     """Write a whole file: bytes, text, or a function that writes to the stream. Replaces what was there.
 
     Raises:
         OSError: nothing is left under `path` that was not there before.
     """
-    with atomic(path) as stream:
+    with atomic(path, lasting=lasting) as stream:
         if callable(write):
-            write(stream)
+            write(cast(BinaryIO, stream))
         else:
             stream.write(write.encode("utf-8") if isinstance(write, str) else write)
 
@@ -136,14 +235,38 @@ def exists(path: str) -> bool:
 
 
 def listing(pattern: str) -> list[tuple[str, int]]:
-    """(path, bytes) of every file that matches the glob, sorted by path; temporary files are left out."""
+    """(path, bytes) of every file that matches the glob, sorted by path; temporary files are left out.
+
+    Raises:
+        FileNotFoundError: a link that leads nowhere.
+    """
     if is_web(pattern):
         return [(pattern, web_size(pattern))]
-    if is_local(pattern):
-        found = [(m.path, int(m.size_in_bytes)) for m in FileSystems.match([pattern])[0].metadata_list]
+    found = _local(pattern) if is_local(pattern) else object_files.listing(pattern)
+    return sorted((path, size) for path, size in found if ".tmp-" not in path.rpartition("/")[2])
+
+
+def _local(pattern: str) -> Iterator[tuple[str, int]]:
+    """As `listing`. What is there under the very name is meant by it, brackets, stars and all: the rest is the glob."""
+    base, rest = pattern, ""
+    while base and not os.path.lexists(base):
+        base, _, last = base.rpartition("/")
+        rest = f"{last}/{rest}" if rest else last
+        base = base or ("/" if pattern.startswith("/") else "")
+    if not rest:
+        if not os.path.isdir(base):
+            yield base, os.path.getsize(base)
+        return
+    if "**" in rest:
+        matches = re.compile(FileSystem.translate_pattern(rest)).match
+        below = (os.path.join(folder, name) for folder, _, names in os.walk(base or ".") for name in names)
+        names = [name for name in (os.path.relpath(path, base or ".") for path in below) if matches(name)]
     else:
-        found = object_files.listing(pattern)
-    return sorted((path, size) for path, size in found if ".tmp-" not in path)
+        names = glob.glob(rest, root_dir=base or None, include_hidden=True)
+    for name in names:
+        path = join(base, name) if base else name
+        if not os.path.isdir(path):
+            yield path, os.path.getsize(path)
 
 
 def below(path: str) -> list[str]:
@@ -173,14 +296,43 @@ def sizes(paths: Iterable[str]) -> list[int | None]:
 
 
 def remove_tree(path: str) -> None:
-    """Delete a directory or file; nothing happens where there is none."""
+    """Delete a directory or file; nothing happens where there is none. Of a link to a directory, what is in that."""
     if is_local(path):
-        if os.path.isdir(path):
+        if os.path.islink(path) and os.path.isdir(path):
+            for name in os.listdir(path):
+                remove_tree(join(path, name))
+        elif os.path.isdir(path):
             shutil.rmtree(path)
-        elif os.path.exists(path):
+        elif os.path.lexists(path):
             os.unlink(path)
+        else:
+            return
+        sync_directory(os.path.dirname(path.rstrip("/")) or ".")
         return
     object_files.remove(path)
+
+
+def has_files(path: str) -> bool:
+    """Whether there is a directory with any file below it."""
+    return bool(listing(join(path, "**")))
+
+
+def move_tree(source: str, target: str) -> None:
+    """Move a directory to where there is none, or an empty link; on a store files are copied, and `source` is left."""
+    if is_local(source):
+        make_directory(os.path.dirname(target) or ".")
+        if not os.path.islink(target):
+            os.rename(source, target)
+        else:  # to another disk, it may be
+            for name in os.listdir(source):
+                shutil.move(os.path.join(source, name), os.path.join(target, name))
+            sync_directory(target)
+        sync_directory(os.path.dirname(target) or ".")
+        return
+    with object_files.unavailable(target, "write"):
+        where = object_files.store(source)
+        for path, _ in where.list(f"{source.rstrip('/')}/"):
+            where.copy(path, join(target, path[len(source.rstrip("/")) + 1 :]))
 
 
 def stem(path: str) -> str:

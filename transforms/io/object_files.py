@@ -53,6 +53,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """(path, bytes) of every file whose path begins like this."""
 
+    def copy(self, source: str, target: str) -> None:
+        """A file under another name of the same store, without a way over this machine."""
+
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files; one that is gone already is no error."""
 
@@ -106,16 +109,26 @@ def _check(path: str, scheme: str) -> None:
 
 
 def listing(pattern: str) -> list[tuple[str, int]]:
-    """(path, bytes) of every file that matches: `*` within a directory, `**` through all below."""
-    prefix = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+    """(path, bytes) of every file that matches: `*` within a directory, `**` through all below.
+
+    `[` and `?` mean themselves where that matches anything: a directory may be called so.
+    """
+    plain = pattern.partition("*")[0]
     with unavailable(pattern):
-        if prefix == pattern:
+        if plain == pattern:
             try:
                 return [(pattern, store(pattern).size(pattern))]
             except FileNotFoundError:
-                return []
-        matches = re.compile(FileSystem.translate_pattern(pattern)).match
-        return [(path, size) for path, size in store(pattern).list(prefix) if matches(path)]
+                pass
+        elif found := _matching(re.sub(r"[[?]", lambda one: f"[{one[0]}]", pattern), plain):
+            return found
+        prefix = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+        return _matching(pattern, prefix) if prefix != plain else []
+
+
+def _matching(pattern: str, prefix: str) -> list[tuple[str, int]]:
+    matches = re.compile(FileSystem.translate_pattern(pattern)).match
+    return [(path, size) for path, size in store(pattern).list(prefix) if matches(path)]
 
 
 def remove(path: str) -> None:
@@ -219,6 +232,9 @@ class _S3:
             for found in page.get("Contents", ()):
                 yield f"s3://{bucket}/{found['Key']}", int(found["Size"])
 
+    def copy(self, source: str, target: str) -> None:
+        self._client.copy(_place(source), *_place(target).values())  # in parts where it is large
+
     def delete(self, paths: Sequence[str]) -> None:
         for begin in range(0, len(paths), _DELETED_AT_ONCE):
             places = [_place(path) for path in paths[begin : begin + _DELETED_AT_ONCE]]
@@ -298,6 +314,10 @@ class _Google:
         for blob in self._client.list_blobs(bucket, prefix=key):
             yield f"gs://{bucket}/{blob.name}", int(blob.size)
 
+    def copy(self, source: str, target: str) -> None:
+        blob = self._blob(source)
+        blob.bucket.copy_blob(blob, self._blob(target).bucket, _place(target)["Key"])
+
     def delete(self, paths: Sequence[str]) -> None:
         for path in paths:
             with contextlib.suppress(FileNotFoundError), self._missing(path):
@@ -346,6 +366,9 @@ class _Beam:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         for found in FileSystems.match([f"{prefix}**"])[0].metadata_list:
             yield found.path, int(found.size_in_bytes)
+
+    def copy(self, source: str, target: str) -> None:
+        FileSystems.copy([source], [target])
 
     def delete(self, paths: Sequence[str]) -> None:
         there = [path for path in paths if FileSystems.exists(path)]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from weft.schemas.records import hash_bucket
 from weft.schemas.tables import to_table
 from weft.transforms.beam import coders
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 
 FOOTERS_AT_ONCE = 16
 ROW_GROUP_ROWS = 2_000  # documents hold long texts: small groups keep a reader's memory small
@@ -35,6 +35,7 @@ def write_table(path: str, rows: Iterable[Sequence[Any]], schema: pa.Schema) -> 
 
     def write(stream: Any) -> None:
         pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        stream.rows = table.num_rows
 
     files.write_atomic(path, write)
     return table.num_rows
@@ -49,8 +50,9 @@ class TableWriter:
 
     def __enter__(self) -> TableWriter:
         self._stack = ExitStack()
-        stream = self._stack.enter_context(files.atomic(self._path))
-        self._writer = self._stack.enter_context(pq.ParquetWriter(stream, self._schema, compression="zstd"))
+        self._stream = self._stack.enter_context(files.atomic(self._path))
+        self._stream.rows = 0
+        self._writer = self._stack.enter_context(pq.ParquetWriter(self._stream, self._schema, compression="zstd"))
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -66,6 +68,7 @@ class TableWriter:
     def _flush(self, above: int) -> None:
         if len(self._rows) > above:
             self._writer.write_table(to_table(self._rows, self._schema))
+            self._stream.rows = (self._stream.rows or 0) + len(self._rows)
             self._rows = []
 
 
@@ -154,12 +157,14 @@ def part_name(bucket: int, buckets: int) -> str:
 
 
 def _write_bucket(
-    item: tuple[str, Iterable[Any]], directory: str, schema: pa.Schema, buckets: int
+    item: tuple[str, Iterable[Any]], directory: str, schema: pa.Schema, buckets: int, slips: str
 ) -> Iterator[tuple[str, int]]:
     bucket, values = item
     rows = sorted(set(value for value in values if value != _END), key=repr)
     name = part_name(int(bucket), buckets)
-    yield name, write_table(files.join(directory, name), rows, schema)
+    with state.slip(slips, files.join(directory, name)):
+        count = write_table(files.join(directory, name), rows, schema)
+    yield name, count
 
 
 @dataclasses.dataclass
@@ -174,12 +179,14 @@ class WriteTable(beam.PTransform):
         schema: Arrow schema of a row.
         key: what a row is bucketed by; its first column when None.
         buckets: number of files, from the configuration and never from the runner.
+        slips: where a note of each file goes (`state.slip`); "" writes none.
     """
 
     directory: str
     schema: pa.Schema
     buckets: int
     key: Callable[[Any], str] | None = None
+    slips: str = ""
 
     def expand(self, rows: beam.PCollection[Any]) -> beam.PCollection[tuple[str, int]]:
         buckets, key = self.buckets, self.key
@@ -193,7 +200,7 @@ class WriteTable(beam.PTransform):
             (keyed, ends)
             | "Flatten" >> beam.Flatten()
             | "Gather" >> beam.GroupByKey()
-            | "Write" >> beam.FlatMap(_write_bucket, self.directory, self.schema, buckets)
+            | "Write" >> beam.FlatMap(_write_bucket, self.directory, self.schema, buckets, self.slips)
         )
 
 

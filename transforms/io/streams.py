@@ -1,8 +1,10 @@
-"""What every stream has that is read at a place of its own: position and length, and how seeking moves between them."""
+"""Streams: what every one has that is read at a place of its own, and one that is hashed while it is written."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+from typing import BinaryIO
 
 
 class PlacedStream(io.RawIOBase):
@@ -24,3 +26,23 @@ class PlacedStream(io.RawIOBase):
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
+
+
+class HashedStream(io.RawIOBase):
+    """Passes bytes on to a file, counting and hashing them. Who writes a table says how many rows it has."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.digest, self.size = stream, hashlib.sha256(), 0
+        self.rows: int | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._stream.write(data)
+        self.digest.update(data)
+        self.size += memoryview(data).nbytes
+        return memoryview(data).nbytes
+
+    def tell(self) -> int:
+        return self.size

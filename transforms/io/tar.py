@@ -5,41 +5,18 @@ USTAR, members in the order given, fixed times, owners and modes; hashed while i
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 from collections.abc import Iterable
-from typing import BinaryIO
 
 from weft.transforms.io import files
 
 
-class _Hashing(io.RawIOBase):
-    """Passes bytes on, counting and hashing them."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.digest, self.size = stream, hashlib.sha256(), 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self.digest.update(data)
-        self.size += len(data)
-        self._stream.write(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self.size
-
-
 def write_tar(path: str, members: Iterable[tuple[str, bytes]]) -> tuple[int, str]:
     """Write (name, bytes) members, in the order given, as one tar; returns (bytes, sha256)."""
-    with files.atomic(path) as stream:
-        out = _Hashing(stream)
-        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for name, data in members:
-                info = tarfile.TarInfo(name)
-                info.size, info.mtime, info.mode = len(data), 0, 0o644
-                tar.addfile(info, io.BytesIO(data))
+    with files.atomic(path) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.mode = len(data), 0, 0o644
+            tar.addfile(info, io.BytesIO(data))
     return out.size, out.digest.hexdigest()

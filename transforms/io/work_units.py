@@ -1,18 +1,18 @@
 """Work units: a piece of a stage that writes its own files and is skipped when they are already there.
 
 A unit's files have names that depend on its input alone and are written atomically; its marker, written last,
-holds its counts and the fingerprint of what it was made from. A retried bundle, a speculated task or a killed
-run therefore costs at most the units that were in flight.
+holds its counts, the fingerprint of what it was made from, and what its files were when they were written. A retried
+bundle, a speculated task or a killed run therefore costs at most the units that were in flight.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from weft.schemas.records import Fate, stable_id
 from weft.schemas.tables import FATES
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 from weft.transforms.io.parquet import write_table
 
 Counts = dict[str, int]
@@ -24,32 +24,47 @@ def unit_name(path: str) -> str:
 
 
 def finished(output: str, stage: str, name: str, fingerprint: str) -> Counts | None:
-    """What a unit counted, where its marker says that it has been done from this fingerprint; else None."""
-    marker = _marker(output, stage, name)
-    if files.exists(marker):
-        done = json.loads(files.read_bytes(marker))
-        if done["fingerprint"] == fingerprint:
-            return dict(done["counts"])
-    return None
+    """What a unit counted, where its marker says that it has been done from this fingerprint; else None.
+
+    Its tables are read for their digests; of blobs, which are large, the size is enough here: all that a marker names
+    was on the disk before it.
+    """
+    done = state.read(_marker(output, stage, name))
+    return dict(done["counts"]) if done and done["fingerprint"] == fingerprint and _stand(output, done) else None
 
 
-def run_unit(output: str, stage: str, name: str, fingerprint: str, work: Callable[[], Counts]) -> Counts:
-    """Run `work` unless its marker says that it has been done from the same fingerprint.
+def run_unit(output: str, stage: str, name: str, fingerprint: str, work: Callable[[], Counts | None]) -> Counts:
+    """Run `work` unless its marker says that it has been done from the same fingerprint and its files are still that.
 
     Args:
         output: the run's output directory; the marker is `stage`/units/`name`.json below it.
-        work: writes the unit's files and returns what it counted (any names; kinds for what entered).
+        work: writes the unit's files and returns what it counted (any names; kinds for what entered); None where
+            another attempt has finished the unit meanwhile.
     """
     if (done := finished(output, stage, name, fingerprint)) is not None:
         return done
-    counts = work()
-    told = json.dumps({"fingerprint": fingerprint, "counts": counts}, sort_keys=True)
-    files.write_atomic(_marker(output, stage, name), told)
+    with files.recorded() as written:
+        counts = work()
+    if counts is None:
+        return finished(output, stage, name, fingerprint) or {}
+    below = {path[len(output.rstrip("/")) + 1 :]: found for path, found in written.items()}
+    state.write(_marker(output, stage, name), {"fingerprint": fingerprint, "counts": counts, "files": below})
     return counts
 
 
 def _marker(output: str, stage: str, name: str) -> str:
     return files.join(output, stage, "units", f"{name}.json")
+
+
+def _stand(output: str, done: Mapping[str, Any]) -> bool:
+    for name, was in state.noted(done).items():
+        path = files.join(output, name)
+        found = files.listing(path)
+        if not found or found[0][1] != was.bytes:
+            return False
+        if name.endswith(".parquet") and files.digest(path).sha256 != was.sha256:
+            return False
+    return True
 
 
 def write_fates(output: str, stage: str, name: str, fates: Iterable[Fate]) -> int:

@@ -164,11 +164,7 @@ def load(choice: ClipChoice) -> Clip:
     """
     validate(choice)
     _imported()
-    import torch
-
-    device = choice.device if choice.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
+    device = device_of(choice)
     made = []
     for setting, name, pretrained in wanted(choice):
         whole = name.startswith((LOCAL, HUB))
@@ -179,6 +175,20 @@ def load(choice: ClipChoice) -> Clip:
         except _Unfit as error:
             raise ConfigError(f"{setting} = {name!r} {error}") from None
     return dataclasses.replace(made[0], others=tuple(made[1:]))
+
+
+def device_of(choice: ClipChoice) -> str:
+    """PyTorch's name of the device to run on, "cuda" or "cpu".
+
+    Raises:
+        ConfigError: a GPU is wanted and there is none.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if choice.device == "cuda" and not there:
+        raise ConfigError("score.device = 'cuda', but PyTorch finds no GPU here; 'auto' takes what there is")
+    return choice.device if choice.device != "auto" else "cuda" if there else "cpu"
 
 
 class _Unfit(Exception):

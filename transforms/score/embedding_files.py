@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from weft.schemas.records import hash_bucket
 from weft.schemas.shards import npy
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 from weft.transforms.io.parquet import write_table
 from weft.transforms.score.vectors import similarity
 
@@ -58,17 +58,18 @@ def halves(vectors: Sequence[bytes]) -> npt.NDArray[np.float16]:
     return np.stack([np.frombuffer(vector, np.float32) for vector in vectors]).astype(np.float16)
 
 
-def write(directory: str, schema: pa.Schema, rows: Iterable[Row], number: int, of: int) -> int:
+def write(directory: str, schema: pa.Schema, rows: Iterable[Row], number: int, of: int, slips: str = "") -> int:
     """One file of each kind, rows sorted by key; returns how many there are."""
     found = sorted(set(rows), key=lambda row: (row[0], repr(row[1][1])))
     if not found:
         return 0
-    for at in range(len(found[0][1][0])):
-        kind = KINDS[at]
-        data = npy(halves([vectors[at] for _, (vectors, _) in found]))
-        files.write_atomic(files.join(directory, kind, file_name(kind, number, of)), data)
     path = files.join(directory, METADATA, file_name(METADATA, number, of))
-    return write_table(path, [metadata for _, (_, metadata) in found], schema)
+    with state.slip(slips, path):
+        for at in range(len(found[0][1][0])):
+            kind = KINDS[at]
+            data = npy(halves([vectors[at] for _, (vectors, _) in found]))
+            files.write_atomic(files.join(directory, kind, file_name(kind, number, of)), data)
+        return write_table(path, [metadata for _, (_, metadata) in found], schema)
 
 
 @dataclasses.dataclass
@@ -78,17 +79,19 @@ class WriteVectors(beam.PTransform):
     Args:
         schema: of the metadata.
         buckets: files of a kind, from the configuration and never from the runner.
+        slips: where notes of the files go (`state.slip`); "" writes none.
     """
 
     directory: str
     schema: pa.Schema
     buckets: int
+    slips: str = ""
 
     def expand(self, rows: beam.PCollection[Row]) -> beam.PCollection[tuple[int, int]]:
-        directory, schema, buckets = self.directory, self.schema, self.buckets
+        directory, schema, buckets, slips = self.directory, self.schema, self.buckets, self.slips
 
         def together(item: tuple[int, Iterable[Row]]) -> Iterator[tuple[int, int]]:
-            yield item[0], write(directory, schema, item[1], item[0], buckets)
+            yield item[0], write(directory, schema, item[1], item[0], buckets, slips)
 
         return (
             rows

@@ -6,7 +6,6 @@ unit vectors → ImageScore rows (AskImages, Repeats); a row and the recipe's li
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ import numpy as np
 from weft.schemas.parameters import ConfigError, ImageQuestions, ImageRules, Recipe
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
 from weft.transforms.beam import coders, hot_keys
-from weft.transforms.io import files
 from weft.transforms.score import heads, neighbours
 from weft.transforms.score.heads import Head
 from weft.transforms.score.vectors import TextRef
@@ -106,14 +104,6 @@ def check(score: ImageQuestions, pack: Recipe) -> None:
     ):
         if given:
             raise ConfigError(f"pack.{option} needs score.{needs}: without it nothing would be dropped")
-    if not 0 <= score.near_images <= 1:
-        raise ConfigError(f"score.near_images = {score.near_images} is no cosine between 0 (off) and 1")
-
-
-def contents(questions: ImageQuestions) -> list[str]:
-    """Hashes of the files that the questions name: another file under the same name is another question."""
-    paths = [getattr(questions, f"{kind}_head") for kind in heads.KINDS] + list(questions.evaluation_embeddings)
-    return [hashlib.sha256(files.read_bytes(path)).hexdigest() if path and files.exists(path) else "" for path in paths]
 
 
 def load_heads(questions: ImageQuestions, width: int) -> dict[str, Head]:

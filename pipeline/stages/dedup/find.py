@@ -25,7 +25,7 @@ def sketch(work: Work) -> work_units.Counts:
         _ = (
             p
             | "Files" >> parquet.Files(work.ctx.table("documents"))
-            | "Sketch" >> beam.Map(_sketch_file, work.ctx.output, work.ctx.fingerprint, work.config)
+            | "Sketch" >> beam.Map(_sketch_file, work.ctx.home, work.ctx.fingerprint, work.config)
         )
     return {}
 
@@ -37,13 +37,13 @@ def find(work: Work) -> work_units.Counts:
         made = work.all_sketches(p)
         unique, _ = made | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch) | "OneCopy" >> OneCopy()
         left, drops = unique | "Equal" >> EqualDocuments(config)
-        _ = drops | "WriteDrops" >> parquet.WriteTable(work.path("drops"), DROPS, buckets)
+        _ = drops | "WriteDrops" >> work.ctx.write(f"{STAGE}/drops", DROPS, buckets)
         if config.near:
             signed = (left, made) | "Signatures" >> Signatures()
             bands = minhash.bands_for(config)
             if config.cluster == "bucket":
                 shared = signed | "SharedBuckets" >> SharedBuckets(bands)
-                _ = shared | "WriteBuckets" >> parquet.WriteTable(work.path("seats-0"), EDGES, buckets)
+                _ = shared | "WriteBuckets" >> work.ctx.write(f"{STAGE}/seats-0", EDGES, buckets)
                 return {}
             edges = signed | "SimilarPairs" >> SimilarPairs(bands)
             if work.earlier:
@@ -54,7 +54,7 @@ def find(work: Work) -> work_units.Counts:
                     | "EarlierEdges" >> beam.Map(lambda drop: (drop.doc_id, drop.kept_id)).with_output_types(Edge)
                 )
                 edges = (edges, earlier) | "AllEdges" >> beam.Flatten()
-            _ = edges | "WriteEdges" >> parquet.WriteTable(work.path("edges"), EDGES, buckets)
+            _ = edges | "WriteEdges" >> work.ctx.write(f"{STAGE}/edges", EDGES, buckets)
     return {}
 
 

@@ -11,7 +11,7 @@ from weft.schemas.records import Sketch
 from weft.schemas.tables import DROPS, EDGES
 from weft.transforms.dedup.components import Stars
 from weft.transforms.dedup.one_per_bucket import OnePerBucket
-from weft.transforms.dedup.rules import InGroups
+from weft.transforms.dedup.rules import STAGE, InGroups
 from weft.transforms.dedup.sketches import unsigned
 from weft.transforms.io import files, parquet, work_units
 
@@ -29,7 +29,7 @@ def link(work: Work) -> str:
             left = work.path(f"{target}.json")
             with work.ctx.pipeline() as p:
                 stars, unsettled = p | "Edges" >> ReadLinks(edges) | "Stars" >> Stars(work.config.rounds)
-                _ = stars | "Write" >> parquet.WriteTable(work.path(target), EDGES, work.config.buckets)
+                _ = stars | "Write" >> work.ctx.write(f"{STAGE}/{target}", EDGES, work.config.buckets)
                 _ = unsettled | "Left" >> beam.Map(lambda n, path: files.write_atomic(path, str(n)), left)
             return {"unsettled": int(files.read_bytes(left))}
 
@@ -53,8 +53,10 @@ def one_per_bucket(work: Work) -> None:
                 narrow = unique | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch)
                 standings = (narrow, p | "Buckets" >> ReadLinks(source)) | "InBuckets" >> InGroups()
                 drops, undecided = standings | "OnePerBucket" >> OnePerBucket(work.config.keep, work.config.rounds)
-                _ = undecided | "WriteUndecided" >> parquet.WriteTable(target, EDGES, work.config.buckets)
-                _ = drops | "WriteDrops" >> parquet.WriteTable(work.path(f"near-{number}"), DROPS, work.config.buckets)
+                _ = undecided | "WriteUndecided" >> work.ctx.write(
+                    f"{STAGE}/seats-{number}", EDGES, work.config.buckets
+                )
+                _ = drops | "WriteDrops" >> work.ctx.write(f"{STAGE}/near-{number}", DROPS, work.config.buckets)
             return {"left": parquet.count_rows(files.join(target, "*.parquet"))}
 
         left = work.job(f"seat-{number}", rounds)["left"]

@@ -44,16 +44,18 @@ def settle(work: Work, stars: str) -> None:
         pair_fates, pairs_kept = (pairs, settled.verdicts) | "PairVerdicts" >> SettlePairs(across=config.exact)
         fates = (repeats, settled.fates, pair_fates) | "AllFates" >> beam.Flatten()
         kept = (settled.kept, pairs_kept) | "AllKept" >> beam.Flatten()
-        _ = fates | "WriteFates" >> parquet.WriteTable(ctx.path("fates", STAGE), FATES, buckets, lambda row: row.key)
-        _ = kept | "WriteKept" >> parquet.WriteTable(ctx.path("kept"), KEPT, buckets, lambda row: row.doc_id)
-        _ = settled.clusters | "WriteClusters" >> parquet.WriteTable(ctx.path("clusters"), CLUSTERS, buckets)
+        _ = fates | "WriteFates" >> ctx.write(f"fates/{STAGE}", FATES, buckets, lambda row: row.key)
+        _ = kept | "WriteKept" >> ctx.write("kept", KEPT, buckets, lambda row: row.doc_id)
+        _ = settled.clusters | "WriteClusters" >> ctx.write("clusters", CLUSTERS, buckets)
         if config.lines_once or config.lines_per_host:
             cuts = p | "Cuts" >> _Cuts(work, settled.kept)
-            _ = cuts | "WriteCuts" >> parquet.WriteTable(ctx.path("cuts"), CUTS, buckets)
+            _ = cuts | "WriteCuts" >> ctx.write("cuts", CUTS, buckets)
         if config.index:
             rows = (unique, drops) | "IndexRows" >> _IndexRows()
             where = files.join(config.index, work.own)
-            _ = rows | "WriteIndex" >> parquet.WriteTable(where, DEDUP_INDEX, buckets)
+            _ = rows | "WriteIndex" >> parquet.WriteTable(
+                where, DEDUP_INDEX, buckets, slips=files.join(where, index.SLIPS)
+            )
     if config.index:
         index.finish(config.index, config, work.own, work.runs, buckets)
 

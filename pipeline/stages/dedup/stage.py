@@ -32,7 +32,7 @@ from weft.pipeline.stages.dedup.settle import settle
 from weft.pipeline.stages.dedup.work import Work
 from weft.schemas.config import Dedup
 from weft.schemas.parameters import ConfigError
-from weft.transforms.dedup import contamination, minhash
+from weft.transforms.dedup import contamination, index, minhash
 from weft.transforms.dedup.rules import STAGE
 from weft.transforms.io import files, parquet
 
@@ -46,10 +46,7 @@ def run(ctx: Context) -> dict[str, int]:
         ConfigError: no bands reach the configured recall, a foreign index, evaluation texts that cannot be read.
     """
     config = ctx.config.dedup
-    if config.ngram < 1 or config.rounds < 1 or config.lines_per_host == 1:
-        raise ConfigError("dedup.ngram and dedup.rounds are 1 or more, dedup.lines_per_host is 0 or 2 or more")
-    if config.evaluation:
-        contamination.load(config.evaluation, config.evaluation_ngram)
+    check(ctx)
     if config.near:
         _write_curve(ctx, config)
     work = Work(ctx)
@@ -63,9 +60,26 @@ def run(ctx: Context) -> dict[str, int]:
         stars = link(work)
     settle(work, stars)
     return {
-        "document": parquet.count_rows(ctx.path("documents", "*.parquet")),
-        "pair": parquet.count_rows(ctx.path("pairs", "*.parquet")),
+        "document": parquet.count_rows(ctx.table("documents")),
+        "pair": parquet.count_rows(ctx.table("pairs")),
     }
+
+
+def check(ctx: Context) -> None:
+    """Raise ConfigError, before anything runs, for what `run` would."""
+    config = ctx.config.dedup
+    if config.evaluation:
+        contamination.load(config.evaluation, config.evaluation_ngram)
+        if 0 < config.evaluation_window < config.evaluation_ngram:
+            raise ConfigError(
+                f"dedup.evaluation_window = {config.evaluation_window} is too small for one run of "
+                f"dedup.evaluation_ngram = {config.evaluation_ngram} words"
+            )
+    if config.near:
+        minhash.bands_for(config)
+    if config.index:
+        index.check(config.index, config)
+        index.parts(config.index, index.against(config.index, index.run_name(ctx.inputs)))
 
 
 def _write_curve(ctx: Context, config: Dedup) -> None:

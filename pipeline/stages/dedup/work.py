@@ -44,7 +44,7 @@ class Work:
 
     def job(self, name: str, do: Callable[[], work_units.Counts]) -> work_units.Counts:
         """Do a job, unless an earlier attempt has done it."""
-        return work_units.run_unit(self.ctx.output, STAGE, f"job-{name}", self.ctx.fingerprint, do)
+        return work_units.run_unit(self.ctx.home, STAGE, f"job-{name}", self.ctx.fingerprint, do)
 
     def path(self, *names: str) -> str:
         """A place in the stage's own directory."""

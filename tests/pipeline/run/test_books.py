@@ -7,6 +7,7 @@ import pytest
 
 from weft.pipeline.run import books
 from weft.pipeline.runners import beam_options
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Fate
 from weft.transforms.io.work_units import write_fates
 
@@ -58,7 +59,7 @@ def test_a_job_counts_what_the_driver_counts(tmp_path, monkeypatch, per_file):
     here = books_or_error()
     monkeypatch.setattr(books, "IN_DRIVER", 10)
     assert books_or_error(job=job) == here
-    assert (here == "s: 1 of 80 fates are second fates of the same thing") is not per_file
+    assert str(here).startswith("s: 1 of 80 fates are second fates of the same thing; `weft s --redo`") is not per_file
 
 
 def test_what_one_stage_kept_must_enter_the_next():
@@ -73,7 +74,10 @@ def test_a_table_that_lost_rows_between_two_stages_is_told(run_on_web, tmp_path)
     part = next(iter((tmp_path / "documents").glob("*.parquet")))
     table = pq.read_table(part)
     pq.write_table(table.slice(0, table.num_rows - 1), part)
-    with pytest.raises(
-        books.BooksError, match=r"extract kept \d+ of kind page, but \d+ of kind document entered dedup"
-    ):
+    with pytest.raises(ConfigError, match=r"documents/.* has .* bytes, not .*: `weft extract --redo"):
         run_on_web(tmp_path, names=("dedup",))
+
+
+def test_a_line_says_how_many_of_each_kind_were_kept():
+    account = {"page": {"entered": 1200, "kept": 1100}, "image": {"entered": 5, "kept": 5}}
+    assert books.summary(account) == "images 5, pages 1,100 of 1,200"

@@ -1,6 +1,7 @@
 """What --input may be."""
 
 import gzip
+import os
 
 import pytest
 
@@ -33,3 +34,15 @@ def test_a_common_crawl_path_list(tmp_path):
 def test_nothing_there_is_an_error(tmp_path, pattern):
     with pytest.raises(ConfigError, match=pattern.replace("*", ".")):
         inputs.expand([str(tmp_path / pattern)])
+
+
+def test_a_name_that_is_not_utf_8_and_a_link_to_nothing_are_one_line(tmp_path):
+    bad = os.fsencode(tmp_path) + b"/\xff.warc"
+    with open(bad, "wb"):
+        pass
+    with pytest.raises(ConfigError, match="its name is not UTF-8; rename it"):
+        inputs.expand([str(tmp_path)])
+    os.unlink(bad)
+    (tmp_path / "a.warc").symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigError, match=r"No such file or directory: .*a\.warc"):
+        inputs.expand([str(tmp_path)])

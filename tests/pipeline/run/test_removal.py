@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
 
-from weft.pipeline.run import removal
+from weft.pipeline.run import integrity, removal
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
@@ -83,6 +83,7 @@ def test_the_bytes_are_those_of_a_run_that_never_had_it(
     index = ds.dataset(output / "images/index", format="parquet").to_table()
     assert pc.sum(pc.equal(index["status"], "excluded")).as_py() >= 2
     assert not (output / "removing").exists()
+    assert list(integrity.everything(str(output))) == []  # lists and digests are those of the files that are there now
 
 
 def test_a_run_that_is_not_finished_and_a_list_that_means_nothing_change_nothing(

@@ -1,14 +1,132 @@
-"""One run: what is refused, what is swept away, and stages that go on after a worker was killed."""
+"""Nothing finished is lost: what cannot be is said before anything starts, and what would be discarded needs --redo."""
 
+import contextlib
+import io
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults import power
 
-from weft.pipeline.run import manifest, registry, run
+from weft.pipeline import cli
+from weft.pipeline.demo import run as demo_run
+from weft.pipeline.run import integrity, manifest, registry, run
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import local_workers
+from weft.pipeline.stages.dedup import stage as dedup
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
+
+ALONE = ("--", "--direct_num_workers=1")
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A finished run of one's own, in hard links: nothing is written in place."""
+    made = Path(shutil.copytree(finished, tmp_path / "run", copy_function=os.link))
+    (made / ".lock").unlink(missing_ok=True)  # one of its own: it is held
+    (made / ".lock").touch()
+    return made
+
+
+@pytest.fixture
+def weft(served_web: int) -> Callable[..., tuple[int, str]]:
+    def call(*arguments: object, sets: tuple[str, ...] = ()) -> tuple[int, str]:
+        told = io.StringIO()
+        connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
+        given = [part for value in (connect, *sets) for part in ("--set", value)]
+        with contextlib.redirect_stderr(told):
+            status = cli.main([*map(str, arguments), *given, *(ALONE if arguments[0] != "train" else ())])
+        return status, told.getvalue()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("fetch.max_side=-4", "fetch.max_side = -4 is out of its range: 1 or more"),
+        ("dedup.threshold=3", "dedup.threshold = 3 is out of its range: from 0 to 1"),
+        ("pack.tokenizer=nothere.json", "pack.tokenizer: cannot read nothere.json"),
+        ("score.model=ViT-B32", "score.model = 'ViT-B32' is no open_clip model; 'ViT-B-32'?"),
+        ("score.unsafe_head=nothere.safetensors", "score.unsafe_head = 'nothere.safetensors': No such file"),
+        ("dedup.evaluation=['nothere']", "no evaluation texts at nothere"),
+        ("dedup.evaluation_window=3", "would discard dedup"),
+        ("pack.evaluation_images=['nothere']", "no evaluation images at nothere"),
+        ("fetch.earlier=['nothere']", "fetch.earlier names nothere, which holds no finished fetch"),
+        ("fetch.opt_out=['noia']", "noia"),
+        ("train.width=7", "train.width = 7 must be a multiple"),
+        ("train.vision=ViT-B32", "ViT-B32' is no open_clip model"),
+        ("extract.min_words=6", "would discard extract ("),
+        ("fetch.max_side=300", "fetch.max_side = 512, not 300"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_nothing_finished_is_touched(
+    copy: Path, weft: Callable[..., tuple[int, str]], sums: Callable[[Path], dict[str, str]], override: str, said: str
+) -> None:
+    before = sums(copy)
+    train = ["--train"] if override.startswith("train.") else []
+    status, told = weft("run", *train, "--output", copy, "--quiet", sets=(override,))
+    assert status == 2 and said in told and len(told.splitlines()) == 1, told
+    assert sums(copy) == before
+
+
+def test_a_stage_made_anew_replaces_the_old_when_it_is_whole(
+    copy: Path, weft: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = {path.name: path.read_bytes() for path in (copy / "clusters").iterdir()}
+    real, seen = dedup.settle, []
+
+    def interrupted(*arguments: object) -> None:
+        real(*arguments)
+        seen.append({path.name: path.read_bytes() for path in (copy / "clusters").iterdir()})
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(dedup, "settle", interrupted)
+    command = ("dedup", "--output", copy, "--redo")
+    assert weft(*command, sets=("dedup.near=false",))[0] == 130
+    assert seen == [old] and (copy / "dedup/edges").exists() and (copy / "dedup/manifest.json").exists()
+    status, told = weft(*command, sets=("dedup.near=false",))
+    assert status == 0 and "going on with what is left" in told
+    assert seen == [old, old]
+    assert not (copy / "dedup/edges").exists() and not (copy / ".redo").exists()
+    assert weft("fetch", "--output", copy)[1].count("would discard fetch (images") == 1
+
+
+def test_a_single_stage_is_done_again_when_asked(
+    copy: Path, weft: Callable[..., tuple[int, str]], sums: Callable[[Path], dict[str, str]]
+) -> None:
+    before = sums(copy / "documents")
+    (copy / "documents" / next(iter(before))).unlink()
+    assert "is missing: `weft extract --redo" in weft("extract", "--output", copy)[1]
+    assert weft("extract", "--output", copy, "--redo")[0] == 0
+    assert sums(copy / "documents") == before
+    assert "skipped" in weft("dedup", "--output", copy)[1]
+
+
+def test_the_demo_takes_no_directory_but_its_own(
+    copy: Path, weft: Callable[..., tuple[int, str]], sums: Callable[[Path], dict[str, str]]
+) -> None:
+    before = sums(copy)
+    status, told = weft("demo", "--output", copy, sets=tuple(demo_run.SMALL))
+    assert status == 2 and "holds something that is not a demo" in told
+    assert sums(copy) == before
+
+
+def test_a_command_that_fails_leaves_no_directory(tmp_path: Path, weft: Callable[..., tuple[int, str]]) -> None:
+    status, told = weft("run", "--input", "nothere.warc", "--output", tmp_path / "a/b")
+    assert status == 2 and "no file matches" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_may_be_called_anything(tmp_path: Path) -> None:
+    odd = tmp_path / "a [b]*.tmp-1"
+    power.go(odd, power.archive(tmp_path / "a[1].warc.gz"), ("extract", "dedup"))
+    assert len(list(odd.glob("fates/dedup/*.parquet"))) == 1 and list(integrity.everything(str(odd))) == []
+    power.go(odd, tmp_path / "a[1].warc.gz", ("extract", "dedup"))  # all is found again
 
 
 def test_a_stage_goes_on_when_its_worker_was_killed():
@@ -43,7 +161,7 @@ def test_a_stage_is_refused_before_those_that_it_needs(tmp_path: Path):
     assert not (tmp_path / "dedup").exists()
 
 
-def test_what_is_done_is_skipped_and_what_was_made_otherwise_is_cleared(tmp_path: Path):
+def test_what_is_done_is_skipped_and_what_was_made_otherwise_stands_until_it_is_replaced(tmp_path: Path):
     told: list[str] = []
     some = run.Run(str(tmp_path), (), Config(), quiet=True, say=told.append)
     stage, wanted = registry.BY_NAME["extract"], registry.fingerprints(Config(), ())["extract"]
@@ -52,8 +170,9 @@ def test_what_is_done_is_skipped_and_what_was_made_otherwise_is_cleared(tmp_path
     assert told == ["extract  done before, skipped"]
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents/old.parquet").touch()
-    assert some._begin(stage, "another") and "doing it again" in told[-1]
-    assert not (tmp_path / "documents").exists() and manifest.started(str(tmp_path), "extract") == "another"
+    home = some._begin(stage, "another", False)
+    assert home == str(tmp_path / ".redo/extract") and "doing it again" in told[-1]
+    assert (tmp_path / "documents/old.parquet").exists() and manifest.started(home, "extract") == "another"
 
 
 def test_an_interrupted_stage_keeps_what_is_whole(tmp_path: Path):
@@ -63,11 +182,6 @@ def test_an_interrupted_stage_keeps_what_is_whole(tmp_path: Path):
     for name in ("whole.parquet", "half.parquet.tmp-1"):
         (tmp_path / "documents" / name).touch()
     manifest.start(str(tmp_path), "extract", "f")
-    assert run.Run(str(tmp_path), (), Config(), say=told.append)._begin(stage, "f")
+    assert run.Run(str(tmp_path), (), Config(), say=told.append)._begin(stage, "f", False)
     assert [path.name for path in (tmp_path / "documents").iterdir()] == ["whole.parquet"]
     assert "was interrupted" in told[0]
-
-
-def test_a_line_says_how_many_of_each_kind_were_kept():
-    account = {"page": {"entered": 1200, "kept": 1100}, "image": {"entered": 5, "kept": 5}}
-    assert run._summary(account) == "images 5, pages 1,100 of 1,200"

@@ -13,7 +13,14 @@ from weft.pipeline.run import lock
 from weft.transforms.io import files, object_files
 
 OUTPUT = f"{fake_s3.BUCKET}/out"
-TOLD = ("images/index", "units/", "manifest.json", "run.json", "started.json")  # when, or in what order of input
+TOLD = (
+    "images/index",
+    "units/",
+    "manifest.json",
+    "run.json",
+    "started.json",
+    "files.jsonl",
+)  # when, or in what order of input
 
 
 @pytest.fixture(scope="module")

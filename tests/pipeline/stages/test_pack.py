@@ -370,11 +370,6 @@ def test_evaluation_images_that_cannot_be_read_are_one_line(tmp_path, name, cont
         run(tmp_path, f"pack.evaluation_images=['{tmp_path / (name or 'nowhere')}']")
 
 
-def test_a_distance_is_a_number_of_bits(tmp_path):
-    with pytest.raises(ConfigError, match="evaluation_distance = 65"):
-        run(tmp_path, f"pack.evaluation_images=['{tmp_path}']", "pack.evaluation_distance=65")
-
-
 def test_documents_are_packed_without_the_lines_that_dedup_cut(tmp_path):
     world = World()
     for n, doc_id in enumerate(pages(6)):

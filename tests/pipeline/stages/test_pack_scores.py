@@ -63,12 +63,6 @@ def test_without_pairs_there_is_no_top(tmp_path):
     assert run(world.write(tmp_path), *OFF, "pack.pair_top_share=0.3")["pair"] == 0
 
 
-@pytest.mark.parametrize("share", ["-0.1", "1.5"])
-def test_a_share_is_between_nothing_and_all(tmp_path, share):
-    with pytest.raises(ConfigError, match="pair_top_share"):
-        run(tmp_path, f"pack.pair_top_share={share}")
-
-
 @pytest.fixture
 def matched():
     """Two pages of three pictures and three texts; on the second, two pictures fit the same text alone."""

@@ -67,8 +67,11 @@ def test_a_failed_check_is_the_exit_status_where_it_is_asked_for(
     evaluated: Path, monkeypatch: pytest.MonkeyPatch, check: bool, status: int
 ) -> None:
     class Done:
-        def go(self, names: list[str]) -> None:
-            assert names == ["eval"]
+        def write(self) -> None:
+            raise AssertionError("by who goes")
+
+        def go(self, names: list[str], ready: object) -> None:
+            assert names == ["eval"] and ready == self.write
 
     monkeypatch.setattr(cli, "open_run", lambda *args, **more: Done())
     assert cli.main(["eval", "--output", str(evaluated), *(["--check"] if check else [])]) == status

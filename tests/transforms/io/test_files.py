@@ -86,3 +86,47 @@ def test_join(base: str, parts: tuple[str, ...], joined: str) -> None:
 )
 def test_stem_is_safe_in_a_file_name(path: str, stem: str) -> None:
     assert files.stem(path) == stem
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*b?", "x.tmp-1", "plain"])
+def test_a_directory_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    base = tmp_path / name
+    (base / "deep").mkdir(parents=True)
+    for path in (base / "a.x", base / "deep/b.x", base / "c.x.tmp-1-2"):
+        path.write_bytes(b"1")
+    assert files.listing(str(base / "*.x")) == [(str(base / "a.x"), 1)]
+    assert [path for path, _ in files.listing(str(base / "**"))] == [str(base / "a.x"), str(base / "deep/b.x")]
+    assert files.listing(str(base / "a.x")) == [(str(base / "a.x"), 1)] and files.listing(str(base)) == []
+    assert files.listing(str(tmp_path / "[a-x]*" / "a.x")) == [(str(base / "a.x"), 1)]
+
+
+def test_a_link_that_leads_nowhere_is_an_error_and_no_loss(tmp_path: Path) -> None:
+    (tmp_path / "a.x").symlink_to(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"a\.x"):
+        files.listing(str(tmp_path / "*.x"))
+
+
+def test_what_is_written_is_noted_with_its_digest(tmp_path: Path) -> None:
+    path = str(tmp_path / "new/a.bin")
+    with files.recorded() as written:
+        files.write_atomic(path, b"abc")
+    files.write_atomic(str(tmp_path / "b"), b"")
+    assert written == {path: files.digest(path)} and written[path].bytes == 3
+
+
+def test_contents_are_of_all_files_below_and_their_names(tmp_path: Path) -> None:
+    assert files.contents(str(tmp_path / "none")) == ""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a").write_bytes(b"1")
+    one = files.contents(str(tmp_path / "d"))
+    (tmp_path / "d/a").rename(tmp_path / "d/b")
+    two = files.contents(str(tmp_path / "d"))
+    assert len({one, two, files.contents(str(tmp_path / "d/b"))}) == 3
+
+
+def test_a_link_to_a_directory_is_emptied_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/x").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    files.remove_tree(str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink() and list((tmp_path / "disk").iterdir()) == []

@@ -1,12 +1,12 @@
 """A unit is done once per fingerprint, and a unit that failed was not done."""
 
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from weft.schemas.records import DROPPED, KEPT, Fate
+from weft.transforms.io import state
 from weft.transforms.io.work_units import run_unit, unit_name, write_fates
 
 
@@ -46,7 +46,33 @@ def test_the_marker_is_the_same_bytes_whatever_order_was_counted_in(tmp_path: Pa
     marker.unlink()
     run_unit(str(tmp_path), "s", "u", "a", lambda: {"b": 2, "x": 1})
     assert marker.read_bytes() == first
-    assert json.loads(first) == {"fingerprint": "a", "counts": {"x": 1, "b": 2}}
+    assert state.parse(first) == {"fingerprint": "a", "counts": {"x": 1, "b": 2}, "files": {}}
+
+
+@pytest.mark.parametrize("how", ["lost", "cut", "other", "marker"])
+def test_a_unit_whose_files_are_not_what_they_were_is_done_again(tmp_path: Path, how: str) -> None:
+    done: list[int] = []
+
+    def go() -> None:
+        def work() -> dict[str, int]:
+            done.append(write_fates(str(tmp_path), "s", "u", [Fate("s", "image", "k", KEPT, "", "")]))
+            return {}
+
+        run_unit(str(tmp_path), "s", "u", "a", work)
+
+    go()
+    table, marker = tmp_path / "fates/s/u.parquet", tmp_path / "s/units/u.json"
+    whole = table.read_bytes()
+    go()
+    assert done == [1]
+    if how == "lost":
+        table.unlink()
+    elif how == "marker":
+        marker.write_bytes(b"")  # as a power cut leaves it
+    else:
+        table.write_bytes(whole[:-1] if how == "cut" else bytes([whole[0] ^ 1]) + whole[1:])
+    go()
+    assert done == [1, 1] and table.read_bytes() == whole
 
 
 def test_fates_go_to_the_unit_s_own_file(tmp_path: Path) -> None:

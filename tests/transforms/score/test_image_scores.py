@@ -180,13 +180,3 @@ def test_what_can_be_is_not_refused(config):
     image_scores.check(
         config, Pack(max_unsafe=0.5, min_aesthetic=4.5, max_prompt={"nude": 0.4}, max_evaluation_similarity=0.6)
     )
-    with pytest.raises(ConfigError, match="near_images"):
-        image_scores.check(Score(near_images=1.5), Pack())
-
-
-def test_another_file_under_the_same_name_is_another_configuration(config, tmp_path):
-    before = image_scores.contents(config)
-    assert image_scores.contents(config) == before != image_scores.contents(Score())
-    save_file({"weight": np.zeros((1, WIDTH), np.float32)}, tmp_path / "aesthetic")
-    assert image_scores.contents(config) != before
-    assert set(image_scores.contents(Score(unsafe_head="absent"))) == {""}

@@ -1,0 +1,77 @@
+"""What decides a stage's bytes beside its keys: the contents of what the keys name.
+
+Another file under the same name is another fingerprint; what is not named adds nothing to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weft.pipeline.run import manifest
+from weft.schemas.config import Config
+from weft.transforms.dedup import index
+from weft.transforms.extract import exclusions
+from weft.transforms.io import files
+from weft.transforms.score import needs
+from weft.transforms.score.clip_weights import clip_name
+from weft.transforms.score.heads import KINDS
+
+_LOCAL = "local-dir:"
+
+
+def extract(config: Config, _: Sequence[str]) -> dict[str, Any]:
+    """What is excluded from the start."""
+    return {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+
+
+def dedup(config: Config, inputs: Sequence[str]) -> dict[str, Any]:
+    """The evaluation texts, and the runs in the index that this one is compared with."""
+    found: dict[str, Any] = {"evaluation": _of(config.dedup.evaluation)}
+    if where := config.dedup.index:
+        names = index.against(where, index.run_name(inputs))
+        found["against"] = [(name, files.contents(files.join(where, name, "run.json"))) for name in names]
+    return found
+
+
+def fetch(config: Config, _: Sequence[str]) -> dict[str, Any]:
+    """The images of earlier runs."""
+    done = [manifest.read(path, "fetch") or {} for path in config.fetch.earlier]
+    return {"earlier": [(one.get("fingerprint"), one.get("files", {}).get("sha256")) for one in done]}
+
+
+def score(config: Config, _: Sequence[str]) -> dict[str, Any]:
+    """Heads, evaluation vectors and models of one's own; and what is compared at all, which the recipe asks for."""
+    asked = config.score
+    models = [_model(asked.model, asked.pretrained), *(_model(*_named(entry)) for entry in asked.also)]
+    heads = [getattr(asked, f"{kind}_head") for kind in KINDS]
+    found = {"files": _of((*heads, *asked.evaluation_embeddings)), "models": models if any(models) else []}
+    return {**found, "needs": needs.of(asked, config.pack)}
+
+
+def pack(config: Config, _: Sequence[str]) -> dict[str, Any]:
+    """The tokenizer, and pictures of evaluations."""
+    named = config.pack.tokenizer
+    return {"tokenizer": named != "train" and _of([named]), "evaluation": _of(config.pack.evaluation_images)}
+
+
+def train(config: Config, _: Sequence[str]) -> dict[str, Any]:
+    """The vision tower."""
+    return {"vision": _model(config.train.vision, config.train.vision_pretrained)}
+
+
+def _of(paths: Sequence[str]) -> list[str]:
+    found = [files.contents(path) if path else "" for path in paths]
+    return found if any(found) else []
+
+
+def _named(entry: str) -> tuple[str, str]:
+    name, _, tag = entry.partition("@")
+    return name, tag
+
+
+def _model(name: str, pretrained: str) -> str:
+    """Contents of a model's folder, or of the file that its weights are in; "" for what open_clip or weft ships."""
+    if name.startswith(_LOCAL):
+        return files.contents(clip_name(name).removeprefix(_LOCAL))
+    return files.contents(pretrained.partition("=")[2] or pretrained) if pretrained else ""

@@ -1,0 +1,66 @@
+"""What a stage that is to be done again would discard, in words: which stage, its records and hours, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import weft.schemas.config as configuration
+from weft.pipeline.run import books, manifest
+from weft.pipeline.run.registry import BY_NAME, Stage
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files
+
+_SHOWN = 3  # changed keys that are named
+
+
+def check(output: str, names: Iterable[str], config: Config, prints: Mapping[str, str], redo: bool) -> None:
+    """Raise ConfigError where stages of these names would discard something and nobody has allowed it."""
+    lost = [told for name in names for told in of(output, BY_NAME[name], config, prints[name])]
+    if lost and not redo:
+        raise ConfigError(f"this would discard {'; '.join(lost)}: add --redo to do that, or name another --output")
+
+
+def of(output: str, stage: Stage, config: Config, fingerprint: str) -> list[str]:
+    """A phrase for the finished stage, or for finished units of an interrupted one, that another fingerprint discards.
+
+    Args:
+        config, fingerprint: of the run that is about to begin.
+    """
+    done = manifest.read(output, stage.name)
+    if done and done["fingerprint"] != fingerprint:
+        found = ", ".join(
+            part for part in (books.summary(done.get("books", {})), duration(done.get("seconds"))) if part
+        )
+        return [f"{stage.name} ({found}) made with {_why(done.get('config', {}), stage, config)}"]
+    if not done and manifest.started(output, stage.name) not in ("", fingerprint):
+        units = len(files.listing(files.join(output, stage.name, "units", "*.json")))
+        return [f"{units:,} finished units of an interrupted {stage.name}"] if units else []
+    return []
+
+
+def duration(seconds: float | None) -> str:
+    """Time for a person.
+
+    >>> duration(8.2), duration(300), duration(9_000)
+    ('8 s', '5 min', '2.5 h')
+    """
+    if seconds is None:
+        return ""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7_200
+        else f"{seconds / 3_600:.1f} h"
+    )
+
+
+def _why(before: dict[str, Any], stage: Stage, config: Config) -> str:
+    name = stage.section or stage.name
+    then, now = before.get(name, {}), configuration.to_dict(getattr(config, name))
+    keys = [key for key in now if key not in stage.how and then.get(key, now[key]) != now[key]]
+    told = [f"{name}.{key} = {then[key]!r}, not {now[key]!r}" for key in keys[:_SHOWN]]
+    told += [f"{len(keys) - _SHOWN} more keys"] if len(keys) > _SHOWN else []
+    return " and ".join(told) or "other input, files, stages before it or another version"

@@ -1,0 +1,128 @@
+"""Whether the files of finished stages are what they were when they were written.
+
+    units/*.json, slips/*.json ──► seal ──► <stage>/files.jsonl ◄── problems: there, of their size, whole, their digest
+
+What a file was is noted by whoever wrote it, hashed on its way to the disk; when a stage closes, its notes become one
+list, whose own digest is in the manifest. Sizes and the ends of tables are looked at before a stage that reads them;
+digests where somebody asks (`--verify`, `weft verify`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weft.pipeline.run import manifest
+from weft.pipeline.run.registry import STAGES, Stage
+from weft.transforms.io import files, state
+from weft.transforms.io.files import Written
+
+LIST = "files.jsonl"
+_AT_ONCE = 16
+_TABLE = ".parquet"
+_READ = (_TABLE, ".tar", ".bin")  # what a stage reads whatever its name is
+_OWN = ("manifest.json", "started.json", LIST)  # of the stage's directory: they change after the list is made
+
+
+def seal(home: str, stage: Stage, slips: str) -> dict[str, Any]:
+    """Write the list of a stage's files; what the manifest says of it.
+
+    Args:
+        home: where the stage wrote.
+        slips: where steps left their notes; they are removed.
+    """
+    noted: dict[str, Written] = {}
+    marks = [path for path, _ in files.listing(files.join(home, stage.name, "units", "*.json"))]
+    notes = [path for path, _ in files.listing(files.join(slips, "*.json"))]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for found in pool.map(lambda path: state.noted(state.read(path)), [*notes, *marks]):
+            noted.update({_below(home, path): said for path, said in found.items()})
+        files.remove_tree(slips)
+        there = list(_there(home, stage))
+
+        def one(name: str, size: int) -> str:
+            was = noted.get(name)
+            if was is None or was.bytes != size:  # written by the driver: small, or the model's
+                was = files.digest(files.join(home, name))
+                was = was._replace(rows=_rows(files.join(home, name))) if name.endswith(_TABLE) else was
+            return json.dumps({"name": name, **was._asdict()}) + "\n"
+
+        lines = list(pool.map(lambda item: one(*item), there))
+    with files.recorded() as written:
+        files.write_atomic(files.join(home, stage.name, LIST), "".join(lines))
+    return {"files": len(lines), "bytes": sum(size for _, size in there), "sha256": next(iter(written.values())).sha256}
+
+
+def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
+    """What is wrong with a finished stage's files, a line each; nothing of one that was made before files were listed.
+
+    Args:
+        digests: read every file to its end.
+    """
+    said = (manifest.read(output, stage.name) or {}).get("files")
+    if said is None:
+        return
+    listed = files.join(output, stage.name, LIST)
+    if not files.exists(listed) or files.digest(listed).sha256 != said["sha256"]:
+        yield f"{stage.name}/{LIST} is missing or not what was written"
+        return
+    rows = [json.loads(line) for line in files.read_bytes(listed).decode("utf-8").splitlines()]
+    known = {row.pop("name"): Written(**row) for row in rows}
+    there = dict(_there(output, stage))
+    yield from (f"{name} is not {stage.name}'s" for name in there if name not in known and name.endswith(_READ))
+
+    def one(name: str) -> str:
+        was = known[name]
+        if name not in there:
+            return f"{name} is missing"
+        if there[name] != was.bytes:
+            return f"{name} has {there[name]:,} bytes, not {was.bytes:,}"
+        path = files.join(output, name)
+        if digests and files.digest(path).sha256 != was.sha256:
+            return f"{name} is not what was written"
+        if name.endswith(_TABLE) and _rows(path) != was.rows:
+            return f"{name} is no table of {was.rows:,} rows"
+        return ""
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from filter(None, pool.map(one, sorted(known)))
+
+
+def everything(output: str) -> Iterator[tuple[str, str]]:
+    """(stage or "run", what is wrong) of all files of a run, by their digests; first of what says what they are."""
+    for name, path in (
+        ("run", "run.json"),
+        *((s.name, f"{s.name}/{state_}") for s in STAGES for state_ in ("manifest.json", "started.json")),
+    ):
+        if files.exists(files.join(output, path)) and not state.whole(files.join(output, path)):
+            yield name, f"{path} is not what was written"
+    for stage in STAGES:
+        yield from ((stage.name, line) for line in problems(output, stage, digests=True))
+
+
+def _there(home: str, stage: Stage) -> Iterator[tuple[str, int]]:
+    """(name below the output, bytes) of every file that is a stage's own."""
+    skipped = {f"{stage.name}/{name}" for name in _OWN}
+    for directory in (*stage.owned, *stage.files):
+        pattern = files.join(home, directory) if directory in stage.files else files.join(home, directory, "**")
+        for path, size in files.listing(pattern):
+            if (name := _below(home, path)) not in skipped:
+                yield name, size
+
+
+def _below(home: str, path: str) -> str:
+    return path.removeprefix(home.rstrip("/") + "/")
+
+
+def _rows(path: str) -> int:
+    """Rows of a table by its end, -1 where that is damaged."""
+    try:
+        with files.open_read(path) as stream:
+            return int(pq.ParquetFile(stream).metadata.num_rows)
+    except (pa.ArrowException, OSError):
+        return -1

@@ -1,0 +1,81 @@
+"""Output directories: whether one holds anything, and what a stage makes beside the finished work that it replaces.
+
+OUTPUT/.redo/STAGE/…     what `--redo` makes, laid out as in OUTPUT, while the stage's finished output stands
+OUTPUT/.redo/STAGE.json  written when that is whole: from here on it takes the place of the old, directory by
+                         directory, and whoever comes next finishes what a power cut interrupts
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+from weft.pipeline.run import lock
+from weft.pipeline.run.registry import STAGES, Stage
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files, object_files, state
+
+_REDO = ".redo"
+
+
+def occupied(output: str) -> bool:
+    """Whether an output directory holds anything but a lock.
+
+    Raises:
+        ConfigError: it is a file.
+    """
+    if not files.is_local(output):
+        below = object_files.store(output).list(f"{output.rstrip('/')}/")
+        return any(not path.endswith(f"/{lock.NAME}") for path, _ in islice(below, 2))
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise ConfigError(f"{output} is a file, not a directory")
+    return os.path.isdir(output) and any(name != lock.NAME for name in os.listdir(output))
+
+
+def check_writable(output: str, stage: Stage) -> None:
+    """Raise ConfigError for a directory of a stage that cannot be written to; a store says so when its lock is made."""
+    for name in ("", *stage.owned) if files.is_local(output) else ():
+        path = files.join(output, name) if name else output
+        if os.path.lexists(path) and not (os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)):
+            raise ConfigError(f"{path} is no directory that can be written to")
+
+
+def aside(output: str, stage: Stage) -> str:
+    """Where a stage writes while what it is to replace stands."""
+    return files.join(output, _REDO, stage.name)
+
+
+def replace(output: str, stage: Stage) -> None:
+    """Put what a stage has made aside in the place of what was there."""
+    made = aside(output, stage)
+    there = [name for name in stage.owned if files.has_files(files.join(made, name))]
+    state.write(_whole(output, stage), {"names": there, "moved": False})
+    _finish(output, stage)
+
+
+def recover(output: str) -> None:
+    """Finish what `replace` was doing when its process ended."""
+    for stage in STAGES:
+        if state.read(_whole(output, stage)):
+            _finish(output, stage)
+
+
+def _finish(output: str, stage: Stage) -> None:
+    said, made = state.read(_whole(output, stage)) or {}, aside(output, stage)
+    if not said["moved"]:
+        for name in stage.owned:
+            new, old = files.join(made, name), files.join(output, name)
+            if name not in said["names"]:
+                files.remove_tree(old)
+            elif files.has_files(new):  # else it was moved before the power went
+                files.remove_tree(old)
+                files.move_tree(new, old)
+        state.write(_whole(output, stage), {**said, "moved": True})  # a store's files are copies until now
+    files.remove_tree(made)
+    files.remove_tree(_whole(output, stage))
+    if files.is_local(output) and not os.listdir(files.join(output, _REDO)):
+        os.rmdir(files.join(output, _REDO))
+
+
+def _whole(output: str, stage: Stage) -> str:
+    return files.join(output, _REDO, f"{stage.name}.json")

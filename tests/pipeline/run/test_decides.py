@@ -1,0 +1,62 @@
+"""Another file under the same name is another fingerprint, of every key that names one."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import weft.schemas.config as configuration
+from weft.pipeline.run import inputs, manifest, registry
+
+SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
+
+
+def first_changed(overrides: list[str], change) -> str:
+    config = configuration.load(overrides=overrides)
+    before = registry.fingerprints(config, [("a", 1)])
+    assert registry.fingerprints(config, [("a", 1)]) == before
+    change()
+    after = registry.fingerprints(config, [("a", 1)])
+    return next((name for name in before if before[name] != after[name]), "")
+
+
+@pytest.mark.parametrize(
+    ("key", "stage", "is_list"),
+    [
+        ("dedup.evaluation", "dedup", True),
+        ("score.unsafe_head", "score", False),
+        ("score.evaluation_embeddings", "score", True),
+        ("pack.tokenizer", "pack", False),
+        ("pack.evaluation_images", "pack", True),
+    ],
+)
+def test_contents_of_what_a_key_names_decide_its_stage(tmp_path: Path, key: str, stage: str, is_list: bool) -> None:
+    (tmp_path / "named").mkdir()
+    path = tmp_path / "named/x"
+    path.write_text("one")
+    named = tmp_path / "named" if is_list else path
+    value = json.dumps([str(named)] if is_list else str(named))
+    assert first_changed([f"{key}={value}"], lambda: path.write_text("two")) == stage
+
+
+def test_a_model_s_folder_and_an_earlier_run_count_too(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "clip")
+    note = tmp_path / "clip/README.md"
+    overrides = [f'score.model="local-dir:{tmp_path / "clip"}"']
+    assert first_changed(overrides, lambda: note.write_text("other")) == "score"
+    overrides = [f'train.vision="local-dir:{tmp_path / "clip"}"']
+    assert first_changed(overrides, lambda: note.write_text("another")) == "train"
+    manifest.write(str(tmp_path), "fetch", {"fingerprint": "a", "files": {"sha256": "1"}})
+    again = lambda: manifest.write(str(tmp_path), "fetch", {"fingerprint": "a", "files": {"sha256": "2"}})  # noqa: E731
+    assert first_changed([f'fetch.earlier=["{tmp_path}"]'], again) == "fetch"
+
+
+def test_another_archive_of_the_same_name_and_size_is_another_input(tmp_path: Path) -> None:
+    path = tmp_path / "a.warc"
+    path.write_bytes(b"a" * 200_000)
+    before = inputs.marked(inputs.expand([str(path)]))
+    path.write_bytes(b"a" * 199_999 + b"b")
+    after = inputs.marked(inputs.expand([str(path)]))
+    assert [one[:2] for one in before] == [one[:2] for one in after] and before != after
+    assert inputs.marked([("https://a.test/x.warc.gz", 0)]) == [("https://a.test/x.warc.gz", 0, "")]

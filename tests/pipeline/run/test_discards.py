@@ -1,0 +1,38 @@
+"""What would be discarded is named: stage, records, time, and the keys that changed."""
+
+from pathlib import Path
+
+import weft.schemas.config as configuration
+from weft.pipeline.run import discards, manifest, registry
+
+FETCH = registry.BY_NAME["fetch"]
+
+
+def test_finished_work_is_named_with_what_it_took_and_why(tmp_path: Path) -> None:
+    books = {"image": {"entered": 2_000, "kept": 1_825, "dropped": {"timeout": 175}}}
+    made = {
+        "fingerprint": "a",
+        "books": books,
+        "seconds": 8_300,
+        "config": configuration.to_dict(configuration.Config()),
+    }
+    manifest.write(str(tmp_path), "fetch", made)
+    now = configuration.load(overrides=["fetch.max_side=300", "fetch.concurrency=3"])
+    assert discards.of(str(tmp_path), FETCH, now, "a") == []
+    assert discards.of(str(tmp_path), FETCH, now, "b") == [
+        "fetch (images 1,825 of 2,000, 2.3 h) made with fetch.max_side = 512, not 300"
+    ]
+    same = configuration.load(recipe="kosmos1")
+    assert discards.of(str(tmp_path), FETCH, same, "b")[0].endswith(
+        "other input, files, stages before it or another version"
+    )
+
+
+def test_finished_units_of_an_interrupted_stage_count_too(tmp_path: Path) -> None:
+    manifest.start(str(tmp_path), "fetch", "a")
+    assert discards.of(str(tmp_path), FETCH, configuration.Config(), "b") == []
+    (tmp_path / "fetch/units").mkdir()
+    (tmp_path / "fetch/units/http-1.json").write_text("{}")
+    assert discards.of(str(tmp_path), FETCH, configuration.Config(), "a") == []
+    found = discards.of(str(tmp_path), FETCH, configuration.Config(), "b")
+    assert found == ["1 finished units of an interrupted fetch"]

@@ -1,0 +1,106 @@
+"""What is made anew takes the place of the old when it is whole, and a power cut in between loses neither."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fake_s3
+import pytest
+
+from weft.pipeline.run import place, registry
+from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files, object_files, state
+
+SCORE = registry.BY_NAME["score"]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[None]:
+    with fake_s3.serve() as flags:
+        object_files.configure(flags)
+        yield
+    object_files.configure(())
+
+
+def at(where: str, request: pytest.FixtureRequest) -> str:
+    if where == "remote":
+        request.getfixturevalue("store")
+        object_files.remove(f"{fake_s3.BUCKET}/out")
+        return f"{fake_s3.BUCKET}/out"
+    return str(request.getfixturevalue("tmp_path") / "out")
+
+
+def plant(home: str, said: str, *tables: str) -> None:
+    for name in ("score", "fates/score", *tables):
+        files.write_atomic(f"{home}/{name}/part.parquet", said)
+
+
+def contents(output: str) -> dict[str, str]:
+    found = files.listing(f"{output}/**")
+    return {path.removeprefix(f"{output}/"): files.read_bytes(path).decode() for path, _ in found}
+
+
+NEW = {f"{name}/part.parquet": "new" for name in ("score", "fates/score", "scores", "baseline")}
+
+
+@pytest.mark.parametrize("where", ["local", "remote"])
+def test_what_is_whole_takes_the_place_of_the_old_and_of_what_is_made_no_more(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    output = at(where, request)
+    plant(output, "old", "scores", "image_scores")
+    plant(place.aside(output, SCORE), "new", "scores", "baseline")
+    place.replace(output, SCORE)
+    assert contents(output) == NEW
+
+
+@pytest.mark.parametrize(("where", "after"), [*(("local", n) for n in range(11)), ("remote", 3), ("remote", 8)])
+def test_a_replacement_that_is_cut_short_is_finished_by_whoever_comes_next(
+    where: str, after: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = at(where, request)
+    plant(output, "old", "scores", "image_scores")
+    plant(place.aside(output, SCORE), "new", "scores", "baseline")
+    steps = iter(range(100))
+    with monkeypatch.context() as patched:
+        for real in (files.remove_tree, files.move_tree):
+
+            def cut(*paths: str, real: Callable[..., None] = real) -> None:
+                if next(steps) >= after:
+                    raise KeyboardInterrupt
+                real(*paths)
+
+            patched.setattr(files, real.__name__, cut)
+        try:
+            place.replace(output, SCORE)
+        except KeyboardInterrupt:
+            assert state.read(f"{output}/.redo/score.json")
+    place.recover(output)
+    assert contents(output) == NEW
+
+
+def test_a_stage_directory_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    disk, output = tmp_path / "disk", str(tmp_path / "out")
+    disk.mkdir()
+    os.makedirs(output)
+    os.symlink(disk, f"{output}/scores")
+    plant(output, "old", "scores")
+    plant(place.aside(output, SCORE), "new", "scores", "baseline")
+    place.replace(output, SCORE)
+    assert contents(output) | {"scores/part.parquet": "new"} == NEW
+    assert os.path.islink(f"{output}/scores") and (disk / "part.parquet").read_text() == "new"
+
+
+def test_a_directory_that_is_none_is_said(tmp_path: Path) -> None:
+    place.check_writable(str(tmp_path), SCORE)
+    (tmp_path / "scores").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="scores is no directory that can be written to"):
+        place.check_writable(str(tmp_path), SCORE)
+
+
+def test_a_lock_alone_occupies_nothing(tmp_path: Path) -> None:
+    assert not place.occupied(str(tmp_path / "none"))
+    (tmp_path / ".lock").touch()
+    assert not place.occupied(str(tmp_path))
+    (tmp_path / "x").touch()
+    assert place.occupied(str(tmp_path))
