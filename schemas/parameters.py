@@ -103,7 +103,12 @@ class PageRules(TextRules, CaptionRules):
 
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
     main_content: bool = True  # False keeps boilerplate blocks too
-    honour_opt_out: bool = True  # X-Robots-Tag, meta robots, TDMRep; recorded in fates either way
+    honour_opt_out: bool = True  # what headers, meta elements and site files forbid; recorded in fates either way
+    opt_out: tuple[str, ...] = (  # signals that count where opt-outs are honoured: docs/consent.md
+        "noai", "noml", "noimageai", "noimageindex", "tdm", "content-usage", "content-signal", "ai-agents", "ai-txt",
+    )  # fmt: skip
+    ai_agents: tuple[str, ...] = ("train",)  # whose groups in robots.txt count: train, search, user, names, "*"
+    licences: tuple[str, ...] = ()  # only pages whose stated licence holds one of these stay; empty asks for none
     max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: Share = 0.65  # RefinedWeb, FineWeb
@@ -191,13 +196,15 @@ class Manners:
     stall_s: Number = 5.0  # without a byte; 0 is off
     retries: Count = 2  # after the first attempt
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
-    honour_opt_out: bool = True  # X-Robots-Tag and TDM reservations of the image itself
-    opt_out: tuple[str, ...] = (  # directives that count where opt-outs are honoured; img2dataset's, and five more
-        "noai", "noimageai", "noml", "noindex", "noimageindex", "none", "unavailable_after", "tdm",
+    honour_opt_out: bool = True  # what the image's own answer, its file and its site's files forbid
+    opt_out: tuple[str, ...] = (  # signals that count where opt-outs are honoured; img2dataset's, and more
+        "noai", "noimageai", "noml", "noindex", "noimageindex", "none", "unavailable_after", "tdm", "dmi",
+        "content-usage", "content-signal", "ai-agents", "ai-txt",
     )  # fmt: skip
+    ai_agents: tuple[str, ...] = ("train",)  # whose groups in robots.txt count: train, search, user, names, "*"
     tdm_file: bool = True  # ask for /.well-known/tdmrep.json too, once per site, where "tdm" counts
-    robots: bool = True  # ask for robots.txt, once per site, and keep to it
-    interval_s: Number = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
+    robots: bool = True  # ask for robots.txt, once per site, and keep to it and to what it says of training
+    interval_s: float = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
     allow_networks: tuple[str, ...] = ()  # such as "10.1.0.0/16": private networks that may be asked all the same
     concurrency: Size = 64  # connections per worker; as many images are held in memory

@@ -128,6 +128,15 @@ class Crawled(NamedTuple):
     warc_offset: int
 
 
+class SiteFile(NamedTuple):
+    """What a site's robots.txt, ai.txt or tdmrep.json said of training when it was captured."""
+
+    host: str  # with the port where that is not the scheme's own: http and https are one site here
+    captured: int  # microseconds since the epoch
+    name: str  # "robots.txt", "ai.txt" or "tdmrep.json"
+    rules: str  # the lines that can speak of training; "" where there are none, or no such file
+
+
 class ImageRow(NamedTuple):
     """A row of the image index. `blob`, `offset`, `length` say where the stored bytes are."""
 
@@ -226,6 +235,7 @@ class Sketch(NamedTuple):
     how: str = ""  # how an earlier run dropped it
     signature: bytes = b""  # MinHash values; empty for a document without words
     shingles: bytes = b""  # distinct shingle hashes, where candidates are compared by them
+    forbidden: str = ""  # what a file of its site says against it; in no file: dedup/forbidden has it
 
 
 class KeptRow(NamedTuple):

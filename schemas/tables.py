@@ -67,6 +67,8 @@ CAPTURES = pa.schema(
     ]
 )
 
+SITE_FILES = pa.schema([("host", pa.string()), ("captured", _TIMESTAMP), ("name", pa.string()), ("rules", pa.string())])
+
 CLUSTERS = pa.schema(
     [
         ("doc_id", pa.string()),
@@ -95,8 +97,11 @@ SKETCHES = pa.schema(  # dedup's own notes, one file per file of documents
         ("how", pa.string()),
         ("signature", pa.binary()),
         ("shingles", pa.binary()),
+        ("forbidden", pa.string()),  # "" in every file
     ]
 )
+
+FORBIDDEN = pa.schema([("key", pa.string()), ("url", pa.string()), ("words", pa.string())])  # documents, by site files
 
 DEDUP_INDEX = pa.schema([*SKETCHES, ("kept_id", pa.string())])  # what a run leaves for later ones
 

@@ -8,6 +8,11 @@ import pytest
 MODULES = [
     "weft.transforms.archives.http_message",
     "weft.transforms.archives.record",
+    "weft.transforms.consent.agents",
+    "weft.transforms.consent.in_image",
+    "weft.transforms.consent.preferences",
+    "weft.transforms.consent.responses",
+    "weft.transforms.consent.site_files",
     "weft.transforms.extract.captions",
     "weft.transforms.extract.document_rules",
     "weft.transforms.extract.gibberish",
@@ -16,7 +21,6 @@ MODULES = [
     "weft.transforms.extract.line_rules",
     "weft.transforms.extract.page",
     "weft.transforms.extract.srcset",
-    "weft.transforms.optout",
     "weft.transforms.urls",
 ]
 

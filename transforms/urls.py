@@ -32,6 +32,18 @@ def domains(host: str) -> list[str]:
     return [".".join(labels[start:]) for start in range(len(labels))]
 
 
+def site_host(url: str) -> str:
+    """Host of a URL in lower case, with a port that is not the scheme's own; "" where it has none.
+
+    >>> site_host("https://Me@A.test:443/x"), site_host("http://a.test:8080/"), site_host("mailto:me@a.test")
+    ('a.test', 'a.test:8080', '')
+    """
+    try:
+        return _host(urlsplit(url))
+    except (ValueError, UnicodeError):
+        return ""
+
+
 def resolve(base: str, reference: str) -> str:
     r"""Absolute http(s) URL of `reference` on a page at `base`, percent-encoded; "" where it means none.
 

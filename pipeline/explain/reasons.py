@@ -26,7 +26,10 @@ _OF_PICTURES: dict[str, _Said] = {
 }
 # stage, kind → reasons that mean the same → what is said of them
 _NO_ANSWER: dict[str, _Said] = {
-    "opt_out": ("its own response forbids the use", ()),
+    "opt_out": (
+        "its own response, its file or a file of its site forbids the use",
+        ("fetch.opt_out", "fetch.ai_agents"),
+    ),
     "robots_disallowed": ("robots.txt forbids it", ("fetch.robots",)),
     "robots_unavailable": (
         "robots.txt cannot be had: the site answers 5xx or 429 to it, three times where that may pass",
@@ -79,7 +82,11 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "excluded": ("a list of exclude names it, or what it belongs to", ()),
         "duplicate_record": ("the same record stood in this file before", ()),
         "page_too_long": ("its HTML is too long", ("extract.max_page_bytes",)),
-        "opt_out": ("X-Robots-Tag, meta robots or TDM reservation", ()),
+        "opt_out": (
+            "its headers or meta elements forbid its use",
+            ("extract.honour_opt_out", "extract.opt_out"),
+        ),
+        "licence": ("it states none of the licences that are asked for", ("extract.licences",)),
         "too_complex": ("more tags, attributes or open elements than the parser should be given", ()),
         "parse_error": ("no parser could read it", ()),
         "too_short": ("it is too short", ("extract.min_words",)),
@@ -118,7 +125,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "data_uri bad_url no_source svg_inline": ("it has no address that can be fetched", ()),
         "forbidden_url": ("its address holds a word of extract.image_url_forbidden", ("extract.image_url_forbidden",)),
         "background": ("a background declared on an element that is not said to be an image", ()),
-        "opt_out": ("the page forbids the use of its images", ()),
+        "opt_out": ("the page forbids the use of its images", ("extract.honour_opt_out", "extract.opt_out")),
     },
     ("extract", "pair"): {
         "excluded": ("a list of exclude names it, or what it belongs to", ()),
@@ -137,6 +144,10 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "duplicate_url": ("another capture of the same address stays", ("dedup.url",)),
         "duplicate_exact": ("another document with the same text stays", ("dedup.exact",)),
         "duplicate_images": ("another document with the same images in the same order stays", ("dedup.image_sets",)),
+        "opt_out": (
+            "robots.txt, ai.txt or tdmrep.json of its site, as archived, forbids its use",
+            ("extract.honour_opt_out", "extract.opt_out", "extract.ai_agents"),
+        ),
         "contaminated": ("it holds words of an evaluation text", ("dedup.evaluation",)),
         "duplicate_near": ("a similar document stays", ("dedup.near", "dedup.threshold")),
     },

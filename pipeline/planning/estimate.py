@@ -22,9 +22,9 @@ from weft.transforms.score import needs
 from weft.transforms.score.needs import Needs
 
 STAGES = ("extract", "dedup", "fetch", "score", "pack")
-KEPT = ("documents", "pairs", "captures", "clusters", "kept", "images", "scores", "shards", "fates")
+KEPT = ("documents", "pairs", "captures", "site_files", "clusters", "kept", "images", "scores", "shards", "fates")
 JOINED = {  # what crosses the network in a stage: the rows that it joins by key, once
-    "fetch": ("documents", "pairs", "captures", "kept"),
+    "fetch": ("documents", "pairs", "captures", "site_files", "kept"),
     "score": ("documents", "pairs", "kept", "images/index"),
     "pack": ("documents", "pairs", "kept", "images/index", "scores"),
 }

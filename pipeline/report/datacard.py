@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 import weft.schemas.config as configuration
+from weft.pipeline.report import opt_outs
 from weft.pipeline.report.charts import size, text
 from weft.schemas.config import Config
 
@@ -87,14 +88,16 @@ def _opt_outs(config: Config, found: dict[str, Any]) -> str:
     if found["opt_outs_not_honoured"]:
         rows += f"<li><b>{found['opt_outs_not_honoured']:,} pages that opted out were kept all the same</b></li>"
     return (
-        "<p>Read are X-Robots-Tag and meta robots (noai, noimageai, noindex, noimageindex, none) and the TDM "
-        f"Reservation Protocol: {said}. {_robots(config)}</p>"
+        "<p>Read are what headers, meta elements and pictures say (noai and the like, TDM reservations, Content-Usage, "
+        "Content-Signal, IPTC's Data Mining field), and robots.txt, ai.txt and tdmrep.json of the site where the input "
+        f"has them: {said}. {_robots(config)}</p>"
         + (f"<ul>{rows}</ul>" if rows else "<p>None was met.</p>")
+        + opt_outs.table(found["opt_outs"])
     )
 
 
 def _robots(config: Config) -> str:
-    pages = "For pages it is the crawler's matter."
+    pages = "Whether a page may be crawled is the crawler's matter."
     if not config.fetch.http:
         return f"Nothing is asked for over HTTP, so robots.txt is not read. {pages}"
     if not config.fetch.robots:

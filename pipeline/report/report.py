@@ -25,6 +25,7 @@ from weft.pipeline.report import (
     figures,
     image_figures,
     mismatched_pairs,
+    opt_outs,
     outcome,
     samples,
 )
@@ -47,6 +48,7 @@ def write(output: str, config: Config) -> str:
     """Write the report on `output`; returns where its page is."""
     found = figures.gather(output)
     found["images"] = image_figures.gather(output)
+    found["opt_outs"] = opt_outs.gather(output)
     metrics = {"recipe": config.recipe, "config": configuration.to_dict(config), **found}
     contact_sheet.write(output, config)
     page = _page(output, config, found)
@@ -107,7 +109,8 @@ def _summary(found: dict[str, Any]) -> str:
     if pages:
         told.append(f"Of {pages['entered']:,} pages, {pages['kept']:,} became documents")
     if documents:
-        told[-1:] = [*told[-1:], f"{documents['entered'] - documents['kept']:,} of these were duplicates"]
+        copies = sum(count for reason, count in documents["dropped"].items() if reason.startswith("duplicate"))
+        told[-1:] = [*told[-1:], f"{copies:,} of these were duplicates"]
     lines = [", and ".join(told) + "."] if told else ["No stage has run yet."]
     corpora = found["corpora"]
     if found["shards"]:

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from weft.pipeline.report.figures import tables
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import document_id
-from weft.transforms import optout
 from weft.transforms.archives.read import read_captures
 from weft.transforms.archives.record import Record
+from weft.transforms.consent import responses
 from weft.transforms.extract import html
 from weft.transforms.urls import image_key
 
@@ -83,7 +83,7 @@ def _page(record: Record, rules: PageRules) -> Page:
         )
     except (ValueError, RuntimeError, RecursionError):
         return Page(record.url, "", "", [])
-    wish = optout.read(record.headers, found.meta)
+    wish = responses.read(record.headers, found.meta)
     if wish.page:
         return Page(record.url, "", "", [])
     images = [] if wish.images else [url for url in found.images if url]
@@ -95,4 +95,4 @@ def _body(path: str, offset: int) -> bytes:
         record = next(read_captures(path, [offset]))[1]
     except Exception:
         return b""
-    return b"" if record is None or optout.read_image(record.headers) else record.body
+    return b"" if record is None or responses.read_image(record.headers) else record.body

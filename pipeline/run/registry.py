@@ -73,7 +73,7 @@ STAGES = (
         "extract",
         "weft.pipeline.stages.extract",
         "run",
-        outputs=("documents", "pairs", "captures"),
+        outputs=("documents", "pairs", "captures", "site_files"),
         needs=(),
         doc="WARC → documents, pairs",
         more=decides.extract,

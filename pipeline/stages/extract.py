@@ -1,6 +1,6 @@
-"""extract: archives → documents/, pairs/, captures/.
+"""extract: archives → documents/, pairs/, captures/, site_files/.
 
-paths → spread out → one work unit a file (transforms/extract/archive.py) → six Parquet files. A file is read once,
+paths → spread out → one work unit a file (transforms/extract/archive.py) → seven Parquet files. A file is read once,
 record by record; its texts never cross a shuffle.
 """
 
@@ -18,7 +18,8 @@ import pyarrow as pa
 from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import PageRules
-from weft.schemas.records import KEPT, Capture, Document, Fate, Pair
+from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
+from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
@@ -26,18 +27,24 @@ from weft.transforms.io import files, parquet
 from weft.transforms.io.parquet import TableWriter
 from weft.transforms.io.work_units import Counts, run_unit, unit_name
 
-OUTPUTS = ("documents", "pairs", "captures")
+OUTPUTS = ("documents", "pairs", "captures", "site_files")
 _TABLES = {
     Document: ("documents", tables.DOCUMENTS),
     Pair: ("pairs", tables.PAIRS),
     Capture: ("captures", tables.CAPTURES),
+    SiteFile: ("site_files", tables.SITE_FILES),
 }
 # Fates of pages by themselves: of a file's fates one in thirty is a page's, and these are what is looked for.
 _FATES = {"record": "records", "page": "pages", "image": "parts", "pair": "parts"}
 
 
 def run(ctx: Context) -> dict[str, int]:
-    """Extract every input file; returns how many records, pages, images and pairs there were."""
+    """Extract every input file; returns how many records, pages, images and pairs there were.
+
+    Raises:
+        ConfigError: extract.opt_out names no signal.
+    """
+    responses.check(ctx.config.extract.opt_out, responses.PAGE_SIGNALS, "extract.opt_out")
     ctx.expect(len(ctx.inputs))
     listed, counted = ctx.path(STAGE, "inputs.json"), ctx.path(STAGE, "entered.json")
     files.write_atomic(listed, json.dumps(sorted(ctx.inputs)))  # a hundred thousand paths do not fit into a job's graph
@@ -97,6 +104,7 @@ def _finished(output: str, name: str) -> Iterator[Row]:
 
     yield from fates("records")
     yield from table("captures", Capture)
+    yield from table("site_files", SiteFile)
     documents, pairs = table("documents", Document), _OfPages(table("pairs", Pair), lambda pair: pair.doc_id)
     parts = _OfPages(fates("parts"), lambda fate: fate.key.partition(":")[0])
     for page in fates("pages"):

@@ -2,7 +2,7 @@
 
     kept documents ─┐
     kept pairs ─────┴─► FetchUnits ─► images/index ─► placeholders ─► images/repeated
-    captures ──────────►    ▲
+    captures, site_files ──►▲
     earlier runs ───────────┘
 
 Which image comes from where, and in how many rounds, is transforms/fetch/fetch_images.py's.
@@ -19,7 +19,7 @@ import apache_beam as beam
 
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
-from weft.schemas.records import Capture
+from weft.schemas.records import Capture, SiteFile
 from weft.schemas.tables import REPEATED
 from weft.transforms.fetch import blobs, by_img2dataset, previous_runs
 from weft.transforms.fetch.client import Client
@@ -53,6 +53,7 @@ def run(ctx: Context) -> dict[str, int]:
     """Get every wanted image once; returns how many there were."""
     config = dataclasses.replace(ctx.config.fetch, exclude=(*ctx.config.exclude, *ctx.config.fetch.exclude))
     earlier = (ctx.finished, *config.earlier) if ctx.finished else config.earlier
+    judged = parquet.count_rows(ctx.table("site_files")) > 0
     units = len(ctx.parts("captures")) + config.buckets
     counted = ctx.path(STAGE, "wanted.json")
     ctx.expect(units)
@@ -60,8 +61,9 @@ def run(ctx: Context) -> dict[str, int]:
         ctx.say(f"fetch    img2dataset asks the hosts: it does not know {by_img2dataset.NOT_KNOWN}")
     with ctx.pipeline(units) as p:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
+        site_files = p | "SiteFiles" >> parquet.Read(ctx.table("site_files"), SiteFile) if judged else None
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(
-            ctx.home, config, captures, earlier, config.buckets, ctx.fingerprint
+            ctx.home, config, captures, earlier, config.buckets, ctx.fingerprint, site_files
         )
         _ = (
             fetched["index"]

@@ -11,13 +11,13 @@ from typing import Any
 import aiohttp
 
 from weft.schemas.parameters import CrawlRules, Manners
-from weft.transforms import optout
 from weft.transforms.archives import write
 from weft.transforms.archives.write import Exchange
+from weft.transforms.consent import responses
+from weft.transforms.consent.site_files import MAX_BYTES as MAX_RULES
 from weft.transforms.fetch import client
 from weft.transforms.fetch.client import Answer, Client, Response
 from weft.transforms.fetch.rate_limit import host_of
-from weft.transforms.fetch.robots import MAX_BYTES as MAX_RULES
 from weft.transforms.urls import resolve
 
 PAGE, IMAGE, SITEMAP, ROBOTS = "page", "image", "sitemap", "robots"
@@ -133,7 +133,7 @@ class CrawlClient(Client):
         if not 200 <= status < 300 or status == 206:
             return "http_error", f"HTTP {status}"
         headers = [(name.lower(), value) for name, value in answer.headers.items()]
-        words = optout.read_image(headers, self._forbidden) if kind == IMAGE else optout.read(headers).page
+        words = responses.read_image(headers, self._forbidden) if kind == IMAGE else responses.read(headers).page
         if words and self._manners.honour_opt_out:
             return "opt_out", words
         mime = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from resiliparse.parse.html import HTMLTree
 
-from weft.transforms import optout
 from weft.transforms.archives.record import GZIP
+from weft.transforms.consent import responses
 from weft.transforms.extract import html
 from weft.transforms.urls import resolve
 
@@ -49,8 +49,8 @@ def of_page(body: bytes, content_type: str, url: str, headers: list[tuple[str, s
         page = html.extract(text, url, main_content)
         tree = HTMLTree.parse(text)
     except (html.TooComplex, ValueError, RuntimeError, RecursionError):
-        return Leads([], [], optout.read(headers).page)
-    wish = optout.read(headers, page.meta)
+        return Leads([], [], responses.read(headers).page)
+    wish = responses.read(headers, page.meta)
     images = [] if wish.images else list(dict.fromkeys(image for image in page.images if image is not None))
     return Leads([] if _no_follow(headers, page.meta) else _links(tree, page.base), images, wish.page)
 
@@ -58,7 +58,7 @@ def of_page(body: bytes, content_type: str, url: str, headers: list[tuple[str, s
 def _no_follow(headers: list[tuple[str, str]], meta: list[tuple[str, str]]) -> bool:
     said = [value for name, value in headers if name == "x-robots-tag"]
     said += [value for name, value in meta if name == "robots"]
-    return any(word in _NO_FOLLOW for value in said for word in optout.directives(value))
+    return any(word in _NO_FOLLOW for value in said for word in responses.directives(value))
 
 
 def _links(tree: HTMLTree, base: str) -> list[str]:

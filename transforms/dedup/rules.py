@@ -79,16 +79,19 @@ def rank(document: Sketch, policy: Policy) -> tuple[int | str, ...]:
 class OneCopy(beam.PTransform):
     """Sketches → (one sketch per doc_id, fates of the other copies of the same record).
 
-    The copy at the smallest (file, offset) stays, an earlier run's before all. The others need keys of their own in
+    Or (sketches, (doc_id, words) of documents that their sites forbid): then the words are in `Sketch.forbidden`. The
+    copy at the smallest (file, offset) stays, an earlier run's before all. The others need keys of their own in
     the books: doc_id@file:offset, and #n where even those repeat.
     """
 
-    def expand(self, found: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
-        grouped = (
-            found
-            | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch])
-            | "SameId" >> beam.GroupByKey()
-        )
+    def expand(self, inputs: Any) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
+        found, forbidden = inputs if isinstance(inputs, tuple) else (inputs, None)
+        keyed = found | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch])
+        if forbidden is None:
+            grouped = keyed | "SameId" >> beam.GroupByKey()
+        else:
+            joined = {"copies": keyed, "words": forbidden} | "SameId" >> beam.CoGroupByKey()
+            grouped = joined | "Mark" >> beam.MapTuple(_marked).with_output_types(tuple[str, list[Sketch]])
         return (
             grouped | "FirstCopy" >> beam.MapTuple(lambda _, copies: min(copies, key=_order)).with_output_types(Sketch),
             grouped | "OtherCopies" >> beam.FlatMapTuple(_other_copies).with_output_types(Fate),
@@ -99,13 +102,16 @@ class OneCopy(beam.PTransform):
 class EqualDocuments(beam.PTransform):
     """Sketches, one a document → (those that stay, drops), by all rules by equal keys that are on.
 
-    Documents with an evaluation text take no part, so that none wins over a clean one; they are in neither output.
+    Documents with an evaluation text, or forbidden by their sites, take no part, so that none wins over one that may
+    stay; they are in neither output.
     """
 
     rules: DuplicateRules
 
     def expand(self, sketches: beam.PCollection[Sketch]) -> tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]:
-        left = sketches | "Clean" >> beam.Filter(lambda s: not s.contaminated).with_output_types(Sketch)
+        left = sketches | "Clean" >> beam.Filter(lambda s: not (s.contaminated or s.forbidden)).with_output_types(
+            Sketch
+        )
         drops = [sketches.pipeline | "NoDrops" >> beam.Create([]).with_output_types(Drop)]
         for rule in equal_rules(self.rules):
             policy: Policy = "newest" if rule == "url" else self.rules.keep
@@ -218,6 +224,11 @@ class InGroups(beam.PTransform):
 
 def _order(document: Sketch) -> tuple[int, str, int, tuple[Any, ...]]:
     return -document.origin, document.warc_file, document.warc_offset, tuple(document)
+
+
+def _marked(doc_id: str, groups: dict[str, Iterable[Any]]) -> tuple[str, list[Sketch]]:
+    words = min(groups["words"], default="")  # as many as the record has copies, and all alike
+    return doc_id, [s if s.origin else s._replace(forbidden=words) for s in groups["copies"]]
 
 
 def _other_copies(doc_id: str, copies: Iterable[Sketch]) -> Iterator[Fate]:

@@ -175,6 +175,9 @@ def _fate(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Fate]:
     for document in groups["sketch"]:
         if document.origin:
             return
+        if document.forbidden:
+            yield Fate(STAGE, "document", doc_id, DROPPED, "opt_out", document.forbidden)
+            return
         if document.contaminated:
             yield Fate(STAGE, "document", doc_id, DROPPED, "contaminated", document.contaminated)
             return
@@ -187,7 +190,7 @@ def _fate(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Fate]:
 def _kept(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[KeptRow]:
     if not any(True for _ in groups["drop"]):
         for document in groups["sketch"]:
-            if not document.origin and not document.contaminated:
+            if not document.origin and not document.contaminated and not document.forbidden:
                 yield KeptRow("document", doc_id, doc_id, document.warc_file, document.warc_offset)
 
 
@@ -196,7 +199,7 @@ def _verdict(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[st
         verdict = next((drop.kept_id for drop in groups["drop"]), "")
         if document.origin:  # an earlier run has this very record, and its pairs with it
             verdict = doc_id
-        yield doc_id, "contaminated" if document.contaminated else verdict
+        yield doc_id, "opt_out" if document.forbidden else "contaminated" if document.contaminated else verdict
 
 
 def _members(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[tuple[str, ClusterMember]]:

@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Iterator
 
 from weft.schemas.parameters import PageRules
-from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, document_id
+from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, SiteFile, document_id
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
+from weft.transforms.consent import site_files
 from weft.transforms.extract import caption_list, document_rows, html_files, rows, selection, wat
 from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page, of_parts
+from weft.transforms.urls import site_host
 
-Row = Document | Pair | Capture | Fate
+Row = Document | Pair | Capture | SiteFile | Fate
 _HTML = ("text/html", "application/xhtml+xml")
 _TYPES = frozenset(  # WARC 1.1, 5.5
     ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
 )
+_NO_FILE = (401, 403, 404, 410)  # RFC 9309, 2.3.1.3: the site has no such file, and so says nothing
 _IMAGE_BEGINS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 
 
@@ -53,8 +56,10 @@ def extract_record(
 ) -> Iterator[Row]:
     """Rows of one record: its fate; a Capture for an image; a page's fates, and its Document and Pairs if it is kept.
 
+    A site's robots.txt, ai.txt or tdmrep.json is a SiteFile, also where the answer is that there is none.
+
     Args:
-        record: of whatever kind. A record that is neither page nor image is dropped with the reason from `classify`.
+        record: of whatever kind. One that is none of these is dropped with the reason from `classify`.
         rules: which pages, images and captions are kept.
         key: of the record's fate; "" for "archive:offset".
         seen: doc_ids of the pages so far. A page that is in it is dropped; one that is not is added to it.
@@ -71,6 +76,10 @@ def extract_record(
     if kind == "image":
         yield Capture(record.url, record.archive, record.offset, record.header("content-type"), record.crawl_date)
         return
+    if kind == "site_file":
+        name, body = site_files.name_of(record.url), record.body if record.status < 300 else b""
+        yield SiteFile(site_host(record.url), record.crawl_date, name, site_files.read(name, body, rules.ai_agents))
+        return
     if seen is not None:
         doc_id = document_id(record.record_id, record.url, record.date, record.offset)
         if doc_id in seen:
@@ -85,7 +94,7 @@ def extract_record(
 
 
 def classify(record: Record | Broken) -> tuple[str, str, str]:
-    """(kind, reason, detail) of a record: kind "page", "text" or "image" without a reason, else why it is none."""
+    """(kind, reason, detail) of a record: kind "page", "text", "image" or "site_file", or why it is none of them."""
     if isinstance(record, Broken):
         return "", record.reason, record.detail
     if record.problem:
@@ -97,6 +106,8 @@ def classify(record: Record | Broken) -> tuple[str, str, str]:
         return "", record.kind if known else "unknown_type", record.url if known else f"{record.kind[:80]} {record.url}"
     if not record.url.startswith(("http://", "https://")):
         return "", "not_http", record.url
+    if site_files.name_of(record.url) and (record.status in _NO_FILE or _is_site_file(record)):
+        return "site_file", "", ""
     if not 200 <= record.status < 300:
         return "", "http_error" if record.status >= 400 else "redirect", f"{record.status} {record.url}"
     mime = record.header("content-type").split(";")[0].strip().lower()
@@ -105,6 +116,18 @@ def classify(record: Record | Broken) -> tuple[str, str, str]:
         return "", "empty", record.url
     if mime.startswith("image/") or head.startswith(_IMAGE_BEGINS):
         return "image", "", mime
-    if mime in _HTML or (not mime and head[:15].lower().startswith((b"<!doctype html", b"<html"))):
+    if mime in _HTML or (not mime and _looks_like_html(head)):
         return "page", "", ""
     return "", "not_html", mime
+
+
+def _is_site_file(record: Record) -> bool:
+    """Whether the answer to the address of a site file is one: many sites answer with a page whatever is asked for."""
+    if not 200 <= record.status < 300:
+        return False
+    mime = record.header("content-type").split(";")[0].strip().lower()
+    return mime not in _HTML or record.body.lstrip()[:1] != b"<"
+
+
+def _looks_like_html(head: bytes) -> bool:
+    return head[:15].lower().startswith((b"<!doctype html", b"<html"))

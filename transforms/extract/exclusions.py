@@ -25,7 +25,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey
+from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey, SiteFile
 from weft.transforms.io import files
 from weft.transforms.urls import domains, image_key, page_key
 
@@ -34,7 +34,7 @@ _UT1 = ("domains", "urls")
 _HEX = re.compile(r"[0-9a-f]+")
 _ID = re.compile(r"[0-9a-f]{32}(:[0-9a-f]{32})?")
 
-Row = Document | Pair | Capture | Fate
+Row = Document | Pair | Capture | SiteFile | Fate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +170,7 @@ def withhold(rows: Iterable[Row], excluded: Exclusions) -> Iterator[Row]:
     """
     page: list[Row] = []
     for row in rows:
-        begins = isinstance(row, Capture) or (isinstance(row, Fate) and row.kind in ("record", "page"))
+        begins = isinstance(row, Capture | SiteFile) or (isinstance(row, Fate) and row.kind in ("record", "page"))
         if begins:
             yield from _of_page(page, excluded)
             page = []

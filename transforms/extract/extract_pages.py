@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from weft.schemas.parameters import PageRules
-from weft.schemas.records import Capture, Document, Fate, Pair
+from weft.schemas.records import Capture, Document, Fate, Pair, SiteFile
 from weft.transforms.archives.record import Broken, Record
 from weft.transforms.beam import coders
 from weft.transforms.extract.archive import Row, extract_record
 from weft.transforms.extract.page import DEFAULTS, HtmlPage, extract_page
 
-_TAGS = {Document: "documents", Pair: "pairs", Capture: "captures", Fate: "fates"}
+_TAGS = {Document: "documents", Pair: "pairs", Capture: "captures", SiteFile: "site_files", Fate: "fates"}
 
 
 class Extracted(NamedTuple):
@@ -24,12 +24,13 @@ class Extracted(NamedTuple):
     documents: beam.PCollection[Document]  # one for each page that is kept
     pairs: beam.PCollection[Pair]  # caption pairs of the images of these
     captures: beam.PCollection[Capture]  # where the archives' own image responses stand
+    site_files: beam.PCollection[SiteFile]  # what robots.txt and the like among the records say of training
     fates: beam.PCollection[Fate]  # of each record, page, image and caption candidate, kept or dropped for a reason
 
 
 @dataclasses.dataclass
 class ExtractPages(beam.PTransform):
-    """PCollection of HtmlPage, or of what ReadArchives gives → Extracted(documents, pairs, captures, fates).
+    """PCollection of HtmlPage, or of what ReadArchives gives → Extracted.
 
         pages = p | ReadArchives("crawl/*.warc.gz")
         found = pages.records | ExtractPages(PageRules(languages=("de",)))

@@ -1,18 +1,18 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
-size → opt-out → main content → rules on lines → length and gibberish → language → rules on the whole text → images
-and caption pairs. The first rule that fails drops the page and is its reason. No files, no Beam.
+size → opt-out → main content → licence → rules on lines → length and gibberish → language → rules on the whole text →
+images and caption pairs. The first rule that fails drops the page and is its reason. No files, no Beam.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
-from weft.transforms import optout
 from weft.transforms.archives.record import Record, parse_date
+from weft.transforms.consent import responses
 from weft.transforms.extract import captions, document_rules, gibberish, html, language, line_rules, second_opinion
 
 STAGE = "extract"
@@ -26,7 +26,7 @@ class HtmlPage(NamedTuple):
     html: bytes  # as served, without transfer and content codings
     content_type: str = ""  # of the response; its charset, if any, goes before what the page says
     date: str = ""  # of the capture, ISO 8601; with the URL it makes the doc_id, so that two captures have two ids
-    headers: tuple[tuple[str, str], ...] = ()  # of the response; X-Robots-Tag and tdm-reservation are read
+    headers: tuple[tuple[str, str], ...] = ()  # of the response; what forbids its use is read
 
     def record(self) -> Record:
         """The page as the record of an archive."""
@@ -93,7 +93,7 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
 
     if len(record.body) > rules.max_page_bytes:
         return lost("page_too_long", f"{len(record.body)} bytes")
-    wish = optout.read(record.headers)
+    wish = responses.read(record.headers, (), counted_signals(rules))
     if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)
     try:
@@ -130,6 +130,11 @@ def _lost(record: Record, reason: str, detail: str = "") -> Result:
     )
 
 
+def counted_signals(rules: PageRules) -> Collection[str]:
+    """The signals that are read: those that count, or all where none is honoured, for the record."""
+    return rules.opt_out if rules.honour_opt_out else responses.PAGE_SIGNALS
+
+
 def _place(record: Record) -> str:
     return f"{record.archive}:{record.offset}" if record.archive else ""
 
@@ -142,10 +147,11 @@ def settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     def lost(reason: str, detail: str = "") -> Result:
         return _lost(record, reason, detail)
 
-    wish = optout.read(record.headers, page.meta)
+    wish = responses.read(record.headers, page.meta, counted_signals(rules))
     if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)
     texts, reason, detail = line_rules.apply(page.texts, rules.c4, rules.refinedweb_lines)
+    reason, detail = _licence(page.about.licence, rules.licences) or (reason, detail)
     if reason:
         return lost(reason, detail)
     page = _without_forbidden(_with_texts(page, texts), rules.image_url_forbidden)
@@ -160,7 +166,7 @@ def settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     if reason:
         return lost(reason, detail)
     if wish.images and rules.honour_opt_out:
-        page = _without_images(page)
+        page = _without_images(page, wish.images)
     document = Document(
         doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id, code, score,
         page.title, page.texts, page.images, page.image_meta, page.alternates,
@@ -181,6 +187,11 @@ def _extract(record: Record, rules: PageRules) -> html.Page:
     characters = html.to_text(record.body, record.header("content-type"))
     page = html.extract(characters, record.url, rules.main_content)
     return second_opinion.read(page, characters, record.url) if rules.extractor == "trafilatura" else page
+
+
+def _licence(stated: str, wanted: tuple[str, ...]) -> tuple[str, str] | None:
+    """Reason and detail where a page does not state one of the licences that are asked for."""
+    return ("licence", stated or "none stated") if wanted and not any(one in stated for one in wanted) else None
 
 
 def _with_texts(page: html.Page, texts: list[str | None]) -> html.Page:
@@ -215,8 +226,8 @@ def _only(page: html.Page, positions: list[int]) -> html.Page:
     )
 
 
-def _without_images(page: html.Page) -> html.Page:
-    """The page's texts as one, without its images."""
+def _without_images(page: html.Page, words: str) -> html.Page:
+    """The page's texts as one, without its images, which `words` of the page forbid."""
     texts: list[str | None] = [text for text in page.texts if text is not None]
     empty: list[None] = [None] * len(texts)
     return page._replace(
@@ -224,7 +235,7 @@ def _without_images(page: html.Page) -> html.Page:
         images=list(empty[:1]),
         image_meta=list(empty[:1]),
         alternates=list(empty[:1]),
-        occurrences=[o if o.reason else o._replace(reason="opt_out") for o in page.occurrences],
+        occurrences=[o if o.reason else o._replace(reason="opt_out", detail=words) for o in page.occurrences],
     )
 
 

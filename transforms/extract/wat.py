@@ -13,10 +13,10 @@ from typing import Any
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, pair_id
-from weft.transforms import optout
 from weft.transforms.archives.record import Record
+from weft.transforms.consent import responses
 from weft.transforms.extract import captions, language
-from weft.transforms.extract.page import STAGE
+from weft.transforms.extract.page import STAGE, counted_signals
 from weft.transforms.urls import resolve
 
 _MARK = b'"Envelope"'
@@ -60,7 +60,7 @@ def extract_links(
         seen.add(doc_id)
     html = told["HTML-Metadata"]
     head = html.get("Head") if isinstance(html.get("Head"), dict) else {}
-    wish = optout.read(_headers(told), _meta(head))
+    wish = responses.read(_headers(told), _meta(head), counted_signals(rules))
     if wish.page and rules.honour_opt_out:
         yield page(DROPPED, "opt_out", wish.page)
         return

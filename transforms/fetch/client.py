@@ -25,12 +25,12 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from weft.schemas.parameters import ConfigError, ImageLimits, Manners
-from weft.transforms import optout
 from weft.transforms.archives.write import Exchange
+from weft.transforms.consent import responses
+from weft.transforms.consent.site_files import MAX_BYTES as MAX_RULES
 from weft.transforms.fetch.guard import Guard
 from weft.transforms.fetch.rate_limit import HostLimits, bare_host, host_of
-from weft.transforms.fetch.robots import MAX_BYTES as MAX_RULES
-from weft.transforms.fetch.robots import Problem, Reservations, Robots
+from weft.transforms.fetch.robots import OPT_OUT, Problem, Reservations, Robots
 from weft.transforms.urls import domains, resolve
 
 MAX_REDIRECTS = 5
@@ -85,10 +85,11 @@ class Client:
         self._guard = Guard(manners.allow_networks)
         self.hosts = HostLimits(manners.per_host, manners.interval_s)
         self.tls = ssl.create_default_context()
-        self._robots = Robots(manners.user_agent, self._rules_file)
-        self._reservations = Reservations(self._rules_file)
-        optout.check(manners.opt_out)
+        responses.check(manners.opt_out)
         self._forbidden = frozenset(manners.opt_out if manners.honour_opt_out else ())
+        signals = self._forbidden & responses.SITE_SIGNALS
+        self._robots = Robots(manners.user_agent, self._rules_file, signals, manners.ai_agents)
+        self._reservations = Reservations(self._rules_file)
 
     async def __aenter__(self) -> Client:
         self._session = aiohttp.ClientSession(
@@ -145,8 +146,8 @@ class Client:
             self.hosts.crawl_delay(host_of(url), self._robots.delay(url))
             if problem.reason:
                 return problem
-        if self._manners.tdm_file and "tdm" in self._forbidden and await self._reservations.reserved(url):
-            return Problem("opt_out", "tdmrep.json: reserved")
+        if self._manners.tdm_file and "tdm" in self._forbidden and (words := await self._reservations.reserved(url)):
+            return Problem(OPT_OUT, words)
         return Problem("", "")
 
     async def _rules_file(self, url: str) -> tuple[int, bytes, Problem]:
@@ -224,10 +225,10 @@ class Client:
 
     async def _read_image(self, answer: aiohttp.ClientResponse, url: str) -> Response:
         status, headers = answer.status, [(name.lower(), value) for name, value in answer.headers.items()]
-        words = optout.read_image(headers, self._forbidden)
+        words = responses.read_image(headers, self._forbidden)
         if words:
             await drain(answer)
-            return Response(status, b"", "opt_out", words, url=url, opt_out=words)
+            return Response(status, b"", OPT_OUT, words, url=url, opt_out=words)
         body: bytes | None = None
         if (answer.content_length or 0) <= self._max_bytes:
             try:
@@ -238,7 +239,9 @@ class Client:
             answer.close()  # what is left is not read, so that its connection is of no more use
             return Response(status, b"", "too_many_bytes", f"over {self._max_bytes} bytes", url=url)
         found = unpacked(status, body, answer.headers.get("Content-Encoding", ""), self._max_bytes)
-        words = optout.read_image(headers)  # not honoured, but on record
+        if words := responses.read_image((), self._forbidden, found.body):
+            return Response(status, b"", OPT_OUT, words, url=url, opt_out=words)
+        words = responses.read_image(headers, body=found.body)  # not honoured, but on record
         return found._replace(url=url, opt_out=words, declared=answer.headers.get("Content-Type", "")[:80])
 
     def _routed(self, host: str) -> str | None:

@@ -6,9 +6,10 @@
                                                          ▲                  by their bucket, once more
                                                          └──────────────────┘
 
-Only narrow rows cross shuffles: URLs and places in archives. Reading or fetching, checking and writing are one step, so
-image bytes never do (unit.py). A host is asked by one unit at a time and only by its own, which lets one process keep
-the host's limits (rate_limit.py). A redirect to another host therefore waits for the next round.
+Only narrow rows cross shuffles: URLs, places in archives, and what files of a host say against its images. Reading or
+fetching, checking and writing are one step, so image bytes never do (unit.py). A host is asked by one unit at a time
+and only by its own, which lets one process keep the host's limits (rate_limit.py). A redirect to another host waits for
+the next round.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import apache_beam as beam
 from weft.schemas.parameters import FetchRules
 from weft.schemas.records import Capture, ImageRow, digest, hash_bucket
 from weft.transforms.beam import coders
+from weft.transforms.consent import responses
+from weft.transforms.consent.attach import Address, Forbidden, ForbiddenBySite
 from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
@@ -29,6 +32,8 @@ from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Wanted, fetch_unit, m
 from weft.transforms.io import parquet
 from weft.transforms.urls import image_key
 
+_ASKED = -1  # stands for an image's own address beside ranks of held ones
+_TODAY = 1 << 62  # microseconds since the epoch: after every capture
 HOPS = 3  # from host to host that redirects may lead, each a round of its own
 
 
@@ -86,6 +91,7 @@ class FetchImages(beam.PTransform):
         earlier: outputs of finished runs of the pipeline: what they have is copied, and not asked for again.
         buckets: work units for HTTP. A host is never split, so this bounds how many workers ask at once.
         fingerprint: of whatever else decides the result; with another one nothing of an earlier run is used.
+        site_files: a PCollection of SiteFiles: what they forbid is neither read nor asked for.
 
     Raises:
         ConfigError: when the graph is built: an entry of the rules that means nothing, or an earlier output that holds
@@ -98,10 +104,13 @@ class FetchImages(beam.PTransform):
     earlier: Sequence[str] = ()
     buckets: int = 8
     fingerprint: str = ""
+    site_files: Any = None
 
     def expand(self, images: beam.PCollection[Any]) -> beam.PCollection[ImageRow]:
         fingerprint = self.fingerprint or digest(self.rules)
-        units = FetchUnits(self.output, self.rules, self.captures, self.earlier, self.buckets, fingerprint)
+        units = FetchUnits(
+            self.output, self.rules, self.captures, self.earlier, self.buckets, fingerprint, self.site_files
+        )
         addresses = images | "Addresses" >> beam.Map(_as_addresses).with_output_types(ImageAddresses)
         return (addresses | "Units" >> units)["index"] | "Rows" >> beam.FlatMap(
             parquet.read, ImageRow
@@ -121,6 +130,7 @@ class FetchUnits(beam.PTransform):
     earlier: Sequence[str]
     buckets: int
     fingerprint: str
+    site_files: Any = None
 
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
         Client(self.rules)  # so that a bad connect_to is said before anything runs
@@ -137,6 +147,9 @@ class FetchUnits(beam.PTransform):
         found = {"wanted": wanted}
         if self.captures is not None:
             found["held"] = self._held(images)
+        signals = responses.SITE_SIGNALS & set(self.rules.opt_out if self.rules.honour_opt_out else ())
+        if self.site_files is not None and signals:
+            found["forbidden"] = self._forbidden(wanted, found.get("held"), sorted(signals))
         if self.earlier:
             found["earlier"] = (
                 images.pipeline
@@ -159,6 +172,19 @@ class FetchUnits(beam.PTransform):
             {"asked": asked, "captured": captured}
             | "FindCapture" >> beam.CoGroupByKey()
             | "Captured" >> beam.FlatMap(_newest_capture).with_output_types(tuple[str, _Held])
+        )
+
+    def _forbidden(
+        self, wanted: beam.PCollection[tuple[str, str]], held: Any, signals: Sequence[str]
+    ) -> beam.PCollection[tuple[str, tuple[int, str]]]:
+        """(image key, (rank of the held address or _ASKED, words)) of what files of its host forbid."""
+        addresses = [wanted | "AsAsked" >> beam.MapTuple(_as_asked).with_output_types(Address)]
+        if held is not None:
+            addresses.append(held | "AsHeld" >> beam.MapTuple(_as_held).with_output_types(Address))
+        return (
+            (tuple(addresses) | "Addressed" >> beam.Flatten(), self.site_files)
+            | "BySite" >> ForbiddenBySite(signals, self.rules.ai_agents)
+            | "OfKey" >> beam.Map(_forbidden_by_key).with_output_types(tuple[str, tuple[int, str]])
         )
 
     def _rounds(self, routed: beam.PCollection[tuple[str, Wanted]]) -> beam.PCollection[str]:
@@ -240,16 +266,36 @@ def _route(
     wanted = list(found["wanted"])
     if not wanted:
         return
+    forbidden: dict[int, str] = dict(sorted(found.get("forbidden", ())))
+    asked = forbidden.get(_ASKED, "")
     held: list[_Held] = sorted(found.get("held", ()))
     earlier: list[EarlierImage] = sorted(found.get("earlier", ()))
     if earlier:
-        yield f"earlier-{hash_bucket(key, buckets, 'earlier'):05d}", Wanted(key, EARLIER, earlier=earlier[0])
+        yield (
+            f"earlier-{hash_bucket(key, buckets, 'earlier'):05d}",
+            Wanted(key, EARLIER, earlier=earlier[0], forbidden=asked),
+        )
     elif held:
         best = held[0]
-        yield best.warc_file, Wanted(key, WARC, best.address, best.warc_offset, best.date)
+        words = forbidden.get(best.rank, "")
+        yield best.warc_file, Wanted(key, WARC, best.address, best.warc_offset, best.date, forbidden=words)
     else:
         url = str(wanted[0])
-        yield hosts.unit_name(url, buckets, split), Wanted(key, WEB, url)
+        yield hosts.unit_name(url, buckets, split), Wanted(key, WEB, url, forbidden=asked)
+
+
+def _as_asked(key: str, url: str) -> Address:
+    """An image that may be asked for today: the newest capture of a file counts."""
+    return Address(f"{_ASKED} {key}", url, _TODAY)
+
+
+def _as_held(key: str, held: _Held) -> Address:
+    return Address(f"{held.rank} {key}", held.address, held.date)
+
+
+def _forbidden_by_key(found: Forbidden) -> tuple[str, tuple[int, str]]:
+    rank, _, key = found.key.partition(" ")
+    return key, (int(rank), found.words)
 
 
 def _follow(redirected: tuple[str, str], buckets: int, split: tuple[str, ...], hop: int) -> tuple[str, Wanted]:

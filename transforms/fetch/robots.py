@@ -6,27 +6,27 @@ there is no answer at all, the image would get none either: it ends for that rea
 are matched by Protego, Scrapy's parser: Python's own knows no wildcards, and takes the first rule that matches where
 the RFC takes the longest.
 
-/.well-known/tdmrep.json (TDM Reservation Protocol, W3C) is a list of path patterns, each reserved or not. Its patterns
-are those of robots.txt, so it is turned into one and matched likewise. A file that cannot be got or read reserves
-nothing.
+What both files say of training is read by transforms/consent/site_files.py. A tdmrep.json that cannot be got or read
+reserves nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from protego import Protego
 
-MAX_BYTES = 500 * 1024  # RFC 9309, 2.5
+from weft.transforms.consent import site_files
+
 ALLOWED, DISALLOWED, UNAVAILABLE = "", "robots_disallowed", "robots_unavailable"
 TRIES = 3  # for a file whose site breaks off instead of answering, or is too busy to
 PASSING = (429, 500, 502, 503, 504)  # answers that may be others soon
 TDM_FILE = "/.well-known/tdmrep.json"
+OPT_OUT = "opt_out"
 
 
 class Problem(NamedTuple):
@@ -43,17 +43,21 @@ Get = Callable[[str], Awaitable[tuple[int, bytes, Problem]]]  # URL → (status,
 class Robots:
     """Rules of all sites met so far; a site is asked once, however many images wait for it."""
 
-    def __init__(self, user_agent: str, get: Get) -> None:
+    def __init__(self, user_agent: str, get: Get, signals: Collection[str] = (), agents: Collection[str] = ()) -> None:
         """Know nothing of any site yet.
 
         Args:
             user_agent: as sent; rules are looked up under its first word, up to a slash.
             get: how to ask for a file.
+            signals: what counts of what a robots.txt says of training.
+            agents: names and purposes of AI agents whose groups count.
         """
+        self._signals, self._agents = signals, agents
         self._token = user_agent.split("/")[0].split()[0] if user_agent.strip() else "*"
         self._get = get
         self._locks: dict[str, asyncio.Lock] = {}
         self._rules: dict[str, Protego | str] = {}
+        self._said: dict[str, str] = {}  # what each site says of training
         self._busy: Counter[str] = Counter()
 
     async def verdict(self, url: str) -> Problem:
@@ -71,10 +75,16 @@ class Robots:
                         self._busy[place] += 1
                         if self._busy[place] < TRIES:
                             return Problem(UNAVAILABLE, f"robots.txt: HTTP {status}", status)
-                    rules = self._rules[place] = _read(status, body)
+                    rules = _read(status, body)
+                    if self._signals and isinstance(rules, Protego):
+                        self._said[place] = site_files.read(site_files.ROBOTS, body, self._agents)
+                    self._rules[place] = rules
         if isinstance(rules, str):
             return Problem(rules, url[:200])
-        return Problem(ALLOWED if rules.can_fetch(url, self._token) else DISALLOWED, url[:200])
+        if not rules.can_fetch(url, self._token):
+            return Problem(DISALLOWED, url[:200])
+        words = site_files.judge(site_files.ROBOTS, self._said.get(place, ""), url, self._signals, self._agents)
+        return Problem(OPT_OUT, words) if words else Problem(ALLOWED, url[:200])
 
     def delay(self, url: str) -> float:
         """Seconds between two requests that the site asks for (Crawl-delay), 0 where it does not or is not known."""
@@ -88,11 +98,11 @@ class Reservations:
     def __init__(self, get: Get) -> None:
         self._get = get
         self._locks: dict[str, asyncio.Lock] = {}
-        self._rules: dict[str, Protego] = {}
+        self._rules: dict[str, str] = {}
         self._unanswered: Counter[str] = Counter()
 
-    async def reserved(self, url: str) -> bool:
-        """Whether the file of its site reserves this http(s) address."""
+    async def reserved(self, url: str) -> str:
+        """The words by which the file of its site reserves this http(s) address, "" where it does not."""
         place = site(url)
         if place not in self._rules:
             async with self._locks.setdefault(place, asyncio.Lock()):
@@ -101,9 +111,9 @@ class Reservations:
                     if problem.reason and not status:
                         self._unanswered[place] += 1
                         if self._unanswered[place] < TRIES:
-                            return False  # the image's own request says what is wrong, and the next one asks again
-                    self._rules[place] = Protego.parse(_as_rules(body) if 200 <= status < 300 else "")
-        return not self._rules[place].can_fetch(url, "*")
+                            return ""  # the image's own request says what is wrong, and the next one asks again
+                    self._rules[place] = site_files.read(site_files.TDM, body) if 200 <= status < 300 else ""
+        return site_files.judge(site_files.TDM, self._rules[place], url, ("tdm",))
 
 
 def site(url: str) -> str:
@@ -118,19 +128,5 @@ def site(url: str) -> str:
 
 def _read(status: int, body: bytes) -> Protego | str:
     if 200 <= status < 300:
-        return Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace"))
+        return Protego.parse(body[: site_files.MAX_BYTES].decode("utf-8", "replace"))
     return ALLOWED if 400 <= status < 500 and status not in PASSING else UNAVAILABLE
-
-
-def _as_rules(body: bytes) -> str:
-    """A TDM reservation file as the robots.txt that forbids what it reserves."""
-    try:
-        entries = json.loads(body[:MAX_BYTES])
-    except (ValueError, RecursionError):
-        return ""
-    lines = ["User-agent: *"]
-    for entry in entries if isinstance(entries, list) else []:
-        where = entry.get("location") if isinstance(entry, dict) else None
-        if isinstance(where, str) and where.isprintable():
-            lines.append(f"{'Disallow' if entry.get('tdm-reservation') in (1, '1', True) else 'Allow'}: {where}")
-    return "\n".join(lines)

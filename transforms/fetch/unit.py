@@ -15,9 +15,9 @@ from typing import NamedTuple
 from weft.schemas.parameters import FetchRules
 from weft.schemas.records import DROPPED, KEPT, Fate, ImageRow, digest
 from weft.schemas.tables import IMAGES
-from weft.transforms import optout
 from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
+from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
 from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
@@ -44,6 +44,7 @@ class Wanted(NamedTuple):
     warc_offset: int = 0
     capture_date: int = 0  # microseconds since the epoch
     earlier: EarlierImage | None = None
+    forbidden: str = ""  # what an archived file of its site says against its use: then it is neither read nor asked for
 
 
 def fetch_unit(
@@ -113,6 +114,13 @@ def _fate(outcome: Outcome) -> Fate:
 
 def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules, spool: Spool) -> Iterator[tuple[Outcome, str]]:
     """(what came of it, column `origin` of its row) of each image of a unit."""
+    for one in wanted:
+        if one.forbidden:
+            refused = Refused("opt_out", one.forbidden)
+            yield Outcome(one.key, refused, 0, one.capture_date, "", one.forbidden), one.origin
+    wanted = [one for one in wanted if not one.forbidden]
+    if not wanted:
+        return
     if wanted[0].origin == EARLIER:
         for found in (one.earlier for one in wanted if one.earlier):
             before = previous_runs.outcome(found.output, found.row)
@@ -152,9 +160,9 @@ def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Ite
 
 
 def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outcome:
-    if rules.honour_opt_out and (words := optout.read_image(record.headers, rules.opt_out)):
+    if rules.honour_opt_out and (words := responses.read_image(record.headers, rules.opt_out, record.body)):
         return Outcome(key, Refused("opt_out", words), record.status, date, "", words)
-    words = optout.read_image(record.headers)  # not honoured, but on record
+    words = responses.read_image(record.headers, body=record.body)  # not honoured, but on record
     image = _unless_excluded(decode.prepare(record.body, rules, rules), "", rules)
     return Outcome(key, image, record.status, date, "", words)
 

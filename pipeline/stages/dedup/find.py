@@ -1,22 +1,33 @@
-"""dedup, first two jobs: sketch each file; then one copy per record → URL → exact → images → bands → compared pairs.
+"""dedup, first jobs: judge by files of sites; sketch; one copy per record → URL → exact → images → compared pairs.
 
 What is found goes to disk as it is: drops that may point at documents that are dropped later, and edges.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import apache_beam as beam
 
 from weft.pipeline.stages.dedup.work import ReadDrops, Work
 from weft.schemas.parameters import DuplicateRules
-from weft.schemas.records import Sketch
-from weft.schemas.tables import DROPS, EDGES, SKETCHES
+from weft.schemas.records import SiteFile, Sketch
+from weft.schemas.tables import DROPS, EDGES, FORBIDDEN, SKETCHES
+from weft.transforms.consent.attach import Address, ForbiddenBySite
 from weft.transforms.dedup import minhash
 from weft.transforms.dedup.lsh import Edge, Signatures, SimilarPairs
 from weft.transforms.dedup.one_per_bucket import SharedBuckets
-from weft.transforms.dedup.rules import STAGE, EqualDocuments, OneCopy
+from weft.transforms.dedup.rules import STAGE, EqualDocuments
 from weft.transforms.dedup.sketches import Content, sketches, unsigned
 from weft.transforms.io import files, parquet, work_units
+
+
+class _Page(NamedTuple):
+    """Columns of documents/."""
+
+    doc_id: str
+    url: str
+    crawl_date: int
 
 
 def sketch(work: Work) -> work_units.Counts:
@@ -30,12 +41,29 @@ def sketch(work: Work) -> work_units.Counts:
     return {}
 
 
+def forbid(work: Work) -> work_units.Counts:
+    """Run the job before: which documents the files of their own sites forbid."""
+    rules = work.ctx.config.extract
+    with work.ctx.pipeline() as p:
+        pages = (
+            p
+            | "Pages" >> parquet.Read(work.ctx.table("documents"), _Page)
+            | "Address"
+            >> beam.Map(lambda page: Address(page.doc_id, page.url, page.crawl_date)).with_output_types(Address)
+        )
+        files = p | "SiteFiles" >> parquet.Read(work.ctx.table("site_files"), SiteFile)
+        found = (pages, files) | "BySite" >> ForbiddenBySite(rules.opt_out, rules.ai_agents)
+        _ = found | "Write" >> work.ctx.write(f"{STAGE}/forbidden", FORBIDDEN, work.config.buckets)
+    return {}
+
+
 def find(work: Work) -> work_units.Counts:
     """Run the second job; what it finds is in drops/ and edges/ (or seats-0/)."""
     config, buckets = work.config, work.config.buckets
     with work.ctx.pipeline() as p:
         made = work.all_sketches(p)
-        unique, _ = made | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch) | "OneCopy" >> OneCopy()
+        narrow = made | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch)
+        unique, _ = work.one_copy(p, narrow)
         left, drops = unique | "Equal" >> EqualDocuments(config)
         _ = drops | "WriteDrops" >> work.ctx.write(f"{STAGE}/drops", DROPS, buckets)
         if config.near:

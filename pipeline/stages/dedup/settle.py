@@ -114,6 +114,6 @@ class _IndexRows(beam.PTransform):
 
 def _index_rows(_: str, groups: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     for document in groups["sketch"]:
-        if not document.origin and not document.contaminated:
+        if not document.origin and not document.contaminated and not document.forbidden:
             drop = next(iter(groups["drop"]), Drop(document.doc_id, document.doc_id, ""))
             yield (*document._replace(how=drop.how), drop.kept_id)

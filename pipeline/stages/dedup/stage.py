@@ -1,10 +1,11 @@
 """dedup: documents and pairs → clusters of duplicates, and the list of what is kept.
 
-Reads   documents/*.parquet, pairs/*.parquet; the index of earlier runs where one is configured
+Reads   documents/*.parquet, pairs/*.parquet, site_files/*.parquet; the index of earlier runs where one is configured
 Writes  clusters/   a row for each document in a cluster of two or more
         kept/       the key of every kept document and pair, for the stages that follow
         cuts/       lines that kept documents lose, where the rules on lines are on
         fates/dedup/
+        dedup/forbidden/   documents that robots.txt and the like of their own site forbid, where there are such files
         dedup/sketches/    what the rules look at, one file per file of documents
         dedup/drops/       equal URLs, texts, image lists
         dedup/edges/       pairs of similar documents
@@ -12,8 +13,9 @@ Writes  clusters/   a row for each document in a cluster of two or more
                            seats-N/, buckets of documents that are undecided after N jobs, and near-N/, their drops
         dedup/curve.json   the chosen bands, rows and least similarity ("cut"), and what they find
 
-Four kinds of job; an interrupted run goes on with the first that is not done:
+Five kinds of job; an interrupted run goes on with the first that is not done:
 
+    forbid  documents, site files → documents that may not be used
     sketch  each file of documents → sketches
     find    one copy per record → URL → exact → images → bands → compared pairs
     link    edges → stars; again on its own output until every component is one
@@ -26,7 +28,7 @@ from __future__ import annotations
 import json
 
 from weft.pipeline.run.context import Context
-from weft.pipeline.stages.dedup.find import find, sketch
+from weft.pipeline.stages.dedup.find import find, forbid, sketch
 from weft.pipeline.stages.dedup.link import link, one_per_bucket
 from weft.pipeline.stages.dedup.settle import settle
 from weft.pipeline.stages.dedup.work import Work
@@ -50,7 +52,9 @@ def run(ctx: Context) -> dict[str, int]:
     if config.near:
         _write_curve(ctx, config)
     work = Work(ctx)
-    ctx.expect(len(ctx.parts("documents")) + 2 + config.near)
+    ctx.expect(len(ctx.parts("documents")) + 2 + config.near + work.judged)
+    if work.judged:
+        work.job("forbid", lambda: forbid(work))
     work.job("sketch", lambda: sketch(work))
     work.job("find", lambda: find(work))
     stars = ""

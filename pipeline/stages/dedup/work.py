@@ -11,6 +11,7 @@ import apache_beam as beam
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.schemas.records import Fate, Sketch
+from weft.transforms.consent.attach import Forbidden
 from weft.transforms.dedup import index
 from weft.transforms.dedup.rules import STAGE, Drop, OneCopy
 from weft.transforms.io import parquet, work_units
@@ -24,6 +25,7 @@ class Work:
     Attributes:
         workers: how many processes it is worth to sketch them. What shuffles runs in one where Beam is in-process:
             between processes of one machine a record costs more than what is done with it.
+        judged: whether there are files of sites that pages are judged by.
         own, runs, earlier: this run's name in the index, those it is compared with, and their files.
     """
 
@@ -33,6 +35,7 @@ class Work:
         if beam_options.is_direct(ctx.flags):
             rows = parquet.count_rows(ctx.table("documents"))
             self.workers = min(len(ctx.parts("documents")), rows // ROWS_PER_UNIT)
+        self.judged = ctx.config.extract.honour_opt_out and parquet.count_rows(ctx.table("site_files")) > 0
         self.own = index.run_name(ctx.inputs)
         self.earlier: list[str] = []
         self.runs: list[str] = []
@@ -63,8 +66,20 @@ class Work:
 
     def sketches(self, p: beam.Pipeline) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
         """One sketch for each document, and the fates of other copies."""
-        unique, repeats = self.all_sketches(p) | "OneCopy" >> OneCopy()
-        return unique, repeats
+        return self.one_copy(p, self.all_sketches(p))
+
+    def one_copy(
+        self, p: beam.Pipeline, found: beam.PCollection[Sketch]
+    ) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
+        """One sketch for each document, with what forbids it; and the fates of other copies."""
+        if not self.judged:
+            return found | "OneCopy" >> OneCopy()
+        words = (
+            p
+            | "Forbidden" >> parquet.Read(self.table("forbidden"), Forbidden)
+            | "Words" >> beam.Map(lambda row: (row.key, row.words)).with_output_types(tuple[str, str])
+        )
+        return (found, words) | "OneCopy" >> OneCopy()
 
 
 class Link(NamedTuple):

@@ -328,7 +328,7 @@ def test_opt_outs_on_the_response_itself(server: Server) -> None:
     assert free.body == BODY and free.opt_out == "X-Robots-Tag: noimageai", "on record all the same"
     assert get(server, "robots/noindex,_noai", opt_out=("noai",)).detail == "X-Robots-Tag: noai"
     assert get(server, "robots/noindex", opt_out=("noai",)).body == BODY
-    with pytest.raises(ConfigError, match="no directive 'noia'; 'noai'"):
+    with pytest.raises(ConfigError, match="no signal 'noia'; 'noai'"):
         Client(FetchRules(opt_out=("noia",)))
 
 
@@ -528,7 +528,7 @@ def test_a_tdm_file_is_asked_for_where_it_counts(ruled: Any) -> None:
     client = client_of(ruled.server_address[1], robots=False, tdm_file=True)
     assert client.get("http://web.test/a.jpg").reason == ""
     found = client.get("http://web.test/art/a.jpg")
-    assert (found.reason, found.detail) == ("opt_out", "tdmrep.json: reserved")
+    assert (found.reason, found.detail) == ("opt_out", 'tdmrep.json: "location": "/art" is reserved')
     assert [path for _, path in ruled.seen].count("/.well-known/tdmrep.json") == 1
     for section in ({"honour_opt_out": False}, {"tdm_file": False}, {"opt_out": ("noai",)}):
         deaf = client_of(ruled.server_address[1], **{"robots": False, "tdm_file": True, **section})

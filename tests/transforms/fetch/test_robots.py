@@ -98,9 +98,23 @@ def test_a_tdm_file_reserves_by_pattern() -> None:
     place = Site((200, json.dumps(rules).encode(), NOTHING))
     reservations = Reservations(place.get)
     told = {path: run(reservations.reserved(f"http://a.test/{path}")) for path in ("a.jpg", "art/a.jpg", "art/a.png")}
-    assert told == {"a.jpg": False, "art/a.jpg": True, "art/a.png": False}
+    assert told == {
+        "a.jpg": "",
+        "art/a.jpg": 'tdmrep.json: "location": "/art/*.jpg" is reserved',
+        "art/a.png": "",
+    }
     assert not run(reservations.reserved("http://a.test/art/freedom.jpg"))
     assert place.asked == ["http://a.test/.well-known/tdmrep.json"]
+
+
+def test_what_a_robots_txt_says_of_training_counts_where_it_lets_one_in() -> None:
+    rules = b"User-agent: *\nContent-Signal: ai-train=no\nDisallow: /private\nUser-agent: weft\nDisallow: /private"
+    robots = Robots("weft/0.1", Site((200, rules, NOTHING)).get, ("content-signal",), ("train",))
+    words = "robots.txt: Content-Signal: ai-train=no"
+    assert run(robots.verdict("http://a.test/a.jpg")) == Problem("opt_out", words)
+    assert run(robots.verdict("http://a.test/private/a.jpg")).reason == "robots_disallowed"
+    deaf = Robots("weft/0.1", Site((200, rules, NOTHING)).get)
+    assert run(deaf.verdict("http://a.test/a.jpg")).reason == ""
 
 
 @pytest.mark.parametrize(

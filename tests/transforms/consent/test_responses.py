@@ -1,8 +1,10 @@
 """What a site forbids is read whatever way it is said, and nothing is read into what says nothing."""
 
 import pytest
+from consent_cases import CASES, named
 
-from weft.transforms.optout import directives, read, read_image
+from weft.schemas.parameters import ConfigError
+from weft.transforms.consent.responses import PAGE_SIGNALS, check, directives, read, read_image
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,23 @@ def test_directives_are_words_without_their_crawler():
         "unavailable_after",
     }
     assert directives("otherbot: unavailable_after: 25 Jun 2030 15:00:00 PST") == {"unavailable_after"}
+
+
+@pytest.mark.parametrize("case", CASES["response"], ids=named)
+def test_a_response_by_the_texts_of_drafts(case):
+    headers, meta = ([tuple(pair) for pair in case.get(key, [])] for key in ("headers", "meta"))
+    wish = read(headers, meta, *([case["counted"]] if "counted" in case else []))
+    page = case.get("page", "")
+    assert wish == (page, page or case.get("images", ""))
+
+
+def test_a_pictures_own_metadata_counts_where_it_is_asked_for():
+    body = b"... DMI-PROHIBITED ..."
+    assert read_image([], body=body) == "XMP plus:DataMining: DMI-PROHIBITED"
+    assert read_image([], ("noai",), body) == ""
+
+
+def test_a_signal_that_is_none_is_named_with_the_nearest():
+    check(PAGE_SIGNALS, PAGE_SIGNALS)
+    with pytest.raises(ConfigError, match=r"extract\.opt_out: no signal 'ai-agent'; 'ai-agents'"):
+        check(["ai-agent"], PAGE_SIGNALS, "extract.opt_out")

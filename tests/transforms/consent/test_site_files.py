@@ -1,0 +1,77 @@
+"""robots.txt, ai.txt and tdmrep.json forbid what they say they do, through the lines that a table keeps of them."""
+
+import pytest
+from consent_cases import CASES, named
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.schemas.records import SiteFile
+from weft.transforms.consent import site_files
+from weft.transforms.consent.responses import SITE_SIGNALS
+
+
+@pytest.mark.parametrize("case", CASES["site"], ids=named)
+def test_what_a_file_forbids(case):
+    name, agents = case.get("file", "robots.txt"), case.get("agents", ["train"])
+    kept = site_files.read(name, case["text"].encode(), agents)
+
+    def said(path):
+        return site_files.judge(name, kept, f"https://a.test{path}", case.get("signals", SITE_SIGNALS), agents)
+
+    assert all(map(said, case.get("forbids", [])))
+    assert not any(map(said, case.get("allows", [])))
+    if "quote" in case:
+        assert {said(path) for path in case["forbids"]} == {case["quote"]}
+
+
+def test_only_lines_that_can_speak_are_kept():
+    """Of a shop's hundred rules for everybody nothing is kept; of agents that nobody asks for nothing either."""
+    rules = "".join(f"Disallow: /cart/{n}\n" for n in range(100))
+    assert site_files.read("robots.txt", f"User-agent: *\n{rules}User-agent: Bingbot\n{rules}".encode()) == ""
+    both = f"User-agent: Bingbot\nUser-agent: GPTBot\nDisallow: /x\n\nUser-agent: *\n{rules}"
+    assert site_files.read("robots.txt", both.encode()) == "User-agent: GPTBot\nDisallow: /x"
+    everybody = site_files.read("robots.txt", both.encode(), ("*",))
+    assert everybody.count("/cart/") == 100 and "Bingbot" not in everybody
+
+
+def test_reading_what_was_kept_keeps_it():
+    for case in CASES["site"]:
+        if case.get("file", "robots.txt") != "tdmrep.json":
+            once = site_files.read(case.get("file", "robots.txt"), case["text"].encode())
+            assert site_files.read(case.get("file", "robots.txt"), once.encode()) == once
+
+
+def test_a_file_is_read_to_its_half_megabyte():
+    late = b"#" * site_files.MAX_BYTES + b"\nUser-agent: GPTBot\nDisallow: /"
+    assert site_files.read("robots.txt", late) == ""
+
+
+def test_patterns_with_many_stars_are_matched_in_a_short_time():
+    kept = site_files.read("robots.txt", b"User-agent: GPTBot\nDisallow: /" + b"*a" * 2_000 + b"$")
+    assert site_files.judge("robots.txt", kept, "https://a.test/" + "a" * 4_000 + "b", ("ai-agents",)) == ""
+    assert site_files.judge("robots.txt", kept, "https://a.test/" + "a" * 4_000, ("ai-agents",))
+
+
+@given(st.binary(max_size=200), st.sampled_from(["robots.txt", "ai.txt", "tdmrep.json"]))
+def test_no_bytes_are_an_error(body, name):
+    kept = site_files.read(name, body)
+    assert isinstance(site_files.judge(name, kept, "https://a.test/x", SITE_SIGNALS), str)
+
+
+def test_an_address_that_is_none_is_not_forbidden():
+    assert site_files.judge("robots.txt", "User-agent: GPTBot\nDisallow: /", "http://[::1", ("ai-agents",)) == ""
+
+
+def test_the_last_capture_before_a_moment_decides_and_else_the_first():
+    captures = [SiteFile("a.test", when, "robots.txt", f"{when}") for when in (20, 30, 10)]
+    captures += [SiteFile("a.test", 25, "ai.txt", "25"), SiteFile("a.test", 20, "robots.txt", "also 20")]
+    told = {moment: [file.rules for file in site_files.nearest(captures, moment)] for moment in (5, 10, 19, 20, 29, 99)}
+    assert told == {
+        5: ["25", "10"],
+        10: ["25", "10"],
+        19: ["25", "10"],
+        20: ["25", "20", "also 20"],
+        29: ["25", "20", "also 20"],
+        99: ["25", "30"],
+    }
+    assert site_files.nearest([*captures[::-1], captures[0]], 29) == site_files.nearest(captures, 29)

@@ -1,0 +1,127 @@
+"""What an answer itself says against use in training: its headers, its meta elements, and a picture's own metadata.
+
+Read are the X-Robots-Tag header and meta elements named robots or after a crawler, the TDM Reservation Protocol
+(tdm-reservation, as header or meta element), and preferences (Content-Usage, Content-Signal) in headers. `noai`,
+`noml`, a reservation and a preference against training forbid the page; `noimageai` and `noimageindex` its images. On
+an image's own response `noindex` and others count too, as in img2dataset; on a page it speaks to search engines alone.
+
+Whatever forbids wins over whatever allows: several voices are never weighed against each other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from weft.schemas.parameters import ConfigError
+from weft.transforms.consent import agents, in_image, preferences
+
+SITE_SIGNALS = frozenset(("ai-agents", "content-signal", "content-usage", "ai-txt", "tdm"))  # of files of a site
+_PAGE = frozenset(("noai", "noml", "tdm", "content-usage", "content-signal"))
+_IMAGES = frozenset(("noimageai", "noimageindex"))
+PAGE_SIGNALS = _PAGE | _IMAGES | SITE_SIGNALS | {"max-image-preview"}  # what extract.opt_out may name
+IMAGE_SIGNALS = PAGE_SIGNALS | {"noindex", "none", "unavailable_after", "dmi"}  # what fetch.opt_out may name
+_SEPARATOR = re.compile("[,;]")
+_WITH_VALUE = re.compile(r"\b(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:\s*(\w*)")
+
+
+class OptOut(NamedTuple):
+    """The words that forbid the use of a page, and of its images; "" where none do."""
+
+    page: str
+    images: str  # the same words where the whole page is forbidden
+
+
+def directives(header: str) -> set[str]:
+    """Directives of an X-Robots-Tag value that concern everyone or any crawler, in lower case.
+
+    A directive to one crawler ("googlebot: noai") counts as one to all, because a corpus builder cannot claim to be
+    none of them. Directives are separated by commas, or by the semicolons and spaces that some sites write instead.
+    A preview of none is the directive `max-image-preview`; a preview of some size is none.
+
+    >>> sorted(directives("googlebot: noindex, NoAI; unavailable_after: 25 Jun 2030"))
+    ['noai', 'noindex', 'unavailable_after']
+    """
+    found: set[str] = set()
+    for part in _SEPARATOR.split(header.lower()):
+        valued = _WITH_VALUE.search(part)
+        if valued is None:
+            found.update(part.rpartition(":")[2].split())
+        elif valued[1] == "unavailable_after" or (valued[1] == "max-image-preview" and valued[2] == "none"):
+            found.add(valued[1])
+    return found
+
+
+def read(
+    headers: Iterable[tuple[str, str]],
+    meta: Iterable[tuple[str, str]] = (),
+    counted: Collection[str] = PAGE_SIGNALS - {"max-image-preview"},
+) -> OptOut:
+    """What the HTTP headers and meta elements of a page forbid.
+
+    Args:
+        headers: (name in lower case, value) of the response.
+        meta: (name in lower case, content) of the page's meta elements.
+        counted: the signals that count: some of PAGE_SIGNALS.
+
+    >>> read([("x-robots-tag", "noimageai")], [("tdm-reservation", "1")])
+    OptOut(page='meta tdm-reservation: 1', images='meta tdm-reservation: 1')
+    >>> read([("x-robots-tag", "noimageai, noindex")])
+    OptOut(page='', images='X-Robots-Tag: noimageai')
+    """
+    said = _said(headers, counted)
+    for name, value in meta:
+        if name == "tdm-reservation" and value.strip() == "1" and "tdm" in counted:
+            said["tdm"] = "meta tdm-reservation: 1"
+        elif _is_robots(name):
+            said.update((word, f"meta {name}: {word}") for word in directives(value) if word in counted)
+    page = next((said[word] for word in sorted(said) if word in _PAGE), "")
+    images = page or next((said[word] for word in sorted(said) if word in _IMAGES | {"max-image-preview"}), "")
+    return OptOut(page, images)
+
+
+def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IMAGE_SIGNALS, body: bytes = b"") -> str:
+    """The words of an image's own response that forbid its use, "" where none do.
+
+    `unavailable_after` counts whatever its date, because a corpus outlives every date.
+
+    Args:
+        headers: (name in lower case, value) of the response.
+        counted: the signals that count: some of IMAGE_SIGNALS, or all.
+        body: the picture, where it is at hand.
+    """
+    said = _said(headers, counted)
+    return next((said[word] for word in sorted(said)), "") or (in_image.read(body) if "dmi" in counted else "")
+
+
+def check(counted: Collection[str], known: Collection[str] = IMAGE_SIGNALS, key: str = "fetch.opt_out") -> None:
+    """Raise ConfigError, which names the nearest signal, for one that is not among those known."""
+    for word in counted:
+        if word not in known:
+            close = difflib.get_close_matches(word, sorted(known), n=1)
+            raise ConfigError(f"{key}: no signal {word!r}" + (f"; {close[0]!r}?" if close else ""))
+
+
+def _said(headers: Iterable[tuple[str, str]], counted: Collection[str]) -> dict[str, str]:
+    """Signal → words, of those that headers give. A preference that several headers make up is read as one."""
+    said: dict[str, str] = {}
+    usages: list[str] = []
+    for name, value in headers:
+        if name == "x-robots-tag":
+            said.update((word, f"X-Robots-Tag: {word}") for word in directives(value) if word in counted)
+        elif name == "tdm-reservation" and value.strip() == "1" and "tdm" in counted:
+            said["tdm"] = "tdm-reservation: 1"
+        elif name == "content-usage" and "content-usage" in counted:
+            usages.append(value)
+        elif name == "content-signal" and "content-signal" in counted and preferences.signal(value) == "n":
+            said["content-signal"] = f"Content-Signal: {value.strip()[:200]}"
+    usage = ", ".join(usages)
+    if preferences.usage(usage) == "n":
+        said["content-usage"] = f"Content-Usage: {usage.strip()[:200]}"
+    return said
+
+
+def _is_robots(name: str) -> bool:
+    return name in ("robots", "ai") or "bot" in name or name in agents.known()
