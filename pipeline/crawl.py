@@ -30,6 +30,7 @@ from weft.transforms.io import files
 from weft.transforms.urls import resolve
 
 MANIFEST = "manifest.json"
+_LONGEST = 2_000  # characters of a line that means no address
 _HOW = ("concurrency", "connect_to")  # say how and not what
 _NAMES = {"page": "pages", "image": "images", "record": "sitemaps"}
 
@@ -99,9 +100,8 @@ def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
     for line in text.splitlines():
         said = line.strip()
         if said and not said.startswith("#"):
-            url = resolve("", said if "://" in said else f"https://{said}")
-            if url:
-                yield Address(url, kind, depth)
+            address = said if "://" in said else f"https://{said}"
+            yield Address(resolve("", address) or said[:_LONGEST], kind, depth)  # one that means nothing has a fate too
 
 
 def _closed(output: str, units: Sequence[str]) -> list[str]:

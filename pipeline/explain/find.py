@@ -26,9 +26,15 @@ def rows(output: str, table: str, record: type[Row], name: str = "*", **wanted: 
 
     Args:
         record: a NamedTuple of columns; one that the table lacks takes its default.
-        name: of the table's files, without suffix; may be a pattern.
+        name: of the table's files, without suffix; may be a pattern. Where no file is called so, all are looked at: a
+            record that an index has chosen, or a page of a folder, stands in the files of that input.
     """
-    paths = [path for path, _ in files.listing(files.join(output, *table.split("/"), f"{name}.parquet"))]
+
+    def listed(name: str) -> list[str]:
+        return [path for path, _ in files.listing(files.join(output, *table.split("/"), f"{name}.parquet"))]
+
+    unit, dot, part = name.partition(".")
+    paths = listed(name) or (listed(f"*{dot}{part}") if "*" not in unit else [])
     values = {key: [value] if isinstance(value, str) else sorted(value) for key, value in wanted.items()}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [row for found in pool.map(lambda path: _of_file(path, record, values), paths) for row in found]

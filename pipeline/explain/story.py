@@ -206,7 +206,9 @@ class _Story:
         except (OSError, ValueError) as error:
             yield f"{'':8} its archive cannot be read any more: {error}"
             return
-        if record is not None:
+        if record is None:
+            yield f"{'':8} no record of {archive} can be shown there"
+        else:
             yield f"{'':8} + is content, - is not; the number is how sure that is"
             yield from (f"{'':8} {line}" for line in one_page.blocks(record.body, record.url))
 

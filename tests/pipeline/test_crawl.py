@@ -100,14 +100,14 @@ def test_seeds_are_followed_so_far_and_so_many_and_sitemaps_read(tmp_path, capsy
     answers = {"http://a.test/": Page(f"<p>start {links}".encode()), "http://b.test/deep": Page(b"<p>deep")}
     answers |= {f"http://a.test/{n}": Page(b'<a href="/far">x</a>') for n in range(5)}
     answers["http://b.test/map.xml"] = Page(b"<urlset><url><loc>http://b.test/deep</loc></url></urlset>", "text/xml")
-    (tmp_path / "seeds.txt").write_text("http://a.test/\n")
+    (tmp_path / "seeds.txt").write_text("http://a.test/\nftp://a.test/\nhttp://[x/\n")
     found = crawl(
         tmp_path, answers, "--seeds", str(tmp_path / "seeds.txt"), "--depth", "1", "--per-host", "4",
         "--sitemap", "http://b.test/map.xml",
     )  # fmt: skip
     assert found == ["/", "/0", "/1", "/2", "/deep", "/map.xml"]
     told = capsys.readouterr().out
-    assert "pages     5 of 7, 2 host_cap" in told and "sitemaps  1 of 1" in told
+    assert "pages     5 of 9, 2 bad_url, 2 host_cap" in told and "sitemaps  1 of 1" in told
 
 
 @pytest.mark.parametrize(

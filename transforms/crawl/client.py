@@ -75,6 +75,8 @@ class CrawlClient(Client):
 
     async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
         """One GET, no redirect followed; an answer that is kept has its `exchange`."""
+        if not resolve(url, url):
+            return Response(0, b"", "bad_url", url[:200], url=url)
         problem = await self._refused(url)
         host = host_of(url)
         if host not in self._met:

@@ -26,6 +26,8 @@ def test_rows_of_all_files_by_the_value_of_a_column(tmp_path):
     assert find.rows(str(tmp_path), "t/u", Row, "*.more", key=["050", "xyz"]) == [Row("050", 0), Row("xyz", 1)]
     assert find.rows(str(tmp_path), "t/u", Row, key="none") == find.rows(str(tmp_path), "none", Row, key="050") == []
     assert find.rows(str(tmp_path), "t/u", Row, absent="050") == []
+    assert find.rows(str(tmp_path), "t/u", Row, "of-no-unit.more", key="050") == [Row("050", 0)]
+    assert find.rows(str(tmp_path), "t/u", Row, "a", key="xyz") == []
     assert parquet.count_rows(str(tmp_path / "t/u/*.parquet")) == 102
     assert list(parquet.read_table(str(tmp_path / "t/u"), Row))[-1] == Row("xyz", 1)
 
