@@ -32,7 +32,7 @@ from weft.transforms.urls import image_key
 
 STAGE = "crawl"
 WARC_BYTES = 1 << 30  # of a file, about
-_PIECE_ANSWERS, _PIECE_BYTES, _PIECE_S = 512, 16 << 20, 30.0  # of the spool: at most this is lost in a kill
+_PIECE_ANSWERS, _PIECE_BYTES, _PIECE_S = 256, 16 << 20, 10.0  # of the spool: at most this is lost in a kill
 
 
 class Made(NamedTuple):
