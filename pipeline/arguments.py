@@ -187,6 +187,16 @@ def parser() -> Parser:
     export.add_argument("--output", required=True, metavar="DIR", help="where to write, local or remote")
     export.add_argument("--corpus", nargs="+", default=[], metavar="CORPUS", help="only these of what the format holds")
     export.add_argument("--quiet", action="store_true", help="no progress")
+    retokenize = add("retokenize", "a run's shards by another tokenizer, and nothing else anew", epilog=_EPILOG)
+    retokenize.add_argument("--from", required=True, dest="source", metavar="DIR", help="output directory of a run")
+    retokenize.add_argument(
+        "--tokenizer", required=True, metavar="FILE", help="a tokenizer.json, or a sentencepiece .model"
+    )
+    retokenize.add_argument("--output", required=True, metavar="DIR", help="where shards/ goes, local or remote")
+    retokenize.add_argument(
+        "--set", action="append", default=[], metavar="S.KEY=VALUE", help="override pack.context_length or image_tokens"
+    )
+    retokenize.add_argument("--quiet", action="store_true", help="no progress")
     recipes = add("recipes", "the built-in recipes and their thresholds")
     recipes.add_argument("name", nargs="?", metavar="RECIPE", help="show this recipe's whole configuration")
     completion = add("completion", "a script for your shell: `source <(weft completion bash)`")

@@ -232,6 +232,16 @@ def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> None:
         print("\n".join(crawl.crawl(sources, options.output, config, flags, options.quiet)))
 
 
+def _retokenize(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline import retokenize
+    from weft.pipeline.run import lock, manifest
+
+    config = settled(configuration.from_dict(manifest.known_run(options.source)["config"], options.set))
+    with lock.held(options.output):
+        made = retokenize.run(options.source, options.tokenizer, options.output, config, flags, options.quiet)
+    print("\n".join(made))
+
+
 def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import one_page
     from weft.transforms.io import files
@@ -311,6 +321,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "verify": _verify,
     "plan": _plan,
     "export": _export,
+    "retokenize": _retokenize,
     "html": _html,
     "recipes": _recipes,
     "completion": _completion,

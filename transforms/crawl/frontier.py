@@ -21,6 +21,15 @@ from weft.transforms.urls import image_key
 CAPPED, CHAIN = "host_cap", "too_many_redirects"
 
 
+def key_of(url: str) -> str:
+    """By what an address is known: in whatever form it is written, and what is none by itself.
+
+    >>> key_of("https://A.test"), key_of("ftp://a.test/")
+    ('http://a.test/', 'ftp://a.test/')
+    """
+    return image_key(url) if url.startswith(("http://", "https://")) else url
+
+
 class Address(NamedTuple):
     """Something to ask for."""
 
@@ -65,12 +74,12 @@ class Frontier:
         self.dropped: list[tuple[Address, str]] = []  # with the reason
         self.elsewhere: dict[str, Address] = {}  # key → of other hosts, and images
         for url, kind in known:
-            self._seen.add(image_key(url))
+            self._seen.add(key_of(url))
             self._host(url).left -= kind == PAGE
 
     def kind(self, url: str) -> str:
         """What an address that is asked for should be."""
-        return self.asked[image_key(url)].kind
+        return self.asked[key_of(url)].kind
 
     def begin(self, wanted: Iterable[Address]) -> list[tuple[str, str]]:
         """(key, URL) to ask for first; where a host has too many pages, those with the smallest hashes."""
@@ -83,14 +92,14 @@ class Frontier:
     def give_up(self, wanted: Iterable[Address]) -> None:
         """Ask for none of these."""
         for one in sorted(wanted):
-            if (key := image_key(one.url)) not in self._seen:
+            if (key := key_of(one.url)) not in self._seen:
                 self._seen.add(key)
                 self.dropped.append((one, CHAIN))
 
     def entered(self) -> Iterator[Address]:
         """All that was asked for or dropped, each once."""
         yield from self.asked.values()
-        yield from (one for one, _ in self.dropped if image_key(one.url) not in self.asked)
+        yield from (one for one, _ in self.dropped if key_of(one.url) not in self.asked)
 
     def found(self, key: str, led: Led) -> list[tuple[str, str]]:
         """What to ask for now that there is an answer."""
@@ -101,8 +110,8 @@ class Frontier:
             if own and (found.kind != IMAGE or found.hops):
                 host.next.append((host.ranks[key], place, found))
             elif found.kind == IMAGE or found.hops:
-                before = self.elsewhere.get(image_key(found.url), found)
-                self.elsewhere[image_key(found.url)] = min(before, found)  # whoever answers first
+                before = self.elsewhere.get(key_of(found.url), found)
+                self.elsewhere[key_of(found.url)] = min(before, found)  # whoever answers first
         host.open -= 1
         return [] if host.open else list(self._level(host))
 
@@ -120,7 +129,7 @@ class Frontier:
         """The next level of a host; nothing where it is done."""
         waiting, host.next, host.ranks = sorted(host.next), [], {}
         for _, _, one in waiting:
-            key = image_key(one.url)
+            key = key_of(one.url)
             if key in self._seen:
                 continue
             self._seen.add(key)

@@ -22,13 +22,12 @@ from weft.transforms.archives.read import read_captures
 from weft.transforms.archives.write import Before, Exchange
 from weft.transforms.crawl import links
 from weft.transforms.crawl.client import IMAGE, REDIRECT, ROBOTS, SITEMAP, CrawlClient
-from weft.transforms.crawl.frontier import Address, Frontier, Led
+from weft.transforms.crawl.frontier import Address, Frontier, Led, key_of
 from weft.transforms.fetch.client import Response
 from weft.transforms.fetch.previous_runs import may_pass
 from weft.transforms.fetch.scheduler import fetch_all
 from weft.transforms.io import files, parquet
 from weft.transforms.io.work_units import Counts, run_unit, write_fates
-from weft.transforms.urls import image_key
 
 STAGE = "crawl"
 WARC_BYTES = 1 << 30  # of a file, about
@@ -115,7 +114,7 @@ class _Unit:
     def __init__(self, name: str, frontier: Frontier, crawl: Crawl, before: Sequence[Crawled], mark: str) -> None:
         self._name, self.frontier, self._crawl = name, frontier, crawl
         had = [row for row in before if row.record_id and not row.reason]
-        self._before = {image_key(row.url): _before(row) for row in had}
+        self._before = {key_of(row.url): _before(row) for row in had}
         self.spool = Spool(files.join(crawl.output, STAGE, "spool", f"{name}-{mark[:16]}"))
 
     def ask(self, wanted: Sequence[Address]) -> None:
@@ -154,7 +153,7 @@ class _Unit:
         self.spool.fill(answers())
 
     def _conditions(self, url: str) -> dict[str, str]:
-        before = self._before.get(image_key(url))
+        before = self._before.get(key_of(url))
         if before is None:
             return {}
         told = {"If-None-Match": before.etag, "If-Modified-Since": before.last_modified}
@@ -170,7 +169,7 @@ class _Unit:
             made = self._kept(one, kind)
             led = Led(redirect=found.detail) if found.reason == REDIRECT else Led()
             return made._replace(row=made.row._replace(reason=found.reason), detail=found.detail, led=led)
-        before = self._before.get(image_key(one.url))
+        before = self._before.get(key_of(one.url))
         if one.status == 304 and before is None:  # nobody asked on a condition
             return Made("", _nothing(304, "http_error"), "HTTP 304", Led(), 0, b"")
         led, words = self._led(one, kind, before)
@@ -236,7 +235,7 @@ class _Unit:
                 if made.key:
                     fates.append(_fate(row.kind, row.url, row.reason, made.detail))
         for one, reason in self.frontier.dropped:
-            if image_key(one.url) not in self.frontier.asked:
+            if key_of(one.url) not in self.frontier.asked:
                 rows.append(_nothing(0, reason)._replace(url=one.url, kind=one.kind))
                 fates.append(_fate(one.kind, one.url, reason, ""))
         output = self._crawl.output
