@@ -83,9 +83,8 @@ def documents(folder: Path) -> dict[str, object]:
             if isinstance(record, Record) and classify(record)[0] == "page":
                 made = extract_page(record).document
                 images = made and [url and urlsplit(url)[1:] for url in made.images]
-                if made:
-                    found.setdefault(page_key(record.url), (made.texts, images))
-    return found
+                found.setdefault(page_key(record.url), made and (made.texts, images))
+    return {key: document for key, document in found.items() if document}
 
 
 if __name__ == "__main__":

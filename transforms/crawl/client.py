@@ -75,12 +75,13 @@ class CrawlClient(Client):
 
     async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
         """One GET, no redirect followed; an answer that is kept has its `exchange`."""
-        if not resolve(url, url):
-            return Response(0, b"", "bad_url", url[:200], url=url)
-        problem = await self._refused(url)
         host = host_of(url)
-        if host not in self._met:
-            self._met.add(host)
+        new = host not in self._met
+        self._met.add(host)
+        if new:
+            self.hosts.begin(host)
+        problem = await self._refused(url)
+        if new:  # what robots.txt says of delays is known now
             self.hosts.begin(host)
         if problem.reason:
             return Response(problem.status, b"", problem.reason, problem.detail, url=url)

@@ -16,7 +16,7 @@ from weft.schemas.records import hash_unit
 from weft.transforms.crawl.client import IMAGE, PAGE, SITEMAP
 from weft.transforms.fetch.client import MAX_REDIRECTS
 from weft.transforms.fetch.rate_limit import bare_host
-from weft.transforms.urls import image_key
+from weft.transforms.urls import image_key, resolve
 
 CAPPED, CHAIN = "host_cap", "too_many_redirects"
 
@@ -86,7 +86,11 @@ class Frontier:
         whole = [(one.kind == IMAGE, one.hops, hash_unit(one.url, "crawl"), one.url, -one.depth, one) for one in wanted]
         first = [one for *_, one in sorted(set(whole))]
         for rank, one in enumerate(first):
-            self._host(one.url).next.append((rank, 0, one))
+            if resolve(one.url, one.url):
+                self._host(one.url).next.append((rank, 0, one))
+            elif one.url not in self._seen:
+                self._seen.add(one.url)
+                self.dropped.append((one, "bad_url"))
         return [job for host in list(self._hosts.values()) for job in self._level(host)]
 
     def give_up(self, wanted: Iterable[Address]) -> None:

@@ -107,8 +107,9 @@ class HostLimits:
         one.crawl_delay = max(one.crawl_delay, min(seconds, MAX_DELAY_S))
 
     def begin(self, host: str) -> None:
-        """Let the first image wait its delay too: another process may have asked this host a moment ago."""
+        """Let the next request and image wait as if there had been some: others may have asked this host just now."""
         one = self._host(host)
+        one.next_request = max(one.next_request, time.monotonic() + self._interval)
         one.next_image = max(one.next_image, time.monotonic() + self.delay(host))
 
     def delay(self, host: str) -> float:

@@ -44,6 +44,13 @@ def test_which_pages_a_bound_leaves_does_not_hang_on_the_order_of_answers():
     assert set(found[0]) > {A + str(n) for n in range(9)}  # the nearest first
 
 
+def test_what_is_no_address_is_dropped_once_and_takes_no_place():
+    frontier = Frontier(CrawlRules(pages_per_host=1))
+    wanted = [Address("ftp://a.test/", PAGE, depth) for depth in (0, 1)] + [Address(A, PAGE)]
+    assert walk(frontier, wanted, {}) == [A]
+    assert [reason for _, reason in frontier.dropped] == ["bad_url"]
+
+
 def test_redirects_stay_in_the_unit_where_the_host_is_the_same_and_end_some_time():
     site = {A: Led(redirect="https://www.a.test/x"), "https://www.a.test/x": Led(redirect="http://b.test/y")}
     frontier = Frontier(CrawlRules())
