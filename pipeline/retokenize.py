@@ -76,7 +76,7 @@ def _shard(name: str, base: str, output: str, maker: SampleMaker, salt: str, fin
         files.write_atomic(_told(output, name), json.dumps(dataclasses.asdict(info), sort_keys=True))
         return {"tokens": info.tokens}
 
-    run_unit(files.join(output, STATE), "retokenize", name.removesuffix(".tar").replace("/", "-"), fingerprint, work)
+    run_unit(output, f"{STATE}/retokenize", name.removesuffix(".tar").replace("/", "-"), fingerprint, work)
 
 
 def _told(output: str, name: str) -> str:
