@@ -9,6 +9,7 @@ crawl's own.
 from __future__ import annotations
 
 import argparse
+import datetime
 import itertools
 import sys
 import tempfile
@@ -21,11 +22,13 @@ from crawled_web import Page, crawled_web, of_archives, routes
 
 from weft.pipeline import cli
 from weft.pipeline.demo import web as demo
+from weft.schemas.records import Crawled
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
 from weft.transforms.extract.archive import classify
 from weft.transforms.extract.page import extract_page
-from weft.transforms.urls import page_key
+from weft.transforms.io import parquet
+from weft.transforms.urls import image_key
 
 SLOW, DELAY, FORBIDDEN = "docs1.weft.test", 1.0, "/api/"
 
@@ -53,15 +56,22 @@ def main() -> None:
                 for host, all_ in seen.items()
             }
             most = max(count for host, count in web.most.items() if host != "all")
+        dates: dict[str, list[float]] = {}
+        for row in parquet.read_table(str(home / "out/index"), Crawled):
+            if row.record_id and row.date:
+                sent = datetime.datetime.fromisoformat(row.date).timestamp()
+                dates.setdefault(urlsplit(row.url).hostname or "", []).append(sent)
+        own_gaps = [b - a for sent in dates.values() for a, b in itertools.pairwise(sorted(sent))]
         own, found = documents(home / "web/warcs"), documents(home / "out/warc")
     slow = [one for one in seen[SLOW] if not one.path.endswith((".txt", ".json"))]
     rest = min(later.begun - one.begun for one, later in itertools.pairwise(slow))
     told = {
         "hosts": len({urlsplit(url).hostname for url in pages}),
-        "pages asked for": len({page_key(url) for url in pages}),
+        "pages asked for": len({image_key(url) for url in pages}),
         "requests": sum(map(len, seen.values())),
         "at once to a host (limit 2)": most,
         f"shortest gap of a host (limit {options.interval} s)": f"{min(gaps.values()):.3f} s",
+        "the same by the crawl's own clock, of answers that are kept": f"{min(own_gaps):.3f} s",
         f"shortest gap of {SLOW} (limit {DELAY} s)": f"{rest:.3f} s",
         "forbidden addresses asked for": sum(one.path.startswith(FORBIDDEN) for one in seen[SLOW]),
         "documents of the crawl and of the web's own archives": f"{len(found)} and {len(own)}",
@@ -70,20 +80,20 @@ def main() -> None:
         "wall": f"{took:.1f} s",
     }
     for name, value in told.items():
-        print(f"{name:56} {value}")
+        print(f"{name:62} {value}")
     least = max([*(len(all_) * options.interval for all_ in seen.values()), len(slow) * DELAY])
     print(f"ratio: {least / took:.2f}x")
 
 
 def documents(folder: Path) -> dict[str, object]:
-    """Page key → what its first capture gives."""
+    """Address, whatever its scheme → what its first capture gives."""
     found: dict[str, object] = {}
     for path in sorted(folder.iterdir()):
         for record in read_archive(str(path)):
             if isinstance(record, Record) and classify(record)[0] == "page":
                 made = extract_page(record).document
                 images = made and [url and urlsplit(url)[1:] for url in made.images]
-                found.setdefault(page_key(record.url), made and (made.texts, images))
+                found.setdefault(image_key(record.url), made and (made.texts, images))
     return {key: document for key, document in found.items() if document}
 
 
