@@ -19,7 +19,7 @@ def in_bash(line: str, folder: object = "/") -> list[str]:
 
 
 def test_bash_completes_commands_options_and_values():
-    assert in_bash("weft re") == ["report", "remove", "recipes"]
+    assert in_bash("weft re") == ["report", "remove", "retokenize", "recipes"]
     assert in_bash("weft run --re") == ["--redo", "--retry-failed", "--recipe"]
     assert in_bash("weft extract --re") == ["--redo", "--recipe"]
     assert in_bash("weft run --recipe obe") == ["obelics"]
