@@ -12,11 +12,12 @@ export NO_ALBUMENTATIONS_UPDATE = 1
 
 SPARK := .spark
 LOADERS := .venv-loaders
+LISTS = $(wildcard requirements/loaders/*.txt)
 STORES := .stores
 # A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-test loaders-setup loaders-test faults lint format bench meter lock clean
+.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-test loaders-setup loaders-test parity-test faults lint format bench meter lock clean
 
 setup: $(STAMP)
 
@@ -89,7 +90,7 @@ faults: $(SPARK)/.ready
 
 # Other people's loaders, each in an environment of its own on top of weft's. Needs the network once.
 loaders-setup: $(DEV)
-	@for list in requirements/loaders/*.txt; do \
+	@for list in $(LISTS); do \
 		home=$(LOADERS)/$$(basename $$list .txt); \
 		cmp -s $$list $$home/installed.txt && continue; \
 		echo "setting up $$home"; rm -rf $$home; $(PYTHON) -m venv $$home && \
@@ -97,6 +98,11 @@ loaders-setup: $(DEV)
 			> $$($$home/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/weft-base.pth && \
 		$$home/bin/python -m pip install --quiet --no-deps -r $$list && cp $$list $$home/installed.txt || exit 1; \
 	done
+
+# Recipes beside their peers' own code: make parity-test TEXTS="texts.jsonl …" ARCHIVES="a.warc.gz …"; else the demo's pages.
+parity-test: LISTS = requirements/loaders/datatrove.txt
+parity-test: loaders-setup
+	$(BIN)/python benchmarks/parity.py --peer $(LOADERS)/datatrove/bin/python --texts $(TEXTS) --archives $(ARCHIVES)
 
 loaders-test: loaders-setup
 	WEFT_LOADERS=$(CURDIR)/$(LOADERS) $(BIN)/python -m pytest tests/loaders
@@ -117,7 +123,7 @@ format: $(DEV)
 	$(BIN)/ruff format .
 
 bench: $(DEV)
-	@for script in $(filter-out benchmarks/meter.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/meter.py benchmarks/parity.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 # Every planted fault is found and twenty clean runs are passed: twenty minutes, on the shards of a demo.
 meter: demo

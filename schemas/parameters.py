@@ -109,6 +109,8 @@ class PageRules(TextRules, CaptionRules):
     )  # fmt: skip
     ai_agents: tuple[str, ...] = ("train",)  # whose groups in robots.txt count: train, search, user, names, "*"
     licences: tuple[str, ...] = ()  # only pages whose stated licence holds one of these stay; empty asks for none
+    pii: Literal["off", "mask", "drop"] = "off"  # personal data in texts, titles and captions; "drop" takes the page
+    pii_kinds: tuple[str, ...] = ("email", "iban", "card", "id", "ip", "phone")  # which are looked for
     max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: Share = 0.65  # RefinedWeb, FineWeb

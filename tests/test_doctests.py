@@ -20,7 +20,9 @@ MODULES = [
     "weft.transforms.extract.html.repair",
     "weft.transforms.extract.line_rules",
     "weft.transforms.extract.page",
+    "weft.transforms.extract.personal",
     "weft.transforms.extract.srcset",
+    "weft.transforms.extract.tokens",
     "weft.transforms.urls",
 ]
 

@@ -113,6 +113,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
             "it fails the rule extract.fineweb_quality",
             ("extract.fineweb_quality",),
         ),
+        "personal_data": ("it holds personal data", ("extract.pii", "extract.pii_kinds")),
         "language": (
             "its language is not one of those asked for, or not surely",
             ("extract.languages", "extract.min_language_score"),

@@ -108,7 +108,12 @@ def _robots(config: Config) -> str:
 def _limits(config: Config, found: dict[str, Any]) -> str:
     told = [
         "Extraction is tuned for articles and documentation; forums, listings and product pages lose text.",
-        "Language and quality rules see text only; nothing removes personal data.",
+        "Language and quality rules see text only.",
+        {
+            "off": "Nothing removes personal data.",
+            "mask": "Personal data is masked where a pattern and its checks find it; names stay.",
+            "drop": "Pages in which a pattern and its checks find personal data are dropped; names stay.",
+        }[config.extract.pii],
     ]
     if config.pack.max_unsafe >= 1:
         told.append("No picture is dropped for being unsafe.")

@@ -1,11 +1,13 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
-size → opt-out → main content → licence → rules on lines → length and gibberish → language → rules on the whole text →
-images and caption pairs. The first rule that fails drops the page and is its reason. No files, no Beam.
+size → opt-out → main content → licence → C4's lines → length and gibberish → language → rules on the whole text → lines
+as FineWeb and RefinedWeb take them → images and caption pairs. The first rule that fails drops the page and is its
+reason. No files, no Beam.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -13,7 +15,16 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
 from weft.transforms.archives.record import Record, parse_date
 from weft.transforms.consent import responses
-from weft.transforms.extract import captions, document_rules, gibberish, html, language, line_rules, second_opinion
+from weft.transforms.extract import (
+    captions,
+    document_rules,
+    gibberish,
+    html,
+    language,
+    line_rules,
+    personal,
+    second_opinion,
+)
 
 STAGE = "extract"
 DEFAULTS = PageRules()
@@ -150,19 +161,7 @@ def settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     wish = responses.read(record.headers, page.meta, counted_signals(rules))
     if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)
-    texts, reason, detail = line_rules.apply(page.texts, rules.c4, rules.refinedweb_lines)
-    reason, detail = _licence(page.about.licence, rules.licences) or (reason, detail)
-    if reason:
-        return lost(reason, detail)
-    page = _without_forbidden(_with_texts(page, texts), rules.image_url_forbidden)
-    text = "\n\n".join(t for t in page.texts if t is not None)
-    reason, detail = gibberish.judge(text, rules)
-    if reason:
-        return lost(reason, detail)
-    code, score = language.identify(text)
-    if not language.wanted(code, score, rules.languages, rules.min_language_score):
-        return lost("language", f"{code or 'none'} {score:.2f}")
-    reason, detail = document_rules.judge(text, code, rules)
+    page, (code, score), reason, detail = _judge(page, rules)
     if reason:
         return lost(reason, detail)
     if wish.images and rules.honour_opt_out:
@@ -189,9 +188,63 @@ def _extract(record: Record, rules: PageRules) -> html.Page:
     return second_opinion.read(page, characters, record.url) if rules.extractor == "trafilatura" else page
 
 
-def _licence(stated: str, wanted: tuple[str, ...]) -> tuple[str, str] | None:
-    """Reason and detail where a page does not state one of the licences that are asked for."""
-    return ("licence", stated or "none stated") if wanted and not any(one in stated for one in wanted) else None
+def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, float], str, str]:
+    """(the page without the lines that rules take, its language and how sure that is, reason, detail).
+
+    C4 looks at lines before all else; FineWeb and RefinedWeb do after Gopher's rules on the whole text.
+    """
+    undecided = ("", 0.0)
+    if rules.licences and not any(one in page.about.licence for one in rules.licences):
+        return page, undecided, "licence", page.about.licence or "none stated"
+    first = rules.c4 if rules.c4 in ("code", "paper") else "off"
+    texts, reason, detail = line_rules.apply(page.texts, first, False)
+    if reason:
+        return page, undecided, reason, detail
+    page = _without_forbidden(_with_texts(page, texts), rules.image_url_forbidden)
+    text = _whole(page, rules)
+    reason, detail = gibberish.judge(text, rules)
+    if reason:
+        return page, undecided, reason, detail
+    spoken = language.identify(text)
+    if not language.wanted(*spoken, rules.languages, rules.min_language_score):
+        return page, spoken, "language", f"{spoken[0] or 'none'} {spoken[1]:.2f}"
+    reason, detail = document_rules.judge(text, spoken[0], rules)
+    if not reason:
+        last = rules.c4 if rules.c4 == "fineweb" else "off"
+        texts, reason, detail = line_rules.apply(page.texts, last, rules.refinedweb_lines)
+    if not reason:
+        page = _with_texts(page, texts)
+        reason, detail = document_rules.fineweb(_whole(page, rules)) if rules.fineweb_quality else ("", "")
+    if not reason and rules.pii != "off":
+        page, reason, detail = _without_personal(page, rules)
+    return page, spoken, reason, detail
+
+
+def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str, str]:
+    """(the page with masks in place of personal data, "", ""), or a reason where such a page is dropped."""
+    if rules.pii == "drop":
+        kinds = Counter(one.kind for text in page.texts if text for one in personal.find(text, rules.pii_kinds))
+        return page, "personal_data" if kinds else "", ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds))
+
+    def masked(text: str) -> str:
+        return personal.mask(text, rules.pii_kinds)
+
+    texts = [text and masked(text) for text in page.texts]
+    metas = [
+        m
+        and m._replace(
+            alt=masked(m.alt), caption=masked(m.caption), title=masked(m.title), aria_label=masked(m.aria_label)
+        )
+        for m in page.image_meta
+    ]
+    about = page.about._replace(author=masked(page.about.author))
+    return page._replace(title=masked(page.title), texts=texts, image_meta=metas, about=about), "", ""
+
+
+def _whole(page: html.Page, rules: PageRules) -> str:
+    """All texts of a page as one; trafilatura's have a line for what are two paragraphs in weft's."""
+    joint = "\n" if rules.extractor == "trafilatura" else "\n\n"
+    return joint.join(text for text in page.texts if text)
 
 
 def _with_texts(page: html.Page, texts: list[str | None]) -> html.Page:

@@ -9,7 +9,7 @@ from weft.schemas.records import ImageMeta
 from weft.transforms.extract import html
 from weft.transforms.urls import resolve
 
-_MARKDOWN_IMAGE = re.compile(  # no other one begins inside it, so that what only begins like one costs little
+_IMAGE = re.compile(  # no other one begins inside it, so that what only begins like one costs little
     r"!\[((?:(?!!\[)[^\]\n])*+)\]\(((?:(?!!\[)[^)\s])++)(?:(?!!\[)[^)\n])*+\)"
 )
 
@@ -17,7 +17,7 @@ _MARKDOWN_IMAGE = re.compile(  # no other one begins inside it, so that what onl
 def read(page: html.Page, characters: str, url: str) -> html.Page:
     """The page with the texts and images that trafilatura finds.
 
-    What trafilatura's Markdown does not say of an image (caption, size, title) is taken from weft's own reading.
+    What trafilatura does not say of an image (caption, size, title) is taken from weft's own reading.
 
     Args:
         page: as `html.extract` reads it; its metadata stay.
@@ -28,9 +28,17 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
         The page; every image that trafilatura leaves out is an occurrence with the reason "boilerplate".
     """
     import trafilatura
+    from trafilatura.deduplication import LRUCache
 
-    markdown = trafilatura.extract(
-        characters, url=url, include_images=True, include_comments=False, output_format="markdown"
+    # As datatrove asks for it. What a text repeats is remembered for this page alone: trafilatura's own memory would
+    # make a page depend on those that a process read before.
+    read = trafilatura.extract(
+        characters,
+        url=url,
+        include_images=True,
+        include_comments=False,
+        favor_precision=True,
+        deduplicate=LRUCache(),
     )
     known: dict[str, ImageMeta] = {}
     plain = html.extract(characters, url, main_content=False)
@@ -41,8 +49,8 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
     images: list[str | None] = []
     metas: list[ImageMeta | None] = []
     at = 0
-    for found in [*_MARKDOWN_IMAGE.finditer(markdown or ""), None]:
-        before = (markdown or "")[at : found.start() if found else None].strip()
+    for found in [*_IMAGE.finditer(read or ""), None]:
+        before = (read or "")[at : found.start() if found else None].strip()
         if before:
             texts.append(before)
             images.append(None)

@@ -74,7 +74,8 @@ LONG = "\n".join([LINE] * 40)  # 280 words, of which one line of 7 is 2.4 %
     [
         ("MOSTLY CAPITALS here", ""),
         ("Some CAPITALS in an ordinary line", "Some CAPITALS in an ordinary line"),
-        ("12 / 2024", ""),
+        ("12 2024", ""),
+        ("12 / 2024", "12 / 2024"),
         ("3 likes", ""),
         ("1,204 Followers!", ""),
         ("3 likes were given by friends", "3 likes were given by friends"),

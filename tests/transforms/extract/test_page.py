@@ -51,7 +51,7 @@ def test_lines_go_and_images_and_their_pairs_stay_where_they_are():
         ({"c4": "code"}, [*PROSE, "All of this is lorem ipsum text."], "c4_lorem_ipsum"),
         ({"c4": "paper"}, PROSE[:4], "c4_too_few_sentences"),
         ({"refinedweb_lines": True}, [*PROSE[:3], *["3 likes"] * 9], "refinedweb_lines"),
-        ({"gopher_repetition": True}, [*PROSE[:3], *PROSE[:3]], "repetition_lines"),
+        ({"gopher_repetition": True}, [*PROSE[:3], *PROSE[:3]], "repetition_paragraphs"),
         ({"gopher_quality": True}, [f"{n} 1 2 3 4 5 6" for n in range(900, 990)], "gopher_word_length"),
         ({"fineweb_quality": True}, [line[:-1] for line in PROSE], "fineweb_punctuation"),
     ],
@@ -86,3 +86,14 @@ def test_images_with_forbidden_words_in_their_address_have_no_place_and_no_pair(
     parallel = {len(getattr(found.document, name)) for name in ("texts", "images", "image_meta", "alternates")}
     assert len(parallel) == 1
     assert len([image for image in process(lines).document.images if image]) == 3
+
+
+def test_personal_data_is_masked_in_texts_and_captions_or_drops_the_page():
+    lines = [*PROSE, "Write to jo@here.org or call 855-543-3784.", "img:jo@here.org", PROSE[0]]
+    assert "jo@here.org" in process(lines).document.texts[0]
+    found = process(lines, pii="mask")
+    said = " ".join([text or "" for text in found.document.texts] + [pair.text for pair in found.pairs])
+    assert "jo@" not in said and said.count("email@example.com") >= 1 and "call 555-0100." in said
+    assert process(lines, pii="mask", pii_kinds=("ip",)).document.texts == process(lines).document.texts
+    dropped = process(lines, pii="drop")
+    assert (dropped.fates[0].reason, dropped.fates[0].detail) == ("personal_data", "1 email, 1 phone")

@@ -1,0 +1,223 @@
+"""Recipes beside their peers' own code: on how many texts weft's rules and datatrove's filters decide alike, and why.
+
+texts ─┬─► weft's rules ───────────────────────────► verdict, reason ─┬─► shares that agree, and what does not
+       └─► datatrove's filters, in their own Python ► verdict, reason ─┘
+
+    python benchmarks/parity.py --peer PYTHON [--texts FILE.jsonl …] [--archives FILE.warc.gz …]
+
+Texts are lines of JSON, each a string or an object with "text" or "gold_text": each goes through every rule alone. Of
+archives every HTML page goes through recipe fineweb as a whole, from HTML to verdict. Without either the demo's pages
+are taken. `make parity-test` sets up the peer's Python (requirements/loaders).
+
+Left out on both sides: pages that weft takes for another language, addresses, duplicates across pages. weft asks
+trafilatura for pictures too, whose text is then another now and then: that is most of what parts whole pages.
+trafilatura remembers in datatrove what earlier pages of a process said; here it is made to forget after each page,
+since no two runs of that agree with each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+LEAST = 0.995  # share of verdicts that must agree
+RULES = ("gopher_repetition", "gopher_quality", "c4_paper", "c4_fineweb", "fineweb_quality", "fineweb")
+_SAME = {  # datatrove's reason → weft's
+    "dup_para_frac": "repetition_paragraphs",
+    "dup_para_char_frac": "repetition_paragraphs",
+    "dup_line_frac": "repetition_lines",
+    "dup_line_char_frac": "repetition_lines",
+    "gopher_short_doc": "too_short",
+    "gopher_long_doc": "too_long",
+    "gopher_below_avg_threshold": "gopher_word_length",
+    "gopher_above_avg_threshold": "gopher_word_length",
+    "gopher_too_many_hashes": "gopher_symbols",
+    "gopher_too_many_ellipsis": "gopher_symbols",
+    "gopher_too_many_bullets": "gopher_bullets",
+    "gopher_too_many_end_ellipsis": "gopher_ellipses",
+    "gopher_below_alpha_threshold": "gopher_alphabetic",
+    "gopher_enough_stop_words": "gopher_stop_words",
+    "lorem_ipsum": "c4_lorem_ipsum",
+    "curly_bracket": "c4_curly_bracket",
+    "too_few_sentences": "c4_too_few_sentences",
+    "line_punct_ratio": "fineweb_punctuation",
+    "short_line_ratio": "fineweb_short_lines",
+    "char_dup_ratio": "fineweb_repeated",
+    "list_ratio": "fineweb_newlines",
+    "no_text": "too_short",
+}
+
+
+def main() -> None:
+    """Print a table of agreement; exit status 1 where a rule is below LEAST."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", help="a Python that has datatrove and spaCy", required="--as-peer" not in sys.argv)
+    parser.add_argument("--texts", nargs="*", default=[])
+    parser.add_argument("--archives", nargs="*", default=[])
+    parser.add_argument("--most", type=int, default=3_000, help="texts, and pages, that are taken")
+    parser.add_argument("--as-peer", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.as_peer:
+        _peer(*options.as_peer)
+        return
+    with tempfile.TemporaryDirectory() as home:
+        asked, answered = Path(home) / "asked.jsonl", Path(home) / "answered.jsonl"
+        mine = []
+        with open(asked, "w", encoding="utf-8") as out:
+            for what in _inputs(options, Path(home)):
+                mine.append(_weft(what))
+                out.write(json.dumps(what) + "\n")
+        subprocess.run([options.peer, __file__, "--as-peer", str(asked), str(answered)], check=True)
+        theirs = [json.loads(line) for line in answered.read_text("utf-8").splitlines()]
+    sys.exit(_compare(mine, theirs))
+
+
+def _compare(mine: list[dict[str, str]], theirs: list[dict[str, str]]) -> int:
+    print(f"{'rule':20} {'texts':>6} {'dropped':>8} {'verdict':>8} {'reason':>8}")
+    worst, odd = 1.0, Counter[tuple[str, str, str]]()
+    for rule in RULES:
+        pairs = [(a[rule], _named(b[rule])) for a, b in zip(mine, theirs, strict=True) if rule in a and rule in b]
+        if not pairs:
+            continue
+        verdict = sum((not a) == (not b) for a, b in pairs) / len(pairs)
+        reason = sum(a == b for a, b in pairs) / len(pairs)
+        dropped = sum(bool(b) for _, b in pairs)
+        print(f"{rule:20} {len(pairs):6,} {dropped:8,} {verdict:8.2%} {reason:8.2%}")
+        odd.update((rule, a or "kept", b or "kept") for a, b in pairs if a != b)
+        worst = min(worst, verdict)
+    for (rule, a, b), count in sorted(odd.items()):
+        print(f"  {count:4} × {rule}: {a} here, {b} there")
+    print(f"ratio: {worst / LEAST:.3f}x")
+    return int(worst < LEAST)
+
+
+def _named(reason: str) -> str:
+    if reason.startswith("top_"):
+        return "repetition_top_ngram"
+    return "repetition_ngrams" if reason.startswith("duplicated_") else _SAME.get(reason, reason)
+
+
+def _inputs(options: argparse.Namespace, home: Path) -> Iterator[dict[str, str]]:
+    """Texts, and pages with the address that they came from."""
+    taken = 0
+    for path in options.texts:
+        opener: Any = gzip.open if path.endswith(".gz") else open
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                text = row if isinstance(row, str) else row.get("text") or row.get("gold_text")
+                if text and text.strip() and taken < options.most:
+                    taken += 1
+                    yield {"text": text}
+    archives = options.archives
+    if not options.texts and not archives:
+        from weft.pipeline.demo import web
+
+        web.make_web(str(home / "web"), pages=1_000)
+        archives = sorted(map(str, (home / "web" / "warcs").iterdir()))
+    taken = 0
+    for path in archives:
+        for page in _pages(path):
+            if taken < options.most:
+                taken += 1
+                yield page
+
+
+def _pages(path: str) -> Iterator[dict[str, str]]:
+    from weft.transforms.archives.read import read_archive
+    from weft.transforms.archives.record import Record
+    from weft.transforms.extract import html
+    from weft.transforms.extract.archive import classify
+
+    for record in read_archive(path):
+        if isinstance(record, Record) and classify(record)[0] == "page" and len(record.body) < 2_000_000:
+            yield {"url": record.url, "html": html.to_text(record.body, record.header("content-type"))}
+
+
+def _weft(what: dict[str, str]) -> dict[str, str]:
+    """Rule → reason, "" where it keeps the text."""
+    from weft.schemas.config import load
+    from weft.schemas.parameters import PageRules
+    from weft.transforms.extract import document_rules, line_rules
+    from weft.transforms.extract.page import extract_html
+
+    if "html" in what:
+        import dataclasses
+
+        rules: PageRules = load(recipe="fineweb").extract
+        rules = dataclasses.replace(rules, honour_opt_out=False, pairs=False)
+        found = extract_html(what["html"], what["url"], rules)
+        reason = found.fates[0].reason
+        return {} if reason in ("parse_error", "too_complex", "language") else {"fineweb": reason}
+    text = what["text"]
+    return {
+        "gopher_repetition": document_rules.gopher_repetition(text)[0],
+        "gopher_quality": document_rules.gopher_quality(text, "en", 50, 100_000)[0],
+        "c4_paper": line_rules.apply([text], "paper", False)[1],
+        "c4_fineweb": line_rules.apply([text], "fineweb", False)[1],
+        "fineweb_quality": document_rules.fineweb(text)[0],
+    }
+
+
+def _peer(asked: str, answered: str) -> None:
+    """What datatrove's own filters make of the same; runs in its own Python."""
+    from datatrove.data import Document
+    from datatrove.pipeline.extractors import Trafilatura
+    from datatrove.pipeline.filters import (
+        C4QualityFilter,
+        FineWebQualityFilter,
+        GopherQualityFilter,
+        GopherRepetitionFilter,
+    )
+    from datatrove.utils.typeshelper import Languages
+    from datatrove.utils.word_tokenizers import load_word_tokenizer
+    from trafilatura import deduplication
+
+    filters = {
+        "gopher_repetition": GopherRepetitionFilter(),
+        "gopher_quality": GopherQualityFilter(),
+        "c4_paper": C4QualityFilter(),
+        "c4_fineweb": C4QualityFilter(filter_no_terminal_punct=False),
+        "fineweb_quality": FineWebQualityFilter(),
+    }
+    in_order = (
+        "gopher_repetition",
+        "gopher_quality",
+        "c4_fineweb",
+        "fineweb_quality",
+    )  # as its example of FineWeb has them
+    extractor = Trafilatura()
+    english = load_word_tokenizer(Languages.english)  # several filters ask for the tokens of one text
+    english.word_tokenize = lru_cache(4)(english.word_tokenize)
+    english.span_tokenize = lru_cache(4_096)(english.span_tokenize)
+
+    def reason(rule: str, document: Any) -> str:
+        said = filters[rule].filter(document)
+        return "" if said is True else "dropped" if said is False else said[1]
+
+    with open(asked, encoding="utf-8") as lines, open(answered, "w", encoding="utf-8") as out:
+        for line in lines:
+            what = json.loads(line)
+            if "html" in what:
+                deduplication.LRU_TEST.clear()
+                document = Document(text=extractor.extract(what["html"]) or "", id="")
+                told = "" if document.text else "no_text"
+                for rule in in_order:
+                    told = told or reason(rule, document)
+                found = {"fineweb": told}
+            else:
+                found = {rule: reason(rule, Document(text=what["text"], id="")) for rule in filters}
+            out.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

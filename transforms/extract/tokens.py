@@ -1,0 +1,232 @@
+"""Words and sentences as the peers' programs count them: by the rules of spaCy's tokenizer, which datatrove uses.
+
+text → tokens, punctuation among them; tokens → number of sentences. Gopher's and FineWeb's shares are per token there:
+"It's well-known." is six of them and not two words, and a text near a threshold falls on its other side.
+
+What stands between spaces is taken apart from outside in (spaCy, Tokenizer.explain): a prefix and a suffix at a time,
+until what is left is an exception ("e.g.", "don't"), an address, or has nothing more to give; then at hyphens and the
+like inside. Two of the tokens so found that make an exception together are one ("D-Calif." ends in "Calif."). A
+sentence ends with a token that is an end mark (spaCy's sentencizer).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+_QUOTES = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧"
+_PUNCTUATION = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
+_CURRENCY = "$£€¥฿₽﷼₴₠₡₢₣₤₥₦₧₨₩₪₫₭₮₯₰₱₲₳₵₶₷₸₹₺₻₼₾₿"
+_UNITS = (
+    "km² km³ km m² m³ m dm² dm³ dm cm² cm³ cm mm² mm³ mm ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa "
+    "mbar mb MB kb KB gb GB tb TB T G M K %"
+)
+END_MARKS = frozenset(  # of sentences, in all scripts (datatrove, TERMINAL_PUNCTUATION)
+    "!.?\u0589\u061d\u061e\u061f\u06d4\u0700\u0701\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965\u104a\u104b"
+    "\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u17d6\u17d9\u17da\u1803\u1809\u1944\u1945\u1aa8\u1aa9\u1aaa"
+    "\u1aab\u1b5a\u1b5b\u1b5e\u1b5f\u1b7d\u1b7e\u1c3b\u1c3c\u1c7e\u1c7f\u203c\u203d\u2047\u2048\u2049\u2e2e\u2e3c"
+    "\u2e53\u2e54\u3002\ua4ff\ua60e\ua60f\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9\uaa5d\uaa5e\uaa5f"
+    "\uaaf0\uaaf1\uabeb\ufe52\ufe56\ufe57\uff01\uff0e\uff1f\uff61\U00010a56\U00010a57\U00010f55\U00010f56"
+    "\U00010f57\U00010f58\U00010f59\U00010f86\U00010f87\U00010f88\U00010f89\U00011047\U00011048\U000110be"
+    "\U000110bf\U000110c0\U000110c1\U00011141\U00011142\U00011143\U000111c5\U000111c6\U000111cd\U000111de"
+    "\U000111df\U00011238\U00011239\U0001123b\U0001123c\U000112a9\U0001144b\U0001144c\U000115c2\U000115c3"
+    "\U000115c9\U000115ca\U000115cb\U000115cc\U000115cd\U000115ce\U000115cf\U000115d0\U000115d1\U000115d2"
+    "\U000115d3\U000115d4\U000115d5\U000115d6\U000115d7\U00011641\U00011642\U0001173c\U0001173d\U0001173e"
+    "\U00011944\U00011946\U00011a42\U00011a43\U00011a9b\U00011a9c\U00011c41\U00011c42\U00011ef7\U00011ef8"
+    "\U00011f43\U00011f44\U00016a6e\U00016a6f\U00016af5\U00016b37\U00016b38\U00016b44\U00016e98\U0001bc9f"
+    "\U0001da88"
+)
+_KNOWN_CHUNKS = 1 << 16
+_LONGEST = 1_000  # characters without a space that are taken apart: no prose has more, and time grows faster
+
+
+def _letters(upper: bool) -> str:
+    """Letters that are not of the other case, as the inside of a character class."""
+    cased = [
+        chr(n) for n in range(0x2FFF) if chr(n).isalpha() and not (chr(n).islower() if upper else chr(n).isupper())
+    ]
+    return "".join(map(re.escape, cased)) + "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+
+
+def _class(characters: str) -> str:
+    return "".join(map(re.escape, characters))
+
+
+_ICON = "\u00a6\u00a9\u00ae\u00b0\u2100-\u2101\u2103-\u2106\u2114\u2116-\u2117\u211e-\u2123\u2195-\u21ff\u2300-\u27bf"
+_ICON += "\u2800-\u28ff\u2b00-\u2bff\u3200-\u33ff\ufffc\ufffd\U0001f000-\U0001faff"
+_LOWER, _UPPER, _ALPHA = _letters(False), _letters(True), r"[^\W\d_]"
+_EDGE = f"[{_class(_PUNCTUATION)}]|\\.\\.+|[{_class(_QUOTES)}]|[{_ICON}]"
+_PREFIX = re.compile(rf"[§%=—–]|\+(?![0-9])|{_EDGE}|US\$|[CA]\$|[{_class(_CURRENCY)}]")
+_SUFFIX = re.compile(
+    rf"(?:{_EDGE}|['’][sS]|[—–]|(?<=[0-9])\+|(?<=°[FfCcKk])\.|(?<=[0-9])(?:[{_class(_CURRENCY)}]|US\$|[CA]\$)"
+    rf"|(?<=[0-9])(?:{'|'.join(map(re.escape, _UNITS.split()))})"
+    rf"|(?<=[0-9{_LOWER}%²\-+{_class(_PUNCTUATION)}{_class(_QUOTES)}|])\.|(?<=[{_UPPER}][{_UPPER}])\.)$"
+)
+_INFIX = re.compile(
+    rf"\.\.+|…|[{_ICON}]|(?<=[0-9])[+\-*^](?=[0-9-])"
+    rf"|(?<=[{_LOWER}{_class(_QUOTES)}])\.(?=[{_UPPER}{_class(_QUOTES)}])|(?<={_ALPHA}),(?={_ALPHA})"
+    rf"|(?<=[^\W_])(?:-|–|—|--|---|——|~)(?={_ALPHA})|(?<=[^\W_])[:<>=/](?={_ALPHA})"
+)
+_ADDRESS = re.compile(
+    r"(?:[\w+.-]{2,}://)?(?:\S+@)?(?:(?:\d{1,3}\.){3}\d{1,3}"
+    r"|(?:(?:[A-Za-z0-9\u00a1-\uffff][A-Za-z0-9\u00a1-\uffff_-]{0,62})?[A-Za-z0-9\u00a1-\uffff]\.)+"
+    rf"[{_LOWER}]{{2,63}})(?::\d{{2,5}})?(?:[/?#]\S*)?"
+)
+
+
+def _exceptions() -> Iterator[tuple[str, ...]]:
+    """Tokens of strings that are taken apart otherwise than the rules would, or not at all; without capitals."""
+    persons, asking = "i you he she it we they".split(), "who what when where why how there that this".split()
+    yield from (("i", "'m"), ("i", "m"), ("i", "'m", "a"), ("i", "m", "a"))
+    for word in [*persons, *asking, "these", "those"]:
+        ends = [["'ll"], ["'ll", "'ve"], ["'d"], ["'d", "'ve"]]
+        plural = [*"you we they these those".split(), *asking[:7]]
+        ends += [["'ve"]] if word in plural or word == "i" else []
+        ends += [["'re"]] if word in plural else []
+        ends += [["'s"]] if word in "he she it".split() or word in asking else []
+        for end in ends:
+            yield word, *end
+            yield word, *(part.removeprefix("'") for part in end)
+    for verb in "ca could do does did had may might must need ought sha should wo would".split():
+        yield from ((verb, "n't"), (verb, "nt"), (verb, "n't", "'ve"), (verb, "nt", "ve"))
+    for verb in "could might must should would".split():
+        yield from ((verb, "'ve"), (verb, "ve"))
+    for verb in "ai are is was were have has dare".split():
+        yield from ((verb, "n't"), (verb, "nt"))
+    for word in "doin goin nothin nuthin ol somethin lovin havin".split():
+        yield (f"{word}'",)
+    for hour in range(1, 13):
+        yield from ((str(hour), period) for period in ("a.m.", "am", "p.m.", "pm"))
+    yield from (
+        ("y'", "all"),
+        ("y", "all"),
+        ("not", "'ve"),
+        ("not", "ve"),
+        ("can", "not"),
+        ("gon", "na"),
+        ("got", "ta"),
+    )
+    yield from (("let", "'s"), ("c'm", "on"), ("ma'am",), ("o'clock",))
+
+
+_UNTOUCHED = (
+    "' '' 'S 's ‘S ‘s and/or w/o 're 'Cause 'cause 'cos 'Cos 'coz 'Coz 'cuz 'Cuz 'bout 'em 'll 'nuff 'd C++ Mt. "
+    "Ak. Ala. Apr. Ariz. Ark. Aug. Calif. Colo. Conn. Dec. Del. Feb. Fla. Ga. Ia. Id. Ill. Ind. Jan. Jul. Jun. "
+    "Kan. Kans. Ky. La. Mar. Mass. Mich. Minn. Miss. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Nov. Oct. "
+    "Okla. Ore. Pa. S.C. Sep. Sept. Tenn. Va. Wash. Wis. a.m. Adm. Bros. co. Co. Corp. D.C. Dr. e.g. E.g. E.G. "
+    "Gen. Gov. i.e. I.e. I.E. Inc. Jr. Ltd. Md. Messrs. Mo. Mont. Mr. Mrs. Ms. p.m. Ph.D. Prof. Rep. Rev. Sen. "
+    "St. vs. v.s. ä. ö. ü. :) :-) :)) :-)) (: (-: =) (= :] :-] [: =] :} 8) 8-) (8 ;) ;-) (; :( :-( :(( ): =( :/ "
+    ":-/ =/ =| :| ]= =[ :1 :P :-P :p :-p :O :o :0 :* :3 :-3 =3 :> :X :x :D :-D ;D =D xD XD 8D ^_^ >.< ._. ;_; -_- "
+    "v.v V.V o_o o_O O_O o.O o.o 0.0 @_@ <3 <33"
+).split()
+_NONE = frozenset("ill its hell shell shed were well whore".split())  # words that a contraction would be written like
+
+
+def _table() -> dict[str, tuple[str, ...]]:
+    letters = [f"{chr(n)}." for n in range(ord("a"), ord("z") + 1)]
+    found: dict[str, tuple[str, ...]] = {word: (word,) for word in [*_UNTOUCHED, *letters]}
+    for parts in _exceptions():
+        for first in (parts[0], parts[0].title()):
+            whole = first + "".join(parts[1:])
+            if whole.lower() not in _NONE:
+                found[whole] = (first, *parts[1:])
+    curly = {key.replace("'", "’"): tuple(part.replace("'", "’") for part in parts) for key, parts in found.items()}
+    return found | curly
+
+
+_EXCEPTIONS = _table()
+
+
+def words(text: str) -> list[str]:
+    """Tokens of a text, punctuation among them.
+
+    >>> words("Don't go: it's well-known (e.g. in the U.S.).")
+    ['Do', "n't", 'go', ':', 'it', "'s", 'well', '-', 'known', '(', 'e.g.', 'in', 'the', 'U.S.', ')', '.']
+    """
+    return [token for chunk in text.split() for token in _apart(chunk)]
+
+
+def sentences(tokens: Sequence[str]) -> int:
+    """How many sentences tokens make: a token that begins after an end mark, and is no mark itself, begins one.
+
+    >>> sentences(words('Mr. Day came. He said "Hi." So? 3.5 it is')), sentences([])
+    (4, 0)
+    """
+    count, ended = int(bool(tokens)), False
+    for token in tokens:
+        if token in END_MARKS:
+            ended = True
+        elif ended and not _is_punctuation(token):
+            count, ended = count + 1, False
+    return count
+
+
+@lru_cache(_KNOWN_CHUNKS)
+def _apart(chunk: str) -> tuple[str, ...]:
+    """Tokens of what stands between spaces."""
+    if chunk in _EXCEPTIONS:
+        return _EXCEPTIONS[chunk]
+    if chunk.isalpha() or len(chunk) > _LONGEST:
+        return (chunk,)
+    before: list[str] = []
+    after: list[str] = []
+    last = -1
+    while chunk and len(chunk) != last and chunk not in _EXCEPTIONS:
+        last = len(chunk)
+        prefix = found.end() if (found := _PREFIX.match(chunk)) else 0
+        if prefix and chunk[prefix:] in _EXCEPTIONS:
+            before.append(chunk[:prefix])
+            chunk = chunk[prefix:]
+            break
+        ending = _SUFFIX.search(chunk, prefix)
+        suffix = len(chunk) - ending.start() if ending else 0
+        if suffix and chunk[:-suffix] in _EXCEPTIONS:
+            after.append(chunk[-suffix:])
+            chunk = chunk[:-suffix]
+            break
+        if prefix:
+            before.append(chunk[:prefix])
+        if suffix and prefix + suffix <= len(chunk):
+            after.append(chunk[-suffix:])
+            chunk = chunk[:-suffix]
+        chunk = chunk[prefix:]
+    inside: Iterable[str] = ()
+    if chunk in _EXCEPTIONS:
+        inside = _EXCEPTIONS[chunk]
+    elif chunk:
+        inside = (chunk,) if _is_address(chunk) else _at_infixes(chunk)
+    return _joined([*before, *inside, *reversed(after)])
+
+
+def _joined(tokens: list[str]) -> tuple[str, ...]:
+    """Tokens, two of which that make an exception of one token together are that one."""
+    made: list[str] = []
+    for token in tokens:
+        if made and _EXCEPTIONS.get(made[-1] + token) == (made[-1] + token,):
+            made[-1] += token
+        else:
+            made.append(token)
+    return tuple(made)
+
+
+def _at_infixes(chunk: str) -> Iterator[str]:
+    start = 0
+    for found in _INFIX.finditer(chunk):
+        if found.start() == start:
+            continue
+        yield chunk[start : found.start()]
+        yield found[0]
+        start = found.end()
+    if start < len(chunk):
+        yield chunk[start:]
+
+
+def _is_address(chunk: str) -> bool:
+    return "." in chunk and _ADDRESS.fullmatch(chunk) is not None
+
+
+@lru_cache(_KNOWN_CHUNKS)
+def _is_punctuation(token: str) -> bool:
+    return all(unicodedata.category(character)[0] == "P" for character in token)
