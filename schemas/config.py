@@ -55,7 +55,7 @@ class Dedup(DuplicateRules):
 
     rounds: Size = 3  # of large-star/small-star in one job; a graph that needs more goes on in another
     index: Folder = ""  # directory of what earlier runs have seen: their documents win, and this run's are added
-    buckets: Size = 8  # output files
+    buckets: Count = 0  # output files; 0: 8, or more where the input is large
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Fetch(FetchRules):
 
     placeholder_urls: Count = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
     earlier: tuple[Folder, ...] = ()  # outputs of earlier runs: what they have is not asked for again
-    buckets: Size = 8  # work units for HTTP; hosts are never split
+    buckets: Count = 0  # work units for HTTP; hosts are never split; 0: 8, or more where the input is large
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Score(ClipChoice, ImageQuestions):
     )
     max_text_chars: Size = 500  # of a document's text that is compared with its images
     embeddings: bool = False  # True: keep the vectors of images and pairs, as files that clip-retrieval and faiss read
-    buckets: Size = 8  # output files, and the least number of units of texts; images are embedded by blob
+    buckets: Count = 0  # output files, and the least number of units of texts; 0: 8, or more where the input is large
     accelerator: str = "type:nvidia-l4;count:1;install-nvidia-driver"  # of Dataflow's workers for CLIP; "" is none
     min_ram: str = "16GB"  # likewise
 
@@ -98,7 +98,9 @@ class Pack(Recipe, Sequencing):
         ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
     )
     val_fraction: Share = 0.05  # of documents, by hash; a pair goes where its page goes
-    shards: Annotated[int, Range(1, 1_000_000)] = 4  # per corpus, train; val has one
+    shards: Annotated[int, Range(0, 1_000_000)] = (
+        0  # per corpus, train; val has one. 0: 4 and 1, or more where the input is large
+    )
 
 
 @dataclasses.dataclass(frozen=True)

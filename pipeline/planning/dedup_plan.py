@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from weft.pipeline.run import spread
 from weft.pipeline.run.context import Context
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -157,7 +158,8 @@ def steps(found: Sequence[Sketch], config: Config, how: minhash.Bands | None, sc
             by = _mean(len(s.shingles if how.exact else s.signature) for s in signed)
             yield Step("compared, at most", 2 * compared, by + 2 * id_bytes, 2)
     yield Step("verdicts", count, whole_bytes + id_bytes, 1)
-    yield Step("written", count, 4 * id_bytes, count / max(section.buckets, 1))
+    files_made = spread.parts(section.buckets, round(count), spread.ROWS_A_FILE, 8)
+    yield Step("written", count, 4 * id_bytes, count / files_made)
 
 
 def _seconds(documents: Sequence[Document], config: Config) -> float:

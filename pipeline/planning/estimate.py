@@ -3,13 +3,15 @@
 A run of ten archives of a snapshot says what an archive costs in each stage: CPU seconds of all its processes, bytes
 that it wrote, images that it asked for. All but dedup grows with the number of archives; dedup is planned from the
 sample's documents (plan.py), because what it compares grows faster. Start-up counts as work, which overstates small
-samples; retries, idle machines and a cluster's network are not in it.
+samples; retries, idle machines and a cluster's network are not in it. What is shuffled was counted in the sample, row
+by row; what a combiner makes less of before it crosses is counted whole.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -23,7 +25,7 @@ from weft.transforms.score.needs import Needs
 
 STAGES = ("extract", "dedup", "fetch", "score", "pack")
 KEPT = ("documents", "pairs", "captures", "site_files", "clusters", "kept", "images", "scores", "shards", "fates")
-JOINED = {  # what crosses the network in a stage: the rows that it joins by key, once
+JOINED = {  # what crosses the network in a stage whose manifest does not say: the rows that it joins by key, once
     "fetch": ("documents", "pairs", "captures", "site_files", "kept"),
     "score": ("documents", "pairs", "kept", "images/index"),
     "pack": ("documents", "pairs", "kept", "images/index", "scores"),
@@ -39,6 +41,9 @@ class Estimate:
     sampled: int
     core_hours: dict[str, float]  # by stage; a stage that was not run in the sample is not there
     shuffled: dict[str, float]  # bytes by stage
+    largest: dict[
+        str, tuple[str, int]
+    ]  # by stage, the shuffle with the largest key of the sample, and that key's bytes
     kept: dict[str, float]  # bytes by table
     images: float  # different ones stored, and so embedded
     captions: float
@@ -50,10 +55,13 @@ class Estimate:
         """The estimate as text for a person."""
         yield f"{self.archives:,} archives, from a run of {self.sampled:,}"
         yield ""
-        yield f"{'stage':10}{'core-hours':>14}{'shuffle':>14}"
+        yield f"{'stage':10}{'core-hours':>14}{'shuffle':>14}{'a document':>14}   largest key of the sample"
         for stage in STAGES:
             if stage in self.core_hours:
-                yield f"{stage:10}{self.core_hours[stage]:>14,.1f}{dedup_plan.size(self.shuffled.get(stage, 0.0)):>14}"
+                crossed, (name, most) = self.shuffled.get(stage, 0.0), self.largest.get(stage, ("", 0))
+                each = dedup_plan.size(crossed / self.documents if self.documents else 0.0)
+                key = f"   {dedup_plan.size(most)} ({name})" if name else ""
+                yield f"{stage:10}{self.core_hours[stage]:>14,.1f}{dedup_plan.size(crossed):>14}{each:>14}{key}"
         total = sum(self.core_hours.values())
         yield f"{'all':10}{total:>14,.1f}{dedup_plan.size(sum(self.shuffled.values())):>14}"
         missing = [stage for stage in STAGES if stage not in self.core_hours]
@@ -91,8 +99,11 @@ def make(output: str, config: Config, archives: int) -> Estimate:
         raise ConfigError(f"what {silent[0]} cost is not known: it was not run on one machine, or by an older weft")
     scale = archives / sampled
     core = {stage: found["cpu_seconds"] * scale / 3600 for stage, found in done.items()}
-    shuffled = {
-        stage: scale * sum(_uncompressed(output, table) for table in JOINED[stage]) for stage in done if stage in JOINED
+    shuffled = {stage: scale * _crossed(output, stage, found) for stage, found in done.items()}
+    largest = {
+        stage: max(((one["name"], one["largest"]) for one in found["shuffles"]), key=lambda one: one[1])
+        for stage, found in done.items()
+        if found.get("shuffles")
     }
     documents = done["extract"]["books"]["page"]["kept"] * scale
     if "dedup" in done:
@@ -108,6 +119,7 @@ def make(output: str, config: Config, archives: int) -> Estimate:
         sampled,
         core,
         shuffled,
+        largest,
         kept,
         different * scale,
         captions * scale,
@@ -115,6 +127,13 @@ def make(output: str, config: Config, archives: int) -> Estimate:
         documents,
         needs.of(config.score, config.pack),
     )
+
+
+def _crossed(output: str, stage: str, done: dict[str, Any]) -> float:
+    """Bytes that a stage of the sample sent from worker to worker."""
+    if "shuffles" in done:
+        return float(sum(one["rows"] * one["row_bytes"] for one in done["shuffles"]))
+    return float(sum(_uncompressed(output, table) for table in JOINED.get(stage, ())))
 
 
 def _on_disk(output: str, table: str) -> int:

@@ -13,6 +13,7 @@ back is a few numbers.
 from __future__ import annotations
 
 import json
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
@@ -24,9 +25,10 @@ import pyarrow.parquet as pq
 import xxhash
 
 from weft.schemas.records import KEPT
+from weft.transforms.beam.folds import Fold
 from weft.transforms.io import files, parquet
 
-IN_DRIVER = 5_000_000  # fates that the driver of a cluster looks at itself
+IN_DRIVER = 500_000  # fates that the driver of a cluster looks at itself: some 100 MB
 _COLUMNS = ["kind", "key", "fate", "reason"]
 
 _Tally = Counter[tuple[str, str, str]]  # (kind, fate, reason) → how many
@@ -132,14 +134,14 @@ def _count_there(pattern: str, per_file: bool, job: Callable[[], beam.Pipeline],
         groups = p | "Fates" >> parquet.Files(pattern) | "Groups" >> beam.FlatMap(lambda path: _groups(path, per_file))
         tally = (
             groups
-            | "Counts" >> beam.FlatMap(lambda group: [(json.dumps(k), n) for k, n in group[0].items()])
-            | "Sum" >> beam.CombinePerKey(sum)
+            | "Counts" >> beam.FlatMap(_counts).with_output_types(tuple[str, int])
+            | "Sum" >> Fold(operator.add)
             | "Tally" >> beam.combiners.ToList()
         )
         repeated = (
             groups
             | "Keys" >> beam.FlatMap(lambda group: [(key, 1) for key in group[1]]).with_output_types(tuple[bytes, int])
-            | "Often" >> beam.CombinePerKey(sum)
+            | "Often" >> Fold(operator.add)
             | "More" >> beam.Map(lambda item: item[1] - 1)
             | "Repeated" >> beam.CombineGlobally(sum)
         )
@@ -149,6 +151,10 @@ def _count_there(pattern: str, per_file: bool, job: Callable[[], beam.Pipeline],
         )
     read = json.loads(files.read_bytes(found))
     return Counter({tuple(json.loads(key)): n for key, n in read["tally"]}), read["repeated"]
+
+
+def _counts(group: tuple[_Tally, list[bytes]]) -> list[tuple[str, int]]:
+    return [(json.dumps(key), number) for key, number in group[0].items()]
 
 
 def _groups(path: str, per_file: bool) -> Iterator[tuple[_Tally, list[bytes]]]:

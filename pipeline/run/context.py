@@ -10,6 +10,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from weft.pipeline.runners import beam_options
+from weft.pipeline.runners.shuffles import Shuffle
 from weft.schemas.config import Config
 from weft.transforms.io import files, parquet
 
@@ -31,6 +32,7 @@ class Context:
         small: whether the run's input is so small that to start worker processes takes longer than the work.
         aside: where the stage writes while what it is to replace stands; "" is `output`.
         slips: where steps that write tables leave notes of their files (`state.slip`); "" where nobody asks.
+        shuffles: what the stage's jobs sent from worker to worker, where they run on this machine.
     """
 
     output: str
@@ -45,6 +47,7 @@ class Context:
     finished: str = ""
     aside: str = ""
     slips: str = ""
+    shuffles: list[Shuffle] = dataclasses.field(default_factory=list)
 
     @property
     def home(self) -> str:
@@ -71,4 +74,4 @@ class Context:
 
     def pipeline(self, units: int = 1) -> beam.Pipeline:
         """A pipeline on the user's runner; `units` (pieces of independent work) decides local parallelism."""
-        return beam_options.pipeline(self.flags, 1 if self.small else units, self.name)
+        return beam_options.pipeline(self.flags, 1 if self.small else units, self.name, self.shuffles)

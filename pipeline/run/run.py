@@ -209,6 +209,7 @@ class Run:
                 "books": account,
                 "seconds": round(seconds, 1),
                 "cpu_seconds": round(cpu, 1) if beam_options.is_direct(self.flags) else None,
+                "shuffles": [one._asdict() for one in context.shuffles],
                 "versions": manifest.versions(),
                 "files": integrity.seal(context.home, stage, context.slips),
             },

@@ -21,6 +21,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from weft.pipeline.runners import graph, local_workers, orphans, spark, stillness
+from weft.pipeline.runners.shuffles import Measured, Shuffle
 
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
 _SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often than another's, which ignores the flags
@@ -49,14 +50,15 @@ def submit_only(flags: Sequence[str]) -> str:
     return next((name for name in _SUBMIT_ONLY if any(flag.split("=")[0] == name for flag in flags)), "")
 
 
-def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
-    """A pipeline on the runner that `flags` name; see `options`."""
+def pipeline(flags: Sequence[str], units: int, name: str = "", shuffles: list[Shuffle] | None = None) -> beam.Pipeline:
+    """A pipeline on the runner that `flags` name; see `options`. What it shuffles goes to `shuffles`."""
+    found = shuffles if shuffles is not None else []
     graph.remember_signatures()
     graph.compress_functions(not is_direct(flags))
     made = options(flags, units, name)
     direct = made.view_as(DirectOptions)
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
-        return beam.Pipeline(options=made)
+        return Measured(found, options=made)
     # exec: the shell that Beam calls shall not stand between; -P: nothing of the directory that weft was called in.
     # Beam gives such workers none of the options, and the file systems need theirs (--s3_endpoint_url, …).
     told = shlex.quote(json.dumps(made.get_all_options(drop_default=True), default=str))
@@ -66,7 +68,7 @@ def pipeline(flags: Sequence[str], units: int, name: str = "") -> beam.Pipeline:
     )
     workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
     direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here
-    return beam.Pipeline(runner=FnApiRunner(default_environment=workers), options=made)
+    return Measured(found, runner=FnApiRunner(default_environment=workers), options=made)
 
 
 def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from weft.pipeline.run import spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture, SiteFile
@@ -28,7 +29,7 @@ from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.fetch.unit import STAGE
 from weft.transforms.io import files, parquet
 
-_REPEATED_FILES = 4
+_REPEATED_FILES = 4  # at least
 
 
 class _Page(NamedTuple):
@@ -54,7 +55,10 @@ def run(ctx: Context) -> dict[str, int]:
     config = dataclasses.replace(ctx.config.fetch, exclude=(*ctx.config.exclude, *ctx.config.fetch.exclude))
     earlier = (ctx.finished, *config.earlier) if ctx.finished else config.earlier
     judged = parquet.count_rows(ctx.table("site_files")) > 0
-    units = len(ctx.parts("captures")) + config.buckets
+    kept = parquet.count_rows(ctx.table("kept"))
+    buckets = spread.parts(config.buckets, kept, spread.KEPT_A_HOSTS_UNIT, 8)
+    repeated = spread.parts(0, kept, spread.ROWS_A_FILE, _REPEATED_FILES)
+    units = len(ctx.parts("captures")) + buckets
     counted = ctx.path(STAGE, "wanted.json")
     ctx.expect(units)
     if config.downloader == "img2dataset" and config.http:
@@ -63,7 +67,7 @@ def run(ctx: Context) -> dict[str, int]:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         site_files = p | "SiteFiles" >> parquet.Read(ctx.table("site_files"), SiteFile) if judged else None
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(
-            ctx.home, config, captures, earlier, config.buckets, ctx.fingerprint, site_files
+            ctx.home, config, captures, earlier, buckets, ctx.fingerprint, site_files
         )
         _ = (
             fetched["index"]
@@ -80,7 +84,7 @@ def run(ctx: Context) -> dict[str, int]:
                 fetched["index"]
                 | "Indexed" >> beam.FlatMap(parquet.read, IndexedImage).with_output_types(IndexedImage)
                 | "Repeated" >> Repeated(config.placeholder_urls)
-                | "WriteRepeated" >> ctx.write("images/repeated", REPEATED, _REPEATED_FILES)
+                | "WriteRepeated" >> ctx.write("images/repeated", REPEATED, repeated)
             )
     return {"image": json.loads(files.read_bytes(counted))["image"]}
 

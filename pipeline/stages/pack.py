@@ -1,9 +1,10 @@
 """pack: documents, pairs, images and scores → tokenized webdataset shards of three corpora.
 
     texts sample ──► tokenizer (trained, or the one that is named)
-    images/index, images/repeated, image_scores ──► StoredImages ─┐
-    documents (what dedup kept), scores ──────────► JoinDocuments ┼─► Packer: recipe, tokens ─► WriteShards ─► shards/
-    pairs (what score kept), scores ──────────────► JoinPairs ────┘          └─► fates/pack
+    images/index, images/repeated, image_scores ──► StoredImages ─┬─► BesideDocuments ─► where the document stands ─┐
+    which images kept documents and pairs show, scores ───────────┴─► BesidePairs ─────► where the pair stands ─────┤
+    shards/ ◄─ WriteShards ◄─ Packer: recipe, tokens ◄── documents, pairs, read beside what is known of them ◄──────┘
+                              └─► fates/pack
 
 The joins are in transforms/pack/joins.py, what becomes of one document or pair in decide.py, of one shard in
 pack_shards.py; here are the tables that it comes from and goes to.
@@ -19,24 +20,30 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from weft.pipeline.run import spread
 from weft.pipeline.run.context import Context
+from weft.pipeline.stages import entered
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas import shards
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import KEPT, Fate, ImageScore, Pair, RepeatedImage, Score, hash_unit
+from weft.schemas.records import KEPT, Fate, ImageScore, Pair, PairKey, RepeatedImage, Score, hash_unit
 from weft.schemas.shards import ShardInfo
 from weft.schemas.tables import FATES
+from weft.transforms.beam.folds import Once
+from weft.transforms.beam.joins import Join
 from weft.transforms.io import files, parquet, state
 from weft.transforms.pack import evaluation_images, pack_shards, sequences, tokenizer
 from weft.transforms.pack.decide import STAGE, Judge, Packer, Page
-from weft.transforms.pack.joins import Indexed, JoinDocuments, JoinPairs, StoredImages
+from weft.transforms.pack.joins import BesideDocuments, BesidePairs, Indexed, Shown, StoredImages
 from weft.transforms.pack.pack_shards import WriteShards
+from weft.transforms.pack.same_pictures import Captioned, said
 from weft.transforms.pack.samples import Sample, SampleMaker, ShardLayout
 from weft.transforms.pack.top_share import TopShare
 from weft.transforms.score import image_scores
+from weft.transforms.urls import image_key
 
 OUTPUTS = ("shards",)
-FATE_FILES = 4
+FATE_FILES = 4  # at least
 SAMPLE_TEXTS, SAMPLE_CHARS = 5_000, 4_000  # what a trained tokenizer sees: at most 20 MB
 
 
@@ -51,11 +58,9 @@ class _Similarity(NamedTuple):
     similarity: float
 
 
-class _Place(NamedTuple):
+class _Kept(NamedTuple):
     kind: str
     doc_id: str
-    warc_file: str
-    warc_offset: int
 
 
 class _Texts(NamedTuple):
@@ -63,16 +68,24 @@ class _Texts(NamedTuple):
     texts: list[str | None]
 
 
-class _Caption(NamedTuple):
+class _Text(NamedTuple):
     doc_id: str
     text: str
 
 
-class _Images(NamedTuple):
+class _Picture(NamedTuple):
     doc_id: str
-    warc_file: str
-    warc_offset: int
-    images: list[str | None]
+    pair_id: str
+    image_url: str
+    language: str | None
+
+
+class _Caption(NamedTuple):
+    doc_id: str
+    pair_id: str
+    image_url: str
+    language: str | None
+    text: str
 
 
 def run(ctx: Context) -> dict[str, int]:
@@ -89,15 +102,23 @@ def run(ctx: Context) -> dict[str, int]:
     judge = Judge(config, ctx.config.fetch.max_side, salt, top_share(ctx))
     maker = SampleMaker(path, config, layout)
     names = layout.names()
+    fate_files = spread.parts(0, 3 * parquet.count_rows(ctx.table("kept")), spread.ROWS_A_FILE, FATE_FILES)
     ctx.expect(len(names))
     with ctx.pipeline(len(names)) as p:
         inputs = p | "Inputs" >> Inputs(ctx)
         packer = Packer(judge, maker)
-        of_documents = inputs | "JoinDocuments" >> JoinDocuments() | "Document" >> beam.FlatMap(packer.document)
-        of_pairs = inputs | "JoinPairs" >> JoinPairs(judge) | "Pair" >> beam.FlatMap(packer.pair)
+        beside = inputs | "BesideDocuments" >> BesideDocuments()
+        of_documents = (
+            p | "Pages" >> KeptDocuments(ctx, Page, beside=beside) | "Document" >> beam.FlatMapTuple(packer.document)
+        )
+        beside = inputs | "BesidePairs" >> BesidePairs(judge)
+        of_pairs = (
+            p | "Captions" >> KeptPairs(ctx, Pair, inputs["keys"], beside) | "Pair" >> beam.FlatMapTuple(packer.pair)
+        )
+        _ = inputs | "Entered" >> _Entered(ctx)
         both = (of_documents, of_pairs) | "Both" >> beam.Flatten()
         fates = both | "Fates" >> beam.FlatMap(lambda made: made[1]).with_output_types(Fate)
-        _ = fates | "WriteFates" >> ctx.write(f"fates/{STAGE}", FATES, FATE_FILES, key=lambda row: row[2])
+        _ = fates | "WriteFates" >> ctx.write(f"fates/{STAGE}", FATES, fate_files, key=lambda row: row[2])
         _ = (
             both
             | "Samples" >> beam.FlatMap(lambda made: made[0]).with_output_types(tuple[str, Sample])
@@ -106,7 +127,7 @@ def run(ctx: Context) -> dict[str, int]:
         )
     infos = [_info(ctx.home, name) for name in names]
     pack_shards.finish(infos, maker.encoder, ctx.path("shards"))
-    return _entered(ctx)
+    return entered.read(ctx, STAGE)
 
 
 def check(ctx: Context) -> None:
@@ -124,13 +145,20 @@ def check(ctx: Context) -> None:
 
 
 def shard_layout(ctx: Context) -> ShardLayout:
-    """Which shards the configuration asks for."""
-    return ShardLayout(ctx.config.pack.shards, ctx.config.pack.val_fraction, ctx.config.salt)
+    """Which shards the configuration asks for, or the number of documents and pairs that were kept."""
+    config, rows = ctx.config.pack, parquet.count_rows(ctx.table("kept"))
+    train = spread.parts(config.shards, rows, spread.KEPT_A_SHARD, 4)
+    held_out = 1 if config.shards else spread.parts(0, round(rows * config.val_fraction), spread.KEPT_A_SHARD, 1)
+    return ShardLayout(train, config.val_fraction, ctx.config.salt, held_out)
 
 
 @dataclasses.dataclass
 class Inputs(beam.PTransform):
-    """PBegin → what the joins take: "pages" and "pairs" that enter, "images" that were stored, and "scores"."""
+    """PBegin → what the joins take: "pages" and "pairs" that enter, "images" that were stored, and "scores".
+
+    "keys" are those of the pairs. What there is of pages and pairs says where they stand and what they show, not
+    what they say.
+    """
 
     ctx: Context
 
@@ -145,11 +173,14 @@ class Inputs(beam.PTransform):
             begin
             | "ScoreFates" >> parquet.Read(ctx.table("fates/score"), _ScoreFate)
             | "EnteringPairs" >> beam.Filter(lambda row: row.kind == "pair" and row.fate == KEPT)
-            | "EnteringKey" >> beam.Map(lambda row: (row.key, True)).with_output_types(tuple[str, bool])
+            | "EnteringKey" >> beam.Map(lambda row: PairKey.parse(row.key)).with_output_types(PairKey)
         )
+        words = ctx.config.pack.pair_same_picture
+        pairs = begin | "Pairs" >> KeptPairs(ctx, _Caption if words else _Picture, entering)
         return {
-            "pages": begin | "Pages" >> KeptDocuments(ctx, Page),
-            "pairs": begin | "Pairs" >> KeptPairs(ctx, Pair, entering),
+            "keys": entering,
+            "pages": begin | "Pages" >> KeptDocuments(ctx, Shown),
+            "pairs": pairs | "Captioned" >> beam.Map(_captioned).with_output_types(Captioned),
             "images": known | "Images" >> StoredImages(),
             "scores": begin | "Scores" >> parquet.Read(ctx.table("scores"), Score),
         }
@@ -187,38 +218,90 @@ def _tokenizer(ctx: Context, layout: ShardLayout) -> str:
 
 
 def _training_texts(ctx: Context, layout: ShardLayout) -> list[str]:
-    """Texts that a tokenizer is trained on: the kept documents and captions of train that hash smallest."""
+    """Texts that a tokenizer is trained on: the kept documents and captions of train that hash smallest, distinct.
+
+    Hashes cross the shuffle first, and then the texts whose hashes are small enough.
+    """
     salt, found = ctx.config.salt, ctx.path(STAGE, "sample.json")
 
-    def ranked(doc_id: str, said: str) -> Iterator[tuple[str, tuple[float, str]]]:
-        if said and layout.split_of(doc_id) == "train":
-            yield doc_id, (hash_unit(said[:SAMPLE_CHARS], f"{salt}sample"), said[:SAMPLE_CHARS])
+    def ranked(doc_id: str, text: str) -> Iterator[tuple[str, tuple[float, str]]]:
+        if text and layout.split_of(doc_id) == "train":
+            yield doc_id, (hash_unit(text[:SAMPLE_CHARS], f"{salt}sample"), text[:SAMPLE_CHARS])
 
     text = tuple[str, tuple[float, str]]
     with ctx.pipeline(1) as p:
         kept = (
             p
-            | "Kept" >> parquet.Read(ctx.table("kept"), _Place)
-            | "KeptId" >> beam.Map(lambda row: (row.doc_id, True)).with_output_types(tuple[str, bool])
-            | "KeptOnce" >> beam.Distinct()
+            | "Kept" >> parquet.Read(ctx.table("kept"), _Kept)
+            | "KeptId" >> beam.Map(lambda row: row.doc_id).with_output_types(str)
+            | "KeptOnce" >> Once()
+            | "KeptKey" >> beam.Map(lambda doc_id: (doc_id, True)).with_output_types(tuple[str, bool])
         )
         texts = (
             p
             | "Documents" >> parquet.Read(ctx.table("documents"), _Texts)
             | "Joined" >> beam.FlatMap(lambda r: ranked(r.doc_id, sequences.joined(r.texts))).with_output_types(text),
             p
-            | "Pairs" >> parquet.Read(ctx.table("pairs"), _Caption)
+            | "Pairs" >> parquet.Read(ctx.table("pairs"), _Text)
             | "Captions" >> beam.FlatMap(lambda row: ranked(row.doc_id, row.text)).with_output_types(text),
         ) | "Texts" >> beam.Flatten()
+        ranks = texts | "Rank" >> beam.MapTuple(lambda doc_id, one: (doc_id, one[0])).with_output_types(
+            tuple[str, float]
+        )
+        last = (
+            {"kept": kept, "rows": ranks}
+            | "RanksOfKept" >> _OfKept(float)
+            | "DistinctRanks" >> Once()
+            | "SmallestRanks" >> beam.combiners.Top.Smallest(SAMPLE_TEXTS)
+            | "Last" >> beam.Map(lambda ranks: max(ranks, default=-1.0))
+        )
+        small = texts | "Small" >> beam.Filter(
+            lambda row, most: row[1][0] <= most, beam.pvalue.AsSingleton(last)
+        ).with_output_types(text)
         _ = (
-            {"kept": kept, "texts": texts}
-            | "JoinKept" >> beam.CoGroupByKey()
-            | "OfKept" >> beam.FlatMap(lambda item: item[1]["texts"] if list(item[1]["kept"]) else [])
-            | "Distinct" >> beam.Distinct()
+            {"kept": kept, "rows": small}
+            | "TextsOfKept" >> _OfKept(tuple[float, str])
+            | "Distinct" >> Once()
             | "Smallest" >> beam.combiners.Top.Smallest(SAMPLE_TEXTS)
             | "WriteSample" >> beam.Map(lambda top: files.write_atomic(found, json.dumps(sorted(top))))
         )
     return [text for _, text in json.loads(files.read_bytes(found))]
+
+
+@dataclasses.dataclass
+class _OfKept(beam.PTransform):
+    """{"kept": (doc_id, True), "rows": (doc_id, row)} → rows of what is kept."""
+
+    row: Any
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[Any]:
+        return (
+            inputs
+            | "Join" >> Join()
+            | "Rows"
+            >> beam.FlatMap(lambda item: item[1]["rows"] if item[1]["kept"] else []).with_output_types(self.row)
+        )
+
+
+def _captioned(row: _Picture | _Caption) -> Captioned:
+    text = row.text if isinstance(row, _Caption) else ""
+    key = str(PairKey(row.doc_id, row.pair_id))
+    return Captioned(key, image_key(row.image_url), row.language or "", said(text))
+
+
+@dataclasses.dataclass
+class _Entered(beam.PTransform):
+    """Counts what pack reads, not its fates."""
+
+    ctx: Context
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[Any]:
+        kept = inputs["pages"].pipeline | "Kept" >> parquet.Read(self.ctx.table("kept"), _Kept)
+        return {
+            "document": kept | "Documents" >> beam.Filter(lambda row: row.kind == "document"),
+            "pair": inputs["keys"],
+            "image": inputs["pages"] | "Images" >> beam.FlatMap(lambda page: filter(None, page.images)),
+        } | entered.Write(self.ctx, STAGE)
 
 
 def _mark_done(info: ShardInfo, output: str) -> None:
@@ -233,22 +316,3 @@ def _info(output: str, name: str) -> ShardInfo:
 
 def _marker(output: str, name: str) -> str:
     return files.join(output, STAGE, "units", name.replace("/", "-") + ".json")
-
-
-def _entered(ctx: Context) -> dict[str, int]:
-    """Counted from what pack reads, not from its fates."""
-    counts = {"document": 0, "pair": 0, "image": 0}
-    places: set[tuple[str, str, int]] = set()
-    for path in ctx.parts("kept"):
-        kept = (row for row in parquet.read(path, _Place) if row.kind == "document")
-        places.update((row.doc_id, row.warc_file, row.warc_offset) for row in kept)
-    counts["document"] = len(places)
-    for path in ctx.parts("documents"):
-        for page in parquet.read(path, _Images):
-            place = (page.doc_id, page.warc_file, page.warc_offset)
-            if place in places:
-                places.discard(place)
-                counts["image"] += sum(url is not None for url in page.images)
-    for path in ctx.parts("fates/score"):
-        counts["pair"] += sum(row.kind == "pair" and row.fate == KEPT for row in parquet.read(path, _ScoreFate))
-    return counts

@@ -15,17 +15,22 @@ that it comes from and goes to.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 
+from weft.pipeline.run import spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
+from weft.pipeline.stages import entered
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas import config as configuration
-from weft.schemas.records import KEPT, Fate, PairKey
+from weft.schemas.records import KEPT, Fate, PairKey, Score
 from weft.schemas.tables import BASELINE, FATES, IMAGE_SCORES, SCORES
+from weft.transforms.beam import joins
+from weft.transforms.beam.folds import Fold
 from weft.transforms.io import files, parquet
 from weft.transforms.io.parquet import WriteTable
 from weft.transforms.score import clip_models, image_scores, needs, neighbours
@@ -37,17 +42,20 @@ from weft.transforms.score.similarities import (
     STAGE,
     FindImages,
     ImagesOfOwners,
+    ImageUse,
     OfOwners,
     OncePerContent,
     Owner,
     PairVectors,
     StoredImage,
-    TextsBesideImages,
+    TextUse,
     UsedImages,
+    WithImage,
     compare,
     image_fate,
     pair_fate,
     pair_vectors,
+    text_uses,
 )
 from weft.transforms.score.vector_files import ReadVectors
 from weft.transforms.score.vectors import Embedding, TextRef
@@ -58,18 +66,29 @@ BLOBS, TEXTS = "embeddings/blobs", "embeddings/texts"
 KEPT_A_UNIT = 10_000  # documents and pairs whose texts are one unit: some 100,000 texts and 20 MB, minutes of a GPU
 
 
+class _Shown(NamedTuple):
+    doc_id: str
+    warc_file: str
+    warc_offset: int
+    images: list[str | None]
+
+
 class _Page(NamedTuple):
     doc_id: str
     warc_file: str
     warc_offset: int
     texts: list[str | None]
-    images: list[str | None]
+
+
+class _Picture(NamedTuple):
+    doc_id: str
+    pair_id: str
+    image_url: str
 
 
 class _Caption(NamedTuple):
     doc_id: str
     pair_id: str
-    image_url: str
     text: str
 
 
@@ -85,23 +104,19 @@ class _Indexed(NamedTuple):
     digest: str | None = None
 
 
-class _Status(NamedTuple):
-    status: str
-
-
 class _Kind(NamedTuple):
     kind: str
 
 
 def run(ctx: Context) -> dict[str, int]:
     """Score what was kept; returns how many images, pairs and documents there were."""
+    ctx = _spread(ctx)
     config = ctx.config.score
     asked = needs.of(config, ctx.config.pack)
     if asked.line():
         ctx.say(asked.line())
     check(ctx)
-    entered = _entered(ctx)
-    if any(asked) and entered["image"]:  # else there is nothing to compare, and no model is loaded
+    if any(asked) and files.listing(_blobs(ctx)):  # else there is nothing to compare, and no model is loaded
         embed(ctx, asked)
     with ctx.pipeline(2 * config.buckets) as p:
         documents, pairs = p | "Documents" >> Documents(ctx), p | "Pairs" >> Pairs(ctx)
@@ -109,7 +124,11 @@ def run(ctx: Context) -> dict[str, int]:
         made = {"documents": documents, "pairs": pairs, "index": index} | "Vectors" >> VectorsOfOwners(ctx)
         made["compared"] = made["sides"] | "Asked" >> beam.Filter(lambda of: getattr(asked, f"{of.kind}s"))
         vectors = made | "Pairs' vectors" >> _OfPairs()
-        _ = made["compared"] | "Compare" >> beam.FlatMap(compare) | "Write" >> _write(ctx, "scores", SCORES, by=1)
+        _ = (
+            made["compared"]
+            | "Compare" >> beam.FlatMap(compare).with_output_types(Score)
+            | "Write" >> _write(ctx, "scores", SCORES, by=1)
+        )
         _ = made | "Fates" >> _Fates() | "WriteFates" >> _write(ctx, f"fates/{STAGE}", FATES, by=2)
         _ = (
             vectors
@@ -121,13 +140,26 @@ def run(ctx: Context) -> dict[str, int]:
         if image_scores.asked(config):
             _ = every | "Ask" >> AskAll(ctx) | "WriteAnswers" >> _write(ctx, "image_scores", IMAGE_SCORES, by=0)
         if config.embeddings:
-            _ = {**every, "pairs": pairs} | "KeepVectors" >> KeepVectors(ctx)
-    return entered
+            _ = every | "KeepVectors" >> KeepVectors(ctx)
+        _ = index | "Entered" >> _Entered(ctx)
+    return entered.read(ctx, STAGE)
+
+
+def _spread(ctx: Context) -> Context:
+    """The context with as many buckets as the input asks for."""
+    rows = sum(parquet.count_rows(ctx.table(name)) for name in ("images/index", "kept"))
+    buckets = spread.parts(ctx.config.score.buckets, rows, spread.SCORED_A_FILE, 8)
+    section = dataclasses.replace(ctx.config.score, buckets=buckets)
+    return dataclasses.replace(ctx, config=dataclasses.replace(ctx.config, score=section))
+
+
+def _blobs(ctx: Context) -> str:
+    return files.join(ctx.output, "images", "blobs", "*.bin")
 
 
 def embed(ctx: Context, asked: Needs) -> None:
     """The job that runs CLIP; what it wrote before it was killed stands."""
-    blobs = len(files.listing(files.join(ctx.output, "images", "blobs", "*.bin")))
+    blobs = len(files.listing(_blobs(ctx)))
     texts = _text_units(ctx)
     ctx.expect(blobs + texts)
     p = ctx.pipeline(blobs + texts)
@@ -181,8 +213,9 @@ class Documents(beam.PTransform):
     ctx: Context
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Owner]:
-        kept = begin | "Kept" >> KeptDocuments(self.ctx, _Page)
-        return kept | "Owner" >> beam.Map(_document, self.ctx.config.score.max_text_chars).with_output_types(Owner)
+        return (
+            begin | "Kept" >> KeptDocuments(self.ctx, _Shown) | "Owner" >> beam.Map(_document).with_output_types(Owner)
+        )
 
 
 @dataclasses.dataclass
@@ -192,7 +225,32 @@ class Pairs(beam.PTransform):
     ctx: Context
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Owner]:
-        return begin | "Kept" >> KeptPairs(self.ctx, _Caption) | "Owner" >> beam.Map(_pair).with_output_types(Owner)
+        return begin | "Kept" >> KeptPairs(self.ctx, _Picture) | "Owner" >> beam.Map(_pair).with_output_types(Owner)
+
+
+@dataclasses.dataclass
+class Texts(beam.PTransform):
+    """ImageUse → TextUse of the texts of owners of which an image was stored, read where they lie.
+
+    Args:
+        documents, pairs: whose texts.
+    """
+
+    ctx: Context
+    documents: bool = True
+    pairs: bool = True
+
+    def expand(self, uses: beam.PCollection[ImageUse]) -> beam.PCollection[TextUse]:
+        ctx, most, found = self.ctx, self.ctx.config.score.max_text_chars, []
+        if self.documents:
+            beside = {"image": uses | "DocumentsWith" >> WithImage("document")}
+            pages = uses.pipeline | "Pages" >> KeptDocuments(ctx, _Page, beside=beside)
+            found.append(pages | "OfPages" >> beam.FlatMap(_of_page, most).with_output_types(TextUse))
+        if self.pairs:
+            beside = {"image": uses | "PairsWith" >> WithImage("pair")}
+            captions = uses.pipeline | "Captions" >> KeptPairs(ctx, _Caption, beside=beside)
+            found.append(captions | "OfCaptions" >> beam.FlatMap(_of_caption, most).with_output_types(TextUse))
+        return found | "Both" >> beam.Flatten()
 
 
 @dataclasses.dataclass
@@ -227,11 +285,11 @@ class EmbedAsked(beam.PTransform):
         if "owners" in inputs:
             owners = inputs["owners"]
             uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
-            text_uses = {"owners": owners, "uses": uses} | "FindTexts" >> TextsBesideImages(config.max_text_chars)
+            text_uses = uses | "FindTexts" >> Texts(ctx, self.asked.documents, self.asked.pairs)
             refs.append(
                 text_uses
                 | "TextById" >> beam.Map(lambda use: (use.text_id, use.text)).with_output_types(tuple[str, str])
-                | "OncePerText" >> beam.CombinePerKey(min)  # a caption of ten million pictures is one text
+                | "OncePerText" >> Fold(min)  # a caption of ten million pictures is one text
                 | "TextRef" >> beam.MapTuple(TextRef).with_output_types(TextRef)
             )
             if not self.asked.images:
@@ -259,7 +317,7 @@ class VectorsOfOwners(beam.PTransform):
         owners = (inputs["documents"], inputs["pairs"]) | "Owners" >> beam.Flatten()
         stored = inputs["index"] | "Stored" >> _Stored(ctx)
         uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
-        text_uses = {"owners": owners, "uses": uses} | "FindTexts" >> TextsBesideImages(config.max_text_chars)
+        text_uses = uses | "FindTexts" >> Texts(ctx)
         images = owners.pipeline | "Images" >> ReadVectors(ctx.path(BLOBS, "*.parquet"), config)
         texts = owners.pipeline | "Texts" >> ReadVectors(ctx.path(TEXTS, "*.parquet"), config)
         used = {"uses": uses, "made": images} | "UsedImages" >> UsedImages()
@@ -315,7 +373,7 @@ class AskAll(beam.PTransform):
             ).with_output_types(vector)
             asked["of_pairs"] = (
                 {"pixels": pixels, "vectors": images}
-                | "JoinSizes" >> beam.CoGroupByKey()
+                | "JoinSizes" >> joins.Join()
                 | "Sized" >> beam.FlatMapTuple(sized).with_output_types(tuple[str, tuple[int, bytes]])
             )
         return asked | "AskImages" >> AskImages(config, config.model, config.buckets)
@@ -323,28 +381,35 @@ class AskAll(beam.PTransform):
 
 @dataclasses.dataclass
 class KeepVectors(beam.PTransform):
-    """{"images": Embedding, "vectors": PairVectors, "pairs": Owner} → files of vectors below embeddings/."""
+    """{"images": Embedding, "vectors": PairVectors} → files of vectors below embeddings/."""
 
     ctx: Context
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> None:
-        buckets, row = self.ctx.config.score.buckets, tuple[str, Any]
+        buckets = self.ctx.config.score.buckets
+        image = tuple[str, tuple[tuple[bytes, ...], tuple[str]]]
+        pair = tuple[str, tuple[tuple[bytes, ...], tuple[str, str, str, float]]]
         _ = (
             inputs["images"]
             | "WithVector" >> beam.Filter(lambda made: made.vector)
-            | "ImageRow" >> beam.Map(lambda made: image_row(made.key, made.vector)).with_output_types(row)
+            | "ImageRow" >> beam.Map(lambda made: image_row(made.key, made.vector)).with_output_types(image)
             | "KeepImages" >> WriteVectors(self.ctx.path("embeddings", "images"), IMAGES, buckets, self.ctx.slips)
         )
-        captions = inputs["pairs"] | "Caption" >> beam.Map(lambda owner: (owner.id, owner.texts[0])).with_output_types(
-            tuple[str, str]
+        captions = (
+            inputs["images"].pipeline
+            | "Captions" >> KeptPairs(self.ctx, _Caption)
+            | "Caption"
+            >> beam.Map(lambda row: (str(PairKey(row.doc_id, row.pair_id)), row.text)).with_output_types(
+                tuple[str, str]
+            )
         )
-        vectors = inputs["vectors"] | "ByPair" >> beam.Map(lambda pair: (pair.pair, pair)).with_output_types(
+        by_pair = inputs["vectors"] | "ByPair" >> beam.Map(lambda pair: (pair.pair, pair)).with_output_types(
             tuple[str, PairVectors]
         )
         _ = (
-            {"vectors": vectors, "captions": captions}
-            | "JoinCaptions" >> beam.CoGroupByKey()
-            | "PairRow" >> beam.FlatMapTuple(pair_rows).with_output_types(row)
+            {"vectors": by_pair, "captions": captions}
+            | "JoinCaptions" >> joins.Join()
+            | "PairRow" >> beam.FlatMapTuple(pair_rows).with_output_types(pair)
             | "KeepPairs" >> WriteVectors(self.ctx.path("embeddings", "pairs"), PAIRS, buckets, self.ctx.slips)
         )
 
@@ -354,13 +419,23 @@ def _write(ctx: Context, table: str, schema: Any, by: int) -> WriteTable:
     return ctx.write(table, schema, ctx.config.score.buckets, key=lambda row: row[by])
 
 
-def _document(row: _Page, most: int) -> Owner:
-    keys = [image_key(url) if url else "" for url in row.images]
-    return Owner("document", row.doc_id, [(text or "")[:most] for text in row.texts], keys)
+def _document(row: _Shown) -> Owner:
+    return Owner("document", row.doc_id, [image_key(url) if url else "" for url in row.images])
 
 
-def _pair(row: _Caption) -> Owner:
-    return Owner("pair", str(PairKey(row.doc_id, row.pair_id)), [row.text], [image_key(row.image_url)])
+def _pair(row: _Picture) -> Owner:
+    return Owner("pair", str(PairKey(row.doc_id, row.pair_id)), [image_key(row.image_url)])
+
+
+def _of_page(item: tuple[_Page, dict[str, list[bool]]], most: int) -> Iterable[TextUse]:
+    row, known = item
+    return text_uses(f"document/{row.doc_id}", row.texts, most) if known["image"] else ()
+
+
+def _of_caption(item: tuple[_Caption, dict[str, list[bool]]], most: int) -> Iterable[TextUse]:
+    row, known = item
+    key = PairKey(row.doc_id, row.pair_id)
+    return text_uses(f"pair/{key}", [row.text], most) if known["image"] else ()
 
 
 def _stored(row: _Indexed, base: str) -> StoredImage:
@@ -390,11 +465,16 @@ def _tell_of_halved(ctx: Context, p: beam.Pipeline) -> None:
         ctx.say(f"memory did not suffice for score.batch_size = {ctx.config.score.batch_size}: halved {halved} times")
 
 
-def _entered(ctx: Context) -> dict[str, int]:
-    counts = {"image": 0, "pair": 0, "document": 0}
-    for path in ctx.parts("images/index"):
-        counts["image"] += sum(row.status == "ok" for row in parquet.read(path, _Status))
-    for path in ctx.parts("kept"):
-        for row in parquet.read(path, _Kind):
-            counts[row.kind] += 1
-    return counts
+@dataclasses.dataclass
+class _Entered(beam.PTransform):
+    """Rows of images/index → how much of each kind there is to score."""
+
+    ctx: Context
+
+    def expand(self, index: beam.PCollection[_Indexed]) -> beam.PCollection[Any]:
+        kept = index.pipeline | "Kept" >> parquet.Read(self.ctx.table("kept"), _Kind)
+        return {
+            "image": index | "Images" >> beam.Filter(lambda row: row.status == "ok"),
+            "pair": kept | "Pairs" >> beam.Filter(lambda row: row.kind == "pair"),
+            "document": kept | "Documents" >> beam.Filter(lambda row: row.kind == "document"),
+        } | entered.Write(self.ctx, STAGE)

@@ -17,11 +17,17 @@ hot keys are a side input. A key that the sample misses has at most a few times 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import apache_beam as beam
 import xxhash
+from apache_beam.typehints import typehints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
+
+from weft.transforms.beam.folds import Fold
+from weft.transforms.beam.joins import Join
 
 SAMPLE = 64  # one row in so many is counted
 MOST = 4_096  # values that a key may have before it is split, about
@@ -75,8 +81,8 @@ class HotKeys(beam.PTransform):
         most, sample = self.most, self.sample
         return (
             rows
-            | "Sample" >> beam.FlatMap(_sampled, sample)
-            | "Count" >> beam.CombinePerKey(sum)
+            | "Sample" >> beam.FlatMap(_sampled, sample).with_output_types(_beside(rows, int))
+            | "Count" >> Fold(operator.add)
             | "Hot" >> beam.FlatMapTuple(lambda key, seen: _parts(key, seen * sample, most))
         )
 
@@ -131,18 +137,30 @@ class JoinInParts(beam.PTransform):
         return {
             "rows": rows | "Place" >> beam.Map(_placed, self.member, hot).with_output_types(rows.element_type),
             "one": one | "Copies" >> beam.FlatMap(_copies, hot).with_output_types(one.element_type),
-        } | "Join" >> beam.CoGroupByKey()
+        } | "Join" >> Join()
+
+
+class Sizes(beam.PTransform):
+    """(key, (number of its rows, …)) → (key, number of its rows)."""
+
+    def expand(self, counted: beam.PCollection[tuple[Key, tuple[Any, ...]]]) -> beam.PCollection[tuple[Key, int]]:
+        return counted | beam.Map(lambda row: (row[0], row[1][0])).with_output_types(_beside(counted, int))
 
 
 @dataclasses.dataclass
 class Attach(beam.PTransform):
-    """What JoinInParts takes → (row, value); rows without a value are gone."""
+    """What JoinInParts takes → (row, value).
+
+    Args:
+        left: rows without a value come out with None; else they are gone.
+    """
 
     member: Callable[[Any], str] = str
     most: int = MOST
+    left: bool = False
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[Any, Any]]:
-        return inputs | "InParts" >> JoinInParts(self.member, self.most) | "Attach" >> beam.FlatMap(_attach)
+        return inputs | "InParts" >> JoinInParts(self.member, self.most) | "Attach" >> beam.FlatMap(_attach, self.left)
 
 
 @dataclasses.dataclass
@@ -155,8 +173,13 @@ class _Find(beam.PTransform):
 
     def expand(self, rows: beam.PCollection[tuple[Key, Any]]) -> beam.PCollection[tuple[Key, int]]:
         member = self.member
-        named = rows | "Member" >> beam.Map(lambda row: (row[0], member(row[1])))
+        named = rows | "Member" >> beam.Map(lambda row: (row[0], member(row[1]))).with_output_types(_beside(rows, str))
         return named | "Hot" >> HotKeys(self.most, self.sample)
+
+
+def _beside(rows: beam.PCollection[Any], value: type) -> Any:
+    """The type of (key of these rows, value)."""
+    return typehints.Tuple[convert_to_beam_type(rows.element_type).tuple_types[0], value]
 
 
 def _parts(key: Key, size: int, most: int) -> Iterator[tuple[Key, int]]:
@@ -186,7 +209,7 @@ def _copies(row: tuple[Key, Any], hot: dict[Key, int]) -> Iterator[tuple[Key, An
             yield split(key, part), value
 
 
-def _attach(item: tuple[Key, dict[str, Iterable[Any]]]) -> Iterator[tuple[Any, Any]]:
-    for value in item[1]["one"]:  # one at most
+def _attach(item: tuple[Key, dict[str, list[Any]]], left: bool) -> Iterator[tuple[Any, Any]]:
+    for value in item[1]["one"] or ([None] if left else []):  # one at most
         for row in item[1]["rows"]:
             yield row, value

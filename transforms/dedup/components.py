@@ -22,6 +22,7 @@ from typing import Any
 import apache_beam as beam
 
 from weft.transforms.beam import hot_keys
+from weft.transforms.beam.folds import Fold
 
 Edge = tuple[str, str]
 _Seen = tuple[str, str, bool]  # a node's smallest and largest parent ("" for none), whether it is a parent itself
@@ -69,7 +70,7 @@ class Stars(beam.PTransform):
         unsettled = (
             current
             | "Ends" >> beam.FlatMap(_ends).with_output_types(tuple[str, tuple[str, str, bool]])
-            | "AtNode" >> beam.CombinePerKey(_merge)
+            | "AtNode" >> Fold(_merge)
             | "Unsettled" >> beam.Filter(_unsettled)
             | "Count" >> beam.combiners.Count.Globally()
         )
@@ -88,7 +89,7 @@ class _Star(beam.PTransform):
         smallest = (
             edges
             | "OfHot" >> beam.Filter(lambda e, parts: e[0] in parts, beam.pvalue.AsDict(hot)).with_output_types(Edge)
-            | "Smallest" >> beam.CombinePerKey(min)
+            | "Smallest" >> Fold(min)
         )
         return (
             edges
@@ -109,7 +110,7 @@ class Labels(beam.PTransform):
         return (
             edges
             | "Parents" >> beam.FlatMap(lambda e: (e, (e[1], e[1]))).with_output_types(tuple[str, str])
-            | "Smallest" >> beam.CombinePerKey(min)
+            | "Smallest" >> Fold(min)
         )
 
 
@@ -125,15 +126,9 @@ def _ends(edge: Edge) -> Iterator[tuple[str, _Seen]]:
     yield parent, ("", "", True)
 
 
-def _merge(seen: Iterable[_Seen]) -> _Seen:
-    smallest = largest = ""
-    is_parent = False
-    for low, high, parent in seen:
-        is_parent = is_parent or parent
-        if low:
-            smallest = min(smallest, low) if smallest else low
-            largest = max(largest, high)
-    return smallest, largest, is_parent
+def _merge(one: _Seen, other: _Seen) -> _Seen:
+    smallest = min(filter(None, (one[0], other[0])), default="")
+    return smallest, max(one[1], other[1]), one[2] or other[2]
 
 
 def _unsettled(item: tuple[str, _Seen]) -> bool:

@@ -19,7 +19,7 @@ import apache_beam as beam
 
 from weft.schemas.parameters import ConfigError, DuplicateRules, RepeatedLineRules
 from weft.schemas.records import Cluster, Fate, KeptRow, PairKey, Sketch
-from weft.transforms.beam import coders
+from weft.transforms.beam import coders, folds, joins
 from weft.transforms.dedup import minhash, repeated_lines, rules
 from weft.transforms.dedup.chains import FinalDrops
 from weft.transforms.dedup.components import Labels, Stars
@@ -130,7 +130,7 @@ class TakeKept(beam.PTransform):
         }
         if "cuts" in inputs:
             joined["cut"] = inputs["cuts"]
-        return joined | "Join" >> beam.CoGroupByKey() | "Take" >> beam.FlatMapTuple(_take, unit).with_output_types(row)
+        return joined | "Join" >> joins.Join() | "Take" >> beam.FlatMapTuple(_take, unit).with_output_types(row)
 
 
 @dataclasses.dataclass
@@ -155,7 +155,7 @@ class _Near(beam.PTransform):
             standings = (left, signed | "Buckets" >> SharedBuckets(bands)) | "InBuckets" >> InGroups()
             drops, undecided = standings | "OnePerBucket" >> OnePerBucket(self.rules.keep, self.rounds)
             return drops, (
-                undecided | "Undecided" >> beam.Keys() | beam.Distinct() | "Count" >> beam.combiners.Count.Globally()
+                undecided | "Undecided" >> beam.Keys() | folds.Once() | "Count" >> beam.combiners.Count.Globally()
             )
         stars, unsettled = signed | "SimilarPairs" >> SimilarPairs(bands) | "Stars" >> Stars(self.rounds)
         components = (left, stars | "Labels" >> Labels()) | "InComponents" >> InGroups()
@@ -177,7 +177,7 @@ class _Cuts(beam.PTransform):
         )
         return (
             {"lines": lines, "kept": inputs["kept"] | "Places" >> _Places()}
-            | "Join" >> beam.CoGroupByKey()
+            | "Join" >> joins.Join()
             | "OfKept" >> beam.FlatMapTuple(_lines_of_kept).with_output_types(tuple[str, tuple[str, list[bytes]]])
             | "Repeated" >> RepeatedLines(self.rules)
         )

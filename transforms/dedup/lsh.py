@@ -22,7 +22,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from weft.schemas.records import Sketch
-from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam import coders, folds, hot_keys, joins
 from weft.transforms.dedup import minhash
 from weft.transforms.dedup.minhash import Bands
 from weft.transforms.dedup.rules import takes_part
@@ -86,7 +86,7 @@ class Signatures(beam.PTransform):
                 "alive": alive | "Alive" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch]),
                 "made": made | "Made" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch]),
             }
-            | "Join" >> beam.CoGroupByKey()
+            | "Join" >> joins.Join()
             | "Signed" >> beam.FlatMapTuple(_signed).with_output_types(Signed)
         )
 
@@ -115,7 +115,7 @@ class SimilarPairs(beam.PTransform):
             between | "Between" >> beam.FlatMap(_pairs, star).with_output_types(Edge),
         ) | "Pairs" >> beam.Flatten()
         if star:
-            return pairs | "Distinct" >> beam.Distinct()
+            return pairs | "Distinct" >> folds.Once()
         exact = self.how.exact
         compared_by = documents | "ComparedBy" >> beam.Map(
             lambda s: (s.doc_id, s.shingles if exact else s.signature)
@@ -123,7 +123,7 @@ class SimilarPairs(beam.PTransform):
         others = pairs | "BothWays" >> beam.FlatMap(lambda e: (e, (e[1], e[0]))).with_output_types(Edge)
         return (
             {"own": compared_by, "others": others}
-            | "Join" >> beam.CoGroupByKey()
+            | "Join" >> joins.Join()
             | "Ends" >> beam.FlatMap(_ends).with_output_types(tuple[str, bytes])
             | "Meet" >> beam.GroupByKey()
             | "Compare" >> beam.FlatMap(_compare, self.how).with_output_types(Edge)

@@ -21,6 +21,8 @@ import apache_beam as beam
 
 from weft.schemas.records import Sketch
 from weft.transforms.beam import hot_keys
+from weft.transforms.beam.folds import Fold, Once
+from weft.transforms.beam.joins import Join
 from weft.transforms.dedup import minhash
 from weft.transforms.dedup.lsh import InBucket, Signed, band_records
 from weft.transforms.dedup.minhash import Bands
@@ -77,14 +79,14 @@ class _Round(beam.PTransform):
     def expand(
         self, standings: beam.PCollection[Standing]
     ) -> tuple[beam.PCollection[Drop], beam.PCollection[Standing]]:
-        best = standings | "Best" >> beam.CombinePerKey(CountAndBest(self.policy))
+        best = standings | "Best" >> CountAndBest(self.policy)
         beside = {
             "rows": standings
             | "Ids" >> beam.Map(lambda one: (one[0], one[1].doc_id)).with_output_types(tuple[str, str]),
             "one": best
             | "BestId"
             >> beam.MapTuple(lambda bucket, found: (bucket, found[1].doc_id)).with_output_types(tuple[str, str]),
-            "sizes": best | "Sizes" >> beam.MapTuple(lambda bucket, found: (bucket, found[0])),
+            "sizes": best | "Sizes" >> hot_keys.Sizes(),
         } | "Beside" >> hot_keys.Attach()  # doc_id, the best of one of its buckets
         kept = (
             beside
@@ -96,20 +98,20 @@ class _Round(beam.PTransform):
         by_best = (
             beside
             | "ByBest" >> beam.Map(lambda row: (row[1], row[0])).with_output_types(tuple[str, str])
-            | "Once" >> beam.Distinct()
+            | "Once" >> Once()
         )
         lost = (
             {"rows": by_best, "one": kept}
             | "Decided" >> hot_keys.Attach()
             | "NotItself" >> beam.Filter(lambda row: row[0] != row[1])
             | "Typed" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
-            | "OneReason" >> beam.CombinePerKey(min)
+            | "OneReason" >> Fold(min)
         )
         decided = (kept, lost) | "AllDecided" >> beam.Flatten()
         rows = standings | "ByDocument" >> beam.Map(lambda one: (one[1].doc_id, one)).with_output_types(
             tuple[str, tuple[str, Sketch]]
         )
-        joined = {"standings": rows, "decided": decided} | "Join" >> beam.CoGroupByKey()
+        joined = {"standings": rows, "decided": decided} | "Join" >> Join()
         return (
             joined | "Drop" >> beam.FlatMapTuple(_drop).with_output_types(Drop),
             joined | "Undecided" >> beam.FlatMapTuple(_undecided).with_output_types(tuple[str, Sketch]),

@@ -37,6 +37,8 @@ import xxhash
 
 from weft.schemas.parameters import ConfigError, RepeatedLineRules
 from weft.transforms.beam import hot_keys
+from weft.transforms.beam.folds import Fold
+from weft.transforms.beam.joins import Join
 from weft.transforms.dedup.shingles import words
 from weft.transforms.io.parquet import Read
 
@@ -131,7 +133,7 @@ class RepeatedLines(beam.PTransform):
             return documents.pipeline | "Nothing" >> beam.Create([]).with_output_types(tuple[str, list[int]])
         return (
             {"document": documents, "dropped": tuple(dropped) | beam.Flatten()}
-            | "ByDocument" >> beam.CoGroupByKey()
+            | "ByDocument" >> Join()
             | "Numbers" >> beam.FlatMap(_numbers, self.rules.lines_once).with_output_types(tuple[str, list[int]])
         )
 
@@ -151,11 +153,13 @@ class _Repeated(beam.PTransform):
         least, spare_first = self.least, self.spare_first
         counted = (
             rows
-            | "CountAndFirst" >> beam.CombinePerKey(_CountAndFirst()).with_output_types(tuple[bytes, tuple[int, str]])
+            | "One"
+            >> beam.MapTuple(lambda key, doc_id: (key, (1, doc_id))).with_output_types(tuple[bytes, tuple[int, str]])
+            | "CountAndFirst" >> Fold(_count_and_first)
             | "Often"
             >> beam.Filter(lambda found: found[1][0] >= least).with_output_types(tuple[bytes, tuple[int, str]])
         )
-        sizes = counted | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0]))
+        sizes = counted | "Sizes" >> hot_keys.Sizes()
         verdict = counted | "Verdict" >> beam.Map(_verdict).with_output_types(tuple[bytes, tuple[bytes, str]])
         return (
             {"rows": rows, "one": verdict, "sizes": sizes}
@@ -164,23 +168,9 @@ class _Repeated(beam.PTransform):
         )
 
 
-class _CountAndFirst(beam.CombineFn):
+def _count_and_first(one: tuple[int, str], other: tuple[int, str]) -> tuple[int, str]:
     """Of a line's documents, how many there are and the id with the smallest hash."""
-
-    def create_accumulator(self) -> tuple[int, str]:
-        return 0, ""
-
-    def add_input(self, found: tuple[int, str], doc_id: str) -> tuple[int, str]:
-        return found[0] + 1, min(found[1], doc_id, key=_order) if found[0] else doc_id
-
-    def merge_accumulators(self, several: Iterable[tuple[int, str]]) -> tuple[int, str]:
-        some = [found for found in several if found[0]]
-        if not some:
-            return self.create_accumulator()
-        return sum(count for count, _ in some), min((first for _, first in some), key=_order)
-
-    def extract_output(self, found: tuple[int, str]) -> tuple[int, str]:
-        return found
+    return one[0] + other[0], min(one[1], other[1], key=_order)
 
 
 def _host(url: str | None) -> str:

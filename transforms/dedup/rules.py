@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
@@ -22,6 +23,8 @@ import apache_beam as beam
 from weft.schemas.parameters import DuplicateRules
 from weft.schemas.records import DROPPED, EARLIER_DROPPED, Fate, Sketch
 from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam.folds import Fold
+from weft.transforms.beam.joins import Join
 
 STAGE = "dedup"
 
@@ -162,13 +165,13 @@ class KeepBest(beam.PTransform):
         self, keyed: beam.PCollection[tuple[str, Sketch]]
     ) -> tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]:
         how = self.how
-        best = keyed | "Best" >> beam.CombinePerKey(CountAndBest(self.policy))
+        best = keyed | "Best" >> CountAndBest(self.policy)
         shared = best | "Shared" >> beam.Filter(lambda item: item[1][0] > 1)
         others = {
             "rows": keyed | "Ids" >> beam.Map(_id_if_new).with_output_types(tuple[str, str]),
             "one": shared
             | "BestId" >> beam.MapTuple(lambda key, found: (key, found[1].doc_id)).with_output_types(tuple[str, str]),
-            "sizes": shared | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0])),
+            "sizes": shared | "Sizes" >> hot_keys.Sizes(),
         } | "Others" >> hot_keys.Attach(most=self.most)
         return (
             best | "Sketch" >> beam.MapTuple(lambda _, found: found[1]).with_output_types(Sketch),
@@ -178,32 +181,23 @@ class KeepBest(beam.PTransform):
         )
 
 
-class CountAndBest(beam.CombineFn):
-    """Sketches → (how many, the best of them)."""
+@dataclasses.dataclass
+class CountAndBest(beam.PTransform):
+    """(key, sketch) → (key, (how many, the best of them))."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    policy: Policy
 
-    def create_accumulator(self) -> tuple[int, Sketch | None]:
-        return 0, None
+    def expand(self, keyed: beam.PCollection[tuple[str, Sketch]]) -> beam.PCollection[tuple[str, tuple[int, Sketch]]]:
+        one = tuple[str, tuple[int, Sketch]]
+        return (
+            keyed
+            | "One" >> beam.MapTuple(lambda key, document: (key, (1, document))).with_output_types(one)
+            | "Better" >> Fold(partial(_better, policy=self.policy))
+        )
 
-    def add_input(self, found: tuple[int, Sketch | None], document: Sketch) -> tuple[int, Sketch | None]:
-        return found[0] + 1, self._better(found[1], document)
 
-    def merge_accumulators(self, all_found: Iterable[tuple[int, Sketch | None]]) -> tuple[int, Sketch | None]:
-        count, best = 0, None
-        for number, document in all_found:
-            count += number
-            best = self._better(best, document)
-        return count, best
-
-    def extract_output(self, found: tuple[int, Sketch | None]) -> tuple[int, Sketch | None]:
-        return found
-
-    def _better(self, one: Sketch | None, other: Sketch | None) -> Sketch | None:
-        if one is None or other is None:
-            return one or other
-        return max(one, other, key=lambda document: rank(document, self._policy))
+def _better(one: tuple[int, Sketch], other: tuple[int, Sketch], policy: Policy) -> tuple[int, Sketch]:
+    return one[0] + other[0], max(one[1], other[1], key=lambda document: rank(document, policy))
 
 
 @dataclasses.dataclass
@@ -217,7 +211,7 @@ class InGroups(beam.PTransform):
         keyed = sketches | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch])
         return (
             {"sketch": keyed, "group": groups}
-            | "Join" >> beam.CoGroupByKey()
+            | "Join" >> Join()
             | "InGroup" >> beam.FlatMapTuple(_in_groups).with_output_types(tuple[str, Sketch])
         )
 

@@ -11,6 +11,7 @@ a combiner gathers what the rows of a cluster have in common.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from operator import attrgetter, itemgetter
@@ -20,6 +21,8 @@ import apache_beam as beam
 
 from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, KeptRow, PairKey, Sketch
 from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam.folds import Fold, Once
+from weft.transforms.beam.joins import Join
 from weft.transforms.dedup.minhash import estimate, jaccard
 from weft.transforms.dedup.rules import STAGE, Drop
 
@@ -76,11 +79,11 @@ class SettleDocuments(beam.PTransform):
         heads = (
             drops
             | "Heads" >> beam.Map(lambda drop: drop.kept_id).with_output_types(str)
-            | "DistinctHeads" >> beam.Distinct()
+            | "DistinctHeads" >> Once()
             | "KeyHeads" >> beam.Map(lambda doc_id: (doc_id, True)).with_output_types(tuple[str, bool])
         )
         dropped = drops | "Dropped" >> beam.Map(lambda drop: (drop.doc_id, drop)).with_output_types(tuple[str, Drop])
-        joined = {"sketch": keyed, "drop": dropped, "head": heads} | "Join" >> beam.CoGroupByKey()
+        joined = {"sketch": keyed, "drop": dropped, "head": heads} | "Join" >> Join()
         members = joined | "Members" >> beam.FlatMapTuple(_members).with_output_types(tuple[str, ClusterMember])
         return Settled(
             joined | "Fates" >> beam.FlatMapTuple(_fate).with_output_types(Fate),
@@ -100,7 +103,7 @@ class _Clusters(beam.PTransform):
         sizes = (
             members
             | "Ones" >> beam.MapTuple(lambda kept, _: (kept, 1)).with_output_types(tuple[str, int])
-            | "Sizes" >> beam.CombinePerKey(sum)
+            | "Sizes" >> Fold(operator.add)
         )
         compared = (
             {
@@ -118,7 +121,7 @@ class _Clusters(beam.PTransform):
         totals = (
             compared
             | "Each" >> beam.MapTuple(_one).with_output_types(tuple[str, tuple[int, str, float, int, str]])
-            | "Totals" >> beam.CombinePerKey(_sum)
+            | "Totals" >> Fold(_sum)
         )
         return (
             {"rows": compared, "one": totals, "sizes": sizes}
@@ -142,7 +145,7 @@ class SettlePairs(beam.PTransform):
     ) -> tuple[beam.PCollection[Fate], beam.PCollection[KeptRow]]:
         pairs, verdicts = inputs
         on_page = pairs | "ByPage" >> beam.Map(tuple).with_output_types(tuple[str, str])
-        joined = {"pair": on_page, "verdict": verdicts} | "OnPage" >> beam.CoGroupByKey()
+        joined = {"pair": on_page, "verdict": verdicts} | "OnPage" >> Join()
         lost = joined | "Lost" >> beam.FlatMapTuple(_lost_pairs).with_output_types(Fate)
         alive = joined | "Alive" >> beam.FlatMapTuple(_live_pairs).with_output_types(PairKey)
         if self.across:
@@ -151,13 +154,16 @@ class SettlePairs(beam.PTransform):
             )
             first = (
                 by_pair
-                | "Pages" >> beam.MapTuple(lambda pair, key: (pair, key.doc_id)).with_output_types(tuple[str, str])
-                | "FirstPage" >> beam.CombinePerKey(_first)
+                | "Pages"
+                >> beam.MapTuple(lambda pair, key: (pair, (1, key.doc_id))).with_output_types(
+                    tuple[str, tuple[int, str]]
+                )
+                | "FirstPage" >> Fold(_first)
             )
             settled = {
                 "rows": by_pair,
                 "one": first,
-                "sizes": first | "Sizes" >> beam.MapTuple(lambda pair, found: (pair, found[0])),
+                "sizes": first | "Sizes" >> hot_keys.Sizes(),
             } | "SamePair" >> hot_keys.Attach(most=hot_keys.MOST)
         else:
             settled = alive | "AllPages" >> beam.Map(lambda key: (key, (1, key.doc_id)))
@@ -225,11 +231,9 @@ def _one(kept_id: str, row: _Row) -> tuple[str, _Total]:
     return kept_id, (1, doc_id, -near if how else 1.0, _HOWS.index(how) if how else len(_HOWS), doc_id)
 
 
-def _sum(totals: Iterable[_Total]) -> _Total:
+def _sum(one: _Total, other: _Total) -> _Total:
     """How many there are, the smallest id, and the closest duplicate: by similarity, kind, id."""
-    seen = [total for total in totals if total[0]]
-    closest = min((total[2:] for total in seen), default=(1.0, len(_HOWS), ""))
-    return sum(total[0] for total in seen), min((total[1] for total in seen), default=""), *closest
+    return one[0] + other[0], min(one[1], other[1]), *min(one[2:], other[2:])
 
 
 def _cluster_rows(key: str, groups: dict[str, Iterable[Any]]) -> Iterator[Cluster]:
@@ -259,10 +263,9 @@ def _live_pairs(doc_id: str, groups: dict[str, Iterable[str]]) -> Iterator[PairK
             yield PairKey(doc_id, pair_id)
 
 
-def _first(found: Iterable[Any]) -> tuple[int, str]:
-    """Documents that a pair stands in, as ids or as what this made of others → (how many, the smallest id)."""
-    counted = [(1, item) if isinstance(item, str) else item for item in found]
-    return sum(n for n, _ in counted), min((doc for n, doc in counted if n), default="")
+def _first(one: tuple[int, str], other: tuple[int, str]) -> tuple[int, str]:
+    """Of documents that a pair stands in, how many there are and the smallest id."""
+    return one[0] + other[0], min(one[1], other[1])
 
 
 def _pair_fate(key: PairKey, first: tuple[int, str]) -> Fate:

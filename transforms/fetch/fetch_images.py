@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from weft.schemas.parameters import FetchRules
 from weft.schemas.records import Capture, ImageRow, digest, hash_bucket
-from weft.transforms.beam import coders
+from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam.folds import Fold, Once
+from weft.transforms.beam.joins import Join
 from weft.transforms.consent import responses
 from weft.transforms.consent.attach import Address, Forbidden, ForbiddenBySite
 from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
@@ -69,6 +72,7 @@ class _Held(NamedTuple):
     address: str
 
 
+_AT_ADDRESS = tuple[str, tuple[str, _Place]]
 _TRAVEL = (ImageAddresses, Capture, _Asked, _Place, _Held, IndexFile, EarlierImage, Wanted, ImageRow)
 
 
@@ -142,11 +146,11 @@ class FetchUnits(beam.PTransform):
         wanted = (
             images
             | "ImageKey" >> beam.Map(lambda one: (image_key(one.url), one.url)).with_output_types(tuple[str, str])
-            | "Once" >> beam.CombinePerKey(preferred).with_output_types(tuple[str, str])
+            | "Once" >> Fold(_preferred)
         )
         found = {"wanted": wanted}
         if self.captures is not None:
-            found["held"] = self._held(images)
+            found["held"] = self._held(images, wanted)
         signals = responses.SITE_SIGNALS & set(self.rules.opt_out if self.rules.honour_opt_out else ())
         if self.site_files is not None and signals:
             found["forbidden"] = self._forbidden(wanted, found.get("held"), sorted(signals))
@@ -159,19 +163,43 @@ class FetchUnits(beam.PTransform):
             )
         routed = (
             found
-            | "ChooseSource" >> beam.CoGroupByKey()
+            | "ChooseSource" >> Join()
             | "Route"
             >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts).with_output_types(tuple[str, Wanted])
         )
         return {"wanted": wanted, "index": self._rounds(routed)}
 
-    def _held(self, images: beam.PCollection[ImageAddresses]) -> beam.PCollection[tuple[str, _Held]]:
-        captured = self.captures | "CaptureKey" >> beam.Map(_place_by_key).with_output_types(tuple[str, _Place])
-        asked = images | "Asked" >> beam.FlatMap(_addresses, not self.rules.http).with_output_types(tuple[str, _Asked])
+    def _held(
+        self, images: beam.PCollection[ImageAddresses], wanted: beam.PCollection[tuple[str, str]]
+    ) -> beam.PCollection[tuple[str, _Held]]:
+        """Of each image the best that archives hold: its own address before alternates, of captures the newest."""
+        newest = (
+            self.captures
+            | "CaptureKey" >> beam.Map(_place_by_key).with_output_types(tuple[str, _Place])
+            | "Newest" >> Fold(_newer)
+        )
+        if self.rules.http:  # each image is asked for under its own address alone
+            asked = wanted | "Asked" >> beam.MapTuple(lambda key, _: (key, _Asked(0, key))).with_output_types(
+                tuple[str, _Asked]
+            )
+        else:
+            asked = (
+                images
+                | "AllAddresses" >> beam.FlatMap(_addresses).with_output_types(tuple[str, str, int])
+                | "DistinctAddresses" >> Once()
+                | "Asked"
+                >> beam.MapTuple(lambda address, key, rank: (address, _Asked(rank, key))).with_output_types(
+                    tuple[str, _Asked]
+                )
+            )
         return (
-            {"asked": asked, "captured": captured}
-            | "FindCapture" >> beam.CoGroupByKey()
-            | "Captured" >> beam.FlatMap(_newest_capture).with_output_types(tuple[str, _Held])
+            {
+                "rows": asked,
+                "one": newest | "WithAddress" >> beam.MapTuple(_with_address).with_output_types(_AT_ADDRESS),
+            }
+            | "FindCapture" >> hot_keys.Attach(attrgetter("key"))
+            | "Captured" >> beam.MapTuple(_captured).with_output_types(tuple[str, _Held])
+            | "BestCapture" >> Fold(min)
         )
 
     def _forbidden(
@@ -229,33 +257,41 @@ def preferred(urls: Iterable[str]) -> str:
     return min(urls, key=lambda url: (not url.startswith("https:"), url), default="")
 
 
+def _preferred(one: str, other: str) -> str:
+    return preferred((one, other))
+
+
 def _as_addresses(image: str | ImageAddresses) -> ImageAddresses:
     return ImageAddresses(image) if isinstance(image, str) else image
 
 
-def _addresses(image: ImageAddresses, with_alternates: bool) -> Iterator[tuple[str, _Asked]]:
-    """(key of an address, for which image it would do and how well).
+def _addresses(image: ImageAddresses) -> Iterator[tuple[str, str, int]]:
+    """(key of an address, key of the image that it would do for, how well) of all addresses of an image.
 
     Alternates count where nothing can be asked for over HTTP: a smaller picture that an archive holds is better than
     none. Otherwise the address that the page means is asked for, and its answer stands.
     """
     key = image_key(image.url)
-    for rank, url in enumerate([image.url, *(image.alternates if with_alternates else ())]):
-        yield image_key(url), _Asked(rank, key)
+    for rank, url in enumerate([image.url, *image.alternates]):
+        yield image_key(url), key, rank
 
 
 def _place_by_key(capture: Capture) -> tuple[str, _Place]:
     return image_key(capture.url), _Place(capture.crawl_date, capture.warc_file, capture.warc_offset)
 
 
-def _newest_capture(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, _Held]]:
-    """(image key, newest capture) of each image that asks for an address; of equally new ones the first counts."""
-    address, found = item
-    places: list[_Place] = sorted(found["captured"])
-    if places:
-        date, warc_file, offset = min(place for place in places if place.date == places[-1].date)
-        for asked in sorted(set(found["asked"])):
-            yield asked.key, _Held(asked.rank, date, warc_file, offset, address)
+def _newer(one: _Place, other: _Place) -> _Place:
+    """The newer of two captures; of equally new ones the first counts."""
+    return min(one, other, key=lambda place: (-place.date, place))
+
+
+def _with_address(address: str, place: _Place) -> tuple[str, tuple[str, _Place]]:
+    return address, (address, place)
+
+
+def _captured(asked: _Asked, found: tuple[str, _Place]) -> tuple[str, _Held]:
+    address, place = found
+    return asked.key, _Held(asked.rank, *place, address)
 
 
 def _route(

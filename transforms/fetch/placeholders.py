@@ -13,13 +13,14 @@ OBELICS, whose number is the default here. One address on many pages is another 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from weft.schemas.records import RepeatedImage, stable_id
 from weft.transforms.beam import hot_keys
+from weft.transforms.beam.folds import Fold
 from weft.transforms.fetch.rate_limit import host_of
 
 
@@ -49,10 +50,11 @@ class Repeated(beam.PTransform):
         appearances = rows | "Appearance" >> beam.FlatMap(appearance).with_output_types(tuple[str, str])
         counts = (
             appearances
-            | "First" >> beam.CombinePerKey(_count).with_output_types(tuple[str, tuple[int, str]])
-            | "Many" >> beam.Filter(lambda item: item[1][0] > most)
+            | "One" >> beam.MapTuple(lambda look, key: (look, (1, key))).with_output_types(tuple[str, tuple[int, str]])
+            | "First" >> Fold(_count)
+            | "Many" >> beam.Filter(lambda item: item[1][0] > most).with_output_types(tuple[str, tuple[int, str]])
         )
-        sizes = counts | "Sizes" >> beam.MapTuple(lambda key, found: (key, found[0]))
+        sizes = counts | "Sizes" >> hot_keys.Sizes()
         return (
             {"rows": appearances, "one": counts, "sizes": sizes}
             | "Attach" >> hot_keys.Attach(most=hot_keys.MOST)
@@ -70,7 +72,6 @@ def appearance(row: IndexedImage) -> Iterator[tuple[str, str]]:
         yield stable_id(host_of(row.image_url), row.phash, *map(str, size)), row.image_url
 
 
-def _count(found: Iterable[Any]) -> tuple[int, str]:
-    """A combiner: addresses, and what it made of others → (how many, the smallest)."""
-    counted = [(1, item) if isinstance(item, str) else item for item in found]
-    return sum(n for n, _ in counted), min((key for n, key in counted if n), default="")
+def _count(one: tuple[int, str], other: tuple[int, str]) -> tuple[int, str]:
+    """How many addresses there are, and the smallest."""
+    return one[0] + other[0], min(one[1], other[1])

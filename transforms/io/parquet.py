@@ -8,6 +8,7 @@ Beam's own fileio.WriteToFiles is not used: in 2.77 a failed rename is logged at
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,28 +18,30 @@ from typing import Any, TypeVar, cast, get_args, get_type_hints
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.typehints import typehints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from weft.schemas.records import hash_bucket
 from weft.schemas.tables import to_table
 from weft.transforms.beam import coders
-from weft.transforms.io import files, state
+from weft.transforms.beam.joins import Gather
+from weft.transforms.io import files, sorting, state
 
 FOOTERS_AT_ONCE = 16
 ROW_GROUP_ROWS = 2_000  # documents hold long texts: small groups keep a reader's memory small
 Row = TypeVar("Row")  # a NamedTuple whose fields are columns of the table: what is read is what is asked for
-_END = "\x00end"  # makes every bucket exist, so that an empty table is a table all the same
 
 
 def write_table(path: str, rows: Iterable[Sequence[Any]], schema: pa.Schema) -> int:
-    """Write rows to one Parquet file, atomically, in the order given. Returns their number."""
-    table = to_table(rows, schema)
-
-    def write(stream: Any) -> None:
-        pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-        stream.rows = table.num_rows
-
-    files.write_atomic(path, write)
-    return table.num_rows
+    """Write rows to one Parquet file, atomically, in the order given, a row group at a time. Returns their number."""
+    count = 0
+    with TableWriter(path, schema) as writer:
+        for row in rows:
+            writer.write(row)
+            count += 1
+        if not count:
+            writer.group()
+    return count
 
 
 class TableWriter:
@@ -56,20 +59,25 @@ class TableWriter:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if error[0] is None:
-            self._flush(0)
+        if error[0] is None and self._rows:
+            try:
+                self.group()
+            except BaseException:
+                self._stack.__exit__(*sys.exc_info())
+                raise
         self._stack.__exit__(*error)
 
     def write(self, row: Sequence[Any]) -> None:
         """Take one row, in the order of the schema."""
         self._rows.append(row)
-        self._flush(ROW_GROUP_ROWS - 1)
+        if len(self._rows) == ROW_GROUP_ROWS:
+            self.group()
 
-    def _flush(self, above: int) -> None:
-        if len(self._rows) > above:
-            self._writer.write_table(to_table(self._rows, self._schema))
-            self._stream.rows = (self._stream.rows or 0) + len(self._rows)
-            self._rows = []
+    def group(self) -> None:
+        """End a row group here, even one without rows."""
+        self._writer.write_table(to_table(self._rows, self._schema))
+        self._stream.rows = (self._stream.rows or 0) + len(self._rows)
+        self._rows = []
 
 
 def read(path: str, record: type[Row]) -> Iterator[Row]:
@@ -157,10 +165,10 @@ def part_name(bucket: int, buckets: int) -> str:
 
 
 def _write_bucket(
-    item: tuple[str, Iterable[Any]], directory: str, schema: pa.Schema, buckets: int, slips: str
+    item: tuple[str, Iterable[tuple[int, Any]]], directory: str, schema: pa.Schema, buckets: int, slips: str
 ) -> Iterator[tuple[str, int]]:
     bucket, values = item
-    rows = sorted(set(value for value in values if value != _END), key=repr)
+    rows = sorting.distinct(value for number, value in values if not number)
     name = part_name(int(bucket), buckets)
     with state.slip(slips, files.join(directory, name)):
         count = write_table(files.join(directory, name), rows, schema)
@@ -172,14 +180,17 @@ class WriteTable(beam.PTransform):
     """Rows (NamedTuples in the order of `schema`) → `directory`/part-NNNNN-of-NNNNN.parquet.
 
     Rows are distinct and sorted inside a file; every part exists, even when empty. Output: (part name, rows).
-    Meant for narrow rows: a bucket is sorted in memory.
+    A bucket is sorted in bounded memory (sorting.py).
 
     Args:
         directory: where the parts go.
         schema: Arrow schema of a row.
         key: what a row is bucketed by; its first column when None.
-        buckets: number of files, from the configuration and never from the runner.
+        buckets: number of files, from the configuration or the input and never from the runner.
         slips: where a note of each file goes (`state.slip`); "" writes none.
+
+    Raises:
+        TypeError: when the graph is built: rows of a type that Beam would pickle.
     """
 
     directory: str
@@ -192,14 +203,16 @@ class WriteTable(beam.PTransform):
         buckets, key = self.buckets, self.key
         keyed = rows | "Bucket" >> beam.Map(
             lambda row: (str(hash_bucket(key(row) if key else row[0], buckets, "table")), row)
-        ).with_output_types(tuple[str, Any])
-        ends = rows.pipeline | "AllBuckets" >> beam.Create([(str(b), _END) for b in range(buckets)]).with_output_types(
-            tuple[str, Any]
+        ).with_output_types(typehints.Tuple[str, convert_to_beam_type(rows.element_type)])
+        every = (  # so that an empty table is a table all the same
+            rows.pipeline
+            | "AllBuckets" >> beam.Create([buckets])
+            | "Bucket number"
+            >> beam.FlatMap(lambda n: [(str(bucket), True) for bucket in range(n)]).with_output_types(tuple[str, bool])
         )
         return (
-            (keyed, ends)
-            | "Flatten" >> beam.Flatten()
-            | "Gather" >> beam.GroupByKey()
+            {"rows": keyed, "every": every}
+            | "Gather" >> Gather()
             | "Write" >> beam.FlatMap(_write_bucket, self.directory, self.schema, buckets, self.slips)
         )
 

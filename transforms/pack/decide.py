@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 from weft.schemas.parameters import Recipe
 from weft.schemas.records import DROPPED, KEPT, Fate, ImageMeta, Pair, PairKey
@@ -82,21 +82,24 @@ class Compared(NamedTuple):
     similarity: float
 
 
-class PairRow(NamedTuple):
-    """A pair with its page's place in the archives and its image, where those are known."""
-
-    pair: Pair
-    page: Archived | None
-    stored: Stored | None
-
-
-for _record in (Stored, Page, Archived, ImageUse, Compared, PairRow, Pair, Fate):
+for _record in (Stored, Page, Archived, ImageUse, Compared, Pair, Fate):
     coders.register(_record)
 Made = tuple[list[tuple[str, Sample]], list[Fate]]
 _Similarities = dict[int, dict[int, float]]  # image position → text position → similarity
 
 
-def archived(page: Page) -> Archived:
+class Standing(Protocol):
+    """A row that says where its page stands."""
+
+    @property
+    def record_id(self) -> str | None: ...
+    @property
+    def warc_file(self) -> str: ...
+    @property
+    def warc_offset(self) -> int: ...
+
+
+def archived(page: Standing) -> Archived:
     """Where a page stands; by the archive's name, not its path: the same archive elsewhere must give the same shard."""
     return Archived(page.record_id, page.warc_file.rsplit("/", 1)[-1], page.warc_offset)
 
@@ -167,15 +170,12 @@ class Packer:
     judge: Judge
     maker: SampleMaker
 
-    def document(self, item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Made]:
-        """(doc_id, "page", "images" (ImageUse), "scores" (Compared)) → its samples, and fates of it and its images."""
-        doc_id, found = item
-        for page in found["page"]:
-            similarities: _Similarities = {}
-            for image, text, value in sorted(found["scores"]):
-                similarities.setdefault(image, {})[text] = round(value, 5)
-            yield self._document(doc_id, page, {use.position: use for use in found["images"]}, similarities)
-            return
+    def document(self, page: Page, known: dict[str, list[Any]]) -> Iterator[Made]:
+        """A page and its "images" (ImageUse) and "scores" (Compared) → its samples, and fates of it and its images."""
+        similarities: _Similarities = {}
+        for image, text, value in sorted(known["scores"]):
+            similarities.setdefault(image, {})[text] = round(value, 5)
+        yield self._document(page.doc_id, page, {use.position: use for use in known["images"]}, similarities)
 
     def _document(self, doc_id: str, page: Page, uses: dict[int, ImageUse], similarities: _Similarities) -> Made:
         judge, rules = self.judge, self.judge.recipe
@@ -224,23 +224,21 @@ class Packer:
         ]
         return samples, fates
 
-    def pair(self, item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Made]:
-        """(pair_id, "row" (PairRow), "scores" and perhaps "same", from SamePictures) → each pair's sample and fate."""
-        similarity = next(iter(item[1]["scores"]), None)
-        same = dict(item[1].get("same", ()))
-        for row in sorted(item[1]["row"], key=lambda row: row.pair.doc_id):
-            pair, key = row.pair, str(PairKey(row.pair.doc_id, row.pair.pair_id))
-            reason, about = self.judge.pair(row.stored, similarity, pair.language or "")
-            if not reason and key in same:
-                reason, about = "same_picture", same[key]
-            samples: list[tuple[str, Sample]] = []
-            if not reason and row.stored is not None:
-                meta = {**pair._asdict(), **(row.page._asdict() if row.page else {})}
-                meta["similarity"] = similarity and round(similarity, 5)
-                image = _placed(0, row.stored, _size(row.stored))
-                samples = self.maker.pair(PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta)))
-            detail = samples[0][0] if samples else about or pair.image_url
-            yield samples, [Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, detail)]
+    def pair(self, pair: Pair, known: dict[str, list[Any]]) -> Iterator[Made]:
+        """A pair and what `BesidePairs` gives of it → its sample and fate."""
+        page, stored, similarity = (next(iter(known[name]), None) for name in ("page", "stored", "scores"))
+        reason, about = self.judge.pair(stored, similarity, pair.language or "")
+        if not reason and known.get("same"):
+            reason, about = "same_picture", known["same"][0]
+        samples: list[tuple[str, Sample]] = []
+        if not reason and stored is not None:
+            meta = {**pair._asdict(), **(page._asdict() if page else {})}
+            meta["similarity"] = similarity and round(similarity, 5)
+            image = _placed(0, stored, _size(stored))
+            samples = self.maker.pair(PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta)))
+        detail = samples[0][0] if samples else about or pair.image_url
+        key = str(PairKey(pair.doc_id, pair.pair_id))
+        yield samples, [Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, detail)]
 
 
 def _source(page: Page) -> str:

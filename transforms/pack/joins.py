@@ -1,22 +1,30 @@
 """What pack has to know beside a document or pair, brought to it: its images, their repeats, its similarities.
 
-index, repeated, image_scores ──► StoredImages ──► (image key, Stored)
-pages, images, scores ──────────► JoinDocuments ──► what `Packer.document` takes
-pairs, pages, images, scores ───► JoinPairs ──────► what `Packer.pair` takes
+index, repeated, image_scores ──► StoredImages ─────► (image key, Stored)
+pages, images, scores ──────────► BesideDocuments ──► by document: its ImageUses, its Compared
+pairs, pages, images, scores ───► BesidePairs ──────► by pair: its page's place, its image, its similarity
+
+All of it is narrow: texts stay where they are, and what is known goes there. A picture may have any number of uses (a
+logo, ten million), so that what is known of it is attached to them in parts (beam/hot_keys.py), and they are counted by
+combiners.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from weft.schemas.records import ImageScore, Pair, RepeatedImage, Score
-from weft.transforms.beam import coders
-from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Page, PairRow, Stored, archived
-from weft.transforms.pack.same_pictures import SamePictures
+from weft.schemas.records import ImageScore, PairKey, RepeatedImage, Score
+from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam.folds import Fold
+from weft.transforms.beam.joins import Join
+from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Stored, archived
+from weft.transforms.pack.same_pictures import Captioned, SamePictures
 from weft.transforms.score.image_scores import Answers
 from weft.transforms.urls import image_key
 
@@ -37,6 +45,16 @@ class Indexed(NamedTuple):
     digest: str = ""
 
 
+class Shown(NamedTuple):
+    """The columns of documents/ that say which images a page shows, and where the page stands."""
+
+    doc_id: str
+    warc_file: str
+    warc_offset: int
+    record_id: str | None
+    images: list[str | None]
+
+
 class Use(NamedTuple):
     """Where an image is used, and what is known of it."""
 
@@ -45,9 +63,12 @@ class Use(NamedTuple):
     stored: Stored | None
 
 
-for _record in (Use, RepeatedImage, ImageScore, Score):
+for _record in (Use, Answers, RepeatedImage, ImageScore, Score):
     coders.register(_record)
-Joined = tuple[str, dict[str, Iterable[Any]]]
+
+
+_AND = "\x1f"  # between a content and a document in one key
+_ONE, _BOTH = tuple[str, int], tuple[str, tuple[int, int]]
 
 
 @dataclasses.dataclass
@@ -71,23 +92,42 @@ class StoredImages(beam.PTransform):
             ).with_output_types(tuple[str, Answers])
         if len(known) == 1:
             return stored
-        return known | "Join" >> beam.CoGroupByKey() | "Known" >> beam.FlatMapTuple(_known).with_output_types(row)
+        return known | "Join" >> Join() | "Known" >> beam.FlatMapTuple(_known).with_output_types(row)
 
 
 @dataclasses.dataclass
-class JoinDocuments(beam.PTransform):
-    """{"pages": Page, "images": (image key, Stored), "scores": Score} → (doc_id, "page", "images", "scores")."""
+class BesideDocuments(beam.PTransform):
+    """{"pages": Shown, "images": (image key, Stored), "scores": Score} → {"images": (doc_id, ImageUse), "scores": …}.
 
-    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[Joined]:
+    Args:
+        most: uses of one picture that may be on one worker.
+    """
+
+    most: int = hot_keys.MOST
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> dict[str, beam.PCollection[Any]]:
+        uses = inputs["pages"] | "Uses" >> beam.FlatMap(_uses).with_output_types(tuple[str, tuple[str, str, int]])
+        by_content = (
+            {"rows": uses, "one": inputs["images"]}
+            | "JoinImages" >> hot_keys.Attach(_place, self.most, left=True)
+            | "ByContent" >> beam.MapTuple(_by_content).with_output_types(tuple[str, Use])
+        )
+        counts = (  # content → (uses, documents)
+            by_content
+            | "ByBoth"
+            >> beam.MapTuple(lambda content, use: (f"{content}{_AND}{use.doc_id}", 1)).with_output_types(_ONE)
+            | "InDocument" >> Fold(operator.add)
+            | "PerDocument"
+            >> beam.MapTuple(lambda both, uses: (both.partition(_AND)[0], (uses, 1))).with_output_types(_BOTH)
+            | "InAll" >> Fold(_added)
+        )
         images = (
-            {
-                "stored": inputs["images"],
-                "uses": inputs["pages"] | "Uses" >> beam.FlatMap(_uses).with_output_types(tuple[str, tuple[str, int]]),
-            }
-            | "JoinImages" >> beam.CoGroupByKey()
-            | "ByContent" >> beam.FlatMapTuple(_by_content).with_output_types(tuple[str, Use])
-            | "SameContent" >> beam.GroupByKey()
-            | "CountDocuments" >> beam.FlatMapTuple(_count_documents).with_output_types(tuple[str, ImageUse])
+            {"rows": by_content, "one": counts, "sizes": counts | "Sizes" >> hot_keys.Sizes()}
+            | "SameContent" >> hot_keys.Attach(_place, self.most)
+            | "CountDocuments"
+            >> beam.MapTuple(
+                lambda use, counted: (use.doc_id, ImageUse(use.position, counted[1], use.stored))
+            ).with_output_types(tuple[str, ImageUse])
         )
         scores = (
             inputs["scores"]
@@ -97,48 +137,64 @@ class JoinDocuments(beam.PTransform):
                 lambda score: (score.id, Compared(score.image_position, score.text_position, score.similarity))
             ).with_output_types(tuple[str, Compared])
         )
-        pages = inputs["pages"] | "ById" >> beam.Map(lambda page: (page.doc_id, page)).with_output_types(
-            tuple[str, Page]
-        )
-        return {"page": pages, "images": images, "scores": scores} | "Join" >> beam.CoGroupByKey()
+        return {"images": images, "scores": scores}
 
 
 @dataclasses.dataclass
-class JoinPairs(beam.PTransform):
-    """{"pairs": Pair, "pages": Page, "images", "scores"} → (pair_id, "row" (PairRow), "scores", and "same" if asked).
+class BesidePairs(beam.PTransform):
+    """{"pairs": Captioned, "pages": Shown, "images", "scores"} → name → (str(PairKey), what is known of the pair).
+
+    The names are "page" (Archived), "stored" (Stored), "scores" (similarity), and "same" (str(PairKey) of the pair that
+    stays in its place) where the recipe asks for that.
 
     Args:
         judge: decides which of pairs with the same picture and caption stays, where its recipe asks for that.
+        most: pairs with one picture that may be on one worker.
     """
 
     judge: Judge
+    most: int = hot_keys.MOST
 
-    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[Joined]:
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> dict[str, beam.PCollection[Any]]:
+        by_page = inputs["pairs"] | "ByPage" >> beam.Map(
+            lambda pair: (PairKey.parse(pair.key).doc_id, pair.key)
+        ).with_output_types(tuple[str, str])
         pages = inputs["pages"] | "Archived" >> beam.Map(lambda page: (page.doc_id, archived(page))).with_output_types(
             tuple[str, Archived]
         )
-        pairs = inputs["pairs"] | "ByPage" >> beam.Map(lambda pair: (pair.doc_id, pair)).with_output_types(
-            tuple[str, Pair]
+        page = (
+            {"pairs": by_page, "pages": pages}
+            | "JoinPage" >> Join()
+            | "OfPair" >> beam.FlatMapTuple(_with_page).with_output_types(tuple[str, Archived])
         )
-        by_image = (
-            {"pairs": pairs, "pages": pages}
-            | "JoinPage" >> beam.CoGroupByKey()
-            | "ByImage" >> beam.FlatMapTuple(_with_page).with_output_types(tuple[str, PairRow])
+        by_image = inputs["pairs"] | "ByImage" >> beam.Map(lambda pair: (pair.image_key, pair)).with_output_types(
+            tuple[str, Captioned]
         )
-        rows = (
-            {"stored": inputs["images"], "rows": by_image}
-            | "JoinImages" >> beam.CoGroupByKey()
-            | "ByPair" >> beam.FlatMapTuple(_with_image).with_output_types(tuple[str, PairRow])
+        seen = (
+            {"rows": by_image, "one": inputs["images"]}
+            | "JoinPairImages" >> hot_keys.Attach(attrgetter("key"), self.most)
+            | "Seen" >> beam.Map(tuple).with_output_types(tuple[Captioned, Stored])
         )
-        scores = (
+        by_id = inputs["pairs"] | "ById" >> beam.Map(
+            lambda pair: (PairKey.parse(pair.key).pair_id, pair.key)
+        ).with_output_types(tuple[str, str])
+        similarity = (
             inputs["scores"]
             | "OfPairs" >> beam.Filter(lambda score: score.kind == "pair")
             | "Similarity" >> beam.Map(lambda score: (score.id, score.similarity)).with_output_types(tuple[str, float])
+            | "OneSimilarity" >> Fold(max)
         )
-        joined = {"row": rows, "scores": scores}
+        row, value = tuple[str, Stored], tuple[str, float]
+        joined = {
+            "page": page,
+            "stored": seen | "OfKey" >> beam.MapTuple(lambda pair, stored: (pair.key, stored)).with_output_types(row),
+            "scores": {"rows": by_id, "one": similarity}
+            | "JoinScores" >> hot_keys.Attach(most=self.most)
+            | "OfScore" >> beam.Map(tuple).with_output_types(value),
+        }
         if self.judge.recipe.pair_same_picture:
-            joined["same"] = joined | "SamePictures" >> SamePictures(self.judge)
-        return joined | "Join" >> beam.CoGroupByKey()
+            joined["same"] = {"seen": seen, "scores": joined["scores"]} | "Same" >> SamePictures(self.judge, self.most)
+        return joined
 
 
 def _known(key: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Stored]]:
@@ -147,34 +203,30 @@ def _known(key: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Sto
         yield key, stored._replace(shared=shared, answers=answers)
 
 
-def _uses(page: Page) -> Iterator[tuple[str, tuple[str, int]]]:
+def _uses(page: Shown) -> Iterator[tuple[str, tuple[str, str, int]]]:
+    """(image key, (image key, doc_id, position)) of each image that a page shows."""
     for position, url in enumerate(page.images):
         if url is not None:
-            yield image_key(url), (page.doc_id, position)
+            key = image_key(url)
+            yield key, (key, page.doc_id, position)
 
 
-def _by_content(key: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, Use]]:
-    stored = next(iter(found["stored"]), None)
+def _place(use: Any) -> str:
+    """A use's own string, of a row of either join."""
+    return f"{use[0]}:{use[1]}" if isinstance(use, Use) else f"{use[1]}:{use[2]}"
+
+
+def _by_content(use: tuple[str, str, int], stored: Stored | None) -> tuple[str, Use]:
+    key, doc_id, position = use
     # What has no content is told apart by its URL, so that one dead URL is no hot key together with all others.
-    content = stored.image_id if stored and stored.image_id else key
-    for doc_id, position in found["uses"]:
-        yield content, Use(doc_id, position, stored)
+    return stored.image_id if stored and stored.image_id else key, Use(doc_id, position, stored)
 
 
-def _count_documents(_: str, found: Iterable[Use]) -> Iterator[tuple[str, ImageUse]]:
-    uses = list(found)
-    documents = len({use.doc_id for use in uses})
-    for use in uses:
-        yield use.doc_id, ImageUse(use.position, documents, use.stored)
+def _added(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return one[0] + other[0], one[1] + other[1]
 
 
-def _with_page(_: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, PairRow]]:
-    page = next(iter(found["pages"]), None)
-    for pair in found["pairs"]:
-        yield image_key(pair.image_url), PairRow(pair, page, None)
-
-
-def _with_image(_: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, PairRow]]:
-    stored = next(iter(found["stored"]), None)
-    for row in found["rows"]:
-        yield row.pair.pair_id, row._replace(stored=stored)
+def _with_page(_: str, found: dict[str, list[Any]]) -> Iterator[tuple[str, Archived]]:
+    for page in found["pages"][:1]:
+        for key in found["pairs"]:
+            yield key, page

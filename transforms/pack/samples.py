@@ -67,13 +67,14 @@ for _record in (PlacedImage, PackDocument, PackPair, Sample):
 class ShardLayout:
     """Which shard a sample belongs to."""
 
-    train: int = 4  # shards per corpus; val has one
+    train: int = 4  # shards per corpus
     val_fraction: float = 0.05  # of documents, by hash; a pair goes where its page goes
     salt: str = "weft"
+    val: int = 1  # shards per corpus
 
     def names(self) -> list[str]:
         """Every shard that is written, empty or not."""
-        counts = {"train": self.train, "val": 1}
+        counts = {"train": self.train, "val": self.val}
         return [shards.shard_name(c, s, n) for c in shards.CORPORA for s in shards.SPLITS for n in range(counts[s])]
 
     def split_of(self, doc_id: str) -> str:
@@ -81,9 +82,9 @@ class ShardLayout:
         return "val" if hash_unit(doc_id, f"{self.salt}split") < self.val_fraction else "train"
 
     def shard_of(self, corpus: str, doc_id: str, key: str) -> str:
-        """Name of the shard of a sample of this corpus; `key` is hashed, and chooses among those of train."""
+        """Name of the shard of a sample of this corpus; `key` is hashed, and chooses among those of the split."""
         split = self.split_of(doc_id)
-        bucket = 0 if split == "val" else hash_bucket(key, self.train, f"{self.salt}{corpus}")
+        bucket = hash_bucket(key, self.val if split == "val" else self.train, f"{self.salt}{corpus}")
         return shards.shard_name(corpus, split, bucket)
 
 

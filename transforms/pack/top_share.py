@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterable
 
 import apache_beam as beam
+
+from weft.transforms.beam.folds import Fold
 
 UNIT = 100_000  # five decimals
 _SLACK = 1e-9  # 0.3 of 10 is 3 and not 2.9999999999999996
@@ -56,7 +59,7 @@ class TopShare(beam.PTransform):
             | "Unit" >> beam.Map(unit)
             | "Number" >> beam.Filter(lambda value: value is not None)
             | "One" >> beam.Map(lambda value: (value, 1)).with_output_types(tuple[int, int])
-            | "Histogram" >> beam.CombinePerKey(sum)
+            | "Histogram" >> Fold(operator.add)
             | "Gather" >> beam.Map(lambda row: (0, row)).with_output_types(tuple[int, tuple[int, int]])
             | "Together" >> beam.GroupByKey()
             | "Threshold" >> beam.MapTuple(lambda _, rows: threshold(rows, share))

@@ -19,6 +19,8 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from apache_beam.typehints import typehints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from weft.schemas.records import hash_bucket
 from weft.schemas.shards import npy
@@ -96,7 +98,9 @@ class WriteVectors(beam.PTransform):
         return (
             rows
             | "Bucket"
-            >> beam.Map(lambda row: (hash_bucket(row[0], buckets, "vectors"), row)).with_output_types(tuple[int, Any])
+            >> beam.Map(lambda row: (hash_bucket(row[0], buckets, "vectors"), row)).with_output_types(
+                typehints.Tuple[int, convert_to_beam_type(rows.element_type)]
+            )
             | "Gather" >> beam.GroupByKey()
             | "Write" >> beam.FlatMap(together)
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from weft.schemas.parameters import ConfigError, ImageQuestions, ImageRules, Recipe
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
-from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam import coders, hot_keys, joins
 from weft.transforms.score import heads, neighbours
 from weft.transforms.score.heads import Head
 from weft.transforms.score.vectors import TextRef
@@ -208,7 +208,7 @@ class AskImages(beam.PTransform):
                 | "ByKey" >> beam.Map(lambda row: (row.image_url, row)).with_output_types(tuple[str, ImageScore]),
                 "repeats": inputs["of_pairs"] | "Repeats" >> Repeats(self.questions.near_images),
             }
-            | "Join" >> beam.CoGroupByKey()
+            | "Join" >> joins.Join()
             | "WithRepeat" >> beam.FlatMapTuple(_with_repeat).with_output_types(ImageScore)
         )
 
@@ -233,7 +233,10 @@ class Repeats(beam.PTransform):
         return (
             by_host
             | "SameHost" >> hot_keys.GroupInParts(itemgetter(1), self.most, sample)
-            | "Compare" >> beam.FlatMapTuple(lambda _, found: _repeats(found, least))
+            | "Compare"
+            >> beam.FlatMapTuple(lambda _, found: _repeats(found, least)).with_output_types(
+                tuple[str, tuple[str, float]]
+            )
         )
 
 

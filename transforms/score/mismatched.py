@@ -85,6 +85,7 @@ class MismatchPairs(beam.PTransform):
             | "Last" >> beam.Map(lambda ranks: max(ranks, default=-1.0))
         )
         coders.register(Candidate)
+        coders.register(MismatchedPair)
         return (
             pairs
             | "Sample" >> beam.Filter(lambda one, most: rank(one.pair_id, salt) <= most, beam.pvalue.AsSingleton(last))

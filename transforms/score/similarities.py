@@ -1,24 +1,29 @@
 """Which images and texts are compared, and the similarities that come of it.
 
 Owners (documents and pairs), stored images ──► FindImages ──► ImageUse: which image is used where
+ImageUse ─────────────────────────────────────► WithImage ───► owners whose texts are wanted, read where they lie
 ImageUse, TextUse, their Embeddings ──────────► OfOwners ────► Sides: all images and texts of one owner, with vectors
 Sides ────────────────────────────────────────► compare, pair_vectors, pair_fate
 
 Every pair gets one similarity, every document one for each of its texts with each of its images. Vectors, ids and
-positions cross shuffles; images never do. A picture is embedded once under however many addresses its bytes were found,
-a text once however often it stands somewhere, and only where an image of its document or pair was stored.
+positions cross shuffles; images never do, and a text once, to be embedded. A picture is embedded once under however
+many addresses its bytes were found, a text once however often it stands somewhere, and only where an image of its
+document or pair was stored.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from weft.schemas.records import DROPPED, KEPT, Fate, PairKey, Score, stable_id
-from weft.transforms.beam import coders
+from weft.transforms.beam import coders, hot_keys
+from weft.transforms.beam.folds import Fold
+from weft.transforms.beam.joins import Join
 from weft.transforms.score import assignment
 from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, similarity
 
@@ -31,7 +36,6 @@ class Owner(NamedTuple):
 
     kind: str  # "document" or "pair"
     id: str  # doc_id, or str(PairKey)
-    texts: list[str]  # "" where an image stands
     images: list[str]  # image keys (`urls.image_key`), "" where a text stands
 
 
@@ -101,16 +105,18 @@ class FindImages(beam.PTransform):
     """{"owners": Owner, "stored": StoredImage} → ImageUse of every image of every owner, and one of every address."""
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[ImageUse]:
+        uses = {
+            "one": inputs["stored"]
+            | "ById" >> beam.Map(lambda image: (image.key, image.image_id)).with_output_types(tuple[str, str]),
+            "rows": inputs["owners"]
+            | "Images" >> beam.FlatMap(_images).with_output_types(tuple[str, tuple[str, str, int]]),
+        } | "JoinStored" >> hot_keys.Attach(_place, left=True)
         return (
-            {
-                "stored": inputs["stored"]
-                | "ById" >> beam.Map(lambda image: (image.key, image.image_id)).with_output_types(tuple[str, str]),
-                "uses": inputs["owners"]
-                | "Images" >> beam.FlatMap(_images).with_output_types(tuple[str, tuple[str, int]]),
-            }
-            | "Join" >> beam.CoGroupByKey()
-            | "Uses" >> beam.FlatMap(_image_uses).with_output_types(ImageUse)
-        )
+            uses | "Uses" >> beam.MapTuple(_image_use).with_output_types(ImageUse),
+            inputs["stored"]
+            | "Addresses"
+            >> beam.Map(lambda image: ImageUse(image.key, image.image_id, "", 0)).with_output_types(ImageUse),
+        ) | "UsesAndAddresses" >> beam.Flatten()
 
 
 @dataclasses.dataclass
@@ -124,7 +130,7 @@ class OncePerContent(beam.PTransform):
             >> beam.Map(lambda image: (image.image_id, tuple(image[2:]))).with_output_types(
                 tuple[str, tuple[str, int, int, str]]
             )
-            | "First" >> beam.CombinePerKey(min)
+            | "First" >> Fold(min)
             | "Ref" >> beam.MapTuple(lambda image_id, place: ImageRef(image_id, *place)).with_output_types(ImageRef)
         )
 
@@ -138,42 +144,32 @@ class ImagesOfOwners(beam.PTransform):
             inputs["uses"]
             | "OfOwner" >> beam.Filter(lambda use: use.image_id and use.owner)
             | "Content" >> beam.Map(lambda use: (use.image_id, True)).with_output_types(tuple[str, bool])
-            | "Once" >> beam.CombinePerKey(any)
+            | "Once" >> Fold(operator.or_)
         )
         images = inputs["images"] | "ById" >> beam.Map(lambda ref: (ref.key, ref)).with_output_types(
             tuple[str, ImageRef]
         )
         return (
             {"used": used, "images": images}
-            | "Join" >> beam.CoGroupByKey()
+            | "Join" >> Join()
             | "Used" >> beam.FlatMapTuple(_if_used).with_output_types(ImageRef)
         )
 
 
 @dataclasses.dataclass
-class TextsBesideImages(beam.PTransform):
-    """{"owners": Owner, "uses": ImageUse} → TextUse of the texts of owners of which an image was stored.
+class WithImage(beam.PTransform):
+    """ImageUse → (id, True), once, of each owner of this kind of which an image was stored."""
 
-    Args:
-        most: characters of a text that are compared.
-    """
+    kind: str
 
-    most: int
-
-    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[TextUse]:
-        with_image = (
-            inputs["uses"]
-            | "Stored" >> beam.Filter(lambda use: use.image_id and use.owner)
-            | "HasImage" >> beam.Map(lambda use: (use.owner, True)).with_output_types(tuple[str, bool])
-            | "Once" >> beam.CombinePerKey(any)
-        )
-        texts = inputs["owners"] | "Texts" >> beam.Map(
-            lambda owner: (f"{owner.kind}/{owner.id}", owner.texts)
-        ).with_output_types(tuple[str, list[str]])
+    def expand(self, uses: beam.PCollection[ImageUse]) -> beam.PCollection[tuple[str, bool]]:
+        kind = f"{self.kind}/"
         return (
-            {"texts": texts, "with_image": with_image}
-            | "Join" >> beam.CoGroupByKey()
-            | "Uses" >> beam.FlatMap(_text_uses, self.most).with_output_types(TextUse)
+            uses
+            | "Stored" >> beam.Filter(lambda use: use.image_id and use.owner.startswith(kind))
+            | "HasImage"
+            >> beam.Map(lambda use: (use.owner.removeprefix(kind), True)).with_output_types(tuple[str, bool])
+            | "Once" >> Fold(operator.or_)
         )
 
 
@@ -184,14 +180,14 @@ class UsedImages(beam.PTransform):
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[ImageUse, Embedding]]:
         return (
             {
-                "uses": inputs["uses"]
+                "rows": inputs["uses"]
                 | "Stored" >> beam.Filter(lambda use: use.image_id)
                 | "ById" >> beam.Map(lambda use: (use.image_id, use)).with_output_types(tuple[str, ImageUse]),
-                "made": inputs["made"]
+                "one": inputs["made"]
                 | "Made" >> beam.Map(lambda made: (made.key, made)).with_output_types(tuple[str, Embedding]),
             }
-            | "Join" >> beam.CoGroupByKey()
-            | "Each" >> beam.FlatMap(_each_use).with_output_types(tuple[ImageUse, Embedding])
+            | "Each" >> hot_keys.Attach(_of_owner, left=True)
+            | "Made or not" >> beam.MapTuple(_or_not_asked).with_output_types(tuple[ImageUse, Embedding])
         )
 
 
@@ -206,19 +202,19 @@ class OfOwners(beam.PTransform):
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[Sides]:
         side = tuple[str, Side]
         texts = {
-            "uses": inputs["text_uses"]
+            "rows": inputs["text_uses"]
             | "ByText"
             >> beam.Map(lambda use: (use.text_id, (use.owner, use.position))).with_output_types(
                 tuple[str, tuple[str, int]]
             ),
-            "made": inputs["texts"]
+            "one": inputs["texts"]
             | "Made" >> beam.Map(lambda made: (made.key, made)).with_output_types(tuple[str, Embedding]),
-        } | "JoinTexts" >> beam.CoGroupByKey()
+        } | "JoinTexts" >> hot_keys.Attach(lambda use: f"{use[0]}:{use[1]}", left=True)
         return (
             (
                 inputs["images"] | "OfImages" >> beam.FlatMapTuple(_image_side).with_output_types(side),
                 inputs["uses"] | "NotStored" >> beam.FlatMap(_missing_side).with_output_types(side),
-                texts | "OfTexts" >> beam.FlatMap(_text_sides).with_output_types(side),
+                texts | "OfTexts" >> beam.MapTuple(_text_side).with_output_types(side),
             )
             | "Sides" >> beam.Flatten()
             | "ByOwner" >> beam.GroupByKey()
@@ -274,40 +270,39 @@ def pair_fate(of: Sides) -> Iterator[Fate]:
             yield Fate(STAGE, "pair", of.id, KEPT, "", "")
 
 
-def _images(owner: Owner) -> Iterator[tuple[str, tuple[str, int]]]:
+def _images(owner: Owner) -> Iterator[tuple[str, tuple[str, str, int]]]:
     for position, key in enumerate(owner.images):
         if key:
-            yield key, (f"{owner.kind}/{owner.id}", position)
+            yield key, (key, f"{owner.kind}/{owner.id}", position)
 
 
-def _image_uses(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[ImageUse]:
-    key, found = item
-    ids = list(found["stored"]) or [""]
-    for image_id in ids:
-        if image_id:
-            yield ImageUse(key, image_id, "", 0)
-        for owner, position in found["uses"]:
-            yield ImageUse(key, image_id, owner, position)
+def _place(use: tuple[str, str, int]) -> str:
+    return f"{use[1]}:{use[2]}"
 
 
-def _text_uses(item: tuple[str, dict[str, Iterable[Any]]], most: int) -> Iterator[TextUse]:
-    owner, found = item
-    if any(found["with_image"]):
-        for texts in found["texts"]:
-            for position, text in enumerate(texts):
-                said = " ".join(text[:most].split())
-                if said:
-                    yield TextUse(stable_id("text", said), said, owner, position)
+def _of_owner(use: ImageUse) -> str:
+    return f"{use.owner}:{use.position}" if use.owner else use.key
+
+
+def _image_use(use: tuple[str, str, int], image_id: str | None) -> ImageUse:
+    key, owner, position = use
+    return ImageUse(key, image_id or "", owner, position)
+
+
+def text_uses(owner: str, texts: Iterable[str | None], most: int) -> Iterator[TextUse]:
+    """The texts of one owner that are compared, each cut to `most` characters."""
+    for position, text in enumerate(texts):
+        said = " ".join((text or "")[:most].split())
+        if said:
+            yield TextUse(stable_id("text", said), said, owner, position)
 
 
 def _if_used(_: str, found: dict[str, Iterable[Any]]) -> Iterable[ImageRef]:
     return found["images"] if any(found["used"]) else ()
 
 
-def _each_use(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[ImageUse, Embedding]]:
-    for made in list(item[1]["made"]) or [NOT_ASKED]:
-        for use in item[1]["uses"]:
-            yield use, made
+def _or_not_asked(use: ImageUse, made: Embedding | None) -> tuple[ImageUse, Embedding]:
+    return use, made or NOT_ASKED
 
 
 def _image_side(use: ImageUse, made: Embedding) -> Iterator[tuple[str, Side]]:
@@ -320,7 +315,6 @@ def _missing_side(use: ImageUse) -> Iterator[tuple[str, Side]]:
         yield use.owner, Side(False, use.position, use.key, [], "not fetched")
 
 
-def _text_sides(item: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Side]]:
-    for made in list(item[1]["made"]) or [NOT_ASKED]:
-        for owner, position in item[1]["uses"]:
-            yield owner, Side(True, position, "", made.vectors, made.problem)
+def _text_side(use: tuple[str, int], made: Embedding | None) -> tuple[str, Side]:
+    made = made or NOT_ASKED
+    return use[0], Side(True, use[1], "", made.vectors, made.problem)

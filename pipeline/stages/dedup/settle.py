@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import apache_beam as beam
+from apache_beam.typehints import typehints
 
 from weft.pipeline.stages.dedup.work import ReadDrops, ReadLinks, Work
 from weft.pipeline.stages.kept import KeptDocuments
 from weft.schemas.records import KeptRow, PairKey, Sketch
 from weft.schemas.tables import CLUSTERS, CUTS, DEDUP_INDEX, FATES, KEPT
+from weft.transforms.beam import joins
 from weft.transforms.dedup import index, repeated_lines
 from weft.transforms.dedup.chains import FinalDrops, Follow
 from weft.transforms.dedup.components import Labels
@@ -19,6 +21,8 @@ from weft.transforms.dedup.rules import STAGE, Drop, InGroups, KeepBest, equal_r
 from weft.transforms.dedup.sketches import unsigned
 from weft.transforms.dedup.verdicts import SettleDocuments, SettlePairs
 from weft.transforms.io import files, parquet
+
+_INDEX_ROW = typehints.Tuple[(*get_type_hints(Sketch).values(), str)]  # the columns of DEDUP_INDEX
 
 
 class _Texts(NamedTuple):
@@ -85,7 +89,7 @@ class _Cuts(beam.PTransform):
         super().__init__()
         self._work, self._kept = work, kept
 
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[str, tuple[int, ...]]]:
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[str, list[int]]]:
         config = self._work.config
         return (
             begin
@@ -93,7 +97,6 @@ class _Cuts(beam.PTransform):
             | "LineKeys"
             >> beam.Map(repeated_lines.keyed, config.line_unit).with_output_types(tuple[str, tuple[str, list[bytes]]])
             | "RepeatedLines" >> RepeatedLines(config)
-            | "Hashable" >> beam.MapTuple(lambda doc_id, numbers: (doc_id, tuple(numbers)))
         )
 
 
@@ -107,8 +110,8 @@ class _IndexRows(beam.PTransform):
                 "sketch": sketches | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch]),
                 "drop": drops | "Dropped" >> beam.Map(lambda d: (d.doc_id, d)).with_output_types(tuple[str, Drop]),
             }
-            | "Join" >> beam.CoGroupByKey()
-            | "Row" >> beam.FlatMapTuple(_index_rows)
+            | "Join" >> joins.Join()
+            | "Row" >> beam.FlatMapTuple(_index_rows).with_output_types(_INDEX_ROW)
         )
 
 

@@ -36,7 +36,7 @@ from weft.schemas.config import Dedup
 from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup import contamination, index, minhash
 from weft.transforms.dedup.rules import STAGE
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files
 
 OUTPUTS = ("clusters", "kept", "cuts")
 
@@ -63,10 +63,7 @@ def run(ctx: Context) -> dict[str, int]:
     elif config.near:
         stars = link(work)
     settle(work, stars)
-    return {
-        "document": parquet.count_rows(ctx.table("documents")),
-        "pair": parquet.count_rows(ctx.table("pairs")),
-    }
+    return work.entered
 
 
 def check(ctx: Context) -> None:

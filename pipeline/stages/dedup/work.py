@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from weft.pipeline.run import spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.schemas.records import Fate, Sketch
@@ -23,6 +24,8 @@ class Work:
     """One run of the stage.
 
     Attributes:
+        config: the stage's section, with the number of buckets that the input asks for.
+        entered: documents and pairs that there are.
         workers: how many processes it is worth to sketch them. What shuffles runs in one where Beam is in-process:
             between processes of one machine a record costs more than what is done with it.
         judged: whether there are files of sites that pages are judged by.
@@ -30,11 +33,13 @@ class Work:
     """
 
     def __init__(self, ctx: Context) -> None:
-        self.ctx, self.config = ctx, ctx.config.dedup
+        documents, pairs = (parquet.count_rows(ctx.table(name)) for name in ("documents", "pairs"))
+        self.entered = {"document": documents, "pair": pairs}
+        buckets = spread.parts(ctx.config.dedup.buckets, documents + pairs, spread.ROWS_A_FILE, 8)
+        self.ctx, self.config = ctx, dataclasses.replace(ctx.config.dedup, buckets=buckets)
         self.workers = 1
         if beam_options.is_direct(ctx.flags):
-            rows = parquet.count_rows(ctx.table("documents"))
-            self.workers = min(len(ctx.parts("documents")), rows // ROWS_PER_UNIT)
+            self.workers = min(len(ctx.parts("documents")), documents // ROWS_PER_UNIT)
         self.judged = ctx.config.extract.honour_opt_out and parquet.count_rows(ctx.table("site_files")) > 0
         self.own = index.run_name(ctx.inputs)
         self.earlier: list[str] = []

@@ -37,6 +37,22 @@ def test_all_but_dedup_grows_with_the_archives(finished, config, once):
     assert 0 < once.images < 2_000 and once.asked > 0
 
 
+def test_what_crosses_is_what_the_sample_sent_and_a_key_is_as_large_as_there(finished, config, once):
+    for stage in ("extract", "fetch", "score", "pack"):
+        sent = manifest.read(str(finished), stage)["shuffles"]
+        assert once.shuffled[stage] == pytest.approx(sum(one["rows"] * one["row_bytes"] for one in sent))
+        assert stage == "extract" or once.largest[stage][1] == max(one["largest"] for one in sent) > 0
+    assert all(one["typed"] for stage in once.largest for one in manifest.read(str(finished), stage)["shuffles"])
+    assert "pack" in once.largest and once.largest["pack"][0] in "\n".join(once.lines())
+
+
+def test_a_sample_of_an_older_version_has_what_its_tables_hold(finished, config, once, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    done = json.loads((tmp_path / "pack/manifest.json").read_text())
+    (tmp_path / "pack/manifest.json").write_text(json.dumps({k: v for k, v in done.items() if k != "shuffles"}))
+    assert estimate.make(str(tmp_path), config, 5).shuffled["pack"] > 0
+
+
 def test_what_was_not_run_is_said(finished, config, tmp_path):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "pack")

@@ -7,7 +7,7 @@ import pytest
 from weft.schemas.parameters import Recipe, Sequencing
 from weft.schemas.records import Fate, ImageMeta, Pair
 from weft.transforms.pack import tokenizer
-from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Packer, Page, PairRow, Stored, archived
+from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Packer, Page, Stored, archived
 from weft.transforms.pack.samples import SampleMaker, ShardLayout
 from weft.transforms.score.image_scores import Answers
 
@@ -29,14 +29,14 @@ def maker(tmp_path_factory):
 
 def document(maker, images, scores=(), page=PAGE, **rules):
     packer = Packer(Judge(Recipe(**{**RULES, **rules}), 512, "s"), maker)
-    (made,) = packer.document(("d", {"page": [page], "images": images, "scores": scores}))
+    (made,) = packer.document(page, {"images": images, "scores": scores})
     return made
 
 
 def pair(maker, stored, similarity=0.3, same=(), **rules):
     packer = Packer(Judge(Recipe(**rules), 512, "s"), maker)
-    row = PairRow(PAIR, Archived("urn:d", "a.warc.gz", 7), stored)
-    (made,) = packer.pair(("p", {"row": [row], "scores": [similarity], "same": same}))
+    known = {"page": [Archived("urn:d", "a.warc.gz", 7)], "stored": [stored] if stored else [], "scores": [similarity]}
+    (made,) = packer.pair(PAIR, {**known, "same": same})
     return made
 
 
@@ -98,7 +98,7 @@ def test_a_pair_is_kept_with_its_page_s_place_and_its_rounded_similarity(maker):
         (STORED._replace(height=199), 0.3, (), {}, "too_small", PAIR.image_url),
         (STORED, 0.29999, (), {"pair_min_similarity": 0.3}, "low_similarity", PAIR.image_url),
         (STORED, 0.2999999, (), {"pair_min_similarity": 0.3}, "", ""),  # a float32 of 0.3 is below 0.3
-        (STORED, 0.3, [("d:p", "e:q")], {}, "same_picture", "e:q"),
+        (STORED, 0.3, ["e:q"], {}, "same_picture", "e:q"),
         (STORED._replace(shared=40), 0.3, (), {}, "placeholder", "40 addresses of its host"),
         (STORED._replace(answers=Answers(repeat_of="http://a.test/big.jpg")), 0.3, (), {"drop_near_images": True},
          "near_image", "http://a.test/big.jpg"),

@@ -1,11 +1,16 @@
 """What is brought to a document or pair: its images, how often each picture is used, what else is known of it."""
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 
-from weft.schemas.records import Pair
+from weft.pipeline.runners import beam_options
+from weft.schemas.parameters import Recipe
+from weft.schemas.records import Score
 from weft.transforms.pack import joins
-from weft.transforms.pack.decide import Archived, Page, PairRow, Stored
-from weft.transforms.pack.joins import Use
+from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Page, Stored
+from weft.transforms.pack.joins import Shown, Use
+from weft.transforms.pack.same_pictures import Captioned
 from weft.transforms.score.image_scores import Answers
 from weft.transforms.urls import image_key
 
@@ -22,7 +27,6 @@ PAGE = Page(
     [None, "HTTP://A.test/1.jpg", "http://b.test/2"],
     [None] * 3,
 )
-PAIR = Pair("p", "d", "u", "http://a.test/1.jpg", "words", "alt", "en", 0.9)
 
 
 def test_what_others_say_of_an_image_is_put_to_it():
@@ -34,32 +38,46 @@ def test_what_others_say_of_an_image_is_put_to_it():
 
 
 def test_an_image_is_joined_by_its_key_and_keeps_its_place():
-    uses = list(joins._uses(PAGE))
-    assert uses == [(image_key("http://a.test/1.jpg"), ("d", 1)), (image_key("http://b.test/2"), ("d", 2))]
+    one, two = image_key("http://a.test/1.jpg"), image_key("http://b.test/2")
+    assert list(joins._uses(PAGE)) == [(one, (one, "d", 1)), (two, (two, "d", 2))]
 
 
 @pytest.mark.parametrize(
     ("stored", "content"),
-    [([STORED], "sha"), ([], "key"), ([STORED._replace(image_id="")], "key")],
+    [(STORED, "sha"), (None, "key"), (STORED._replace(image_id=""), "key")],
 )
 def test_pictures_are_counted_by_content_and_what_has_none_by_its_address(stored, content):
-    found = {"stored": stored, "uses": [("d", 1), ("e", 0)]}
-    kept = stored[0] if stored else None
-    assert list(joins._by_content("key", found)) == [(content, Use("d", 1, kept)), (content, Use("e", 0, kept))]
+    assert joins._by_content(("key", "d", 1), stored) == (content, Use("d", 1, stored))
 
 
-def test_a_picture_counts_once_for_each_document_however_often_it_stands_there():
-    uses = [Use("d", 1, STORED), Use("d", 5, STORED), Use("e", 0, None)]
-    made = list(joins._count_documents("sha", iter(uses)))
-    assert [(doc, use.position, use.documents) for doc, use in made] == [("d", 1, 2), ("d", 5, 2), ("e", 0, 2)]
-    assert [use.stored for _, use in made] == [STORED, STORED, None]
-
-
-def test_a_pair_gets_its_page_and_its_image_where_there_are_any():
-    place = Archived("r", "a.warc.gz", 7)
-    (with_page,) = joins._with_page("d", {"pages": [place], "pairs": [PAIR]})
-    assert with_page == (image_key(PAIR.image_url), PairRow(PAIR, place, None))
-    assert next(joins._with_page("d", {"pages": [], "pairs": [PAIR]}))[1].page is None
-    (whole,) = joins._with_image("k", {"stored": [STORED], "rows": [with_page[1]]})
-    assert whole == ("p", PairRow(PAIR, place, STORED))
-    assert list(joins._with_image("k", {"stored": [], "rows": [with_page[1]]})) == [("p", with_page[1])]
+def test_what_is_known_is_brought_to_documents_and_pairs_whatever_the_use_of_one_picture():
+    """A picture counts once for each document, however often it stands there; a pair has its page, and its image."""
+    key, gone = image_key("http://a.test/1.jpg"), image_key("http://a.test/gone.jpg")
+    twice = ["http://a.test/1.jpg", None, "http://A.test/1.jpg", "http://a.test/gone.jpg"]
+    pages = [Shown("d", "/in/a.warc.gz", 7, "r", twice), Shown("e", "/in/a.warc.gz", 9, None, twice[:1])]
+    pairs = [Captioned("d:p", key, "en", ""), Captioned("e:q", gone, "en", "")]
+    scores = [Score("document", "d", 0, 1, key, 0.5, ()), Score("pair", "p", 0, 0, key, 0.25, ())]
+    expected = {
+        "images": [
+            ("d", ImageUse(0, 2, STORED)), ("d", ImageUse(2, 2, STORED)), ("d", ImageUse(3, 1, None)),
+            ("e", ImageUse(0, 2, STORED)),
+        ],
+        "scores": [("d", Compared(0, 1, 0.5))],
+        "pair page": [("d:p", Archived("r", "a.warc.gz", 7)), ("e:q", Archived(None, "a.warc.gz", 9))],
+        "pair stored": [("d:p", STORED)],
+        "pair scores": [("d:p", 0.25)],
+    }  # fmt: skip
+    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+        inputs = {
+            name: p | name >> beam.Create(rows).with_output_types(kind)
+            for name, rows, kind in [
+                ("pages", pages, Shown), ("pairs", pairs, Captioned), ("scores", scores, Score),
+                ("images", [(key, STORED)], tuple[str, Stored]),
+            ]
+        }  # fmt: skip
+        of_documents = inputs | "Documents" >> joins.BesideDocuments()
+        of_pairs = inputs | "Pairs" >> joins.BesidePairs(Judge(Recipe(), 256, "salt"))
+        made = {**of_documents, **{f"pair {name}": rows for name, rows in of_pairs.items()}}
+        assert made.keys() == expected.keys()
+        for name, rows in made.items():
+            assert_that(rows, equal_to(expected[name]), label=f"expect {name}")

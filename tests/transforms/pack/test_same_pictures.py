@@ -8,9 +8,8 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from weft.schemas.parameters import Recipe
-from weft.schemas.records import Pair
-from weft.transforms.pack.decide import Judge, PairRow, Stored
-from weft.transforms.pack.same_pictures import SamePictures
+from weft.transforms.pack.decide import Judge, Stored
+from weft.transforms.pack.same_pictures import Captioned, SamePictures, said
 
 HASHES = ("f0f0aa5500ff1234", "f0f0aa5500ff1235", "8000000000000000", "")
 SAID = ("A red fox", "a red FOX!", "A grey fox", "...")
@@ -45,7 +44,7 @@ def plain(pairs):
     others = []
     for group in groups.values():
         _, best, page = min(group)
-        others += [(p, (f"{d}:{p}", f"{page}:{best}")) for _, p, d in group if (p, d) != (best, page)]
+        others += [(f"{d}:{p}", f"{page}:{best}") for _, p, d in group if (p, d) != (best, page)]
     return others
 
 
@@ -56,10 +55,14 @@ def test_others_are_those_of_the_plain_loop(seed, count, most):
     assert len(expected) > 10 or not count
     for order in range(2):
         random.Random(order).shuffle(pairs)
-        rows = [(p, PairRow(Pair(p, d, "", "", text, "alt", "", 0.0), None, s)) for (d, p), text, s, _ in pairs]
+        rows = [(Captioned(f"{d}:{p}", "", "", said(text)), s) for (d, p), text, s, _ in pairs if s]
         with beam.Pipeline() as p:
             inputs = {
-                "row": p | "Row" >> beam.Create(rows),
-                "scores": p | "Score" >> beam.Create([(key[1], value) for key, _, _, value in pairs]),
+                "seen": p | "Row" >> beam.Create(rows).with_output_types(tuple[Captioned, Stored]),
+                "scores": p
+                | "Score"
+                >> beam.Create([(":".join(key), value) for key, _, _, value in pairs]).with_output_types(
+                    tuple[str, float]
+                ),
             }
             assert_that(inputs | SamePictures(JUDGE, most), equal_to(expected))
