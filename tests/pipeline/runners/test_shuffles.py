@@ -76,7 +76,7 @@ def build(home: Path, graphs: list[beam.Pipeline], *overrides: str) -> dict[str,
     for stage, several in jobs.items():
         before = len(graphs)
         for job in several:
-            with contextlib.suppress(FileNotFoundError):  # of what the job would have written
+            with contextlib.suppress(FileNotFoundError, KeyError):  # of what the job would have written
                 job()
         of[stage] = graphs[before:]
     return of
