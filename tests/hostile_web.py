@@ -78,6 +78,11 @@ def bomb(kind: str) -> bytes:
     return makers[kind]()
 
 
+@functools.cache
+def _forbids_then_zeros() -> bytes:
+    return gzip.compress(b"User-agent: *\nDisallow: /\n" + b"# nothing\n" * 2_000_000, 9)
+
+
 KINDS = ("png", "gif", "webp", "gzip", "gzip2", "deflate", "br", "svg")
 
 
@@ -100,6 +105,7 @@ class HostileWeb:
         self.sent = 0  # bytes of endless bodies
         for kind in KINDS:  # before anybody waits for them
             bomb(kind)
+        _forbids_then_zeros()
 
     def __enter__(self) -> HostileWeb:
         ready = threading.Event()
@@ -284,6 +290,7 @@ class HostileWeb:
             await self._pour(writer, b"# nothing\n" * 6_554)
         else:
             bodies = {
+                "rules-bomb": answer(_forbids_then_zeros(), "200 OK", None, "Content-Encoding: gzip"),
                 "rules-html": answer(b"<html>Disallow: /</html>"),
                 "rules-forbid": answer(b"User-agent: *\nDisallow: /"),
                 "rules-away": redirect("http://169.254.169.254/robots.txt"),

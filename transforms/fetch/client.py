@@ -258,7 +258,7 @@ async def _read_rules(answer: aiohttp.ClientResponse, url: str) -> Response:
     if len(body) > MAX_RULES:
         answer.close()
         return Response(answer.status, body[:MAX_RULES], "", "")
-    found = unpacked(answer.status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES)
+    found = unpacked(answer.status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES, beginning=True)
     return found._replace(url=url)
 
 
@@ -297,16 +297,17 @@ def wait_of(headers: CIMultiDictProxy[str]) -> float | None:
         return None
 
 
-def unpacked(status: int, body: bytes, coding: str, most: int) -> Response:
-    """No coding is asked for, but some servers compress all the same."""
+def unpacked(status: int, body: bytes, coding: str, most: int, beginning: bool = False) -> Response:
+    """No coding is asked for, but some servers compress all the same. `beginning`: of what is too long it will do."""
     if coding.strip().lower() in ("gzip", "x-gzip", "deflate"):
         try:
             engine = zlib.decompressobj(47)  # gzip or zlib, as it comes
             body = engine.decompress(body, most + 1)
         except zlib.error as error:
             return Response(status, b"", "bad_encoding", str(error))
-        if len(body) > most:
+        if len(body) > most and not beginning:
             return Response(status, b"", "too_many_bytes", f"over {most} bytes, unpacked")
+        body = body[:most]
     elif coding.strip().lower() not in ("", "identity", "none"):
         return Response(status, b"", "bad_encoding", coding[:40])
     return Response(status, body, "", "")
