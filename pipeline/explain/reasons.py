@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weft.schemas.config import Config
+
 _Said = tuple[str, tuple[str, ...]]  # what it means, keys of the configuration that decide
 
 # What pack looks for in a picture, whether it stands in a document or a pair.
@@ -36,8 +38,12 @@ _NO_ANSWER: dict[str, _Said] = {
         (),
     ),
     "http_error": ("the answer is no 2xx", ()),
-    "timeout connection_failed incomplete too_many_redirects bad_redirect": ("no answer, or none that ends well", ()),
-    "host_unreachable host_throttled": ("its host was given up, after too many failures or requests to wait", ()),
+    "timeout": ("no whole answer in time", ("fetch.timeout_s",)),
+    "connection_failed": ("nobody answers there", ()),
+    "incomplete": ("the answer broke off", ()),
+    "too_many_redirects bad_redirect": ("redirects lead on and on, or to no address", ()),
+    "host_unreachable": ("its host was given up after several requests without an answer", ()),
+    "host_throttled": ("its host was given up after many requests to wait", ()),
     "bad_url private_address": ("it is not asked for at all", ()),
 }
 _CRAWLED: dict[str, _Said] = {
@@ -168,7 +174,11 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "too_few_bytes": ("its file is too small", ("fetch.min_bytes",)),
         "too_many_bytes": ("its file is too large", ("fetch.max_bytes",)),
         "too_many_pixels": ("it has too many pixels", ("fetch.max_pixels",)),
-        "svg unsupported_format not_an_image truncated undecodable": ("the bytes are no picture that can be used", ()),
+        "svg": ("a drawing in SVG, which is not rendered", ()),
+        "unsupported_format": ("a picture in a format that is not read", ()),
+        "not_an_image": ("the answer was no picture: a page, most often", ()),
+        "truncated": ("the end of the file is missing", ()),
+        "undecodable": ("the file is damaged", ()),
     },
     ("score", "image"): {
         "unreadable": ("its stored bytes cannot be read", ()),
@@ -232,3 +242,23 @@ REASONS = {
     where: {reason: said for reasons, said in rows.items() for reason in reasons.split()}
     for where, rows in _TABLE.items()
 }
+
+
+def of_image(reason: str, config: Config) -> str:
+    """Why an image is not in the corpus, with the values that decided; "" for a reason that nobody knows.
+
+    Args:
+        reason: of fetch, or of pack.
+    """
+    for where in (("pack", "image"), ("fetch", "image")):
+        if reason in REASONS[where] and reason != "image_…":
+            why, keys = REASONS[where][reason]
+            return "; ".join([why, *(f"{key} = {value(config, key)}" for key in keys)])
+    return ""
+
+
+def value(config: Config, key: str) -> str:
+    """The value of a configuration key, for a person."""
+    section, name = key.split(".")
+    found = getattr(getattr(config, section), name)
+    return ", ".join(map(str, found)) or "none" if isinstance(found, tuple) else str(found)

@@ -22,7 +22,8 @@ from typing import Any
 import pyarrow.compute as pc
 from PIL import Image
 
-from weft.pipeline.report import image_figures, image_reasons, samples
+from weft.pipeline.explain import reasons
+from weft.pipeline.report import image_figures, samples
 from weft.pipeline.report.charts import text
 from weft.pipeline.report.exhibits import link
 from weft.pipeline.report.figures import tables
@@ -162,7 +163,7 @@ def _left_out(output: str, config: Config) -> str:
 
 
 def _heading(reason: str, count: str, config: Config) -> str:
-    words = image_reasons.told(reason, config)
+    words = reasons.of_image(reason, config)
     about = f'<p class="about">{text(words)}</p>' if words else ""
     return f'<h3><span class="reason">{text(reason)}</span> {count}</h3>{about}'
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weft.pipeline.report import contact_sheet, image_figures, image_reasons
+from weft.pipeline.report import contact_sheet, image_figures
 from weft.schemas.config import Config, Report
 from weft.schemas.records import DROPPED, Document, Fate, ImageRow, RepeatedImage
 from weft.schemas.tables import DOCUMENTS, FATES, IMAGES, REPEATED
@@ -166,7 +166,7 @@ def test_what_pack_left_out_is_shown_by_reason(tmp_path: Path) -> None:
     assert {link["href"] for link in first[1]} == set(urls[:5])
     assert {link["href"] for link in second[1]} == set(urls[5:7])
     assert all(" · too_small · " in link["data-told"] for link in first[1])
-    assert "a side of fewer than 64 pixels" in part
+    assert "the image is too small; pack.min_side = 64" in part
 
 
 def test_what_many_use_is_shown_with_how_many(tmp_path: Path) -> None:
@@ -208,19 +208,6 @@ def test_what_many_use_is_shown_with_how_many(tmp_path: Path) -> None:
         True
     ] * 2
     assert [link["href"] for link in second[1]] == [placeholder] and "17 addresses" in second[1][0]["data-told"]
-
-
-def test_every_reason_has_words() -> None:
-    """Those that docs/fates.md lists for images of fetch and pack."""
-    page = (Path(__file__).parents[3] / "docs/fates.md").read_text("utf-8")
-    listed: set[str] = set()
-    for line in page[page.index("## fetch") : page.index("## score")].splitlines():
-        listed.update(re.findall(r"`([a-z_]+)`", line.split("|")[1]) if line.startswith("| `") else ())
-    for line in page[page.index("## pack") :].splitlines():
-        listed.update(re.findall(r"`([a-z_]+)`", line.split("|")[2]) if line.startswith("| image") else ())
-    listed -= {"image_missing"}
-    assert len(listed) > 30
-    assert {reason for reason in listed if not image_reasons.told(reason, CONFIG)} == set()
 
 
 def test_figures(tmp_path: Path) -> None:
