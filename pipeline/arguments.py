@@ -38,7 +38,8 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, given: str) -> Any:
         if not PLACES.get(str(action.metavar), True) and "://" in given:
-            self.error(f"{action.option_strings[0]} is a directory of this machine, not {given}")
+            name = action.option_strings[0] if action.option_strings else action.metavar
+            self.error(f"{name} is a directory of this machine, not {given}")
         return super()._get_value(action, given)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -168,6 +169,9 @@ def parser() -> Parser:
     explain.add_argument("--page", action="store_true", help="show the page's blocks, read again from its archive")
     verify = add("verify", "read every file of a run and compare it with what was written")
     verify.add_argument("output", metavar="DIR", help="output directory of a run")
+    view = add("view", "look at a run in a browser: documents, pairs, clusters, images, samples of shards")
+    view.add_argument("output", metavar="FOLDER", help="output directory of a run, finished or not")
+    view.add_argument("--port", type=int, metavar="N", help="of 127.0.0.1 (default: 8377, or any that is free)")
     plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample")
     plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
     plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")

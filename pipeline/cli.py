@@ -297,6 +297,12 @@ def _explain(options: argparse.Namespace, flags: Sequence[str]) -> None:
     print("\n".join(story.explain(options.output, options.thing, options.page)))
 
 
+def _view(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.view import serve
+
+    serve.serve(options.output, options.port, _say)
+
+
 def _doctor(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import doctor
 
@@ -326,6 +332,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "recipes": _recipes,
     "completion": _completion,
     "explain": _explain,
+    "view": _view,
     "doctor": _doctor,
     "remove": _remove,
     "subset": _subset,

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import NamedTuple
 
+from weft.pipeline.view import serve
 from weft.schemas.config import Config
 from weft.transforms.io import files, web_files
 
@@ -56,6 +57,7 @@ def examine(config: Config, output: str = ".") -> Iterator[Finding]:
     yield Finding(True, "fetch", f"can run, and {how}")
     yield _score(config, clip, without)
     yield Finding(True, "pack", "can run")
+    yield Finding(not (lacks := serve.missing()), "view", f"needs {lacks}" if lacks else "can run")
     yield Finding(torch, "train", "can run" if torch else "needs torch: pip install 'weft-corpus[train]'")
 
 

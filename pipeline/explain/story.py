@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import weft.schemas.config as configuration
 from weft.pipeline import one_page
-from weft.pipeline.explain import find, shard
+from weft.pipeline.explain import find, reasons, shard
 from weft.pipeline.explain.reasons import REASONS
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
@@ -156,9 +156,7 @@ class _Story:
         return f"{stage:8} {fate.kind} dropped, {fate.reason}: {why or 'see docs/fates.md'}{measured}{rules}"
 
     def _value(self, key: str) -> str:
-        section, name = key.split(".")
-        value = getattr(getattr(self._config, section), name)
-        return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+        return reasons.value(self._config, key)
 
     # pages
 
@@ -263,6 +261,9 @@ class _Story:
                 yield from self._samples(fate.detail, "" if of_text else f"{doc_id}-", doc_id if of_text else "")
 
     def _samples(self, name: str, begins: str, holds: str = "") -> Iterator[str]:
+        if not files.exists(files.join(self._output, "shards", name)):
+            yield f"{'shard':8} shards/{name}, which is not there"
+            return
         for place in shard.samples(self._output, name, begins, holds):
             yield f"{'shard':8} shards/{name}, sample {place.number}, key {place.key}"
 

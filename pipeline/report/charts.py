@@ -19,10 +19,14 @@ _FEW_LABELS = 14  # more columns than this show every second label
 
 def text(value: Any) -> str:
     """Anything as HTML text or a quoted attribute value: escaped, without control characters or bidi overrides."""
-    kept = "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in str(value) if c not in _BIDI
+    return html.escape(clean(str(value)), quote=True)
+
+
+def clean(value: str) -> str:
+    """Text without control characters or bidi overrides."""
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in value if c not in _BIDI
     )
-    return html.escape(kept, quote=True)
 
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # would reorder what stands beside them

@@ -87,7 +87,8 @@ def lines(output: str, config: Config, report: str) -> list[str]:
     trained = manifest.read(output, "eval") is not None
     after = f"weft explain URL --output {output}" if trained else f"weft train --output {output}"
     why = "why a page, image or pair is in or not" if trained else "a small model on the shards"
-    return [*found, "", f"report   {report}", f"next     {after}   ({why})"]
+    look = [f"look     weft view {output}   (in a browser)"] if files.is_local(output) else []
+    return [*found, "", f"report   {report}", *look, f"next     {after}   ({why})"]
 
 
 def _books(output: str, stage: str) -> Books:

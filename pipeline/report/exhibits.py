@@ -107,8 +107,7 @@ def lost(sample: Lost) -> str:
 
 def duplicate(cluster: Row, kept: Row, gone: Row) -> str:
     """Two documents of a cluster beside each other; words that only one of them has are marked."""
-    left, right = _words(kept), _words(gone)
-    one, other = _marked(left, right)
+    one, other = marked(words_of(kept["texts"]), words_of(gone["texts"]))
     told = (
         f"found as <b>{text(cluster['how'])}</b> · estimated similarity {cluster['similarity']:.3f} · "
         f"cluster of {number(cluster['cluster_size'])}"
@@ -133,26 +132,28 @@ def _placed(url: str, meta: Row | None, pictures: Mapping[str, Picture], reason:
     return f"<figure{' class=off' if reason else ''}>{img(picture, alt or caption)}{below}</figure>"
 
 
-def _twin(row: Row, words: str) -> str:
-    more = "…" if len(_words(row, None)) > _DIFF_WORDS else ""
+def _twin(row: Row, shown: str) -> str:
+    more = "…" if len(words_of(row["texts"], None)) > _DIFF_WORDS else ""
     pictures = sum(1 for url in row["images"] if url)
     count = "1 picture" if pictures == 1 else f"{pictures} pictures"
     return (
-        f'<p class="meta">{link(row["url"])} · {count}</p><p class="text" dir="auto">{words}{more}</p>'
+        f'<p class="meta">{link(row["url"])} · {count}</p><p class="text" dir="auto">{shown}{more}</p>'
         f'<p class="meta"><code>{text(row["doc_id"])}</code></p>'
     )
 
 
-def _words(row: Row, most: int | None = _DIFF_WORDS) -> list[str]:
-    return " ".join(t for t in row["texts"] if t).split()[:most]
+def words_of(texts: Sequence[str | None], most: int | None = _DIFF_WORDS) -> list[str]:
+    """The first words of a document."""
+    return " ".join(t for t in texts if t).split()[:most]
 
 
-def _marked(left: Sequence[str], right: Sequence[str]) -> tuple[str, str]:
+def marked(left: Sequence[str], right: Sequence[str]) -> tuple[str, str]:
+    """Words of two documents as HTML, those that only one of them has marked."""
     one: list[str] = []
     other: list[str] = []
     for what, a, b, c, d in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        for parts, words in ((one, left[a:b]), (other, right[c:d])):
-            if words:
-                told = text(" ".join(words))
+        for parts, some in ((one, left[a:b]), (other, right[c:d])):
+            if some:
+                told = text(" ".join(some))
                 parts.append(told if what == "equal" else f"<mark>{told}</mark>")
     return " ".join(one), " ".join(other)

@@ -12,7 +12,7 @@ import json
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,11 @@ def count_fates(output: str, stage: str) -> dict[str, Any]:
     for table in tables(output, f"fates/{stage}", ["kind", "fate", "reason"]):
         for row in table.group_by(["kind", "fate", "reason"]).aggregate([([], "count_all")]).to_pylist():
             counts[row["kind"], row["fate"], row["reason"]] += row["count_all"]
+    return as_books(counts)
+
+
+def as_books(counts: Mapping[tuple[str, str, str], int]) -> dict[str, Any]:
+    """(kind, fate, reason) → how many, as a manifest has it."""
     books: dict[str, Any] = {}
     for (kind, fate, reason), count in sorted(counts.items()):
         account = books.setdefault(kind, {"entered": 0, "kept": 0, "dropped": {}})

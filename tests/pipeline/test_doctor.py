@@ -13,7 +13,7 @@ def examined(*sets: str, output: str = ".") -> dict[str, doctor.Finding]:
 
 def test_what_can_run_is_said_for_each_stage(tmp_path: Path):
     found = examined(output=str(tmp_path / "new/er"))
-    assert list(found)[-6:] == ["extract", "dedup", "fetch", "score", "pack", "train"]
+    assert list(found)[-7:] == ["extract", "dedup", "fetch", "score", "pack", "view", "train"]
     assert found["extract"].good and "/mirror" in found["network"].told and str(tmp_path) in found["disk"].told
     assert "tiny CLIP" in found["score"].told and "HTTP" in found["fetch"].told
     other = examined("fetch.http=false", f"score.model=local-dir:{tmp_path}/none")
@@ -43,4 +43,4 @@ def test_the_host_of_snapshots_is_asked():
 def test_the_command_prints_a_line_each(capsys):
     assert cli.main(["doctor", "--set", "extract.common_crawl=/mirror"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert len(told) == 12 and all(line[:2] in ("ok", "!!") for line in told)
+    assert len(told) == 13 and all(line[:2] in ("ok", "!!") for line in told)

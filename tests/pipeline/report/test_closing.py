@@ -20,7 +20,12 @@ def test_a_finished_run_tells_its_funnel_and_the_next_command(finished: Path):
     told = "\n".join(closing.lines(str(finished), configuration.load(), "r/index.html"))
     kept = manifest.read(str(finished), "extract")["books"]["page"]["kept"]
     assert "extract   page" in told and f" {kept} " in told
-    assert "interleaved" in told and "report   r/index.html" in told and "next     weft train --output" in told
+    assert (
+        "interleaved" in told
+        and "report   r/index.html" in told
+        and "look     weft view " in told
+        and "next     weft train --output" in told
+    )
 
 
 def test_the_demos_pictures_suit_the_tiny_model(finished: Path, tmp_path):
