@@ -7,8 +7,9 @@ from one column: of 1,000,000 documents 32 MB of ids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import pyarrow as pa
@@ -29,21 +30,52 @@ def rows(output: str, table: str, record: type[Row], name: str = "*", **wanted: 
         name: of the table's files, without suffix; may be a pattern. Where no file is called so, all are looked at: a
             record that an index has chosen, or a page of a folder, stands in the files of that input.
     """
-
-    def listed(name: str) -> list[str]:
-        return [path for path, _ in files.listing(files.join(output, *table.split("/"), f"{name}.parquet"))]
-
     unit, dot, part = name.partition(".")
-    paths = listed(name) or (listed(f"*{dot}{part}") if "*" not in unit else [])
+    paths = _listed(output, table, name) or (_listed(output, table, f"*{dot}{part}") if "*" not in unit else [])
     values = {key: [value] if isinstance(value, str) else sorted(value) for key, value in wanted.items()}
+    return _of_all(paths, lambda path: _of_file(path, record, values))
+
+
+def holding(output: str, table: str, record: type[Row], **part: str) -> list[Row]:
+    """Rows of a table as `record`s where a text of the list of texts in the column of `part` holds its value.
+
+    Case is not looked at. Of other rows nothing but that column is read.
+    """
+    ((column, value),) = part.items()
+    return _of_all(_listed(output, table, "*"), lambda path: _holding(path, record, column, value))
+
+
+def _listed(output: str, table: str, name: str) -> list[str]:
+    return [path for path, _ in files.listing(files.join(output, *table.split("/"), f"{name}.parquet"))]
+
+
+def _of_all(paths: Sequence[str], read: Callable[[str], list[Row]]) -> list[Row]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [row for found in pool.map(lambda path: _of_file(path, record, values), paths) for row in found]
+        return [row for found in pool.map(read, paths) for row in found]
+
+
+def _holding(path: str, record: type[Row], column: str, value: str) -> list[Row]:
+    found: list[Row] = []
+    with _opened(path) as parquet:
+        for group in range(parquet.num_row_groups):
+            lists = parquet.read_row_group(group, columns=[column])[column].combine_chunks()
+            hits = pc.match_substring(pc.list_flatten(lists), value, ignore_case=True)
+            numbers = pc.unique(pc.list_parent_indices(lists).filter(hits))
+            if len(numbers):
+                rows = parquet.read_row_group(group, columns=list(cast(Any, record)._fields)).take(numbers)
+                found += [cast(Any, record)(**row) for row in rows.to_pylist()]
+    return found
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    with files.open_read(path) as stream:
+        yield pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
 
 
 def _of_file(path: str, record: type[Row], wanted: dict[str, list[str]]) -> list[Row]:
     found: list[Row] = []
-    with files.open_read(path) as stream:
-        parquet = pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
+    with _opened(path) as parquet:
         columns = [name for name in cast(Any, record)._fields if name in parquet.schema_arrow.names]
         if not all(name in parquet.schema_arrow.names for name in wanted):
             return []

@@ -19,11 +19,12 @@ class Place(NamedTuple):
     meta: dict[str, Any]  # KEY.json
 
 
-def samples(output: str, shard: str, begins: str, holds: str = "") -> list[Place]:
+def samples(output: str, shard: str, begins: str | tuple[str, ...], holds: str = "") -> list[Place]:
     """The samples of one shard whose key begins so; names alone are read of the others.
 
     Args:
         shard: as in shards/manifest.jsonl.
+        begins: a beginning, or several.
         holds: a doc_id that KEY.json must name among its documents, "" for none.
     """
     found: list[Place] = []

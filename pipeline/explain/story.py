@@ -21,11 +21,10 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Cluster, Pair, PairKey
 from weft.transforms.archives.read import read_captures
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files
 from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
 
-USES_IN = 200_000  # documents among which an image's uses are looked for: their lists of images are read whole
 _ID = "[0-9a-f]{32}"
 _SHOWN = 40  # images and pairs of a page that are told one by one
 
@@ -216,7 +215,7 @@ class _Story:
         for fate in self._rows("fates/dedup", _Fate, kind="document", key=doc_id):
             yield self._said("dedup", fate)
             kept = fate.fate == KEPT
-            if not kept and re.fullmatch(_ID, fate.detail):
+            if _is_twin(fate):
                 yield from self._twin(fate.detail)
         for row in self._rows("clusters", Cluster, doc_id=doc_id):
             what = (
@@ -227,8 +226,7 @@ class _Story:
             return
         yield from self._packed(document)
         pairs = self._rows("pairs", Pair, unit_name(document.warc_file), doc_id=doc_id)
-        for pair in pairs[:_SHOWN]:
-            yield from self._pair_fates(pair)
+        yield from self._pair_fates(pairs[:_SHOWN])
         if len(pairs) > _SHOWN:
             yield f"{'':8} … and {len(pairs) - _SHOWN} more pairs"
 
@@ -260,7 +258,7 @@ class _Story:
                 of_text = fate.detail.startswith("text/")  # there a sample is a sequence of several documents
                 yield from self._samples(fate.detail, "" if of_text else f"{doc_id}-", doc_id if of_text else "")
 
-    def _samples(self, name: str, begins: str, holds: str = "") -> Iterator[str]:
+    def _samples(self, name: str, begins: str | tuple[str, ...], holds: str = "") -> Iterator[str]:
         if not files.exists(files.join(self._output, "shards", name)):
             yield f"{'shard':8} shards/{name}, which is not there"
             return
@@ -273,26 +271,41 @@ class _Story:
         for pair in self._rows("pairs", Pair, pair_id=key.pair_id, doc_id=key.doc_id)[:1]:
             yield f"pair     {pair.image_url}"
             yield f"{'':8} on {pair.page_url} (doc_id {pair.doc_id})"
-            yield from self._pair_fates(pair)
+            yield from self._pair_fates([pair])
 
-    def _pair_fates(self, pair: Pair) -> Iterator[str]:
-        key = str(PairKey(pair.doc_id, pair.pair_id))
-        yield f"{'pair':8} “{pair.text}” ({pair.source}, {pair.language} {pair.language_score:.2f}), {key}"
-        for stage in ("dedup", "score", "pack"):
-            for fate in self._rows(f"fates/{stage}", _Fate, kind="pair", key=key):
-                if stage == "score" and fate.fate == KEPT:
-                    for score in self._rows("scores", _Score, kind="pair", id=pair.pair_id)[:1]:
-                        least = self._value("pack.pair_min_similarity")
-                        fate = fate._replace(
-                            detail=f"similarity {score.similarity:.3f}; pack.pair_min_similarity = {least}"
-                        )
-                if stage == "pack" and fate.fate == KEPT:
-                    yield self._said(stage, fate._replace(detail=""))
-                    yield from self._samples(fate.detail, f"{pair.pair_id}-{pair.doc_id}")
-                else:
-                    yield self._said(stage, fate)
-                if stage == "dedup" and fate.fate == DROPPED and re.fullmatch(_ID, fate.detail):
-                    yield from self._twin(fate.detail)
+    def _pair_fates(self, pairs: Sequence[Pair]) -> Iterator[str]:
+        """The way of each pair; a table is read once for all of them."""
+        keys = {str(PairKey(pair.doc_id, pair.pair_id)): pair for pair in pairs}
+        if not keys:
+            return
+        stages = ("dedup", "score", "pack")
+        fates = {stage: self._by_key(f"fates/{stage}", sorted(keys)) for stage in stages}
+        ids = sorted({pair.pair_id for pair in pairs})
+        scores = {score.id: score for score in self._rows("scores", _Score, kind="pair", id=ids)}
+        twins = {fate.detail for fate in fates["dedup"].values() if _is_twin(fate)}
+        urls = {row.doc_id: row.url for row in self._rows("documents", _Address, doc_id=sorted(twins)) if twins}
+        packed = {fate.detail for fate in fates["pack"].values() if fate.fate == KEPT}
+        begins = tuple(f"{pair.pair_id}-{pair.doc_id}" for pair in pairs)
+        lines = {name: list(self._samples(name, begins)) for name in sorted(packed)}
+        for key, pair in keys.items():
+            yield f"{'pair':8} “{pair.text}” ({pair.source}, {pair.language} {pair.language_score:.2f}), {key}"
+            for stage in stages:
+                fate = fates[stage].get(key)
+                if fate is None:
+                    continue
+                if stage == "score" and fate.fate == KEPT and pair.pair_id in scores:
+                    least = self._value("pack.pair_min_similarity")
+                    told = f"similarity {scores[pair.pair_id].similarity:.3f}; pack.pair_min_similarity = {least}"
+                    fate = fate._replace(detail=told)
+                place = fate.detail if stage == "pack" and fate.fate == KEPT else ""
+                yield self._said(stage, fate._replace(detail="") if place else fate)
+                named = f"key {pair.pair_id}-{pair.doc_id}"
+                yield from (line for line in lines.get(place, ()) if line.endswith((named, "not there")))
+                if fate.detail in urls:
+                    yield f"{'':8} the one that stays: {urls[fate.detail]}"
+
+    def _by_key(self, table: str, keys: Sequence[str]) -> dict[str, _Fate]:
+        return {fate.key: fate for fate in self._rows(table, _Fate, kind="pair", key=keys)}
 
     def _image(self, key: str) -> Iterator[str]:
         for row in self._rows("images/index", _Image, image_url=key):
@@ -311,21 +324,21 @@ class _Story:
             yield from self._uses(key)
 
     def _uses(self, key: str) -> Iterator[str]:
-        for pair in self._rows("pairs", Pair, image_url=[*_spellings(key), key])[:_SHOWN]:
-            yield from self._pair_fates(pair)
-        documents = files.join(self._output, "documents")
-        rows = parquet.count_rows(files.join(documents, "*.parquet"))
-        if rows > USES_IN:
-            yield f"{'':8} its documents are not looked for: there are more than {USES_IN:,}"
-            return
-        shown = 0
-        for row in parquet.read_table(documents, _Uses) if rows else ():
-            for n, url in enumerate(row.images):
-                if url and image_key(url) == key and shown < _SHOWN:
-                    shown += 1
-                    for fate in self._rows("fates/pack", _Fate, kind="image", key=f"{row.doc_id}:{n}"):
-                        detail = "" if fate.detail == url else fate.detail
-                        yield f"{self._said('pack', fate._replace(detail=detail))} — in document {row.doc_id} at {n}"
+        yield from self._pair_fates(self._rows("pairs", Pair, image_url=[*_spellings(key), key])[:_SHOWN])
+        host = key.partition("://")[2].partition("/")[0]
+        places = {
+            f"{row.doc_id}:{n}": url
+            for row in find.holding(self._output, "documents", _Uses, images=host)
+            for n, url in enumerate(row.images)
+            if url and image_key(url) == key
+        }
+        keys = sorted(places)[:_SHOWN]
+        for fate in self._rows("fates/pack", _Fate, kind="image", key=keys) if keys else ():
+            doc_id, _, n = fate.key.partition(":")
+            detail = "" if fate.detail == places[fate.key] else fate.detail
+            yield f"{self._said('pack', fate._replace(detail=detail))} — in document {doc_id} at {n}"
+        if len(places) > len(keys):
+            yield f"{'':8} … and in {len(places) - len(keys):,} more places"
 
     def _part(self, key: str, doc_id: str) -> Iterator[str]:
         """An image or pair by its key in fates/extract, or an image by its position in fates/pack."""
@@ -351,6 +364,11 @@ class _Story:
             yield f"shard    shards/{place.shard}, sample {place.number}, key {key}"
             for one in place.meta["documents"]:
                 yield f"{'':8} tokens {one['span'][0]} to {one['span'][1]}: {one['url']} (doc_id {one['doc_id']})"
+
+
+def _is_twin(fate: _Fate) -> bool:
+    """Whether the detail names the one that stays."""
+    return fate.fate == DROPPED and re.fullmatch(_ID, fate.detail) is not None
 
 
 def _place(place: str) -> str:

@@ -40,3 +40,24 @@ def test_groups_that_cannot_hold_the_value_are_not_read(tmp_path, monkeypatch):
     )
     assert find.rows(str(tmp_path), "t", Row, key="042") == [Row("042", 42)]
     assert set(groups) == {4}
+
+
+class Listed(NamedTuple):
+    key: str
+    many: list[str | None]
+
+
+def test_rows_whose_list_holds_a_text(tmp_path):
+    lists = [["http://A.test/1", None], [], None, [None, "x", "http://a.TEST/2"], ["http://b.test/a"]]
+    (tmp_path / "t").mkdir()
+    keys = [str(n) for n in range(5)]
+    table = pa.table({"key": keys, "many": pa.array(lists, pa.list_(pa.string())), "other": keys})
+    for name, size in (("a", 2), ("b", 10)):
+        pq.write_table(table, tmp_path / f"t/{name}.parquet", row_group_size=size)
+    found = find.holding(str(tmp_path), "t", Listed, many="a.test")
+    assert found == [Listed("0", lists[0]), Listed("3", lists[3])] * 2
+    assert (
+        find.holding(str(tmp_path), "t", Listed, many=".*")
+        == find.holding(str(tmp_path), "none", Listed, many="a")
+        == []
+    )

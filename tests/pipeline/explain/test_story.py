@@ -1,12 +1,13 @@
 """weft explain: one thing of every kind and every reason, from a run and from a world of unit rows."""
 
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
 
 import weft.schemas.config as configuration
-from weft.pipeline.explain import story
+from weft.pipeline.explain import find, story
 from weft.pipeline.explain.reasons import REASONS
 from weft.pipeline.run import manifest
 from weft.schemas.parameters import ConfigError
@@ -14,6 +15,7 @@ from weft.schemas.records import DROPPED, Document, Fate, ImageRow, Pair
 from weft.schemas.tables import DOCUMENTS, FATES, IMAGES, PAIRS
 from weft.transforms.io.parquet import write_table
 from weft.transforms.io.work_units import unit_name
+from weft.transforms.urls import image_key
 
 
 def explained(output: Path, thing: str) -> str:
@@ -65,6 +67,35 @@ def test_nothing_of_that_name_and_no_run_are_errors(finished: Path, tmp_path):
     for output, thing in ((finished, "https://nowhere.test/"), (finished, "0" * 32), (tmp_path, "0" * 32)):
         with pytest.raises(ConfigError):
             story.explain(str(output), thing)
+
+
+def test_a_table_is_read_once_for_all_pairs_of_a_page(finished: Path, monkeypatch):
+    of = Counter(row["doc_id"] for row in ds.dataset(finished / "pairs", format="parquet").to_table().to_pylist())
+    ((doc_id, many),) = of.most_common(1)
+    asked: Counter[str] = Counter()
+    read = find.rows
+
+    def counted(output, table, *more, **wanted):
+        asked[table] += wanted.get("kind") == "pair"
+        return read(output, table, *more, **wanted)
+
+    monkeypatch.setattr(find, "rows", counted)
+    assert explained(finished, doc_id).count("\npair     ") == many > 3
+    assert +asked == Counter(["fates/dedup", "fates/score", "fates/pack", "scores"])
+
+
+def test_an_image_leads_to_every_place_where_it_stands(finished: Path):
+    documents = ds.dataset(finished / "documents", format="parquet").to_table().to_pylist()
+    places = defaultdict(set)
+    for row in documents:
+        for n, url in enumerate(row["images"]):
+            if url:
+                places[image_key(url)].add(f"in document {row['doc_id']} at {n}")
+    packed = {row["key"] for row in ds.dataset(finished / "fates/pack", format="parquet").to_table().to_pylist()}
+    key = max(places, key=lambda key: len(places[key]))
+    wanted = {place for place in places[key] if ":".join(place.split()[2::2]) in packed}
+    told = explained(finished, key)
+    assert len(wanted) > 1 and sum(place in told for place in wanted) == min(len(wanted), 40)
 
 
 PLACE, DOC, PAIR, URL = "/in/a.warc.gz:7", "d" * 32, "a" * 32, "http://w.test/1.jpg"
