@@ -50,7 +50,7 @@ class Browser:
         return [entry["message"] for entry in _ask(f"{self._at}/se/log", {"type": "browser"})]
 
     def overflow(self) -> list[str]:
-        """Elements that reach beyond the window's right edge and cannot be scrolled to inside of theirs."""
+        """What is cropped: beyond the window's right edge and not to be scrolled to, beyond a drawing, or cut by its own."""
         return self.run(_OVERFLOW)
 
     def _devtools(self, command: str, values: dict[str, Any]) -> None:
@@ -65,6 +65,15 @@ for (const one of document.body.querySelectorAll("*")) {
   let above = one.parentElement;
   while (above && !["auto", "scroll"].includes(getComputedStyle(above).overflowX)) above = above.parentElement;
   if (!above || above === document.body || above === document.documentElement) found.push(one.outerHTML.slice(0, 120));
+}
+for (const one of document.querySelectorAll("svg text")) {
+  const box = one.getBoundingClientRect(), frame = one.ownerSVGElement.getBoundingClientRect();
+  const out = [frame.left - box.left, box.right - frame.right, frame.top - box.top, box.bottom - frame.bottom];
+  if (Math.max(...out) > 1) found.push(one.outerHTML.slice(0, 120));
+}
+for (const one of document.querySelectorAll("*")) {
+  const hides = ["hidden", "clip"].includes(getComputedStyle(one).overflowX);
+  if (hides && one.scrollWidth > one.clientWidth + 1) found.push(one.outerHTML.slice(0, 120));
 }
 return found;
 """
