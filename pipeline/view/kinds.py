@@ -142,14 +142,18 @@ def question(kind: Kind, given: Mapping[str, str]) -> Question:
 
 def listed(tables: Tables, kind: Kind, asked: Question, page: int, order: str = "") -> Listing:
     """One page of what a question finds; the last one where there are not so many."""
-    where = f"FROM {kind.of} WHERE {asked.condition}"
-    total = tables.rows(f"SELECT count(*) AS n {where}", asked.values, kind.of)[0]["n"]
-    pages = max(1, math.ceil(total / kind.per_page))
-    page = min(max(page, 1), pages)
     by = kind.orders.get(order) or next(iter(kind.orders.values()))
-    begin = (page - 1) * kind.per_page
-    rows = tables.rows(f"SELECT * {where} ORDER BY {by} LIMIT {kind.per_page} OFFSET {begin}", asked.values, kind.of)
-    return Listing(rows, total, page, pages)
+    query = f"""
+        WITH found AS MATERIALIZED (SELECT rowid AS number FROM {kind.of} WHERE {asked.condition})
+        SELECT of.*, (SELECT count(*) FROM found) AS "how many" FROM {kind.of} of JOIN found ON of.rowid = found.number
+        ORDER BY {by} LIMIT {kind.per_page} OFFSET {{}}"""
+    page = max(page, 1)
+    rows = tables.rows(query.format((page - 1) * kind.per_page), asked.values, kind.of)
+    if not rows and page > 1:  # there are not so many
+        total = listed(tables, kind, asked, 1, order).total
+        return listed(tables, kind, asked, max(1, math.ceil(total / kind.per_page)), order)
+    total = rows[0]["how many"] if rows else 0
+    return Listing(rows, total, page, max(1, math.ceil(total / kind.per_page)))
 
 
 def choices(tables: Tables, kind: Kind) -> dict[str, list[tuple[str, int]]]:
