@@ -86,10 +86,9 @@ def chromium() -> Iterator[Browser | None]:
     if not program or not driver:
         yield None
         return
-    with subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, text=True) as running:
+    running, port = _started(driver)
+    with running:
         try:
-            assert running.stdout
-            port = next(line.split()[-1].strip(".") for line in running.stdout if "successfully on port" in line)
             arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-proxy-server"]
             options = {"binary": program, "args": arguments}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
@@ -101,6 +100,18 @@ def chromium() -> Iterator[Browser | None]:
                 urllib.request.urlopen(urllib.request.Request(f"{at}/session/{session}", method="DELETE"), timeout=30)
         finally:
             running.terminate()
+
+
+def _started(program: str) -> tuple[subprocess.Popen[str], str]:
+    """A driver and its port: one that is free for IPv4 may not be so for IPv6, and then the driver ends at once."""
+    for _ in range(10):
+        running = subprocess.Popen([program, "--port=0"], stdout=subprocess.PIPE, text=True)
+        assert running.stdout
+        for line in running.stdout:
+            if "successfully on port" in line:
+                return running, line.split()[-1].strip(".")
+        running.communicate()
+    raise AssertionError("chromedriver does not start")
 
 
 def _ask(url: str, values: dict[str, Any] | None = None) -> Any:
