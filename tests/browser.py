@@ -73,7 +73,7 @@ for (const one of document.querySelectorAll("svg text")) {
 }
 for (const one of document.querySelectorAll("*")) {
   const hides = ["hidden", "clip"].includes(getComputedStyle(one).overflowX);
-  if (hides && one.scrollWidth > one.clientWidth + 1) found.push(one.outerHTML.slice(0, 120));
+  if (hides && !one.matches("input, select") && one.scrollWidth > one.clientWidth + 1) found.push(one.outerHTML.slice(0, 120));
 }
 return found;
 """
