@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
+SUITES = ("kosmos",)  # of tasks, in configs/suites
 # Arguments that are paths, by what stands for them in the help: whether they may be of an object store.
 PLACES = {"DIR": True, "GLOB": True, "FILE": True, "LIST": True, "C.toml": True, "FOLDER": False}
 SHELLS = ("bash", "zsh", "fish")
@@ -98,6 +99,9 @@ def parser() -> Parser:
         one.add_argument("--output", required=True, metavar="DIR", help="output directory of a run")
         if name == "eval":
             one.add_argument("--shards", metavar="DIR", help="evaluate on these shards instead, of the same tokenizer")
+            one.add_argument("--suite", choices=SUITES, help="the figures of a suite of tasks instead")
+            one.add_argument("--data", metavar="FOLDER", help="directory with a directory for each task of the suite")
+            one.add_argument("--items", type=int, default=500, metavar="N", help="of each task, at most: %(default)s")
             one.add_argument(
                 "--check", action="store_true", help="exit with status 1 where a check of the corpus fails"
             )

@@ -134,6 +134,9 @@ def _eval(options: argparse.Namespace, flags: Sequence[str]) -> int:
 
     with lock.held(options.output):
         run = open_run(options, flags, needs_input=False)
+        if options.suite:
+            print("\n".join(training.suite(options.suite, options.output, run.config, options.data, options.items)))
+            return 0
         if options.shards:
             found = training.evaluate_on(options.shards, options.output, run.config)
         else:

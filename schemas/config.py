@@ -41,7 +41,7 @@ from weft.schemas.parameters import (
 )
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "configs"
-RECIPES = _SHIPPED / "recipes"
+RECIPES, SUITES = _SHIPPED / "recipes", _SHIPPED / "suites"
 
 
 @dataclasses.dataclass(frozen=True)

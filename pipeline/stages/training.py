@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from weft.pipeline.demo import questions
 from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
-from weft.schemas.config import Config, Train
+from weft.schemas.config import SUITES, Config, Train
 from weft.schemas.parameters import ConfigError
-from weft.schemas.shards import CORPORA
+from weft.schemas.shards import CAPTION, CORPORA
 from weft.transforms.io import files, local_copies
 
 
@@ -59,6 +63,37 @@ def evaluate(ctx: Context) -> dict[str, int]:
 def evaluate_on(shards: str, output: str, config: Config) -> dict[str, Any]:
     """The model of a run on shards that it was not trained on → model/eval-elsewhere.json."""
     return _evaluate()(shards, files.join(output, "model"), _told(config.train), "eval-elsewhere.json", own=False)
+
+
+def suite(name: str, output: str, config: Config, data: str | None, items: int) -> list[str]:
+    """The tasks of a suite, asked of the model of a run → model/suite.json, and a table.
+
+    Tasks of the demo's world are made where the run is a demo's.
+
+    Raises:
+        ConfigError: there is no trained model, or no directory `data`.
+    """
+    _evaluate()  # that torch is there
+    from weft.model_smoketest import suite as tasks
+    from weft.model_smoketest.data import tars_of
+    from weft.model_smoketest.evaluate import load_model
+    from weft.model_smoketest.lm import LanguageModel
+    from weft.model_smoketest.tars import Tar
+    from weft.model_smoketest.words import Words
+
+    if data and not Path(data).is_dir():
+        raise ConfigError(f"--data {data}: no such directory")
+    shards = files.join(output, "shards")
+    model, vocabulary = load_model(shards, files.join(output, "model"), tower=_told(config.train))
+    with tempfile.TemporaryDirectory(prefix="weft-suite-") as made:
+        homes = [Path(made), *([Path(data)] if data else [])]
+        if files.exists(files.join(output, "web", "truth.jsonl")):
+            tars = map(Tar, tars_of(shards, "pairs", "train"))
+            questions.write(homes[0], {tar.part(key, CAPTION).decode() for tar in tars for key in tar.samples})
+        lm = LanguageModel(model, Words(shards, vocabulary))
+        found = tasks.run(lm, tasks.load(SUITES / f"{name}.toml"), homes, items)
+    files.write_atomic(files.join(output, "model", "suite.json"), json.dumps(found, indent=1, sort_keys=True) + "\n")
+    return tasks.table(found)
 
 
 def evaluated(output: str) -> dict[str, Any]:

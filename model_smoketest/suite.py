@@ -1,0 +1,190 @@
+"""Evaluations as data: a file of tasks (configs/suites/), rows from directories, a table beside the paper's figures.
+
+    item ── segments, candidates or references
+    task ── a template over rows and a metric: see the head of configs/suites/kosmos.toml
+
+Each figure stands with its standard error over items and what chance would give. A task without data says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import tomllib
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from weft.model_smoketest import chance, metrics
+from weft.model_smoketest.lm import LanguageModel, Segments
+from weft.model_smoketest.readers import READERS, Row
+from weft.schemas.parameters import ConfigError
+from weft.schemas.records import hash_unit
+
+METRICS = ("accuracy", "roc_auc", "exact", "vqa", "cider", "words")
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A table of a suite's file."""
+
+    name: str
+    title: str
+    prompt: list[str]
+    metric: str
+    paper: str
+    read: str = "rows"
+    data: str = ""  # directory of another task
+    continuation: str = ""
+    candidates: list[str] | None = None
+    answer: str = ""
+    shots: int = 0
+    judge: str = "total"
+    beams: int = 1
+    most: int = 32  # tokens that are said
+
+    def segments(self, row: Row, **more: Any) -> list[str | bytes]:
+        """The prompt of a row."""
+        made: list[str | bytes] = []
+        for part in self.prompt:
+            made += _filled(part, row | more)
+        return made
+
+    def choices(self, row: Row) -> list[Any]:
+        return self.candidates if self.candidates is not None else row.get("candidates", [])
+
+
+def load(path: Path) -> list[Task]:
+    """The tasks of a suite.
+
+    Raises:
+        ConfigError: a task with a field, reader or metric that there is not.
+    """
+    tasks = []
+    for name, fields in tomllib.loads(path.read_text("utf-8")).items():
+        try:
+            tasks.append(Task(name, **fields))
+        except TypeError as error:
+            raise ConfigError(f"{path}: [{name}]: {error}") from None
+        if tasks[-1].metric not in METRICS or tasks[-1].read not in READERS:
+            raise ConfigError(f"{path}: [{name}]: no metric {tasks[-1].metric!r} or reader {tasks[-1].read!r}")
+    return tasks
+
+
+def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: int = 500) -> list[dict[str, Any]]:
+    """Each task's figure, error, chance and items; without data, nothing but its name.
+
+    Args:
+        homes: directories in which a task's own directory may be; the first that has it counts.
+        most: items of a task that are asked, the first by hash of their number.
+    """
+    found = []
+    for task in tasks:
+        told: dict[str, Any] = {"task": task.name, "title": task.title, "metric": task.metric, "paper": task.paper}
+        place = next(
+            (home / (task.data or task.name) for home in homes if (home / (task.data or task.name)).is_dir()), None
+        )
+        rows = list(READERS[task.read](place)) if place else []
+        if rows:
+            chosen = sorted(range(len(rows)), key=lambda i: (hash_unit(str(i), "suite"), i))
+            told |= _figure(lm, task, [rows[i] for i in chosen[:most]], [rows[i] for i in chosen[most:]])
+        found.append(told)
+    return found
+
+
+def table(found: Sequence[dict[str, Any]]) -> list[str]:
+    """The figures as lines; what is not comparable with the paper's is said below."""
+    lines = [f"{'task':34} {'metric':9} {'figure':>7} {'± error':>8} {'chance':>7} {'items':>6}   Kosmos-1 (1.6B)"]
+    for one in found:
+        if "figure" not in one:
+            lines.append(f"{one['title']:34} {one['metric']:9} {'no data':>7} {'':>8} {'':>7} {'':>6}   {one['paper']}")
+            continue
+        by_chance = "–" if one["chance"] is None else f"{one['chance']:.3f}"
+        lines.append(
+            f"{one['title']:34} {one['metric']:9} {one['figure']:7.3f} {one['error']:8.3f} {by_chance:>7} "
+            f"{one['items']:6}   {one['paper']}"
+        )
+    return [
+        *lines,
+        "",
+        "Figures are shares (CIDEr: times 100 in papers). By chance, for words: the captions said of other pictures.",
+        "Not comparable with the paper's: models of another size and corpus; candidates judged by likelihood where",
+        "the paper lets the model speak (CUB); eight candidates where Raven's items have six; captions without the",
+        "Treebank tokenizer; shots joined without a separator (the paper's layout is not known).",
+    ]
+
+
+def _figure(lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence[Row]) -> dict[str, Any]:
+    prompts = [_shots(task, i, rows, others) for i in range(len(rows))]
+    scores: list[float]
+    by_chance: float | None = None
+    more: dict[str, float] = {}
+    if task.metric in ("accuracy", "roc_auc"):
+        judged = _judge(lm, task, rows, prompts)
+        labels = [row["label"] for row in rows]
+        if task.metric == "roc_auc":
+            area, error = metrics.roc_auc([scores[1] - scores[0] for scores in judged], labels)
+            return {"figure": round(area, 4), "error": round(error, 4), "chance": 0.5, "items": len(rows)}
+        scores = [
+            float(max(range(len(s)), key=s.__getitem__) == label) for s, label in zip(judged, labels, strict=True)
+        ]
+        by_chance = sum(1 / len(task.choices(row)) for row in rows) / len(rows)
+    else:
+        asked = [[*before, *task.segments(row)] for before, row in zip(prompts, rows, strict=True)]
+        said = lm.generate_until(asked, until=["\n"], most=task.most, beams=task.beams)
+        references = [row["references"] for row in rows]
+        if task.metric == "cider":
+            scores = metrics.cider(said, references)
+        elif task.metric == "words":
+            scores = [metrics.f1(text, row["words"], row["of"]) for text, row in zip(said, rows, strict=True)]
+            shuffled = [*rows[1:], rows[0]]  # what was said of the next picture
+            turned = [metrics.f1(text, row["words"], row["of"]) for text, row in zip(said, shuffled, strict=True)]
+            by_chance = sum(turned) / len(turned)
+            more["exact"] = sum(map(metrics.exact, said, references)) / len(rows)
+        else:
+            scores = list(map({"exact": metrics.exact, "vqa": metrics.vqa}[task.metric], said, references))
+    error = chance.standard_error(scores) if len(scores) > 1 else math.nan
+    told = {"figure": sum(scores) / len(scores), "error": error, **more}
+    return {
+        **{k: round(v, 4) for k, v in told.items()},
+        "chance": by_chance and round(by_chance, 4),
+        "items": len(rows),
+    }
+
+
+def _judge(
+    lm: LanguageModel, task: Task, rows: Sequence[Row], prompts: Sequence[list[str | bytes]]
+) -> list[list[float]]:
+    """How likely each candidate of each row is."""
+    requests: list[tuple[Segments, str]] = []
+    counts = []
+    for row, before in zip(rows, prompts, strict=True):
+        choices = task.choices(row)
+        counts.append(len(choices))
+        for choice in choices:
+            (told,) = _filled(task.continuation, row | {"candidate": choice})
+            requests.append(([*before, *task.segments(row, candidate=choice)], str(told)))
+    found = iter(lm.loglikelihood(requests))
+    return [[one.mean if task.judge == "mean" else one.total for one in islice(found, count)] for count in counts]
+
+
+def _shots(task: Task, number: int, rows: Sequence[Row], others: Sequence[Row]) -> list[str | bytes]:
+    """Other rows with their answers, before the prompt: from rows that are not asked, where there are enough."""
+    pool = others if len(others) >= task.shots else [*rows[:number], *rows[number + 1 :]]
+    chosen = sorted(range(len(pool)), key=lambda i: hash_unit(f"{number}:{i}", "shots"))[: task.shots]
+    made: list[str | bytes] = []
+    for i in chosen:
+        made += [*task.segments(pool[i]), *_filled(task.answer, pool[i])]
+    return made
+
+
+def _filled(part: str, row: Row) -> list[str | bytes]:
+    """A segment with a row's fields in it."""
+    if whole := _FIELD.fullmatch(part):
+        value = row[whole[1]]
+        values = value if isinstance(value, list) else [value]
+        return [one.read_bytes() if isinstance(one, Path) else one for one in values]
+    return [_FIELD.sub(lambda match: str(row[match[1]]), part)]
