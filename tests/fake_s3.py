@@ -6,15 +6,14 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from moto.server import ThreadedMotoServer
-
 BUCKET = "s3://weft"
 
 
 @contextlib.contextmanager
 def serve() -> Iterator[tuple[str, ...]]:
     """Beam's flags for the store, which has the bucket BUCKET."""
-    import boto3
+    import boto3  # these two here: the file is read wherever a test runs
+    from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0)
