@@ -358,6 +358,8 @@ def settled(config: Config) -> Config:
     Raises:
         ConfigError: nothing takes such paths, or what does is not installed.
     """
+    from weft.transforms.io import secrets
+
     for key, value, place in configuration.places(config):
         found = REMOTE.search(value)
         if found and not found[0].startswith(("http://", "https://")):
@@ -367,6 +369,11 @@ def settled(config: Config) -> Config:
                 object_files.store(found[0])
             except ConfigError as error:
                 raise ConfigError(f"{key}: {error}") from None
+        elif found and secrets.lets_in(found[0]):
+            raise ConfigError(
+                f"{key} holds a password or signature, which every manifest would hold too: "
+                f"copy {secrets.public(found[0])} to a directory"
+            )
         elif found and not place.web:
             raise ConfigError(f"{key} = {value!r}: a web server will not do; copy it to a directory or an object store")
     return config
@@ -392,11 +399,12 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     else:
         config = settled(configuration.from_dict(known["config"], options.set))
     if getattr(options, "input", None):
-        found = inputs.marked(inputs.expand(options.input, config.extract.common_crawl))
+        given = inputs.marked(inputs.expand(options.input, config.extract.common_crawl))
         if needs_input and not options.quiet:  # other stages do not read it
-            _say(f"input    {inputs.describe([one[:2] for one in found])}")
+            _say(f"input    {inputs.describe([one[:2] for one in given])}")
+        found, keys = inputs.named(given)
     elif known is not None:
-        found = [tuple(one) for one in known["inputs"]]
+        found, keys = [tuple(one) for one in known["inputs"]], {}
     elif needs_input:
         raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
     else:
@@ -412,8 +420,8 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
                 f"{options.output} holds a run on other input; name another --output, or --redo to replace it"
             )
     say = (lambda line: None) if options.quiet else _say
-    verify = getattr(options, "verify", False)
-    return Run(options.output, tuple(found), config, tuple(flags), options.quiet, say, redo=options.redo, verify=verify)
+    allowed = {"redo": options.redo, "verify": getattr(options, "verify", False)}
+    return Run(options.output, tuple(found), config, tuple(flags), options.quiet, say, keys=keys, **allowed)
 
 
 def run() -> None:

@@ -60,10 +60,10 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
     corpora: dict[str, str] = {}
     with lock.held(options.output):
         for name, config in given.items():
-            found = inputs.marked(inputs.expand(options.input, config.extract.common_crawl))
+            found, keys = inputs.named(inputs.marked(inputs.expand(options.input, config.extract.common_crawl)))
             home = files.join(options.output, name)
             told = partial(_named, say, name)
-            run = Run(home, tuple(found), config, tuple(flags), options.quiet, told, redo=options.redo)
+            run = Run(home, tuple(found), config, tuple(flags), options.quiet, told, redo=options.redo, keys=keys)
             discards.check(home, registry.CORPUS, config, registry.fingerprints(config, found), options.redo)
             for other in corpora:
                 take_over(files.join(options.output, other), home, config, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -31,6 +31,7 @@ class Context:
         finished: output of a run of the same configuration but for exclusions: what it has is taken and not made again.
         small: whether the run's input is so small that to start worker processes takes longer than the work.
         aside: where the stage writes while what it is to replace stands; "" is `output`.
+        keys: names of inputs as they are written down → addresses that let one in (`secrets.held`).
         slips: where steps that write tables leave notes of their files (`state.slip`); "" where nobody asks.
         shuffles: what the stage's jobs sent from worker to worker, where they run on this machine.
     """
@@ -48,6 +49,7 @@ class Context:
     aside: str = ""
     slips: str = ""
     shuffles: list[Shuffle] = dataclasses.field(default_factory=list)
+    keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def home(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +13,7 @@ from weft.schemas.config import Extract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 from weft.transforms.extract import html_files, selection
-from weft.transforms.io import files
+from weft.transforms.io import files, secrets
 from weft.transforms.io.web_files import Unavailable
 
 SIZED = 64  # files at most that are asked for their size before a run
@@ -57,10 +58,23 @@ def marked(found: Sequence[tuple[str, int]]) -> list[tuple[str, int, str]]:
         try:
             return "" if not one[1] else files.contents(one[0]) if os.path.isdir(one[0]) else files.ends(*one)
         except (OSError, Unavailable) as error:
-            raise ConfigError(f"cannot read input {one[0]}: {error}") from None
+            raise ConfigError(f"cannot read input {secrets.public(one[0])}: {error}") from None
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [(*one, said) for one, said in zip(found, pool.map(mark, found), strict=True)]
+
+
+def named(found: Sequence[tuple[str, int, str]]) -> tuple[list[tuple[str, int, str]], dict[str, str]]:
+    """The input as it is written down, and where that is not what is asked for: name → address (`secrets.held`).
+
+    Raises:
+        ConfigError: two files of one name.
+    """
+    names = [secrets.public(path) for path, *_ in found]
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise ConfigError(f"two inputs are {twice[0]} but for passwords and signatures, which are not written down")
+    keys = {name: path for name, (path, *_) in zip(names, found, strict=True) if name != path}
+    return sorted((name, size, said) for name, (_, size, said) in zip(names, found, strict=True)), keys
 
 
 def describe(found: Sequence[tuple[str, int]]) -> str:
@@ -97,9 +111,9 @@ def _checked(pattern: str, base: str) -> list[tuple[str, int]]:
     try:
         matched = _expand(pattern, base)
     except OSError as error:
-        raise ConfigError(f"cannot read input {pattern}: {_reason(error)}") from None
+        raise ConfigError(f"cannot read input {secrets.public(pattern)}: {_reason(error)}") from None
     except Unavailable as error:
-        raise ConfigError(f"cannot read input {pattern}: {error}") from None
+        raise ConfigError(f"cannot read input {secrets.public(pattern)}: {error}") from None
     if not matched:
         raise ConfigError(f"no file matches the input {pattern!r}")
     for path, _ in matched:

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import books, discards, integrity, manifest, pages, place
@@ -54,6 +54,7 @@ class Run:
     finished: str = ""  # see Context
     redo: bool = False
     verify: bool = False
+    keys: Mapping[str, str] = dataclasses.field(default_factory=dict)  # see Context
 
     def go(
         self, names: Sequence[str], ready: Callable[[], object] = lambda: None, reopened: Collection[str] = ()
@@ -168,6 +169,7 @@ class Run:
             finished=self.finished,
             aside=home if home != self.output else "",
             slips=files.join(home, stage.name, "slips"),
+            keys=self.keys,
         )  # fmt: skip
 
     def _submit(self, stage: Stage, context: Context, flag: str) -> None:

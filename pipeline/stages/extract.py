@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,7 +23,7 @@ from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, secrets
 from weft.transforms.io.parquet import TableWriter
 from weft.transforms.io.work_units import Counts, run_unit, unit_name
 
@@ -55,7 +55,9 @@ def run(ctx: Context) -> dict[str, int]:
             | "Inputs" >> beam.FlatMap(lambda path: json.loads(files.read_bytes(path))).with_output_types(str)
             | "Spread" >> beam.Reshuffle()
             | "Extract"
-            >> beam.Map(extract_file, ctx.home, ctx.fingerprint, ctx.config.extract, ctx.config.exclude, ctx.finished)
+            >> beam.Map(
+                extract_file, ctx.home, ctx.fingerprint, ctx.config.extract, ctx.config.exclude, ctx.finished, ctx.keys
+            )
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
         )
@@ -75,13 +77,20 @@ def _total(counts: Iterable[Counts]) -> Counts:
 
 
 def extract_file(
-    path: str, output: str, fingerprint: str, rules: PageRules, exclude: tuple[str, ...] = (), finished: str = ""
+    path: str,
+    output: str,
+    fingerprint: str,
+    rules: PageRules,
+    exclude: tuple[str, ...] = (),
+    finished: str = "",
+    keys: Mapping[str, str] | None = None,
 ) -> Counts:
     """One archive → its parts of the tables; what it counted comes back, from the marker when it was done before.
 
     Args:
         exclude: lists of what is not to be there.
         finished: output of a run of the same rules, whose rows are taken instead of the archive.
+        keys: as of `secrets.held`.
     """
     name = unit_name(path)
 
@@ -90,7 +99,8 @@ def extract_file(
         excluded = exclusions.load(exclude)
         return exclusions.withhold(found, excluded) if excluded else found
 
-    return run_unit(output, STAGE, name, fingerprint, lambda: _write_tables(rows(), output, name))
+    with secrets.held(keys or {}):
+        return run_unit(output, STAGE, name, fingerprint, lambda: _write_tables(rows(), output, name))
 
 
 def _finished(output: str, name: str) -> Iterator[Row]:

@@ -67,7 +67,7 @@ def run(ctx: Context) -> dict[str, int]:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         site_files = p | "SiteFiles" >> parquet.Read(ctx.table("site_files"), SiteFile) if judged else None
         fetched = _shown(p, ctx) | "Images" >> FetchUnits(
-            ctx.home, config, captures, earlier, buckets, ctx.fingerprint, site_files
+            ctx.home, config, captures, earlier, buckets, ctx.fingerprint, site_files, ctx.keys
         )
         _ = (
             fetched["index"]

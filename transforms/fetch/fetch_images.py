@@ -15,7 +15,7 @@ the next round.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
 from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Wanted, fetch_unit, moved
-from weft.transforms.io import parquet
+from weft.transforms.io import parquet, secrets
 from weft.transforms.urls import image_key
 
 _ASKED = -1  # stands for an image's own address beside ranks of held ones
@@ -135,6 +135,7 @@ class FetchUnits(beam.PTransform):
     buckets: int
     fingerprint: str
     site_files: Any = None
+    keys: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of archives, as of `secrets.held`
 
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
         Client(self.rules)  # so that a bad connect_to is said before anything runs
@@ -228,7 +229,7 @@ class FetchUnits(beam.PTransform):
                         tuple[str, Wanted]
                     )
                 )
-            fetch = _Fetch(self.output, self.fingerprint, self.rules, last=hop == HOPS)
+            fetch = _Fetch(self.output, self.fingerprint, self.rules, hop == HOPS, self.keys)
             fetched.append(
                 routed | f"Unit{hop}" >> beam.GroupByKey() | f"Fetch{hop}" >> beam.ParDo(fetch).with_output_types(str)
             )
@@ -238,14 +239,17 @@ class FetchUnits(beam.PTransform):
 class _Fetch(beam.DoFn):
     """(unit, what is wanted) → path of its index."""
 
-    def __init__(self, output: str, fingerprint: str, rules: FetchRules, last: bool) -> None:
+    def __init__(self, output: str, fingerprint: str, rules: FetchRules, last: bool, keys: Mapping[str, str]) -> None:
         self._output, self._fingerprint, self._rules, self._last = output, fingerprint, rules, last
+        self._keys = keys
 
     def setup(self) -> None:
         decode.set_up_process()
 
     def process(self, item: tuple[str, Iterable[Wanted]]) -> Iterator[str]:
-        yield fetch_unit(item, self._output, self._fingerprint, self._rules, self._last)
+        with secrets.held(self._keys):
+            made = fetch_unit(item, self._output, self._fingerprint, self._rules, self._last)
+        yield made
 
 
 def preferred(urls: Iterable[str]) -> str:

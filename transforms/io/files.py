@@ -29,7 +29,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from apache_beam.io.filesystem import FileSystem
 
-from weft.transforms.io import object_files
+from weft.transforms.io import object_files, secrets
 from weft.transforms.io.streams import HashedStream
 from weft.transforms.io.web_files import Unavailable, WebFile
 from weft.transforms.io.web_files import read_range as web_range
@@ -76,7 +76,7 @@ def open_read(path: str) -> BinaryIO:
         Unavailable: remote, and cannot be had now. Reading may raise it too.
     """
     if is_web(path):
-        return io.BufferedReader(WebFile(path), _BUFFER)
+        return io.BufferedReader(WebFile(secrets.address(path)), _BUFFER)
     if is_local(path):
         return open(path, "rb")
     return cast(BinaryIO, io.BufferedReader(object_files.ObjectFile(path), _BUFFER))
@@ -91,7 +91,7 @@ def read_bytes(path: str) -> bytes:
 def read_range(path: str, offset: int, length: int) -> bytes:
     """`length` bytes from `offset`."""
     if is_web(path):
-        return web_range(path, offset, length)
+        return web_range(secrets.address(path), offset, length)
     if not is_local(path):
         with object_files.unavailable(path, "read"):
             return object_files.store(path).get(path, offset, length)

@@ -27,6 +27,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util.retry import Retry
 
+from weft.transforms.io.secrets import public
 from weft.transforms.io.streams import PlacedStream
 
 FIRST_WINDOW = 256 << 10  # of a place that was jumped to: a few records
@@ -136,9 +137,11 @@ class WebFile(PlacedStream):
             mark = _validator(answer)
             same = answer.status_code == 206 and part and int(part[1]) == first
             if self.size >= 0 and not (same and part and int(part[3]) == self.size and mark == self._mark):
-                raise Unavailable(f"{self._url} changed while it was read; run the same command again with --redo")
+                raise Unavailable(
+                    f"{public(self._url)} changed while it was read; run the same command again with --redo"
+                )
             if not same or not part:
-                raise Unavailable(f"{self._url}: {answer.status_code} with a range that was not asked for")
+                raise Unavailable(f"{public(self._url)}: {answer.status_code} with a range that was not asked for")
             self.size, self._mark = int(part[3]), mark
             yield answer
 
@@ -185,7 +188,7 @@ def read_range(url: str, offset: int, length: int) -> bytes:
                     stream.seek(offset)
                     return stream.read(length) or b""
             if answer.status_code != 206 or not part or int(part[1]) != first:
-                raise Unavailable(f"{url} changed while it was read; run the same command again with --redo")
+                raise Unavailable(f"{public(url)} changed while it was read; run the same command again with --redo")
             before, mark = len(got), _validator(answer)
             try:
                 while chunk := answer.raw.read(CHUNK, decode_content=False):
@@ -221,22 +224,23 @@ def ask(
         FileNotFoundError: 404 or 410.
         Unavailable: any other answer, or none.
     """
+    host = urlsplit(public(url)).netloc
     try:
         answer = on.request(
             method, url, headers=headers, stream=True, timeout=(CONNECT_S, SILENCE_S), allow_redirects=True
         )
     except (requests.RequestException, HTTPError) as error:
         raise Unavailable(
-            f"no answer from {urlsplit(url).netloc} for {url}: {_cause(error)}; the same command goes on later"
+            f"no answer from {host} for {public(url)}: {_cause(error)}; the same command goes on later"
         ) from None
     if answer.status_code in (200, 206, 416, *also):
         return answer
     status = f"{answer.status_code} {answer.reason or ''}".strip()
     answer.close()
     if answer.status_code in _GONE:
-        raise FileNotFoundError(errno.ENOENT, status, url)
+        raise FileNotFoundError(errno.ENOENT, status, public(url))
     again = " again and again" if answer.status_code in PASSING else ""
-    raise Unavailable(f"{urlsplit(url).netloc} answers {status}{again} for {url}; the same command goes on later")
+    raise Unavailable(f"{host} answers {status}{again} for {public(url)}; the same command goes on later")
 
 
 def size(url: str) -> int:
@@ -274,7 +278,7 @@ def _wait(patience: Retry, url: str, error: Exception) -> Retry:
         left = patience.increment("GET", url, error=error)
     except MaxRetryError:
         raise Unavailable(
-            f"{url} breaks off again and again: {_cause(error)}; the same command goes on later"
+            f"{public(url)} breaks off again and again: {_cause(error)}; the same command goes on later"
         ) from None
     left.sleep()
     return left
@@ -296,4 +300,5 @@ def _cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    return " ".join(re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(reason)).split())[:200]
+    told = re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(reason))
+    return " ".join(re.sub(r"//[^\s/@]*@|\?\S+", "", told).split())[:200]  # no password and no signature
