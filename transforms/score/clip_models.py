@@ -25,6 +25,7 @@ from PIL import Image
 
 from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.transforms.io import local_copies
+from weft.transforms.score import clip_import
 from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, clip_name, convert, weights
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
@@ -130,18 +131,24 @@ def validate(choice: ClipChoice) -> None:
             _architecture(setting, name, pretrained)
 
 
-def _imported() -> Any:
-    """open_clip.
+def _imported(name: str) -> Any:
+    """open_clip, with what a model of this name is made of.
 
     Raises:
         ConfigError: it cannot be imported, as where torch and torchvision are of different builds.
     """
     try:
-        import open_clip
+        return clip_import.imported(timm=_of_timm(name))
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{_NEEDED} ({reason})") from None
-    return open_clip
+
+
+def _of_timm(name: str) -> bool:
+    if not name.startswith(LOCAL):
+        return clip_import.needs_timm(name)
+    described = Path(name.removeprefix(LOCAL)) / "open_clip_config.json"
+    return not described.is_file() or "timm" in described.read_text("utf-8")
 
 
 def vector_width(choice: ClipChoice) -> int | None:
@@ -151,7 +158,7 @@ def vector_width(choice: ClipChoice) -> int | None:
         known = json.loads((Path(name.removeprefix(LOCAL)) / "open_clip_config.json").read_text("utf-8"))
         known = known.get("model_cfg", known)
     else:
-        known = _imported().get_model_config(name) or {}
+        known = _imported(name).get_model_config(name) or {}
     width = known.get("embed_dim")
     return width if isinstance(width, int) else None
 
@@ -163,7 +170,8 @@ def load(choice: ClipChoice) -> Clip:
         ConfigError: as `validate`, and for weights that do not load.
     """
     validate(choice)
-    _imported()
+    for _, name, _ in wanted(choice):
+        _imported(name)
     device = device_of(choice)
     made = []
     for setting, name, pretrained in wanted(choice):
@@ -249,7 +257,7 @@ def _check_folder(setting: str, folder: Path) -> None:
 
 
 def _architecture(setting: str, name: str, pretrained: str) -> Weights:
-    open_clip = _imported()
+    open_clip = _imported(name)
     check_name(name, open_clip.list_models(), setting)
     tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
     quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
