@@ -33,6 +33,7 @@ from weft.pipeline.run.run import Run
 from weft.pipeline.runners import beam_options, orphans
 from weft.pipeline.stages import pack
 from weft.schemas import tables
+from weft.transforms.io import parquet
 from weft.transforms.pack import tokenizer
 
 FILE_PAGES = 10_000
@@ -90,7 +91,7 @@ def generate(home: Path, pages: int) -> configuration.Config:
         )
         for table, of in made.items():
             (home / table).mkdir(parents=True, exist_ok=True)
-            pq.write_table(of, home / table / name)
+            pq.write_table(of, home / table / name, row_group_size=parquet.ROW_GROUP_ROWS)
     for stage, kinds in FATES.items():
         counts = {kind: kinds.count(kind) * pages for kind in kinds}
         tally = [[json.dumps([kind, "kept", ""]), count] for kind, count in sorted(counts.items())]

@@ -18,6 +18,7 @@ import apache_beam as beam
 
 from weft.schemas.records import Crawled
 from weft.transforms.beam import coders
+from weft.transforms.beam.joins import Join
 from weft.transforms.crawl.frontier import Address
 from weft.transforms.crawl.unit import Crawl, crawl_unit, elsewhere
 from weft.transforms.fetch import hosts
@@ -69,7 +70,7 @@ class CrawlPages(beam.PTransform):
             )
             done.append(
                 {"wanted": wanted, "before": before}
-                | f"Hosts{number}" >> beam.CoGroupByKey()
+                | f"Hosts{number}" >> Join()
                 | f"Crawl{number}" >> beam.FlatMap(_crawl, number, self.crawl).with_output_types(str)
             )
         return done | "All" >> beam.Flatten()
