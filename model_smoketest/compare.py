@@ -199,18 +199,14 @@ def difference(a: Matrix, b: Matrix, sizes: Matrix, kinds: Sequence[npt.NDArray[
         return Difference(delta, -math.inf, math.inf)
     rng = np.random.default_rng(0)
     by_kind = [(apart[:, chosen], sizes[chosen]) for chosen in kinds]
-
-    def drawn(samples: bool) -> Matrix:
-        values = np.zeros(DRAWS)
-        for draw in range(DRAWS):
-            row = rng.integers(0, seeds, seeds) if not samples else np.arange(seeds)
-            parts = []
-            for matrix, size in by_kind:
-                column = rng.integers(0, len(size), len(size)) if samples else np.arange(len(size))
-                parts.append(matrix[row][:, column].mean(0).sum() / size[column].sum())
-            values[draw] = np.mean(parts)
-        return values
-
-    variance = float(drawn(samples=False).var()) * seeds / (seeds - 1) + float(drawn(samples=True).var())
+    rows = rng.integers(0, seeds, (DRAWS, seeds))
+    over_seeds = np.mean([matrix.sum(1)[rows].mean(1) / size.sum() for matrix, size in by_kind], axis=0)
+    means = [(matrix.mean(0), size) for matrix, size in by_kind]
+    over_samples = np.zeros(DRAWS)
+    for draw in range(DRAWS):  # one at a time: all draws of many samples would not fit into memory
+        columns = [rng.integers(0, len(size), len(size)) for _, size in means]
+        parts = [mean[column].sum() / size[column].sum() for (mean, size), column in zip(means, columns, strict=True)]
+        over_samples[draw] = np.mean(parts)
+    variance = float(over_seeds.var()) * seeds / (seeds - 1) + float(over_samples.var())
     half = (T95[seeds - 2] if seeds - 2 < len(T95) else 1.96) * math.sqrt(variance)
     return Difference(delta, delta - half, delta + half)
