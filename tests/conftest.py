@@ -145,7 +145,7 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
     ) -> Path:
         connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
         config = configuration.load(recipe=recipe, overrides=[*demo_run.SMALL, connect, *overrides])
-        found = inputs.expand([str(small_web / "warcs")])
+        found = inputs.marked(inputs.expand([str(small_web / "warcs")]))
         found = list(reversed(found)) if reverse else found
         manifest.write_run(str(output), config, found)
         Run(str(output), tuple(found), config, flags, quiet=True).go(names)

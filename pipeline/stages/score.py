@@ -116,7 +116,9 @@ def run(ctx: Context) -> dict[str, int]:
     if asked.line():
         ctx.say(asked.line())
     check(ctx)
-    if any(asked) and files.listing(_blobs(ctx)):  # else there is nothing to compare, and no model is loaded
+    if any(asked) and (
+        files.listing(_blobs(ctx)) or _promised(ctx)
+    ):  # else there is nothing to compare, and no model is loaded
         embed(ctx, asked)
     with ctx.pipeline(2 * config.buckets) as p:
         documents, pairs = p | "Documents" >> Documents(ctx), p | "Pairs" >> Pairs(ctx)
@@ -151,6 +153,15 @@ def _spread(ctx: Context) -> Context:
     buckets = spread.parts(ctx.config.score.buckets, rows, spread.SCORED_A_FILE, 8)
     section = dataclasses.replace(ctx.config.score, buckets=buckets)
     return dataclasses.replace(ctx, config=dataclasses.replace(ctx.config, score=section))
+
+
+class _Blob(NamedTuple):
+    blob: str | None
+
+
+def _promised(ctx: Context) -> bool:
+    """Whether the index knows of stored images: where no blob is found, the job says which one is gone."""
+    return any(row.blob for path, _ in files.listing(ctx.table("images/index")) for row in parquet.read(path, _Blob))
 
 
 def _blobs(ctx: Context) -> str:

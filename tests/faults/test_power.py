@@ -15,7 +15,7 @@ def test_what_a_power_cut_leaves_goes_on_to_the_same_bytes(tmp_path: Path) -> No
         if what.startswith("replace"):
             kinds.setdefault(re.sub(r"/[^/]*?(\.\w+)$", r"/*\1", what) if "units" in what else what, last)
     assert {"run.json", "started.json", "manifest.json", "files.jsonl"} <= {kind.rpartition("/")[2] for kind in kinds}
-    assert len(whole) == 6
+    assert len(whole) == 7
     chosen = sorted(kinds.values())
     for last in {1, *chosen[1::5], chosen[-1], chosen[-1] + 1}:  # before and after it is renamed
         assert power.survives(tmp_path / "work", source, last, whole, stages) == [], every[last - 1]

@@ -30,7 +30,7 @@ from weft.transforms.score.clip_weights import TINY_CLIP
 # Keys that hold text and name no place. A new key is in here, or of a type of schemas/parameters.py that says Place.
 WORDS = set(
     """recipe salt extract.list_url extract.list_caption extract.languages extract.pair_forbidden extract.image_url_forbidden fetch.user_agent fetch.opt_out fetch.connect_to
-    fetch.split_hosts fetch.allow_networks score.accelerator score.min_ram pack.similarity_model""".split()
+    fetch.split_hosts fetch.allow_networks extract.opt_out extract.licences extract.ai_agents extract.pii_kinds fetch.ai_agents score.accelerator score.min_ram pack.similarity_model""".split()
 )
 # The same of arguments, by what stands for them in the help.
 SAYINGS = {"CONDITION", "CORPUS", "FORMAT", "S,M,L", "THING", "URL", "RECIPE", "S.KEY=VALUE"}

@@ -17,6 +17,8 @@ import email.utils
 import ssl
 import time
 import zlib
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -41,6 +43,14 @@ IDLE_S = 10.0  # how long an open connection waits for its next use; servers clo
 _BUFFER = 1 << 18  # bytes of an answer that may wait to be read
 _DRAINED = 1 << 16  # bytes of an answer nobody wants that are read so that its connection can be used again
 MAX_LINE, MAX_HEADERS = 16_384, 256  # bytes of a header, and how many: twice what browsers are known to need
+
+
+_sent: ContextVar[Callable[[], None]] = ContextVar("sent")  # of the turn that this task has
+
+
+async def _tell(*_: object) -> None:
+    """The headers of a request are on their way."""
+    _sent.get()()
 
 
 class Response(NamedTuple):
@@ -92,6 +102,8 @@ class Client:
         self._reservations = Reservations(self._rules_file)
 
     async def __aenter__(self) -> Client:
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(_tell)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=self._guard, use_dns_cache=False, ssl=self.tls, limit=0, keepalive_timeout=IDLE_S
@@ -106,6 +118,7 @@ class Client:
             max_field_size=MAX_LINE,
             max_headers=MAX_HEADERS,
             response_class=self._answers,
+            trace_configs=[tracing],
         )
         return self
 
@@ -169,7 +182,8 @@ class Client:
             rules: it is a site's robots.txt or tdmrep.json, and no image.
         """
         host = host_of(url)
-        async with self.hosts.turn(host, image=not rules):
+        async with self.hosts.turn(host, image=not rules) as sent:
+            _sent.set(sent)
             begun = time.monotonic()
             answer = await self._once(url, host, seconds, rules, last)
             self.hosts.answered(host, answer.response.status, answer.response.retry_after, tries, url)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -84,22 +84,44 @@ class HostLimits:
         self._hosts: dict[str, _Host] = {}
 
     @asynccontextmanager
-    async def turn(self, host: str, image: bool = True) -> AsyncIterator[None]:
+    async def turn(self, host: str, image: bool = True) -> AsyncIterator[Callable[[], None]]:
         """Wait until the host may be asked, and count as one of its requests until the block ends.
+
+        The block calls what it is given once its request is sent. Where the host is to rest between two, the time runs
+        from then, and nobody else has a turn before: a process that stood still would send two requests at once.
 
         Args:
             image: whether the Crawl-delay counts; it does not for robots.txt and the like.
         """
         one = self._host(host)
+        held = False
+
+        def begin() -> None:
+            now = time.monotonic()
+            one.next_request = max(one.next_request, now + self._interval)
+            if image:
+                one.next_image = max(one.next_image, now + self.delay(host))
+
+        def sent() -> None:
+            nonlocal held
+            if held:
+                held = False
+                begin()
+                one.order.release()
+
         async with one.places:
-            async with one.order:
+            await one.order.acquire()
+            held = True
+            try:
                 while (wait := self._opens(one, image) - time.monotonic()) > 0:
                     await asyncio.sleep(wait)  # and look again: meanwhile it may have been told to rest
-                now = time.monotonic()
-                one.next_request = now + self._interval
-                if image:
-                    one.next_image = now + self.delay(host)
-            yield
+                begin()
+                if not self.delay(host):
+                    sent()
+                yield sent
+            finally:
+                if held:
+                    one.order.release()
 
     def crawl_delay(self, host: str, seconds: float) -> None:
         """Take note of the seconds between two images that a site of this host asks for; the longest counts."""

@@ -1,7 +1,6 @@
 """What a sample says of a large input."""
 
 import dataclasses
-import json
 import shutil
 
 import pytest
@@ -11,6 +10,7 @@ from weft.pipeline import cli
 from weft.pipeline.planning import estimate
 from weft.pipeline.run import manifest
 from weft.schemas.parameters import ConfigError
+from weft.transforms.io import state
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def test_what_crosses_is_what_the_sample_sent_and_a_key_is_as_large_as_there(fin
 
 def test_a_sample_of_an_older_version_has_what_its_tables_hold(finished, config, once, tmp_path):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    done = json.loads((tmp_path / "pack/manifest.json").read_text())
-    (tmp_path / "pack/manifest.json").write_text(json.dumps({k: v for k, v in done.items() if k != "shuffles"}))
+    done = state.read(str(tmp_path / "pack/manifest.json"))
+    state.write(str(tmp_path / "pack/manifest.json"), {k: v for k, v in done.items() if k != "shuffles"})
     assert estimate.make(str(tmp_path), config, 5).shuffled["pack"] > 0
 
 
@@ -63,8 +63,8 @@ def test_what_was_not_run_is_said(finished, config, tmp_path):
 def test_a_run_elsewhere_has_no_measure(finished, config, tmp_path):
     shutil.copytree(finished / "extract", tmp_path / "extract")
     shutil.copy(finished / "run.json", tmp_path)
-    done = json.loads((tmp_path / "extract/manifest.json").read_text())
-    (tmp_path / "extract/manifest.json").write_text(json.dumps({**done, "cpu_seconds": None}))
+    done = state.read(str(tmp_path / "extract/manifest.json"))
+    state.write(str(tmp_path / "extract/manifest.json"), {**done, "cpu_seconds": None})
     with pytest.raises(ConfigError, match="extract cost is not known"):
         estimate.make(str(tmp_path), config, 50)
 

@@ -59,7 +59,8 @@ def starts(
     began, seen = clock.now, []
 
     async def ask(number: int, kind: str) -> None:
-        async with limits.turn("a.test", image=kind == "i"):
+        async with limits.turn("a.test", image=kind == "i") as sent:
+            sent()
             seen.append((round(clock.now - began, 6), kind))
             await clock.sleep(takes)
             if rest and number in rest:
@@ -70,6 +71,23 @@ def starts(
 
     asyncio.run(clock.run(everybody()))
     return seen
+
+
+@pytest.mark.parametrize("interval", [1.0, 0.0])
+def test_the_time_runs_from_when_a_request_is_sent(clock: Clock, interval: float) -> None:
+    limits, seen = HostLimits(3, interval), []
+
+    async def ask(late: float) -> None:
+        async with limits.turn("a.test") as sent:
+            await clock.sleep(late)  # the process stands still, or the connection takes its time
+            sent()
+            seen.append(clock.now - 1_000)
+
+    async def everybody() -> None:
+        await asyncio.gather(*(ask(late) for late in (2.5, 0.0, 0.0)))
+
+    asyncio.run(clock.run(everybody()))
+    assert seen == ([2.5, 3.5, 4.5] if interval else [0.0, 0.0, 2.5])
 
 
 def test_so_many_at_a_time(clock: Clock) -> None:

@@ -47,7 +47,8 @@ class Web:
 
     async def get(self, url: str, last: bool = False, tries: int = 0) -> Response:
         host = host_of(url)
-        async with self.hosts.turn(host):
+        async with self.hosts.turn(host) as sent:
+            sent()
             self.asked[url] += 1
             nth = self.asked[url]
             assert tries == nth - 1
