@@ -40,7 +40,7 @@ def known_print(output: Path, stage: str) -> str:
 def test_a_stage_that_two_configurations_share_is_run_once(finished: Path, tmp_path: Path):
     known = manifest.read_run(str(finished))
     assert known is not None
-    found = [(path, size) for path, size in known["inputs"]]
+    found = [tuple(one) for one in known["inputs"]]
     same = configuration.from_dict(known["config"])
     other = configuration.from_dict(known["config"], ["pack.context_length=256"])
     assert comparison.take_over(str(finished), str(tmp_path / "a"), same, found) == list(registry.CORPUS)

@@ -41,8 +41,11 @@ class Store(Protocol):
     def size(self, path: str) -> int:
         """Bytes of a file; FileNotFoundError where there is none."""
 
-    def get(self, path: str, start: int, length: int) -> bytes:
-        """At most `length` bytes from `start`, fewer at the end of the file; FileNotFoundError where there is none."""
+    def get(self, path: str, start: int, length: int | None = None) -> bytes:
+        """At most `length` bytes from `start`, fewer at the end of the file; FileNotFoundError where there is none.
+
+        None: all that follows. One request, so that a file that is replaced meanwhile comes as it was, or as it is.
+        """
 
     def put(self, path: str, stream: BinaryIO) -> None:
         """All of `stream` as a file, whole or not at all; replaces what was there."""
@@ -203,10 +206,11 @@ class _S3:
         with self._missing(path):
             return int(self._client.head_object(**_place(path))["ContentLength"])
 
-    def get(self, path: str, start: int, length: int) -> bytes:
+    def get(self, path: str, start: int, length: int | None = None) -> bytes:
         with self._missing(path):
+            last = "" if length is None else start + length - 1
             try:
-                answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{start + length - 1}")
+                answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{last}")
             except self._client.exceptions.ClientError as error:
                 if _code(error) in ("InvalidRange", "416"):
                     return b""
@@ -292,10 +296,11 @@ class _Google:
             blob.reload()
         return int(blob.size)
 
-    def get(self, path: str, start: int, length: int) -> bytes:
+    def get(self, path: str, start: int, length: int | None = None) -> bytes:
         with self._missing(path):
+            last = None if length is None else start + length - 1
             try:
-                return bytes(self._blob(path).download_as_bytes(start=start, end=start + length - 1, checksum=None))
+                return bytes(self._blob(path).download_as_bytes(start=start, end=last, checksum=None))
             except self._errors.RequestRangeNotSatisfiable:
                 return b""
 
@@ -348,10 +353,10 @@ class _Beam:
             raise FileNotFoundError(f"no file {path}")
         return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
 
-    def get(self, path: str, start: int, length: int) -> bytes:
+    def get(self, path: str, start: int, length: int | None = None) -> bytes:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
             stream.seek(start)
-            return bytes(stream.read(length))
+            return bytes(stream.read(-1 if length is None else length))
 
     def put(self, path: str, stream: BinaryIO) -> None:
         with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as target:

@@ -1,5 +1,6 @@
 """An object store through its own client: whole files or none, exact ranges, listings as of a directory tree."""
 
+import threading
 from collections.abc import Iterator
 
 import fake_cloud
@@ -80,8 +81,29 @@ def test_ranges_are_exact_and_cost_what_they_hold(base: str, monkeypatch: pytest
         assert stream.read(10) == CONTENT[500_000:500_010]
     assert asked == [64 << 10]
     asked.clear()
-    assert files.read_bytes(f"{base}/whole") == CONTENT
+    with files.open_read(f"{base}/whole") as stream:
+        assert b"".join(iter(lambda: stream.read(10_000), b"")) == CONTENT
     assert sum(asked) < 2 * len(CONTENT) and len(asked) < 8, "asks for more and more while it is read on"
+
+
+def test_a_file_that_is_replaced_while_it_is_read_comes_whole(base: str) -> None:
+    """As a lock is renewed while another weft looks at it; one that seems torn would be taken over."""
+    versions = {b"short", CONTENT[:1_000], b""}
+    over = threading.Event()
+
+    def replace() -> None:
+        while not over.is_set():
+            for version in versions:
+                files.write_atomic(f"{base}/whole", version)
+
+    writer = threading.Thread(target=replace)
+    files.write_atomic(f"{base}/whole", b"short")
+    writer.start()
+    try:
+        assert {files.read_bytes(f"{base}/whole") for _ in range(100)} <= versions
+    finally:
+        over.set()
+        writer.join()
 
 
 def test_a_file_is_read_in_any_order(base: str) -> None:
