@@ -283,9 +283,9 @@ def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import closing, report
-    from weft.pipeline.run import lock, manifest, place, subset
+    from weft.pipeline.run import lock, manifest, subset
 
-    if manifest.read_run(options.to) is None and place.occupied(options.to):
+    if manifest.read_run(options.to) is None and lock.occupied(options.to):
         raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
     with lock.held(options.output), lock.held(options.to):
         say = (lambda line: None) if options.quiet else _say
@@ -387,12 +387,12 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, manifest, place, removal
+    from weft.pipeline.run import inputs, lock, manifest, removal
     from weft.pipeline.run.run import Run
 
     removal.check(options.output)
     known = manifest.read_run(options.output)
-    if known is None and place.occupied(options.output):
+    if known is None and lock.occupied(options.output):
         raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
     if options.config or options.recipe or known is None:
         config = _config(options)

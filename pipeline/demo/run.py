@@ -15,7 +15,7 @@ from typing import Any
 import weft.schemas.config as configuration
 from weft.pipeline.demo import minimal_pairs, server, truth, web
 from weft.pipeline.report import closing, report
-from weft.pipeline.run import inputs, manifest, place, progress, registry
+from weft.pipeline.run import inputs, lock, manifest, progress, registry
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -60,7 +60,7 @@ def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> N
 def _check_place(options: argparse.Namespace, home: str, salt: str) -> None:
     """Raise ConfigError for a directory that holds anything but a demo, or the demo of another web."""
     demo = files.exists(files.join(home, web.DONE))
-    if not demo and (place.occupied(options.output) or manifest.read_run(options.output)):
+    if not demo and lock.occupied(options.output):
         raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
     if demo and manifest.read_run(options.output) and not (options.redo or web.is_made(home, options.pages, salt)):
         raise ConfigError(

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
-
-from weft.pipeline.run import lock, manifest
+from weft.pipeline.run import lock
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 
 
-def claim(output: str, state: str, fingerprint: str, what: str) -> None:
+def claim(output: str, below: str, fingerprint: str, what: str) -> None:
     """Take an empty directory, or go on with this very thing; another's is never written over.
 
     Args:
         output: the directory.
-        state: below it, where is said whose it is.
+        below: a directory in it, where is said whose it is.
         fingerprint: of what is made.
         what: in words, for the error: "an export as mds".
 
     Raises:
         ConfigError: the directory holds something else.
     """
-    path = files.join(output, state, "started.json")
-    known = manifest.read_json(path)
-    if known is None and any(not there.endswith(lock.NAME) for there, _ in files.listing(files.join(output, "*"))):
+    path = files.join(output, below, "started.json")
+    known = state.read(path)
+    if known is None and lock.occupied(output):
         raise ConfigError(f"{output} is not empty and holds no {what.split()[1]}; name another --output")
     if known is not None and known["fingerprint"] != fingerprint:
         raise ConfigError(f"{output} holds {known['what']}, of something else; name another --output")
-    files.write_atomic(path, json.dumps({"fingerprint": fingerprint, "what": what}))
+    state.write(path, {"fingerprint": fingerprint, "what": what})

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from weft.schemas.parameters import ConfigError
@@ -35,10 +36,23 @@ def held(output: str) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _file(output: str) -> Iterator[None]:
+def occupied(output: str) -> bool:
+    """Whether an output directory holds anything but a lock.
+
+    Raises:
+        ConfigError: it is a file.
+    """
+    if not files.is_local(output):
+        below = object_files.store(output).list(f"{output.rstrip('/')}/")
+        return any(not path.endswith(f"/{NAME}") for path, _ in islice(below, 2))
     if os.path.exists(output) and not os.path.isdir(output):
         raise ConfigError(f"{output} is a file, not a directory")
+    return os.path.isdir(output) and any(name != NAME for name in os.listdir(output))
+
+
+@contextlib.contextmanager
+def _file(output: str) -> Iterator[None]:
+    occupied(output)
     made = [output]  # and those above it that are not there yet
     while (above := os.path.dirname(os.path.abspath(made[-1]))) != made[-1] and not os.path.exists(above):
         made.append(above)

@@ -1,4 +1,4 @@
-"""Output directories: whether one holds anything, and what a stage makes beside the finished work that it replaces.
+"""What a stage makes beside the finished work that it replaces, and how it takes its place.
 
 OUTPUT/.redo/STAGE/…     what `--redo` makes, laid out as in OUTPUT, while the stage's finished output stands
 OUTPUT/.redo/STAGE.json  written when that is whole: from here on it takes the place of the old, directory by
@@ -8,28 +8,12 @@ OUTPUT/.redo/STAGE.json  written when that is whole: from here on it takes the p
 from __future__ import annotations
 
 import os
-from itertools import islice
 
-from weft.pipeline.run import lock
 from weft.pipeline.run.registry import STAGES, Stage
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files, object_files, state
+from weft.transforms.io import files, state
 
 _REDO = ".redo"
-
-
-def occupied(output: str) -> bool:
-    """Whether an output directory holds anything but a lock.
-
-    Raises:
-        ConfigError: it is a file.
-    """
-    if not files.is_local(output):
-        below = object_files.store(output).list(f"{output.rstrip('/')}/")
-        return any(not path.endswith(f"/{lock.NAME}") for path, _ in islice(below, 2))
-    if os.path.exists(output) and not os.path.isdir(output):
-        raise ConfigError(f"{output} is a file, not a directory")
-    return os.path.isdir(output) and any(name != lock.NAME for name in os.listdir(output))
 
 
 def check_writable(output: str, stage: Stage) -> None:

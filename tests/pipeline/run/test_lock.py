@@ -49,6 +49,15 @@ def test_a_lock_is_let_go_of_when_the_run_fails(output: str) -> None:
         pass
 
 
+def test_a_lock_alone_occupies_nothing_and_a_file_in_a_directory_does(output: str) -> None:
+    assert not lock.occupied(output)
+    with lock.held(output):
+        assert not lock.occupied(output)
+        files.write_atomic(f"{output}/a/b/c", "")
+        assert lock.occupied(output)
+    files.remove_tree(f"{output}/a")
+
+
 @pytest.mark.usefixtures("store")
 def test_the_lock_of_the_dead_is_taken_over() -> None:
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)

@@ -96,11 +96,3 @@ def test_a_directory_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "scores").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="scores is no directory that can be written to"):
         place.check_writable(str(tmp_path), SCORE)
-
-
-def test_a_lock_alone_occupies_nothing(tmp_path: Path) -> None:
-    assert not place.occupied(str(tmp_path / "none"))
-    (tmp_path / ".lock").touch()
-    assert not place.occupied(str(tmp_path))
-    (tmp_path / "x").touch()
-    assert place.occupied(str(tmp_path))
