@@ -237,7 +237,7 @@ def histogram(series: dict[str, list[Any]], edges: Sequence[float]) -> dict[str,
     """Counts of values from each edge up to the next; empty columns at both ends are left out."""
     counts = {}
     for name, values in series.items():
-        places = np.searchsorted(np.asarray(edges, dtype=float), np.asarray(values, dtype=float) + 1e-9, side="right")
+        places = np.searchsorted(np.asarray(edges, dtype=float), np.asarray(values, dtype=float).round(5), side="right")
         counts[name] = np.bincount(np.maximum(places - 1, 0), minlength=len(edges)).tolist()
     used = [i for i in range(len(edges)) if any(column[i] for column in counts.values())] or [0]
     cut = slice(used[0], used[-1] + 1)

@@ -92,7 +92,9 @@ def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
         if fits(_document(page)) is False:
             yield page.doc_id
     scores = parquet.read_table(files.join(output, "scores"), _Score)
-    similarity = {row.id: row.similarity for row in scores if row.kind == "pair"}
+    similarity = {
+        row.id: round(row.similarity, 5) for row in scores if row.kind == "pair"
+    }  # a float32 of 0.29 is below 0.29
     for pair in parquet.read_table(files.join(output, "pairs"), _Pair):
         row = pair._asdict() | {"url": pair.page_url, "domain": bare_host(pair.page_url)}
         if fits(row | {"similarity": similarity.get(pair.pair_id)}) is False:

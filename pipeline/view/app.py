@@ -246,8 +246,8 @@ class _View:
         sides = {
             name: kinds.listed(self.tables, kind, _also(asked, condition, at), page, name)
             for name, condition in (
-                ("below", "round(CAST(similarity AS DOUBLE), 5) < $at - 1e-9"),
-                ("above", "round(CAST(similarity AS DOUBLE), 5) >= $at - 1e-9"),
+                ("below", "similarity < $at"),
+                ("above", "similarity >= $at"),
                 ("unscored", "similarity IS NULL AND $at IS NOT NULL"),
             )
         }

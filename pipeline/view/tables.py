@@ -2,6 +2,8 @@
 
 A table that is not there (yet) is one without rows. Lists are made from narrow joins that are kept in memory, each
 built when it is first asked for, and again when files have come or gone: a run may go on while somebody looks.
+Columns of 32-bit floats, similarities above all, are read as the decimals that were written: as they stand, 0.29 would
+be below 0.29.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import pyarrow as pa
 from weft.schemas import tables as schemas
 
 Row = dict[str, Any]
+_DECIMALS = 5  # of similarities
 # name → where its files are, and its columns
 TABLES: dict[str, tuple[str, str, pa.Schema]] = {
     "fates_pages": ("fates/extract", "*.pages.parquet", schemas.FATES),
@@ -138,7 +141,10 @@ class Tables:
             return f"SELECT {', '.join(wanted)} WHERE false"
         source = f"read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)"
         there = {row[0] for row in self._duckdb.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
-        wanted = [f'"{name}"' if name in there else f'NULL AS "{name}"' for name in schema.names]
+        wanted = [
+            f'{_read(field)} AS "{field.name}"' if field.name in there else f'NULL AS "{field.name}"'
+            for field in schema
+        ]
         return f"SELECT {', '.join(wanted)} FROM {source}"
 
 
@@ -149,11 +155,15 @@ def _names(folder: str) -> list[str]:
         return []
 
 
+def _read(field: pa.Field) -> str:
+    return f'round(CAST("{field.name}" AS DOUBLE), {_DECIMALS})' if field.type == pa.float32() else f'"{field.name}"'
+
+
 def _type(type_: pa.DataType) -> str:
     """DuckDB's name for the type of a column that queries compare or count."""
     if pa.types.is_list(type_):
         return f"{_type(type_.value_type)}[]"
-    numbers = {pa.float32(): "FLOAT", pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
+    numbers = {pa.float32(): "DOUBLE", pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN"}
     return numbers.get(type_, "VARCHAR")
 
 

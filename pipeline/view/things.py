@@ -190,7 +190,7 @@ class Line(NamedTuple):
 
 def line(tables: Tables, asked: Question) -> Line:
     """The line on which a threshold may stand, for the pairs that a question finds."""
-    at = f"CAST(floor(CAST(round(similarity, 5) AS DOUBLE) / {STEP} + 1e-6) AS INTEGER)"
+    at = f"CAST(floor(similarity / {STEP} + 1e-6) AS INTEGER)"
     rows = tables.rows(
         f"SELECT {at} AS at, count(*) AS n FROM captions WHERE {asked.condition} GROUP BY 1", asked.values, "captions"
     )

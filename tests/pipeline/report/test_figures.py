@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from weft.pipeline.report import figures
 from weft.schemas.records import DROPPED, KEPT, Fate
 from weft.schemas.tables import FATES
@@ -16,6 +18,8 @@ def test_histograms_put_a_value_on_an_edge_into_the_column_that_begins_there():
     made = figures.histogram({"a": [0, 9, 10, 10, 999]}, (0, 5, 10, 20))
     assert made["from"] == [0, 5, 10, 20] and made["counts"]["a"] == [1, 1, 2, 1]
     assert figures.histogram({"a": [0.15]}, (0.1, 0.15, 0.2))["from"] == [0.15]
+    stored = [float(np.float32(n / 100)) for n in range(100)]  # as a table has them
+    assert figures.histogram({"a": stored}, [n / 100 for n in range(100)])["counts"]["a"] == [1] * 100
 
 
 def test_books_of_a_stage_that_has_not_ended_are_counted_from_its_fates(tmp_path):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from weft.pipeline.run import removal, subset
+from weft.pipeline.run import removal, subset, where
+from weft.schemas import tables
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import Pair
-from weft.transforms.io.parquet import read_table
+from weft.schemas.records import Pair, PairKey, Score
+from weft.transforms.io.parquet import read_table, write_table
 
 
 @pytest.mark.timeout(900)
@@ -34,3 +35,17 @@ def test_a_condition_that_means_nothing_begins_nothing(finished: Path, tmp_path:
     with pytest.raises(ConfigError, match="did you mean words"):
         subset.subset(str(finished), str(tmp_path / "none"), "wrods > 3")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_similarity_is_the_decimal_that_was_written(tmp_path: Path) -> None:
+    values = [n / 100 for n in range(100)]
+    pairs = [
+        Pair(str(one), "page", "http://a.test/", "http://a.test/a.jpg", "words", "alt", "en", 0.9) for one in values
+    ]
+    write_table(str(tmp_path / "documents/a.parquet"), [], tables.DOCUMENTS)
+    write_table(str(tmp_path / "pairs/a.parquet"), pairs, tables.PAIRS)
+    scores = [Score("pair", str(one), 0, 0, "http://a.test/a.jpg", one) for one in values]
+    write_table(str(tmp_path / "scores/a.parquet"), scores, tables.SCORES)
+    for least in values:
+        gone = set(subset._unfit(str(tmp_path), where.parse(f"similarity >= {least}", subset.NAMES)))
+        assert gone == {str(PairKey("page", str(one))) for one in values if one < least}

@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 from viewing import GONE, KEPT, PICTURE, TWIN, tiny_run
 
 from weft.pipeline.view import things
-from weft.pipeline.view.kinds import Question
+from weft.pipeline.view.kinds import KINDS, Question, listed, question
 from weft.pipeline.view.tables import Tables
+from weft.schemas import tables as schemas
+from weft.schemas.records import Fate, Pair, Score
+from weft.transforms.io.parquet import write_table
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +63,23 @@ def test_the_line_counts_every_pair_in_steps(output: str) -> None:
     assert [things.nearest(line, value) for value in (-5, 0.104, 0.106, 5)] == [0.0, 0.1, 0.11, 0.21]
     empty = things.line(tables, Question("false", {}))
     assert (empty.counts, things.middle(empty), things.nearest(empty, 0.3)) == ([], 0.0, 0.0)
+
+
+def test_a_similarity_is_the_decimal_that_was_written_on_the_line_beside_it_and_in_filters(tmp_path: Path) -> None:
+    values = [n / 100 for n in range(-20, 101)]
+    pages = [Fate("extract", "page", str(one), "kept", "", "", "http://a.test/", "a:0") for one in values]
+    write_table(str(tmp_path / "fates/extract/a.pages.parquet"), pages, schemas.FATES)
+    pairs = [Pair(str(one), str(one), "http://a.test/", PICTURE, "words", "alt", "en", 0.9) for one in values]
+    write_table(str(tmp_path / "pairs/a.parquet"), pairs, schemas.PAIRS)
+    scores = [Score(kind, str(one), 0, 0, PICTURE, one) for kind in ("pair", "document") for one in values]
+    write_table(str(tmp_path / "scores/a.parquet"), scores, schemas.SCORES)
+    tables = Tables(str(tmp_path))
+    line = things.line(tables, Question("true", {}))
+    assert (line.low, line.high, set(line.counts), len(line.counts)) == (-0.2, 1.01, {1}, len(values))
+    for at in (-0.13, 0.07, 0.29, 0.57, 0.83):
+        above = sum(one >= at for one in values)
+        passing = tables.rows("SELECT count(*) AS n FROM captions WHERE similarity >= $at", {"at": at}, "captions")
+        assert passing == [{"n": above}]
+        for name, wanted in (("least", above), ("most", len(values) - above + 1)):
+            kind = KINDS["documents"]
+            assert listed(tables, kind, question(kind, {name: str(at)}), 1).total == wanted
