@@ -123,9 +123,9 @@ class CrawlClient(Client):
             self.rules_seen.append(one)
             if leads:
                 return Answer(Response(status, b"", "http_error", f"HTTP {status}"), client.as_utf8(location))
-            good = 200 <= status < 300
-            plain = client.unpacked(status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES)
-            return Answer(plain if good else plain._replace(body=b""))
+            if not 200 <= status < 300:
+                return Answer(Response(status, b"", "http_error", f"HTTP {status}", client.wait_of(answer.headers)))
+            return Answer(client.rules_of(answer, body))
         return Answer(Response(status, b"", "", "", url=url, exchange=one), client.as_utf8(location) if leads else "")
 
     def _unwanted(self, kind: str, answer: aiohttp.ClientResponse) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from weft.schemas.parameters import ConfigError, ImageLimits, Manners
+from weft.transforms.archives import http_message
 from weft.transforms.archives.write import Exchange
 from weft.transforms.consent import responses
 from weft.transforms.consent.site_files import MAX_BYTES as MAX_RULES
@@ -221,7 +222,12 @@ class Client:
             if not 200 <= status < 300 or status == 206:  # a part that nobody asked for is no image
                 await drain(answer)
                 return Answer(Response(status, b"", "http_error", f"HTTP {status}", wait_of(answer.headers), url))
-            return Answer(await (_read_rules(answer, url) if rules else self._read_image(answer, url)))
+            if not rules:
+                return Answer(await self._read_image(answer, url))
+            body = await whole_body(answer, MAX_RULES)
+            if len(body) > MAX_RULES:
+                answer.close()
+            return Answer(rules_of(answer, body))
 
     async def _request(self, url: str, host: str) -> tuple[URL, dict[str, str]]:
         """What to connect to for a URL, and the headers that go with it.
@@ -263,17 +269,10 @@ class Client:
         return next((self._routes[domain] for domain in above if domain in self._routes), None)
 
 
-async def _read_rules(answer: aiohttp.ClientResponse, url: str) -> Response:
-    """Opt-outs of images mean nothing here, and of a file that is too long the beginning counts."""
-    try:
-        body = await whole_body(answer, MAX_RULES)
-    except aiohttp.ClientPayloadError as error:
-        return Response(answer.status, b"", "incomplete", one_line(error), url=url)
-    if len(body) > MAX_RULES:
-        answer.close()
-        return Response(answer.status, body[:MAX_RULES], "", "")
-    found = unpacked(answer.status, body, answer.headers.get("Content-Encoding", ""), MAX_RULES, beginning=True)
-    return found._replace(url=url)
+def rules_of(answer: aiohttp.ClientResponse, body: bytes) -> Response:
+    """A site's file, of a good answer with this body: read as from an archive, and of a long one the beginning."""
+    plain, problem = http_message.decode(body[:MAX_RULES], answer.headers.get("Content-Encoding", ""))
+    return Response(answer.status, plain[:MAX_RULES], problem, "")
 
 
 async def whole_body(answer: aiohttp.ClientResponse, most: int) -> bytes:
@@ -311,17 +310,16 @@ def wait_of(headers: CIMultiDictProxy[str]) -> float | None:
         return None
 
 
-def unpacked(status: int, body: bytes, coding: str, most: int, beginning: bool = False) -> Response:
-    """No coding is asked for, but some servers compress all the same. `beginning`: of what is too long it will do."""
+def unpacked(status: int, body: bytes, coding: str, most: int) -> Response:
+    """No coding is asked for, but some servers compress all the same."""
     if coding.strip().lower() in ("gzip", "x-gzip", "deflate"):
         try:
             engine = zlib.decompressobj(47)  # gzip or zlib, as it comes
             body = engine.decompress(body, most + 1)
         except zlib.error as error:
             return Response(status, b"", "bad_encoding", str(error))
-        if len(body) > most and not beginning:
+        if len(body) > most:
             return Response(status, b"", "too_many_bytes", f"over {most} bytes, unpacked")
-        body = body[:most]
     elif coding.strip().lower() not in ("", "identity", "none"):
         return Response(status, b"", "bad_encoding", coding[:40])
     return Response(status, body, "", "")

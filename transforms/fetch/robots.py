@@ -1,10 +1,10 @@
 """What a site forbids: its robots.txt (RFC 9309) and its TDM reservations, asked for once and then remembered.
 
 What the answer to /robots.txt means: 2xx is read (up to 500 KiB, the least that the RFC allows), 4xx allows everything,
-5xx and 429 forbid everything. 429 and those of 5xx that may pass are asked for again first, by the next images. Where
-there is no answer at all, the image would get none either: it ends for that reason, and the next one asks again. Rules
-are matched by Protego, Scrapy's parser: Python's own knows no wildcards, and takes the first rule that matches where
-the RFC takes the longest.
+5xx, 429 and an unknown coding forbid everything. 429 and those of 5xx that may pass are asked for again first, by
+the next images. Where there is no whole answer, the image would get none either: it ends for that reason, and the next
+one asks again. Rules are matched by Protego, Scrapy's parser: Python's own knows no wildcards, and takes the first rule
+that matches where the RFC takes the longest.
 
 What both files say of training is read by transforms/consent/site_files.py. A tdmrep.json that cannot be got or read
 reserves nothing.
@@ -75,7 +75,7 @@ class Robots:
                         self._busy[place] += 1
                         if self._busy[place] < TRIES:
                             return Problem(UNAVAILABLE, f"robots.txt: HTTP {status}", status)
-                    rules = _read(status, body)
+                    rules = UNAVAILABLE if problem.reason and 200 <= status < 300 else _read(status, body)
                     if self._signals and isinstance(rules, Protego):
                         self._said[place] = site_files.read(site_files.ROBOTS, body, self._agents)
                     self._rules[place] = rules

@@ -1,4 +1,8 @@
 import asyncio
+import gzip
+import random
+import time
+import zlib
 
 import pytest
 from crawled_web import Page, crawled_web
@@ -6,6 +10,7 @@ from crawled_web import Page, crawled_web
 from weft.schemas.parameters import CrawlRules, Manners
 from weft.transforms.archives import http_message
 from weft.transforms.crawl.client import IMAGE, PAGE, REDIRECT, CrawlClient
+from weft.transforms.fetch.client import Client
 
 A = "http://a.test/"
 WEB = {
@@ -85,3 +90,55 @@ def test_an_answer_that_nothing_has_changed_is_kept(web):
     )
     (found,), _ = ask(web, A, **{"If-None-Match": tag.decode()})
     assert (found.reason, found.exchange.status, found.exchange.body) == ("", 304, b"")
+
+
+NO = b"User-agent: *\nDisallow: /secret\n"
+NOISE = NO + b"# " + random.Random(0).randbytes(600_000).hex().encode()  # packed it is over 500 KiB still
+LONG = NO + b"# long\n" * 200_000
+BOTH = {
+    "fetch": lambda manners: Client(manners),
+    "crawl": lambda manners: CrawlClient(manners, CrawlRules(), lambda url: PAGE),
+}
+
+
+def rules_of(robots: Page, made, *paths: str):
+    """What comes of these paths of a site with this robots.txt, and the client."""
+    with crawled_web({A: Page(b"<p>"), A + "robots.txt": robots}) as web:
+        manners = Manners(connect_to=(f"a.test=127.0.0.1:{web.server_address[1]}",), tdm_file=False)
+
+        async def go():
+            async with made(manners) as client:
+                return [await client.get(A + path) for path in paths], client
+
+        return asyncio.run(go())
+
+
+@pytest.mark.parametrize("made", BOTH.values(), ids=BOTH)
+@pytest.mark.parametrize(
+    ("coding", "body", "reason"),
+    [
+        ("", NO, ""),
+        ("", LONG, ""),
+        ("gzip", gzip.compress(NO), ""),
+        ("gzip", gzip.compress(LONG), ""),
+        ("gzip", gzip.compress(NOISE), ""),
+        ("deflate", zlib.compress(NOISE), ""),
+        ("gzip", NO, ""),
+        ("gzip", gzip.compress(NO)[:-9], ""),
+        ("zstd", NO, "robots_unavailable"),
+    ],
+    ids=["short", "long", "gzip", "long once unpacked", "long as packed", "deflate", "no gzip", "cut off", "unknown"],
+)
+def test_no_form_of_a_robots_txt_lets_in_what_it_forbids(made, coding, body, reason):
+    page = Page(body, "text/plain", headers={"Content-Encoding": coding} if coding else {})
+    (secret, free), _ = rules_of(page, made, "secret", "")
+    assert secret.reason == (reason or "robots_disallowed") and free.reason == reason
+
+
+@pytest.mark.parametrize("made", BOTH.values(), ids=BOTH)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_robots_txt_that_says_when_to_come_back_is_heard(made, status):
+    begun = time.monotonic()
+    (found,), client = rules_of(Page(b"", "text/plain", status, {"Retry-After": "15"}), made, "")
+    assert found.reason == "robots_unavailable"
+    assert client.hosts.ready_at("a.test") >= begun + 15

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from tls import server_context
 
-from weft.schemas.parameters import ConfigError, FetchRules
+from weft.schemas.parameters import ConfigError, CrawlRules, FetchRules
+from weft.transforms.crawl.client import PAGE, CrawlClient
 from weft.transforms.fetch.client import Client, Response
 from weft.transforms.fetch.guard import Guard
 
@@ -550,3 +551,12 @@ def test_a_site_that_does_not_answer_is_told_as_it_is() -> None:
         port = taken.getsockname()[1]
     assert client_of(port).get("http://web.test/a").reason == "connection_failed"
     assert ask(FetchRules(), "http://127.0.0.1/a").reason == "private_address"
+
+
+@pytest.mark.parametrize("client", [Client, lambda manners, _: CrawlClient(manners, CrawlRules(), lambda url: PAGE)])
+def test_a_robots_txt_that_breaks_off_lets_nobody_in(
+    server: Server, monkeypatch: pytest.MonkeyPatch, client: Any
+) -> None:
+    monkeypatch.setattr(Handler, "on_robots.txt", Handler.on_short, raising=False)
+    found = ask(config(server, robots=True), "http://img.web.test/ok", client)
+    assert (found.status, found.reason) == (0, "incomplete")
