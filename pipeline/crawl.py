@@ -26,7 +26,7 @@ from weft.transforms.crawl.client import PAGE, SITEMAP
 from weft.transforms.crawl.crawl_pages import CrawlPages
 from weft.transforms.crawl.frontier import Address
 from weft.transforms.crawl.unit import STAGE, Crawl
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 from weft.transforms.urls import resolve
 
 MANIFEST = "manifest.json"
@@ -107,12 +107,19 @@ def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
 def _closed(output: str, units: Sequence[str]) -> list[str]:
     """Balance the books, write the manifest, and say what there is."""
     entered = dict.fromkeys(_NAMES, 0)
+    whole: set[str] = set()
     for path, _ in files.listing(files.join(output, STAGE, "units", "*.json")):
         if files.stem(path) in units:
-            for kind, count in json.loads(files.read_bytes(path))["counts"].items():
+            marker = state.read(path) or {}
+            whole.update(files.join(output, name) for name in state.noted(marker))
+            for kind, count in marker["counts"].items():
                 entered[kind] += count
     account = books.audit(output, STAGE, entered)
     warcs = files.listing(files.join(output, "warc", "*.warc.gz"))
+    for path, _ in warcs:
+        if path not in whole:  # of an attempt that was killed, or that came second
+            files.remove_tree(path)
+    warcs = [one for one in warcs if one[0] in whole]
     told = {
         "weft": manifest.VERSION,
         "books": account,

@@ -9,6 +9,7 @@ from crawled_web import Page, crawled_web, of_archives, routes
 from warcio.checker import Checker
 
 from weft.pipeline import cli
+from weft.pipeline import crawl as command
 from weft.schemas.records import Fate
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
@@ -69,6 +70,15 @@ def test_other_readers_find_its_archives_whole(crawled):
         verbose = False
 
     assert len(Asked.inputs) >= 2 and Checker(Asked).process_all() == 0
+
+
+def test_archives_of_an_attempt_that_was_not_the_one_go(crawled):
+    output, _, _ = crawled
+    units = (output / "crawl/units.txt").read_text().split()
+    whole = {path.name for path in (output / "warc").iterdir()}
+    (output / "warc" / f"{units[0]}-deadbeef-00000.warc.gz").write_bytes(b"")
+    command._closed(str(output), units)
+    assert {path.name for path in (output / "warc").iterdir()} == whole
 
 
 def test_every_host_is_asked_as_it_wants_to_be(crawled):

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from weft.schemas.records import stable_id
+from weft.schemas.records import Crawled, stable_id
 
 _SAME = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 _UNCHANGED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
@@ -32,19 +32,6 @@ class Exchange(NamedTuple):
     answered: bytes  # the answer's head, that holds for `body`
     body: bytes
     truncated: bool = False  # whether the body is only the beginning of what came
-
-
-class Before(NamedTuple):
-    """What an address gave in an earlier crawl."""
-
-    record_id: str
-    date: str
-    digest: str  # of the payload
-    etag: str
-    last_modified: str
-    warc_file: str  # where its record with a body lies
-    warc_offset: int
-    mime: str = ""
 
 
 def head(first: str, headers: Iterable[tuple[bytes, bytes]], length: int | None = None) -> bytes:
@@ -101,12 +88,12 @@ def info(name: str, said: Mapping[str, str]) -> bytes:
     )  # fmt: skip
 
 
-def exchange(one: Exchange, before: Before | None = None) -> tuple[str, bytes, bytes]:
+def exchange(one: Exchange, before: Crawled | None = None) -> tuple[str, bytes, bytes]:
     """(id of the answer's record, that record, the request's).
 
     Args:
         one: what was asked and answered.
-        before: what the address gave earlier. Where that was the same, a `revisit` stands in place of the answer.
+        before: what the address gave in an earlier crawl. Where that was the same, a `revisit` stands for the answer.
     """
     identity = record_id("response", one.url, one.date)
     of_both = {"WARC-Target-URI": one.url, "WARC-IP-Address": one.peer}

@@ -1,17 +1,19 @@
 """One work unit of a crawl: all that is asked of some hosts in one round → WARC files, their index, fates.
 
-Addresses, what earlier crawls had of these hosts → warc/NAME-NNNNN.warc.gz, index/NAME.parquet,
+Addresses, what earlier crawls had of these hosts → warc/NAME-ATTEMPT-NNNNN.warc.gz, index/NAME.parquet,
 fates/crawl/NAME.parquet, and crawl/next/NAME.json: addresses of other hosts, and images. Its marker comes last. What
-has been answered is spooled meanwhile, so that a unit which is killed does not ask again.
+has been answered is spooled meanwhile, so that a unit which is killed does not ask again. Two attempts of a unit may be
+answered differently: each writes archives of its own, and the one that is done first is the unit's.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from weft.schemas.parameters import CrawlRules, Manners
@@ -19,7 +21,7 @@ from weft.schemas.records import DROPPED, KEPT, Crawled, Fate, digest
 from weft.schemas.tables import CRAWLED
 from weft.transforms.archives import http_message, write
 from weft.transforms.archives.read import read_captures
-from weft.transforms.archives.write import Before, Exchange
+from weft.transforms.archives.write import Exchange
 from weft.transforms.crawl import links
 from weft.transforms.crawl.client import IMAGE, REDIRECT, ROBOTS, SITEMAP, CrawlClient
 from weft.transforms.crawl.frontier import Address, Frontier, Led, key_of
@@ -27,11 +29,12 @@ from weft.transforms.fetch.client import Response
 from weft.transforms.fetch.previous_runs import may_pass
 from weft.transforms.fetch.scheduler import fetch_all
 from weft.transforms.io import files, parquet
-from weft.transforms.io.work_units import Counts, run_unit, write_fates
+from weft.transforms.io.spool import Spool
+from weft.transforms.io.streams import HashedStream
+from weft.transforms.io.work_units import Counts, finished, run_unit, write_fates
 
 STAGE = "crawl"
 WARC_BYTES = 1 << 30  # of a file, about
-_PIECE_ANSWERS, _PIECE_BYTES, _PIECE_S = 256, 16 << 20, 10.0  # of the spool: at most this is lost in a kill
 
 
 class Made(NamedTuple):
@@ -41,8 +44,7 @@ class Made(NamedTuple):
     row: Crawled  # its place is not known yet
     detail: str
     led: Led
-    answer: int  # bytes of the answer's record ...
-    data: bytes  # ... and all records
+    data: bytes  # its records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,22 +73,20 @@ def crawl_unit(
     """
     unit = _in_round(name, rounds)
     wanted = sorted(set(wanted))
-    known = [
-        (row.url, row.kind) for earlier in range(rounds) for row in read_index(crawl.output, _in_round(name, earlier))
-    ]
     fingerprint = digest(crawl.fingerprint, wanted)
+    spool = Answers(files.join(crawl.output, STAGE, "spool", f"{unit}-{fingerprint[:16]}"))
 
-    def work() -> Counts:
-        one = _Unit(unit, Frontier(crawl.rules, known), crawl, before, fingerprint)
+    def work() -> Counts | None:
+        asked = [row for number in range(rounds) for row in read_index(crawl.output, _in_round(name, number))]
+        one = _Unit(unit, Frontier(crawl.rules, ((row.url, row.kind) for row in asked)), crawl, before, spool)
         if ask:
             one.ask(wanted)
         else:
             one.frontier.give_up(wanted)
-        counts = one.write()
-        one.spool.remove()
-        return counts
+        return one.write(fingerprint)
 
     run_unit(crawl.output, STAGE, unit, fingerprint, work)
+    spool.remove()
     return unit
 
 
@@ -111,19 +111,18 @@ def read_index(output: str, unit: str) -> Iterator[Crawled]:
 class _Unit:
     """A unit at work."""
 
-    def __init__(self, name: str, frontier: Frontier, crawl: Crawl, before: Sequence[Crawled], mark: str) -> None:
-        self._name, self.frontier, self._crawl = name, frontier, crawl
-        had = [row for row in before if row.record_id and not row.reason]
-        self._before = {key_of(row.url): _before(row) for row in had}
-        self.spool = Spool(files.join(crawl.output, STAGE, "spool", f"{name}-{mark[:16]}"))
+    def __init__(self, name: str, frontier: Frontier, crawl: Crawl, before: Sequence[Crawled], spool: Answers) -> None:
+        self._name, self.frontier, self._crawl, self._spool = name, frontier, crawl, spool
+        self._before = {key_of(row.url): row for row in before if row.record_id and not row.reason}
+        self._numbers = itertools.count()
+        self._last: dict[str, int] = {}  # key → number of its last answer in the spool: a failure may be asked again
 
     def ask(self, wanted: Sequence[Address]) -> None:
         """Ask until nothing is left; what has come is in the spool."""
-        earlier = {
-            made.key: made._replace(data=b"")
-            for made in self.spool.earlier()
-            if made.key and not may_pass(made.row.reason, made.row.status)
-        }
+        earlier: dict[str, Made] = {}
+        for made in map(self._counted, self._spool.earlier()):
+            if made.key and not may_pass(made.row.reason, made.row.status):
+                earlier[made.key] = made._replace(data=b"")
         client = CrawlClient(self._crawl.manners, self._crawl.rules, self.frontier.kind, self._conditions)
 
         def ready(jobs: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -150,7 +149,14 @@ class _Unit:
                 one = self.frontier.asked[key]
                 yield made._replace(key=key, row=made.row._replace(url=one.url, kind=one.kind))
 
-        self.spool.fill(answers())
+        self._spool.keep(map(self._counted, answers()))
+
+    def _done(self, fingerprint: str) -> bool:
+        return finished(self._crawl.output, STAGE, self._name, fingerprint) is not None
+
+    def _counted(self, made: Made) -> Made:
+        self._last[made.key] = next(self._numbers)
+        return made
 
     def _conditions(self, url: str) -> dict[str, str]:
         before = self._before.get(key_of(url))
@@ -163,7 +169,7 @@ class _Unit:
         """An answer's records, and where it leads. Called in a thread."""
         one = found.exchange
         if one is None:
-            return Made("", _nothing(found.status, found.reason), found.detail, Led(), 0, b"")
+            return Made("", _nothing(found.status, found.reason), found.detail, Led(), b"")
         kind = self.frontier.kind(one.url)
         if found.reason:
             made = self._kept(one, kind)
@@ -171,13 +177,13 @@ class _Unit:
             return made._replace(row=made.row._replace(reason=found.reason), detail=found.detail, led=led)
         before = self._before.get(key_of(one.url))
         if one.status == 304 and before is None:  # nobody asked on a condition
-            return Made("", _nothing(304, "http_error"), "HTTP 304", Led(), 0, b"")
+            return Made("", _nothing(304, "http_error"), "HTTP 304", Led(), b"")
         led, words = self._led(one, kind, before)
         if words:
-            return Made("", _nothing(one.status, "opt_out"), words, Led(), 0, b"")
+            return Made("", _nothing(one.status, "opt_out"), words, Led(), b"")
         return self._kept(one, kind, before)._replace(led=led)
 
-    def _led(self, one: Exchange, kind: str, before: Before | None) -> tuple[Led, str]:
+    def _led(self, one: Exchange, kind: str, before: Crawled | None) -> tuple[Led, str]:
         """Where an answer leads, and the words with which it forbids its use."""
         if kind == IMAGE:
             return Led(), ""
@@ -200,7 +206,7 @@ class _Unit:
         honoured = leads.opt_out if self._crawl.manners.honour_opt_out else ""
         return Led(links=leads.links, images=leads.images), honoured
 
-    def _kept(self, one: Exchange, kind: str, before: Before | None = None) -> Made:
+    def _kept(self, one: Exchange, kind: str, before: Crawled | None = None) -> Made:
         identity, answer, asked = write.exchange(one, before)
         headers = dict(http_message.parse_http(one.answered).headers)
         body_digest = write.digest(one.body)
@@ -216,16 +222,17 @@ class _Unit:
         )  # fmt: skip
         if same and one.status == 304:
             row = row._replace(status=200)  # what it stands for
-        return Made("", row, "not modified" if same else "", Led(), len(answer), answer + asked)
+        return Made("", row, "not modified" if same else "", Led(), answer + asked)
 
-    def write(self) -> Counts:
-        """The spool → the unit's files."""
-        last = {made.key: number for number, made in enumerate(self.spool.earlier())}  # a failure may be asked again
+    def write(self, fingerprint: str) -> Counts | None:
+        """The spool → the unit's files; None where another attempt has finished the unit, whose files stay."""
         rows: list[Crawled] = []
         fates: list[Fate] = []
-        with _Warcs(self._crawl, self._name) as warcs:
-            for number, made in enumerate(self.spool.earlier()):
-                if made.key and last[made.key] != number:
+        if self._done(fingerprint):  # and has taken the spool away
+            return None
+        with _Warcs(self._crawl, f"{self._name}-{self._spool.attempt}") as warcs:
+            for number, made in enumerate(self._spool.again()):
+                if made.key and (made.key not in self.frontier.asked or self._last[made.key] != number):
                     continue
                 place, offset = warcs.add(made.data) if made.data else ("", 0)
                 row = made.row
@@ -234,6 +241,8 @@ class _Unit:
                 rows.append(row)
                 if made.key:
                     fates.append(_fate(row.kind, row.url, row.reason, made.detail))
+        if self._done(fingerprint):
+            return None
         for one, reason in self.frontier.dropped:
             if key_of(one.url) not in self.frontier.asked:
                 rows.append(_nothing(0, reason)._replace(url=one.url, kind=one.kind))
@@ -246,11 +255,6 @@ class _Unit:
         entered = Counter(record=0, page=0, image=0)
         entered.update(_kind(one.kind) for one in self.frontier.entered())
         return dict(entered)
-
-
-def _before(row: Crawled) -> Before:
-    place = row.warc_file, row.warc_offset
-    return Before(row.record_id, row.date, row.digest, row.etag, row.last_modified, *place, row.mime)
 
 
 def _nothing(status: int, reason: str) -> Crawled:
@@ -267,77 +271,38 @@ def _fate(kind: str, url: str, reason: str, detail: str) -> Fate:
 
 
 class _Warcs:
-    """The WARC files of a unit, each of about WARC_BYTES; closed they are whole."""
+    """The WARC files of an attempt, each of about WARC_BYTES; closed they are whole."""
 
     def __init__(self, crawl: Crawl, name: str) -> None:
-        self._crawl, self._name = crawl, name
-        self._number, self._size = -1, WARC_BYTES
-        self._open: Any = None
-        self._stream: Any = None
-        self._path = ""
+        self._crawl, self._name, self._number = crawl, name, 0
+        self._open, self._path = ExitStack(), ""
+        self._stream: HashedStream | None = None
 
     def __enter__(self) -> _Warcs:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self._open is not None:
-            self._open.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._open.__exit__(*error)  # type: ignore[arg-type]
 
     def add(self, data: bytes) -> tuple[str, int]:
         """(file, offset) of records that are written now."""
-        if self._size >= WARC_BYTES:
-            self.__exit__(None, None, None)
-            self._number, self._size = self._number + 1, 0
+        if self._stream is None or self._stream.size >= WARC_BYTES:
+            self._open.close()
             name = f"{self._name}-{self._number:05d}.warc.gz"
-            self._path = files.join(self._crawl.output, "warc", name)
-            self._open = files.atomic(self._path)
-            self._stream = self._open.__enter__()
-            self._put(write.info(name, dict(self._crawl.said)))
-        offset = self._size
-        self._put(data)
+            self._path, self._number = files.join(self._crawl.output, "warc", name), self._number + 1
+            self._stream = self._open.enter_context(files.atomic(self._path))
+            self._stream.write(write.info(name, dict(self._crawl.said)))
+        offset = self._stream.size
+        self._stream.write(data)
         return self._path, offset
 
-    def _put(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._size += len(data)
 
+class Answers(Spool[Made]):
+    """What has been made of a unit's answers so far."""
 
-class Spool:
-    """What a unit has got so far: numbered files, each a line of JSON per answer and then their records."""
+    def apart(self, item: Made) -> tuple[Any, bytes]:
+        return item[:-1], item.data
 
-    def __init__(self, at: str) -> None:
-        self._at = at
-
-    def earlier(self) -> Iterator[Made]:
-        """What is there, in the order in which it came."""
-        for path, _ in files.listing(files.join(self._at, "*.bin")):
-            text, _, data = files.read_bytes(path).partition(b"\n\n")
-            at = 0
-            for line in text.splitlines():
-                key, row, detail, led, answer, length = json.loads(line)
-                yield Made(key, Crawled(*row), detail, Led(*led), answer, data[at : at + length])
-                at += length
-
-    def fill(self, answers: Iterable[Made]) -> None:
-        """Write what comes, piece by piece."""
-        number = len(files.listing(files.join(self._at, "*.bin")))
-        waiting: list[Made] = []
-        size, begun = 0, time.monotonic()
-        for made in answers:
-            waiting.append(made)
-            size += len(made.data)
-            if len(waiting) >= _PIECE_ANSWERS or size >= _PIECE_BYTES or time.monotonic() - begun >= _PIECE_S:
-                self._write(number, waiting)
-                number, waiting, size, begun = number + 1, [], 0, time.monotonic()
-        if waiting:
-            self._write(number, waiting)
-
-    def _write(self, number: int, waiting: list[Made]) -> None:
-        lines = [json.dumps([m.key, m.row, m.detail, m.led, m.answer, len(m.data)]) + "\n" for m in waiting]
-        data = "".join(lines).encode() + b"\n" + b"".join(m.data for m in waiting)
-        with files.recorded():  # it is gone when the unit is done: no file of its own
-            files.write_atomic(files.join(self._at, f"{number:06d}.bin"), data)
-
-    def remove(self) -> None:
-        """The unit is done."""
-        files.remove_tree(self._at)
+    def together(self, said: Any, data: bytes) -> Made:
+        key, row, detail, led = said
+        return Made(key, Crawled(*row), detail, Led(*led), data)

@@ -35,9 +35,9 @@ CHILD = """
     from weft.pipeline.stages import fetch
     from weft.pipeline.run.context import Context
     from weft.schemas.config import from_dict
-    from weft.transforms.fetch import spool
+    from weft.transforms.io import spool
 
-    spool.MOST_IMAGES = 7  # small files, so that little has to come before there is something to go on with
+    spool.MOST_ITEMS = 7  # small files, so that little has to come before there is something to go on with
     output, config = sys.argv[1], from_dict(json.loads(sys.argv[2]))
     fetch.run(Context(output, (), config, "x", ("--direct_num_workers=1",)))
 """

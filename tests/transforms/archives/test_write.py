@@ -2,9 +2,10 @@ import io
 
 from warcio.archiveiterator import ArchiveIterator
 
+from weft.schemas.records import Crawled
 from weft.transforms.archives import write
 from weft.transforms.archives.warc import read_warc
-from weft.transforms.archives.write import Before, Exchange
+from weft.transforms.archives.write import Exchange
 
 PAGE = Exchange(
     "http://a.test/p", "2026-01-02T03:04:05.000006Z", "192.0.2.7", b"GET /p HTTP/1.1\r\nHost: a.test\r\n\r\n", 200,
@@ -33,7 +34,8 @@ def test_other_readers_take_it_and_the_digests_hold():
 
 def test_what_was_there_before_is_a_revisit_that_names_it():
     identity, _, _ = write.exchange(PAGE)
-    before = Before(identity, PAGE.date, write.digest(PAGE.body), '"1"', "", "x.warc.gz", 0)
+    told = (identity, write.digest(PAGE.body), '"1"', "", "x.warc.gz", 0)
+    before = Crawled(PAGE.url, "page", 200, "", "text/html", PAGE.date, *told)
     later = PAGE._replace(date="2026-02-02T03:04:05.000006Z")
     unchanged = later._replace(status=304, answered=write.head("HTTP/1.1 304 Not Modified", [], 0), body=b"")
     for one, profile in ((later, "identical-payload-digest"), (unchanged, "server-not-modified")):

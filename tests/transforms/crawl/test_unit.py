@@ -11,7 +11,7 @@ from weft.transforms.crawl import unit
 from weft.transforms.crawl.client import IMAGE, PAGE
 from weft.transforms.crawl.frontier import Address
 from weft.transforms.crawl.unit import Crawl, crawl_unit, read_index
-from weft.transforms.io import parquet
+from weft.transforms.io import parquet, spool, work_units
 
 A = "http://a.test/"
 
@@ -58,12 +58,12 @@ def test_a_unit_leaves_records_an_index_fates_and_what_others_are_to_ask(tmp_pat
 
 
 def test_a_killed_unit_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(unit, "_PIECE_ANSWERS", 1)
+    monkeypatch.setattr(spool, "MOST_ITEMS", 1)
     whole = unit._Unit.write
     with crawled_web(site()) as web:
         crawl = a_crawl(tmp_path, web)
 
-        def killed(self):
+        def killed(self, fingerprint):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(unit._Unit, "write", killed)
@@ -87,7 +87,8 @@ def test_what_has_not_changed_is_a_revisit_and_still_leads_on(tmp_path):
     with crawled_web(site(**{"3": b"<p>another page"})) as web:
         crawl_unit("u", 0, [Address(A, PAGE, 1)], before, a_crawl(tmp_path / "two", web))
         assert [one.status for one in web.seen if one.path == "/2"] == [304]
-    records = read_archive(str(tmp_path / "two/warc/u-00000.warc.gz"))
+    (archive,) = (tmp_path / "two/warc").iterdir()
+    records = read_archive(str(archive))
     kinds = {one.url: one.kind for one in records if one.kind != "request" and one.url in site()}
     same = dict.fromkeys([A, *(f"{A}{n}" for n in (0, 1, 2, 4))], "revisit")
     assert kinds == {**same, A + "3": "response", A + "robots.txt": "response"}
@@ -115,3 +116,64 @@ def test_what_too_many_redirects_led_to_ends(tmp_path):
         crawl_unit("u", 4, [Address(A, IMAGE, 0, 9)], [], crawl, ask=False)
         assert web.seen == []
     assert fates(tmp_path, "u-4") == {A: "too_many_redirects"}
+
+
+def test_an_attempt_that_comes_second_takes_nothing_from_the_one_that_is_done(tmp_path, monkeypatch):
+    whole, ahead = unit._Unit.write, []
+
+    def slow(self, fingerprint):
+        """Meanwhile another attempt of the same unit, whose requests were answered, is done."""
+        if not ahead:
+            ahead.append(self)
+            crawl_unit("u", 0, [Address(A, PAGE, 1)], [], a_crawl(tmp_path, web))
+        return whole(self, fingerprint)
+
+    monkeypatch.setattr(unit._Unit, "write", slow)
+    with crawled_web(site()) as web:
+        alone = a_crawl(tmp_path, web)
+        nobody = dataclasses.replace(
+            alone, manners=dataclasses.replace(alone.manners, connect_to=("test=127.0.0.1:9",))
+        )
+        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], nobody)
+    assert len(fates(tmp_path)) == 7 and list(fates(tmp_path).values()).count("") == 6
+    rows = [row for row in read_index(str(tmp_path), "u") if row.warc_file]
+    assert all(next(read_captures(row.warc_file, [row.warc_offset]))[1].url == row.url for row in rows)
+    assert len(rows) >= 6 and not list((tmp_path / "crawl/spool").iterdir())
+
+
+def test_attempts_side_by_side_count_their_own_answers_alone(tmp_path, monkeypatch):
+    """One whose answers led further does not fill the books of one that was let in nowhere."""
+    monkeypatch.setattr(spool, "MOST_ITEMS", 1)
+    keep, ahead = unit.Answers.keep, []
+
+    def beside(self, found):
+        if not ahead:
+            ahead.append(self)
+            with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+                patch.setattr(unit._Unit, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+                crawl_unit("u", 0, [Address(A, PAGE, 1)], [], a_crawl(tmp_path, web))
+        keep(self, found)
+
+    monkeypatch.setattr(unit.Answers, "keep", beside)
+    with crawled_web(site()) as web:
+        alone = a_crawl(tmp_path, web)
+        nobody = dataclasses.replace(
+            alone, manners=dataclasses.replace(alone.manners, connect_to=("test=127.0.0.1:9",))
+        )
+        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], nobody)
+    assert fates(tmp_path) == {A: "connection_failed"}
+    assert json.loads((tmp_path / "crawl/units/u.json").read_text())["counts"]["page"] == 1
+
+
+def test_what_has_been_asked_stays_until_the_marker_stands(tmp_path, monkeypatch):
+    def killed(path, value):
+        raise KeyboardInterrupt
+
+    with crawled_web(site()) as web:
+        crawl = a_crawl(tmp_path, web)
+        with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+            patch.setattr(work_units.state, "write", killed)
+            crawl_unit("u", 0, [Address(A, PAGE, 1)], [], crawl)
+        web.seen.clear()
+        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], crawl)
+        assert [one.path for one in web.seen if one.path.strip("/").isdigit()] == []

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from weft.transforms.fetch import spool
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.spool import Spool
+from weft.transforms.io import spool
 
 
 def stored(number: int, data: bytes) -> Outcome:
@@ -25,7 +25,7 @@ FOUND = [
 
 
 def test_what_was_got_is_there_in_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MOST_IMAGES", 2)
+    monkeypatch.setattr(spool, "MOST_ITEMS", 2)
     first = Spool(str(tmp_path), "http-00001", "f" * 32)
     assert list(first.earlier()) == []
     taken = first.through(iter(FOUND))
@@ -51,3 +51,11 @@ def test_a_file_is_written_when_it_is_large_or_old(
     one = Spool(str(tmp_path), "u", "f")
     assert list(one.through([FOUND[0], FOUND[4]])) == [FOUND[0], FOUND[4]]
     assert list(Spool(str(tmp_path), "u", "f").earlier()) == [FOUND[0], FOUND[4]]
+
+
+def test_attempts_at_the_same_time_do_not_write_over_each_other(tmp_path: Path) -> None:
+    one, other = (Spool(str(tmp_path), "u", "f") for _ in range(2))
+    one.keep(FOUND[:2])
+    other.keep(FOUND[2:])
+    assert (list(one.again()), list(other.again())) == (FOUND[:2], FOUND[2:])
+    assert sorted(found.key for found in Spool(str(tmp_path), "u", "f").earlier()) == [found.key for found in FOUND]
