@@ -170,16 +170,19 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _verify(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import integrity, manifest
-    from weft.transforms.io import files
 
-    if not files.exists(files.join(options.output, "run.json")):
+    if not manifest.is_run(options.output):
         raise ConfigError(f"{options.output} holds no weft run")
     wrong = list(integrity.everything(options.output))
     for _, line in wrong:
         print(line)
     if wrong:
-        stages = list(dict.fromkeys(stage for stage, _ in wrong))
-        told = ", ".join(f"`weft {stage} --redo`" for stage in stages)
+        names = list(dict.fromkeys(stage for stage, _ in wrong))
+        lost = names[0] == "run"
+        if lost and names[1:2] not in ([], ["train"], ["eval"]):  # the first stage of these writes run.json too
+            del names[0]
+        told = ", ".join(f"`weft {name}{' --redo' * (name != 'run')} --output {options.output}`" for name in names)
+        told += f"{', the first' * (len(names) > 1)} with the --input and the options of that run," * lost
         raise ConfigError(f"{options.output}: {len(wrong)} files are not as they were written; {told} makes them again")
     done = [manifest.read(options.output, stage) for stage in (*arguments.STAGE_NAMES, "train", "eval")]
     told_of = [one["files"] for one in done if one and "files" in one]
@@ -285,7 +288,7 @@ def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import closing, report
     from weft.pipeline.run import lock, manifest, subset
 
-    if manifest.read_run(options.to) is None and lock.occupied(options.to):
+    if not manifest.is_run(options.to) and lock.occupied(options.to):
         raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
     with lock.held(options.output), lock.held(options.to):
         say = (lambda line: None) if options.quiet else _say
@@ -392,7 +395,10 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
 
     removal.check(options.output)
     known = manifest.read_run(options.output)
-    if known is None and lock.occupied(options.output):
+    if known is None and manifest.is_run(options.output):
+        if not getattr(options, "input", None):
+            manifest.known_run(options.output)  # says how it is written again
+    elif known is None and lock.occupied(options.output):
         raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
     if options.config or options.recipe or known is None:
         config = _config(options)

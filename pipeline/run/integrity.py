@@ -95,12 +95,11 @@ def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
 
 def everything(output: str) -> Iterator[tuple[str, str]]:
     """(stage or "run", what is wrong) of all files of a run, by their digests; first of what says what they are."""
-    for name, path in (
-        ("run", "run.json"),
-        *((s.name, f"{s.name}/{state_}") for s in STAGES for state_ in ("manifest.json", "started.json")),
-    ):
-        if files.exists(files.join(output, path)) and not state.whole(files.join(output, path)):
-            yield name, f"{path} is not what was written"
+    says = [(s.name, f"{s.name}/{name}") for s in STAGES for name in ("manifest.json", "started.json")]
+    for name, path in (("run", "run.json"), *says):
+        there = files.exists(files.join(output, path))
+        if not state.whole(files.join(output, path)) if there else name == "run":
+            yield name, f"{path} is {'not what was written' if there else 'missing'}"
     for stage in STAGES:
         yield from ((stage.name, line) for line in problems(output, stage, digests=True))
 

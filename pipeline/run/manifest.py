@@ -67,13 +67,23 @@ def read_run(output: str) -> dict[str, Any] | None:
     return state.read(files.join(output, "run.json"))
 
 
+def is_run(output: str) -> bool:
+    """Whether the directory is a run's, be what says of which one damaged or lost."""
+    return any(files.exists(files.join(output, name)) for name in ("run.json", "extract/manifest.json"))
+
+
 def known_run(output: str) -> dict[str, Any]:
     """What `write_run` said.
 
     Raises:
-        ConfigError: the directory is not a run's.
+        ConfigError: the directory is not a run's, or what says of which one is damaged or lost.
     """
     known = read_run(output)
+    if known is None and is_run(output):
+        raise ConfigError(
+            f"{output}/run.json is not what was written: `weft run --output {output}` with the --input and the options "
+            "of that run writes it again"
+        )
     if known is None:
         raise ConfigError(f"{output} holds no weft run")
     return known

@@ -1,6 +1,8 @@
 """What was lost, cut, overwritten or zeroed after it was finished is found, and said in one line with its stage."""
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +91,30 @@ def test_verify_finds_one_flipped_byte_in_every_kind_of_file(copy: Path, capsys:
     found = sorted(line for _, line in integrity.everything(str(copy)))
     assert found == sorted(f"{path.relative_to(copy)} is not what was written" for path in kinds.values())
     assert cli.main(["verify", str(copy)]) == 2
-    assert f"{len(kinds)} files are not as they were written; `weft extract --redo`, " in capsys.readouterr().err
+    assert (
+        f"{len(kinds)} files are not as they were written; `weft extract --redo --output {copy}`, "
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("lost", [{"run.json": flip}, {"run.json": lose, "kept/*.parquet": cut},
+                                  {"extract/manifest.json": flip}])  # fmt: skip
+def test_what_verify_advises_mends_what_it_found(
+    copy: Path, small_web: Path, capsys: pytest.CaptureFixture[str], lost: dict[str, Callable[[Path], None]]
+) -> None:
+    config = (manifest.read_run(str(copy)) or {})["config"]
+    setting = [f"--set={section}.{key}={json.dumps(value)}" for section, values in config.items()
+               if isinstance(values, dict) for key, value in values.items() if not isinstance(value, dict)]  # fmt: skip
+    options = ["--input", str(small_web / "warcs"), "--recipe", config["recipe"], *setting]
+    for place, damage in lost.items():
+        damage(sorted(copy.glob(place))[0])
+    assert cli.main(["verify", str(copy)]) == 2
+    told = capsys.readouterr().err
+    said = options if "with the --input and the options of that run" in told else []
+    for command in re.findall("`weft (.*?)`", told):
+        assert cli.main([*command.split(), *said, "--quiet", "--", "--direct_num_workers=1"]) == 0
+        said = []
+    assert cli.main(["verify", str(copy)]) == 0
 
 
 def test_what_is_not_the_stage_s_is_told_where_it_would_be_read(copy: Path) -> None:
