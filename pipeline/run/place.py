@@ -37,6 +37,19 @@ def replace(output: str, stage: Stage) -> None:
     _finish(output, stage)
 
 
+def clear(output: str, stage: Stage) -> None:
+    """Remove what a stage has made. What others have put into its directories goes too: they are not done any more."""
+    _reopen(output, stage)
+    for name in stage.owned:
+        files.remove_tree(files.join(output, name))
+
+
+def _reopen(output: str, stage: Stage) -> None:
+    for one in STAGES:
+        if any(name.partition("/")[0] in stage.outputs for name in one.files):
+            files.remove_tree(files.join(output, one.name, "manifest.json"))
+
+
 def recover(output: str) -> None:
     """Finish what `replace` was doing when its process ended."""
     for stage in STAGES:
@@ -47,6 +60,7 @@ def recover(output: str) -> None:
 def _finish(output: str, stage: Stage) -> None:
     said, made = state.read(_whole(output, stage)) or {}, aside(output, stage)
     if not said["moved"]:
+        _reopen(output, stage)
         for name in stage.owned:
             new, old = files.join(made, name), files.join(output, name)
             if name not in said["names"]:

@@ -146,8 +146,7 @@ class Run:
         else:
             if done:
                 self._tell(stage, "doing it again; what is there stays until that is whole")
-            for name in stage.owned:
-                files.remove_tree(files.join(home, name))
+            place.clear(home, stage)
         manifest.start(home, stage.name, fingerprint)
         return home
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import fake_s3
 import pytest
 
-from weft.pipeline.run import place, registry
+from weft.pipeline.run import manifest, place, registry
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, object_files, state
 
@@ -89,6 +89,27 @@ def test_a_stage_directory_that_is_a_link_stays_one(tmp_path: Path) -> None:
     place.replace(output, SCORE)
     assert contents(output) | {"scores/part.parquet": "new"} == NEW
     assert os.path.islink(f"{output}/scores") and (disk / "part.parquet").read_text() == "new"
+
+
+@pytest.mark.parametrize("stage", [one for one in registry.STAGES if one.files], ids=lambda one: one.name)
+@pytest.mark.parametrize("how", ["replaced", "cleared"])
+def test_a_stage_whose_file_goes_with_another_s_directory_is_not_done_any_more(
+    stage: registry.Stage, how: str, tmp_path: Path
+) -> None:
+    output, (name,) = str(tmp_path), stage.files
+    host = next(one for one in registry.STAGES if name.partition("/")[0] in one.outputs)
+    files.write_atomic(f"{output}/{name}", "old")
+    for one in (host, stage):
+        state.write(f"{output}/{one.name}/manifest.json", {"fingerprint": "f"})
+    files.write_atomic(f"{place.aside(output, host)}/{name.partition('/')[0]}/new", "new")
+    if how == "cleared":
+        place.clear(place.aside(output, host), host)  # what is there stands until all is whole
+        assert manifest.read(output, stage.name) and files.exists(f"{output}/{name}")
+        place.clear(output, host)
+    else:
+        place.replace(output, host)
+        assert files.exists(f"{output}/{name.partition('/')[0]}/new")
+    assert manifest.read(output, stage.name) is None and not files.exists(f"{output}/{name}")
 
 
 def test_a_directory_that_is_none_is_said(tmp_path: Path) -> None:
