@@ -22,6 +22,8 @@ from typing import Any
 
 from PIL import Image
 
+from weft.schemas.parameters import ConfigError
+
 Row = dict[str, Any]
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 _COUNTS = {3: "three", 4: "four", 8: "eight"}
@@ -97,6 +99,20 @@ def storycloze(folder: Path) -> Iterator[Row]:
                 yield {"context": told, "candidates": ends, "label": int(one["AnswerRightEnding"]) - 1}
 
 
+def read(name: str, folder: Path) -> list[Row]:
+    """The rows of a directory by the reader of that name.
+
+    Raises:
+        ConfigError: what lies there is not what that reader knows.
+    """
+    try:
+        return list(READERS[name](folder))
+    except KeyError as error:
+        raise ConfigError(f"{folder} is not as {name!r} reads it: there is no {error}") from None
+    except (ValueError, TypeError, AttributeError, IndexError, OSError, ZeroDivisionError, csv.Error) as error:
+        raise ConfigError(f"{folder} is not as {name!r} reads it: {error}") from None
+
+
 READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     one.__name__: one for one in (rows, karpathy, vqav2, folders, rpm, hellaswag, storycloze)
 }
@@ -106,7 +122,11 @@ def _placed(value: Any, folder: Path) -> Any:
     """Names of images → where they are; all else as it is."""
     if isinstance(value, list):
         return [_placed(one, folder) for one in value]
-    return folder / value if isinstance(value, str) and value.lower().endswith(IMAGES) else value
+    if not isinstance(value, str) or not value.lower().endswith(IMAGES):
+        return value
+    if not (folder / value).is_file():
+        raise KeyError(value)
+    return folder / value
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from weft.model_smoketest import chance, metrics
 from weft.model_smoketest.lm import LanguageModel, Segments
-from weft.model_smoketest.readers import READERS, Row
+from weft.model_smoketest.readers import READERS, Row, read
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 
@@ -87,7 +87,7 @@ def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: i
         place = next(
             (home / (task.data or task.name) for home in homes if (home / (task.data or task.name)).is_dir()), None
         )
-        rows = list(READERS[task.read](place)) if place else []
+        rows = read(task.read, place) if place else []
         if rows:
             chosen = sorted(range(len(rows)), key=lambda i: (hash_unit(str(i), "suite"), i))
             told |= _figure(lm, task, [rows[i] for i in chosen[:most]], [rows[i] for i in chosen[most:]])
@@ -124,7 +124,7 @@ def _figure(lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence
     more: dict[str, float] = {}
     if task.metric in ("accuracy", "roc_auc"):
         judged = _judge(lm, task, rows, prompts)
-        labels = [row["label"] for row in rows]
+        labels = [_field(row, "label") for row in rows]
         if task.metric == "roc_auc":
             area, error = metrics.roc_auc([scores[1] - scores[0] for scores in judged], labels)
             return {"figure": round(area, 4), "error": round(error, 4), "chance": 0.5, "items": len(rows)}
@@ -135,13 +135,18 @@ def _figure(lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence
     else:
         asked = [[*before, *task.segments(row)] for before, row in zip(prompts, rows, strict=True)]
         said = lm.generate_until(asked, until=["\n"], most=task.most, beams=task.beams)
-        references = [row["references"] for row in rows]
+        references = [_field(row, "references") for row in rows]
         if task.metric == "cider":
             scores = metrics.cider(said, references)
         elif task.metric == "words":
-            scores = [metrics.f1(text, row["words"], row["of"]) for text, row in zip(said, rows, strict=True)]
+            scores = [
+                metrics.f1(text, _field(row, "words"), _field(row, "of")) for text, row in zip(said, rows, strict=True)
+            ]
             shuffled = [*rows[1:], rows[0]]  # what was said of the next picture
-            turned = [metrics.f1(text, row["words"], row["of"]) for text, row in zip(said, shuffled, strict=True)]
+            turned = [
+                metrics.f1(text, _field(row, "words"), _field(row, "of"))
+                for text, row in zip(said, shuffled, strict=True)
+            ]
             by_chance = sum(turned) / len(turned)
             more["exact"] = sum(map(metrics.exact, said, references)) / len(rows)
         else:
@@ -173,6 +178,8 @@ def _judge(
 
 def _shots(task: Task, number: int, rows: Sequence[Row], others: Sequence[Row]) -> list[str | bytes]:
     """Other rows with their answers, before the prompt: from rows that are not asked, where there are enough."""
+    if not task.shots:
+        return []
     pool = others if len(others) >= task.shots else [*rows[:number], *rows[number + 1 :]]
     chosen = sorted(range(len(pool)), key=lambda i: hash_unit(f"{number}:{i}", "shots"))[: task.shots]
     made: list[str | bytes] = []
@@ -184,7 +191,13 @@ def _shots(task: Task, number: int, rows: Sequence[Row], others: Sequence[Row]) 
 def _filled(part: str, row: Row) -> list[str | bytes]:
     """A segment with a row's fields in it."""
     if whole := _FIELD.fullmatch(part):
-        value = row[whole[1]]
+        value = _field(row, whole[1])
         values = value if isinstance(value, list) else [value]
         return [one.read_bytes() if isinstance(one, Path) else one for one in values]
-    return [_FIELD.sub(lambda match: str(row[match[1]]), part)]
+    return [_FIELD.sub(lambda match: str(_field(row, match[1])), part)]
+
+
+def _field(row: Row, name: str) -> Any:
+    if name not in row:
+        raise ConfigError(f"a row has no {name!r}, which its task asks for")
+    return row[name]

@@ -349,11 +349,11 @@ def tokenizer_of(shards: str, vocabulary: Vocabulary) -> str:
 def read_log(model_dir: str, steps: int) -> list[dict[str, Any]]:
     """The log's lines up to `steps`: what came after the checkpoint is done again."""
     try:
-        lines = shard_files.read_text(join(model_dir, LOG)).splitlines() if steps else []
+        told = shard_files.read_text(join(model_dir, LOG)) if steps else ""
     except FileNotFoundError:
-        lines = []
-    whole = [line for line in lines if line.endswith("}")]  # the last may be torn
-    return [record for record in map(json.loads, whole) if record["step"] <= steps]
+        told = ""
+    whole = told[: told.rfind("\n") + 1]  # the last line may be torn
+    return [record for record in map(json.loads, whole.splitlines()) if record["step"] <= steps]
 
 
 def start_log(model_dir: str, steps: int, world: Processes) -> list[dict[str, Any]]:
@@ -363,7 +363,7 @@ def start_log(model_dir: str, steps: int, world: Processes) -> list[dict[str, An
     if world.rank == 0:
         for name in () if steps else (CONFIG, LOG):
             shard_files.remove(join(model_dir, name))
-        if records:
+        if steps:
             write_log(model_dir, records)
     return records
 

@@ -135,6 +135,8 @@ class StemCache:
             found |= zip([key for key, _ in some], self._stems(some), strict=False)
         for key in new:
             self._keep(key, found[key])
+        for key in keys:
+            self._decoded.pop(key, None)  # decoded for a later step, while this one was at it
         return torch.stack([found[key] for key in keys])
 
     def decode(self, jpegs: Sequence[bytes]) -> None:

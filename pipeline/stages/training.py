@@ -42,12 +42,11 @@ def check(ctx: Context) -> None:
         from weft.model_smoketest.train import check as check_sizes
     except (ImportError, RuntimeError) as error:
         raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    check_sizes(ctx.config.train, ctx.config.pack.image_tokens)
+    check_sizes(_told(ctx.config.train), ctx.config.pack.image_tokens)
 
 
 def train(ctx: Context) -> dict[str, int]:
     """Train on `shards/` into `model/`; resumes from its own checkpoint."""
-    check(ctx)
     from weft.model_smoketest.train import train as run
 
     run(files.join(ctx.output, "shards"), ctx.path("model"), _told(ctx.config.train), _Watch())

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from weft.model_smoketest import readers
+from weft.schemas.parameters import ConfigError
 
 
 def save(path, colour="red", size=(8, 8)):
@@ -16,6 +17,7 @@ def save(path, colour="red", size=(8, 8)):
 
 
 def test_rows_with_images_beside_them(tmp_path):
+    save(tmp_path / "1.png")
     row = {"image": "1.png", "candidates": ["a", "b"], "images": ["1.png"], "label": 1}
     (tmp_path / "items.jsonl").write_text(json.dumps(row) + "\n")
     (one,) = readers.rows(tmp_path)
@@ -42,6 +44,31 @@ def test_vqav2s_questions_and_answers(tmp_path):
     (one,) = readers.vqav2(tmp_path)
     assert (one["question"], one["references"], one["reference"]) == ("What?", ["cat"] * 10, "cat")
     assert one["image"].name.endswith("42.jpg")
+
+
+BROKEN = {
+    "rows": {"items.jsonl": '{"image": "none.png"}'},
+    "karpathy": {"dataset.json": '{"images": [{"filename": "none.jpg", "split": "test", "sentences": [{"raw": ""}]}]}'},
+    "vqav2": {"v2_questions.json": "[1]"},
+    "folders": {},
+    "rpm": {"problems.jsonl": '{"id": "0", "n_candidates": 8, "answer": 3, "panel": 8, "gap": 4}'},
+    "hellaswag": {"val.jsonl": '{"ctx": "He", "endings": ["a"], "label": "b"}'},
+    "storycloze": {"val.csv": "InputSentence1\nOne.\n"},
+}
+
+
+@pytest.mark.parametrize("name", readers.READERS)
+def test_what_is_not_as_its_reader_knows_it_is_one_line(tmp_path, name):
+    for file, text in BROKEN[name].items():
+        (tmp_path / file).write_text(text)
+    folder = tmp_path if BROKEN[name] else tmp_path / "none"
+    with pytest.raises(ConfigError, match=f"{folder} is not as '{name}' reads it") as told:
+        readers.read(name, folder)
+    assert "\n" not in str(told.value)
+    for path in tmp_path.iterdir():  # and cut off in the middle
+        path.write_bytes(path.read_bytes()[:-2])
+        with pytest.raises(ConfigError, match="is not as"):
+            readers.read(name, tmp_path)
 
 
 def test_a_folder_a_class(tmp_path):

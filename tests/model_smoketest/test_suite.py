@@ -14,14 +14,14 @@ from weft.schemas.parameters import ConfigError
 
 
 class Parrot:
-    """Likes the candidates whose letters are many, says the last word that it read, and keeps what it was asked."""
+    """Likes candidates of many letters, more so after a long prompt; says the last word that it read; keeps all asked."""
 
     def __init__(self):
         self.asked = []
 
     def loglikelihood(self, requests):
         self.asked += requests
-        return [Likelihood(float(len(told)), 1 + told.count("e")) for _, told in requests]
+        return [Likelihood(float(len(told) * len(prompt[-1])), 1 + told.count("e")) for prompt, told in requests]
 
     def generate_until(self, prompts, until, most, beams):
         self.asked += prompts
@@ -57,21 +57,22 @@ def test_a_task_that_cannot_be_is_named(tmp_path):
 
 
 def test_accuracy_is_of_the_likeliest_candidate_beside_chance(tmp_path):
-    rows = [{"question": "q", "candidates": ["no", "maybe"], "label": i % 2} for i in range(10)]
+    ends = ["no", "see the tree"]  # the second is likelier, but not by token
+    rows = [{"question": "q", "candidates": ends[:: 1 - i % 2 * 2], "label": (i < 8) ^ i % 2} for i in range(10)]
     one = task(tmp_path, rows, continuation=" {candidate}")
     lm = Parrot()
     (found,) = suite.run(lm, [one], [tmp_path / "elsewhere", tmp_path])
-    assert (found["figure"], found["chance"], found["items"]) == (0.5, 0.5, 10)
-    assert found["error"] == pytest.approx(0.1667, abs=1e-3) and lm.asked[0] == (["q"], " no")
+    assert (found["figure"], found["chance"], found["items"]) == (0.8, 0.5, 10)
+    assert found["error"] == pytest.approx(0.1333, abs=1e-3) and (["q"], " no") in lm.asked
     assert suite.run(lm, [one], [tmp_path], most=4)[0]["items"] == 4
     by_mean = suite.Task(**{**vars(one), "judge": "mean"})
-    assert suite.run(lm, [by_mean], [tmp_path])[0]["figure"] == 0.5  # "maybe" is one token longer, and likelier still
+    assert suite.run(lm, [by_mean], [tmp_path])[0]["figure"] == 0.2
 
 
 def test_two_answers_are_ranked_for_the_area(tmp_path):
-    rows = [{"question": "q", "label": i % 2} for i in range(8)]
+    rows = [{"question": "q" * length, "label": int(i > 2)} for i, length in enumerate((1, 2, 3, 2, 4, 5))]
     one = task(tmp_path, rows, continuation=" {candidate}", candidates=["no", "yes"], metric="roc_auc")
-    assert suite.run(Parrot(), [one], [tmp_path])[0]["figure"] == 0.5
+    assert suite.run(Parrot(), [one], [tmp_path])[0]["figure"] == pytest.approx(7.5 / 9, abs=1e-4)
 
 
 def test_what_is_said_is_judged_and_shots_come_with_their_answers(tmp_path):
@@ -84,6 +85,14 @@ def test_what_is_said_is_judged_and_shots_come_with_their_answers(tmp_path):
     for prompt in lm.asked:
         assert len(prompt) == 5 and prompt[1] == f" {prompt[0].split()[1]}"
         assert prompt[0] not in asked and prompt[2] not in asked  # shots are none of the items
+
+
+@pytest.mark.parametrize(("lacks", "metric"), [("question", "accuracy"), ("label", "accuracy"), ("references", "vqa")])
+def test_a_row_without_what_its_task_asks_for_is_one_line(tmp_path, lacks, metric):
+    row = {"question": "q", "candidates": ["a", "b"], "label": 1, "references": ["a"]}
+    del row[lacks]
+    with pytest.raises(ConfigError, match=f"a row has no '{lacks}'"):
+        suite.run(Parrot(), [task(tmp_path, [row], continuation=" {candidate}", metric=metric)], [tmp_path])
 
 
 def test_captions_are_judged_by_their_words_against_other_pictures(tmp_path):

@@ -145,13 +145,23 @@ def test_parts_and_workers_change_next_to_nothing_and_nothing(kit, tmp_path):
         torch.testing.assert_close(low[name], value, atol=2e-2, rtol=1e-1)
 
 
-def test_a_torn_line_of_the_log_is_written_again(kit, tmp_path, monkeypatch):
+@pytest.mark.parametrize("torn", ['{"eta_s": 0.1, "lea', '{"eta_s": 0.1, "loss": {"pairs": 1.2}'])
+def test_a_torn_line_of_the_log_is_written_again(kit, tmp_path, monkeypatch, torn):
     run_killed(kit, tmp_path, monkeypatch, kit.config(), 6)
     with open(tmp_path / training.LOG, "a") as log:
-        log.write('{"eta_s": 0.1, "lea')
+        log.write(torn)
     training.train(str(kit.shards), str(tmp_path), kit.config(), quiet)
     lines = (tmp_path / training.LOG).read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, 9))
+
+
+def test_lines_after_the_checkpoint_go_where_none_comes_before_it(kit, tmp_path, monkeypatch):
+    run_killed(kit, tmp_path, monkeypatch, kit.config(), 6)
+    (tmp_path / training.LOG).write_text('{"step": 6}\n{"st')
+    monkeypatch.setattr(training, "LOG_EVERY", 10)
+    training.train(str(kit.shards), str(tmp_path), kit.config(), quiet)
+    lines = (tmp_path / training.LOG).read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [8]
 
 
 def test_batches_of_one_corpus_only(kit, tmp_path):

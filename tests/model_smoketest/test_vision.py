@@ -73,6 +73,14 @@ def test_images_that_were_decoded_ahead_are_used_once(kit, small, monkeypatch):
     assert torch.equal(cache(images), want) and not cache._decoded
 
 
+def test_what_was_decoded_while_an_image_was_seen_is_not_kept(kit, small, monkeypatch):
+    cache = vision.StemCache(small.tower)
+    image, stem = kit.picture(0), small.tower.stem
+    monkeypatch.setattr(small.tower, "stem", lambda pixels: cache.decode([image]) or stem(pixels))
+    cache([image])
+    assert not cache._decoded
+
+
 def test_an_image_that_does_not_decode_is_one_clear_line(kit, small):
     with pytest.raises(ConfigError, match="does not decode"):
         small.tower.pixels(kit.picture(0)[:200])

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from weft.pipeline import cli
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import training
-from weft.schemas.config import Config
+from weft.schemas.config import Config, Train
 from weft.schemas.parameters import ConfigError
+from weft.transforms.io import files, local_copies
+from weft.transforms.score.clip_weights import TINY_CLIP
 
 
 def test_of_lines_about_steps_one_passes_in_a_while_and_all_others_always(monkeypatch):
@@ -24,11 +27,22 @@ def test_of_lines_about_steps_one_passes_in_a_while_and_all_others_always(monkey
     assert said.getvalue().splitlines() == ["train: step 1", "train: resuming after step 2"]
 
 
-@pytest.mark.parametrize(("stage", "module"), [(training.train, "train"), (training.evaluate, "evaluate")])
+@pytest.mark.parametrize(("stage", "module"), [(training.check, "train"), (training.evaluate, "evaluate")])
 def test_without_pytorch_the_extra_is_named(stage, module, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, f"weft.model_smoketest.{module}", None)
     with pytest.raises(ConfigError, match=r"pip install 'weft-corpus\[train\]'"):
         stage(Context(str(tmp_path), (), Config(), "f"))
+
+
+def test_a_vision_tower_in_a_store_is_checked_by_this_machines_copy(bucket, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    local_copies.fetched.cache_clear()
+    config = Config(train=Train(vision=f"local-dir:{bucket.path}/clip"))
+    with pytest.raises(ConfigError, match="no file"):
+        training.check(Context(str(tmp_path), (), config, "f"))
+    for file in TINY_CLIP.iterdir():
+        files.write_atomic(f"{bucket.path}/clip/{file.name}", file.read_bytes())
+    training.check(Context(str(tmp_path), (), config, "f"))
 
 
 @pytest.fixture
