@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from weft.pipeline import completion
+
 ROOT = Path(__file__).parent.parent
 PAGES = [
     path
@@ -54,3 +56,13 @@ def test_docstrings_and_comments_name_modules_and_tests_that_are_there() -> None
         if not (ROOT / found[1]).exists()
     ]
     assert missing == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    said = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert [page.name for page in sorted(ROOT.glob("docs/*.md")) if f": {page.name}\n" not in said] == []
+
+
+def test_the_readme_names_every_command() -> None:
+    told = "|".join(re.findall(r"(?:weft|make) ([\w|]+)", (ROOT / "README.md").read_text("utf-8"))).split("|")
+    assert [name for name in completion._commands() if name not in told] == []
