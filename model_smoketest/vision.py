@@ -23,11 +23,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from weft.schemas.parameters import ConfigError
+from weft.transforms.score.clip_import import HUB, LOCAL, imported, needs_timm
 from weft.transforms.score.clip_weights import Weights, check_name, clip_name, weights
 
 CACHE_BYTES = 512 << 20  # of stem activations kept in memory
 BATCH = 8  # images that go through the stem together
-LOCAL, HUB = "local-dir:", "hf-hub:"
 
 
 class VisionTransformer(Protocol):
@@ -173,11 +173,10 @@ def load_tower(model: str, pretrained: str, unfreeze_last: bool) -> Tower:
     Raises:
         ConfigError: no such model or weights, or a model whose vision tower is not a plain ViT.
     """
-    import open_clip
-
     name = clip_name(model)
     if name.startswith(LOCAL) and not (Path(name.removeprefix(LOCAL)) / "open_clip_config.json").is_file():
         raise ConfigError(f"train.vision = {model!r}: no open_clip_config.json in {name.removeprefix(LOCAL)}")
+    open_clip = imported(needs_timm(name))
     of = Weights("", "", ())
     if not name.startswith((LOCAL, HUB)):
         check_name(name, open_clip.list_models(), "train.vision")

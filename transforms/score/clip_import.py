@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+LOCAL, HUB = "local-dir:", "hf-hub:"  # what names of models may begin with
 _COMPILER = "torch._dynamo"
 _importing = threading.Lock()
 
@@ -43,13 +44,14 @@ def imported(timm: bool = True) -> Any:
 
 
 def needs_timm(name: str) -> bool:
-    """Whether open_clip builds a model with timm: known for its own architectures, feared for all others."""
+    """Whether open_clip builds a model with timm: known where it is described on this machine, feared elsewhere."""
     found = importlib.util.find_spec("open_clip")
-    for folder in (found and found.submodule_search_locations) or ():
-        described = Path(folder, "model_configs", f"{name}.json")
-        if described.is_file():
-            return "timm" in described.read_text("utf-8")
-    return True
+    described = [
+        Path(folder, "model_configs", f"{name}.json") for folder in (found and found.submodule_search_locations) or ()
+    ]
+    if name.startswith(LOCAL):
+        described = [Path(name.removeprefix(LOCAL), "open_clip_config.json")]
+    return next(("timm" in path.read_text("utf-8") for path in described if path.is_file()), True)
 
 
 @contextmanager

@@ -26,9 +26,9 @@ from PIL import Image
 from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.transforms.io import local_copies
 from weft.transforms.score import clip_import
+from weft.transforms.score.clip_import import HUB, LOCAL
 from weft.transforms.score.clip_weights import PICKLED, SUFFIX, Weights, check_name, clip_name, convert, weights
 
-LOCAL, HUB = "local-dir:", "hf-hub:"
 BPE = "bpe_merges.txt.gz"  # a model directory may hold its own vocabulary for open_clip's tokenizer
 
 _SAFE = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")  # what open_clip takes before others
@@ -138,17 +138,10 @@ def _imported(name: str) -> Any:
         ConfigError: it cannot be imported, as where torch and torchvision are of different builds.
     """
     try:
-        return clip_import.imported(timm=_of_timm(name))
+        return clip_import.imported(timm=clip_import.needs_timm(name))
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{_NEEDED} ({reason})") from None
-
-
-def _of_timm(name: str) -> bool:
-    if not name.startswith(LOCAL):
-        return clip_import.needs_timm(name)
-    described = Path(name.removeprefix(LOCAL)) / "open_clip_config.json"
-    return not described.is_file() or "timm" in described.read_text("utf-8")
 
 
 def vector_width(choice: ClipChoice) -> int | None:

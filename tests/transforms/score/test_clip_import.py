@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from weft.transforms.score.clip_import import needs_timm
+from weft.transforms.score.clip_weights import clip_name
 
 PROBE = """
 import sys
@@ -31,7 +32,15 @@ def test_what_is_left_out_is_there_when_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("name", "needs"),
-    [("ViT-B-32", False), ("RN50", False), ("ViT-B-16-SigLIP", True), ("hf-hub:a/b", True), ("", True)],
+    [
+        ("ViT-B-32", False),
+        ("RN50", False),
+        ("ViT-B-16-SigLIP", True),
+        ("hf-hub:a/b", True),
+        ("local-dir:/none", True),
+        ("", True),
+    ],
 )
 def test_which_models_are_made_of_timm(name: str, needs: bool) -> None:
     assert needs_timm(name) == needs
+    assert not needs_timm(clip_name("weft-tiny"))
