@@ -1,4 +1,4 @@
-"""What an answer itself says against use in training: its headers, its meta elements, and a picture's own metadata.
+"""What an answer itself says against use in training: its headers and its meta elements.
 
 Read are the X-Robots-Tag header and meta elements named robots or after a crawler, the TDM Reservation Protocol
 (tdm-reservation, as header or meta element), and preferences (Content-Usage, Content-Signal) in headers. `noai`,
@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from weft.schemas.parameters import ConfigError
-from weft.transforms.consent import agents, in_image, preferences
+from weft.transforms.consent import agents, preferences
 
 SITE_SIGNALS = frozenset(("ai-agents", "content-signal", "content-usage", "ai-txt", "tdm"))  # of files of a site
 _PAGE = frozenset(("noai", "noml", "tdm", "content-usage", "content-signal"))
@@ -82,18 +82,17 @@ def read(
     return OptOut(page, images)
 
 
-def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IMAGE_SIGNALS, body: bytes = b"") -> str:
-    """The words of an image's own response that forbid its use, "" where none do.
+def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IMAGE_SIGNALS) -> str:
+    """The words of the headers of an image's own response that forbid its use, "" where none do.
 
     `unavailable_after` counts whatever its date, because a corpus outlives every date.
 
     Args:
         headers: (name in lower case, value) of the response.
         counted: the signals that count: some of IMAGE_SIGNALS, or all.
-        body: the picture, where it is at hand.
     """
     said = _said(headers, counted)
-    return next((said[word] for word in sorted(said)), "") or (in_image.read(body) if "dmi" in counted else "")
+    return next((said[word] for word in sorted(said)), "")
 
 
 def check(counted: Collection[str], known: Collection[str] = IMAGE_SIGNALS, key: str = "fetch.opt_out") -> None:

@@ -1,8 +1,10 @@
 """Images of a unit by img2dataset instead of weft's own client: its input written, it run, its result taken.
 
-Its bytes go through the same checks as any (decode.py), and each image has its fate. What it does not know stays
-undone: robots.txt, tdmrep.json, Crawl-delay, intervals and connections to a host, private addresses, `connect_to`,
-bounds on bytes. It runs as a process of its own, since it starts others and takes signals.
+Its bytes go through the same checks as any (decode.py), what a picture's metadata forbid among them, and each image has
+its fate. What it does not know stays undone: robots.txt, tdmrep.json, Crawl-delay, intervals and connections to a host,
+private addresses, `connect_to`, bounds on bytes. Of headers it reads X-Robots-Tag alone, and keeps none of them: plain
+directives to everybody or to this user agent, not `unavailable_after` nor what other crawlers are told. It runs as a
+process of its own, since it starts others and takes signals.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from weft.transforms.fetch import decode
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Refused
 
-NOT_KNOWN = "robots.txt, tdmrep.json, Crawl-delay, limits of a host, private addresses and fetch.connect_to"
+NOT_KNOWN = (
+    "robots.txt, tdmrep.json, tdm-reservation and other opt-outs of headers but X-Robots-Tag's, Crawl-delay, "
+    "limits of a host, private addresses and fetch.connect_to"
+)
 KEY = "weft_key"
 _SHARD = 1_000  # images of one of its tars: a tar is read sample by sample
 _RUN = "import json, sys, img2dataset; img2dataset.download(**json.loads(sys.argv[1]))"
@@ -81,7 +86,8 @@ def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules) -> Iter
             for one in image_tar.read_samples(stream):
                 key = str(one.told.get(KEY))
                 if left.pop(key, None) is not None:
-                    yield Outcome(key, decode.prepare(one.picture, rules, rules), 200, _now())
+                    image, words = decode.consented(one.picture, rules)
+                    yield Outcome(key, image, 200, _now(), opt_out=words)
         for key, row in told.items():
             if left.pop(key, None) is not None:
                 yield _failed(key, str(row["error_message"] or row["status"] or ""))

@@ -259,9 +259,7 @@ class Client:
             answer.close()  # what is left is not read, so that its connection is of no more use
             return Response(status, b"", "too_many_bytes", f"over {self._max_bytes} bytes", url=url)
         found = unpacked(status, body, answer.headers.get("Content-Encoding", ""), self._max_bytes)
-        if words := responses.read_image((), self._forbidden, found.body):
-            return Response(status, b"", OPT_OUT, words, url=url, opt_out=words)
-        words = responses.read_image(headers, body=found.body)  # not honoured, but on record
+        words = responses.read_image(headers)  # not honoured, but on record
         return found._replace(url=url, opt_out=words, declared=answer.headers.get("Content-Type", "")[:80])
 
     def _routed(self, host: str) -> str | None:

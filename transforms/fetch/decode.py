@@ -27,7 +27,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
-from weft.schemas.parameters import ImageForm, ImageLimits
+from weft.schemas.parameters import FetchRules, ImageForm, ImageLimits
+from weft.transforms.consent import in_image
 from weft.transforms.fetch import image_formats, memory, resize
 
 # Pixels must be the same on every machine, so both filters in use compute in integers: Pillow's, and of OpenCV's the
@@ -89,6 +90,20 @@ class Refused(NamedTuple):
 
     reason: str
     detail: str
+
+
+def consented(data: bytes, rules: FetchRules, said: str = "") -> tuple[Prepared | Refused, str]:
+    """(one image as `prepare` has it, or its refusal where its own metadata forbid its use; the words on record).
+
+    Args:
+        data: a whole file, as fetched.
+        rules: how it is stored, and whether its metadata count.
+        said: what the headers that it came with say against its use, honoured or not.
+    """
+    words = in_image.read(data)
+    if words and rules.honour_opt_out and "dmi" in rules.opt_out:
+        return Refused("opt_out", words), words
+    return prepare(data, rules, rules), said or words
 
 
 def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = DEFAULT_LIMITS) -> Prepared | Refused:

@@ -160,11 +160,10 @@ def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Ite
 
 
 def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outcome:
-    if rules.honour_opt_out and (words := responses.read_image(record.headers, rules.opt_out, record.body)):
+    if rules.honour_opt_out and (words := responses.read_image(record.headers, rules.opt_out)):
         return Outcome(key, Refused("opt_out", words), record.status, date, "", words)
-    words = responses.read_image(record.headers, body=record.body)  # not honoured, but on record
-    image = _unless_excluded(decode.prepare(record.body, rules, rules), "", rules)
-    return Outcome(key, image, record.status, date, "", words)
+    image, words = decode.consented(record.body, rules, responses.read_image(record.headers))
+    return Outcome(key, _unless_excluded(image, "", rules), record.status, date, "", words)
 
 
 def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> Prepared | Refused:
@@ -192,10 +191,13 @@ def from_web(
         return (Outcome(key, Refused("not_in_warc", ""), 0, 0) for key in sorted(addresses))
 
     def prepared(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
-        image = Refused(found.reason, found.detail) if found.reason else decode.prepare(found.body, rules, rules)
+        image: Prepared | Refused = Refused(found.reason, found.detail)
+        words = found.opt_out
+        if not found.reason:
+            image, words = decode.consented(found.body, rules, words)
         if isinstance(image, Refused) and image.reason == "not_an_image" and found.declared:
             image = Refused(image.reason, f"{found.declared}: {image.detail}")
-        return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, found.opt_out
+        return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, words
 
     def asked(left: Mapping[str, str]) -> Iterator[Outcome]:
         if rules.downloader == "img2dataset":

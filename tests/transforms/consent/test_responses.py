@@ -83,12 +83,6 @@ def test_a_response_by_the_texts_of_drafts(case):
     assert wish == (page, page or case.get("images", ""))
 
 
-def test_a_pictures_own_metadata_counts_where_it_is_asked_for():
-    body = b"... DMI-PROHIBITED ..."
-    assert read_image([], body=body) == "XMP plus:DataMining: DMI-PROHIBITED"
-    assert read_image([], ("noai",), body) == ""
-
-
 def test_a_signal_that_is_none_is_named_with_the_nearest():
     check(PAGE_SIGNALS, PAGE_SIGNALS)
     with pytest.raises(ConfigError, match=r"extract\.opt_out: no signal 'ai-agent'; 'ai-agents'"):

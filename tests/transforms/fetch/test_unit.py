@@ -1,18 +1,24 @@
 """One unit at a time: what it leaves, what it leaves to others, and that it is not done twice."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from recording_web import RecordingWeb, recording_web
+from recording_web import Handler, RecordingWeb, Seen, picture, recording_web
 
 from weft.schemas.parameters import FetchRules
+from weft.transforms.archives.record import Record
+from weft.transforms.fetch import by_img2dataset, unit
 from weft.transforms.fetch.blobs import Outcome
-from weft.transforms.fetch.decode import Refused
+from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.fetch.unit import WARC, WEB, Wanted, fetch_unit, from_web, moved
+from weft.transforms.io.tar import write_tar
 
 HOST = "http://a.web.test"
 
@@ -79,3 +85,40 @@ def test_without_http_nobody_is_asked(web: RecordingWeb) -> None:
     found = from_web({"b": f"{HOST}/ok/b", "a": f"{HOST}/ok/a"}, quiet)
     assert json.loads(json.dumps(list(found))) == [[key, ["not_in_warc", ""], 0, 0, "", ""] for key in "ab"]
     assert not web.seen
+
+
+MARKED = picture("marked") + b"<plus:DataMining>DMI-PROHIBITED</plus:DataMining>"
+WORDS = "XMP plus:DataMining: DMI-PROHIBITED"
+
+
+class Marked(Handler):
+    def _answer(self, seen: Seen, nth: int) -> tuple[int, dict[str, str], bytes]:
+        return 200, {"Content-Type": "image/png"}, MARKED
+
+
+def by_web(home: Path, asked: FetchRules) -> Outcome:
+    with recording_web(0.0, Marked) as web:
+        (found,) = from_web({"k": f"{HOST}/x.png"}, dataclasses.replace(asked, connect_to=(web.route,)))
+    return found
+
+
+def by_archive(home: Path, asked: FetchRules) -> Outcome:
+    record = Record("response", f"{HOST}/x.png", "", 0, "<urn:x>", 0, 200, (("content-type", "image/png"),), MARKED, "")
+    return unit._of_capture("k", record, 0, asked)
+
+
+def by_other(home: Path, asked: FetchRules) -> Outcome:
+    told = {"key": "0", "weft_key": "k", "status": "success", "error_message": None}
+    pq.write_table(pa.Table.from_pylist([told]), home / "00000.parquet")
+    write_tar(str(home / "00000.tar"), [("0.png", MARKED), ("0.json", json.dumps(told).encode())])
+    (found,) = by_img2dataset.taken(home, {"k": f"{HOST}/x.png"}, asked)
+    return found
+
+
+@pytest.mark.parametrize("way", [by_web, by_archive, by_other])
+def test_a_pictures_own_metadata_count_whichever_way_it_comes(tmp_path: Path, way: Any) -> None:
+    plain = FetchRules(robots=False, tdm_file=False)
+    assert way(tmp_path, plain).image == Refused("opt_out", WORDS)
+    for asked in (dataclasses.replace(plain, honour_opt_out=False), dataclasses.replace(plain, opt_out=("noai",))):
+        found = way(tmp_path, asked)
+        assert isinstance(found.image, Prepared) and found.opt_out == WORDS, "on record all the same"
