@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from weft.schemas.parameters import ConfigError, FetchRules
 from weft.transforms.archives import image_tar
-from weft.transforms.fetch import decode
+from weft.transforms.fetch import decode, robots
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Refused
 
@@ -64,7 +64,7 @@ def outcomes(addresses: Mapping[str, str], rules: FetchRules) -> Iterator[Outcom
             "output_folder": str(output), "output_format": "webdataset", "disable_all_reencoding": True,
             "processes_count": 1, "thread_count": rules.concurrency, "number_sample_per_shard": _SHARD,
             "timeout": max(1, round(rules.timeout_s)), "retries": rules.retries, "extract_exif": False,
-            "compute_hash": None, "user_agent_token": rules.user_agent.split("/")[0].split()[0],
+            "compute_hash": None, "user_agent_token": robots.token(rules.user_agent),
             "disallowed_header_directives": list(rules.opt_out) if rules.honour_opt_out else [],
         }  # fmt: skip
         done = subprocess.run(

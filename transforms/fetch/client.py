@@ -89,7 +89,8 @@ class Client:
             leave_host: follow redirects to other hosts; else they end as MOVED.
 
         Raises:
-            ConfigError: `manners` has an entry in `connect_to`, `allow_networks` or `opt_out` that means nothing.
+            ConfigError: `manners` has an entry in `connect_to`, `allow_networks` or `opt_out` that means nothing, or a
+                user agent without a name.
         """
         self._manners, self._max_bytes, self._leave_host = manners, max_bytes, leave_host
         self._routes = dict(_route(entry) for entry in manners.connect_to)

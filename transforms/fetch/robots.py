@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
+from weft.schemas.parameters import ConfigError
 from weft.transforms.consent import site_files
 
 ALLOWED, DISALLOWED, UNAVAILABLE = "", "robots_disallowed", "robots_unavailable"
@@ -47,13 +48,13 @@ class Robots:
         """Know nothing of any site yet.
 
         Args:
-            user_agent: as sent; rules are looked up under its first word, up to a slash.
+            user_agent: as sent; rules are looked up under its `token`.
             get: how to ask for a file.
             signals: what counts of what a robots.txt says of training.
             agents: names and purposes of AI agents whose groups count.
         """
         self._signals, self._agents = signals, agents
-        self._token = user_agent.split("/")[0].split()[0] if user_agent.strip() else "*"
+        self._token = token(user_agent)
         self._get = get
         self._locks: dict[str, asyncio.Lock] = {}
         self._rules: dict[str, Protego | str] = {}
@@ -114,6 +115,23 @@ class Reservations:
                             return ""  # the image's own request says what is wrong, and the next one asks again
                     self._rules[place] = site_files.read(site_files.TDM, body) if 200 <= status < 300 else ""
         return site_files.judge(site_files.TDM, self._rules[place], url, ("tdm",))
+
+
+def token(user_agent: str) -> str:
+    """The name under which rules are looked up: the first word of a user agent, up to a slash.
+
+    Raises:
+        ConfigError: it has none, or cannot be a header.
+
+    >>> token("mybot/1.0 (+https://example.org/bot)")
+    'mybot'
+    """
+    words = user_agent.partition("/")[0].split()
+    if not words or not user_agent.isprintable():
+        raise ConfigError(
+            f"fetch.user_agent begins with a name, as in 'mybot/1.0', and is one line: not {user_agent!r}"
+        )
+    return words[0]
 
 
 def site(url: str) -> str:

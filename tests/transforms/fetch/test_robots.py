@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from weft.schemas.parameters import ConfigError, FetchRules
+from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.robots import TRIES, Problem, Reservations, Robots, site
 
 RULES = b"""User-agent: *
@@ -49,7 +51,7 @@ def test_rules_are_those_of_ones_own_group_and_the_longest_decides() -> None:
     assert run(verdicts()) == ["", "robots_disallowed", "robots_disallowed", ""]
     assert place.asked == ["http://a.test/robots.txt"], "asked for once, however many wait"
     assert (robots.delay("http://a.test/a.jpg"), robots.delay("https://a.test/a.jpg")) == (2, 0)
-    anybody = Robots("", place.get)
+    anybody = Robots("somebody", place.get)
     assert run(anybody.verdict("http://a.test/private")).reason == "robots_disallowed"
     assert anybody.delay("http://a.test/") == 7
 
@@ -129,6 +131,12 @@ def test_a_tdm_file_that_never_comes_is_asked_for_a_few_times() -> None:
     reservations = Reservations(place.get)
     assert not any(run(reservations.reserved("http://a.test/a.jpg")) for _ in range(6))
     assert len(place.asked) == TRIES
+
+
+@pytest.mark.parametrize("agent", ["", "  ", "/1.0", " / bot", "bot\r\nX-Other: 1", "bot\x00"])
+def test_a_user_agent_without_a_name_is_said_before_anybody_is_asked(agent: str) -> None:
+    with pytest.raises(ConfigError, match="fetch.user_agent begins with a name"):
+        Client(FetchRules(user_agent=agent))
 
 
 def test_a_site_is_scheme_host_and_port() -> None:
