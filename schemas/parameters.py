@@ -214,6 +214,11 @@ class Manners:
     max_per_host: Count = 0  # images of one host in a run, chosen by hash; those over it are `host_cap`; 0 is off
     split_hosts: tuple[str, ...] = ()  # "host=units": content networks that may be asked by several workers at once
 
+    @property
+    def honoured(self) -> frozenset[str]:
+        """The signals that count: none where opt-outs are not honoured."""
+        return frozenset(self.opt_out if self.honour_opt_out else ())
+
 
 @dataclasses.dataclass(frozen=True)
 class CrawlRules:

@@ -136,8 +136,9 @@ class CrawlClient(Client):
         if not 200 <= status < 300 or status == 206:
             return "http_error", f"HTTP {status}"
         headers = [(name.lower(), value) for name, value in answer.headers.items()]
-        words = responses.read_image(headers, self._forbidden) if kind == IMAGE else responses.read(headers).page
-        if words and self._manners.honour_opt_out:
+        counted = self._manners.honoured
+        words = responses.read_image(headers, counted) if kind == IMAGE else responses.read(headers, (), counted).page
+        if words:
             return "opt_out", words
         mime = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind == PAGE and mime not in _HTML:

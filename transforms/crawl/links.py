@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections.abc import Collection
+from contextlib import suppress
 from html import unescape
 from typing import NamedTuple
 
@@ -31,7 +33,15 @@ class Leads(NamedTuple):
     opt_out: str  # the words that forbid its use, "" where none do
 
 
-def of_page(body: bytes, content_type: str, url: str, headers: list[tuple[str, str]], main_content: bool) -> Leads:
+def of_page(
+    body: bytes,
+    content_type: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    main_content: bool,
+    counted: Collection[str],
+    follow: bool = True,
+) -> Leads:
     """What an HTML page leads to; nothing where it cannot be parsed.
 
     Links of rel=nofollow, and all of a page whose robots element or X-Robots-Tag says so, are not given; nor are images
@@ -43,16 +53,21 @@ def of_page(body: bytes, content_type: str, url: str, headers: list[tuple[str, s
         url: the page's address.
         headers: (name in lower case, value) of the response.
         main_content: False takes the images of boilerplate too.
+        counted: the opt-outs that count, of `fetch.opt_out`; none where they are not honoured.
+        follow: False where nobody follows links: none are given.
     """
     text = html.to_text(body, content_type)
-    try:
+    wish = responses.read(headers, (), counted)
+    links: list[str] = []
+    images: list[str] = []
+    with suppress(html.TooComplex, ValueError, RuntimeError, RecursionError):
         page = html.extract(text, url, main_content)
-        tree = HTMLTree.parse(text)
-    except (html.TooComplex, ValueError, RuntimeError, RecursionError):
-        return Leads([], [], responses.read(headers).page)
-    wish = responses.read(headers, page.meta)
-    images = [] if wish.images else list(dict.fromkeys(image for image in page.images if image is not None))
-    return Leads([] if _no_follow(headers, page.meta) else _links(tree, page.base), images, wish.page)
+        wish = responses.read(headers, page.meta, counted)
+        if not wish.images:
+            images = list(dict.fromkeys(image for image in page.images if image is not None))
+        if follow and not wish.page and not _no_follow(headers, page.meta):
+            links = _links(HTMLTree.parse(text), page.base)
+    return Leads(links, images, wish.page)
 
 
 def _no_follow(headers: list[tuple[str, str]], meta: list[tuple[str, str]]) -> bool:

@@ -22,6 +22,7 @@ from weft.schemas.tables import CRAWLED
 from weft.transforms.archives import http_message, write
 from weft.transforms.archives.read import read_captures
 from weft.transforms.archives.write import Exchange
+from weft.transforms.consent import in_image
 from weft.transforms.crawl import links
 from weft.transforms.crawl.client import IMAGE, REDIRECT, ROBOTS, SITEMAP, CrawlClient
 from weft.transforms.crawl.frontier import Address, Frontier, Led, key_of
@@ -185,7 +186,8 @@ class _Unit:
 
     def _led(self, one: Exchange, kind: str, before: Crawled | None) -> tuple[Led, str]:
         """Where an answer leads, and the words with which it forbids its use."""
-        if kind == IMAGE:
+        honoured = self._crawl.manners.honoured
+        if kind == IMAGE and "dmi" not in honoured:
             return Led(), ""
         if one.status == 304 and before:
             try:
@@ -198,13 +200,15 @@ class _Unit:
         else:
             answer = http_message.parse_http(one.answered + one.body)
             headers, body = list(answer.headers), answer.body
+        if kind == IMAGE:
+            return Led(), in_image.read(body)
         if kind == SITEMAP:
             found, more = links.of_sitemap(body, one.url)
             return (Led(sitemaps=found) if more else Led(pages=found)), ""
         media = next((value for name, value in headers if name == "content-type"), "")
-        leads = links.of_page(body, media, one.url, headers, self._crawl.rules.main_content)
-        honoured = leads.opt_out if self._crawl.manners.honour_opt_out else ""
-        return Led(links=leads.links, images=leads.images), honoured
+        rules, follow = self._crawl.rules, self.frontier.asked[key_of(one.url)].depth > 0
+        leads = links.of_page(body, media, one.url, headers, rules.main_content, honoured, follow)
+        return Led(links=leads.links, images=leads.images), leads.opt_out
 
     def _kept(self, one: Exchange, kind: str, before: Crawled | None = None) -> Made:
         identity, answer, asked = write.exchange(one, before)

@@ -65,7 +65,7 @@ def outcomes(addresses: Mapping[str, str], rules: FetchRules) -> Iterator[Outcom
             "processes_count": 1, "thread_count": rules.concurrency, "number_sample_per_shard": _SHARD,
             "timeout": max(1, round(rules.timeout_s)), "retries": rules.retries, "extract_exif": False,
             "compute_hash": None, "user_agent_token": robots.token(rules.user_agent),
-            "disallowed_header_directives": list(rules.opt_out) if rules.honour_opt_out else [],
+            "disallowed_header_directives": sorted(rules.honoured),
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-c", _RUN, json.dumps(asked)],

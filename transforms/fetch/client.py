@@ -98,8 +98,7 @@ class Client:
         self.hosts = HostLimits(manners.per_host, manners.interval_s)
         self.tls = ssl.create_default_context()
         responses.check(manners.opt_out)
-        self._forbidden = frozenset(manners.opt_out if manners.honour_opt_out else ())
-        signals = self._forbidden & responses.SITE_SIGNALS
+        signals = manners.honoured & responses.SITE_SIGNALS
         self._robots = Robots(manners.user_agent, self._rules_file, signals, manners.ai_agents)
         self._reservations = Reservations(self._rules_file)
 
@@ -161,7 +160,11 @@ class Client:
             self.hosts.crawl_delay(host_of(url), self._robots.delay(url))
             if problem.reason:
                 return problem
-        if self._manners.tdm_file and "tdm" in self._forbidden and (words := await self._reservations.reserved(url)):
+        if (
+            self._manners.tdm_file
+            and "tdm" in self._manners.honoured
+            and (words := await self._reservations.reserved(url))
+        ):
             return Problem(OPT_OUT, words)
         return Problem("", "")
 
@@ -246,7 +249,7 @@ class Client:
 
     async def _read_image(self, answer: aiohttp.ClientResponse, url: str) -> Response:
         status, headers = answer.status, [(name.lower(), value) for name, value in answer.headers.items()]
-        words = responses.read_image(headers, self._forbidden)
+        words = responses.read_image(headers, self._manners.honoured)
         if words:
             await drain(answer)
             return Response(status, b"", OPT_OUT, words, url=url, opt_out=words)

@@ -101,7 +101,7 @@ def consented(data: bytes, rules: FetchRules, said: str = "") -> tuple[Prepared 
         said: what the headers that it came with say against its use, honoured or not.
     """
     words = in_image.read(data)
-    if words and rules.honour_opt_out and "dmi" in rules.opt_out:
+    if words and "dmi" in rules.honoured:
         return Refused("opt_out", words), words
     return prepare(data, rules, rules), said or words
 

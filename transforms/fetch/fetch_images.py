@@ -152,7 +152,7 @@ class FetchUnits(beam.PTransform):
         found = {"wanted": wanted}
         if self.captures is not None:
             found["held"] = self._held(images, wanted)
-        signals = responses.SITE_SIGNALS & set(self.rules.opt_out if self.rules.honour_opt_out else ())
+        signals = responses.SITE_SIGNALS & self.rules.honoured
         if self.site_files is not None and signals:
             found["forbidden"] = self._forbidden(wanted, found.get("held"), sorted(signals))
         if self.earlier:

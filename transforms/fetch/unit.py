@@ -160,7 +160,7 @@ def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Ite
 
 
 def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outcome:
-    if rules.honour_opt_out and (words := responses.read_image(record.headers, rules.opt_out)):
+    if words := responses.read_image(record.headers, rules.honoured):
         return Outcome(key, Refused("opt_out", words), record.status, date, "", words)
     image, words = decode.consented(record.body, rules, responses.read_image(record.headers))
     return Outcome(key, _unless_excluded(image, "", rules), record.status, date, "", words)

@@ -2,6 +2,7 @@ import gzip
 
 import pytest
 
+from weft.schemas.parameters import Manners
 from weft.transforms.crawl import links
 
 HTML = "text/html; charset=utf-8"
@@ -10,8 +11,9 @@ the year in which the old one burnt down.</p><img src="barn.jpg" alt="A red barn
 <a href="next">again</a><a href="/x" rel="sponsored nofollow">no</a><a href="mailto:a@b.test">no</a><a>no</a></body>"""
 
 
-def leads(meta: str = "", headers: tuple[tuple[str, str], ...] = ()) -> links.Leads:
-    return links.of_page(PAGE.format(meta=meta).encode(), HTML, "http://a.test/farm/", list(headers), False)
+def leads(meta: str = "", headers: tuple[tuple[str, str], ...] = (), **told) -> links.Leads:
+    told = {"main_content": False, "counted": Manners().honoured, **told}
+    return links.of_page(PAGE.format(meta=meta).encode(), HTML, "http://a.test/farm/", list(headers), **told)
 
 
 def test_links_are_absolute_and_stand_once():
@@ -30,10 +32,18 @@ def test_a_page_may_forbid_its_use_and_that_of_its_images():
     assert leads('<meta name="robots" content="noai">').opt_out == "meta robots: noai"
     found = leads('<meta name="robots" content="noimageai">')
     assert (found.opt_out, found.images) == ("", [])
+    assert leads('<meta name="robots" content="noai, noimageai">', counted=frozenset()) == leads()
+
+
+def test_nobody_looks_for_links_that_nobody_follows(monkeypatch):
+    monkeypatch.setattr(links, "HTMLTree", None)
+    assert leads(follow=False) == links.Leads([], ["http://a.test/farm/barn.jpg"], "")
+    assert leads('<meta name="robots" content="nofollow">').links == []
+    assert leads('<meta name="robots" content="noai">').links == []
 
 
 def test_what_cannot_be_parsed_leads_nowhere():
-    found = links.of_page(b"<p>" * 2_000_000, HTML, "http://a.test/", [("x-robots-tag", "noai")], True)
+    found = links.of_page(b"<p>" * 2_000_000, HTML, "http://a.test/", [("x-robots-tag", "noai")], True, {"noai"})
     assert found == links.Leads([], [], "X-Robots-Tag: noai")
 
 

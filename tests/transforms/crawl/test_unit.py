@@ -110,6 +110,37 @@ def test_files_are_of_a_bounded_size_and_places_hold(tmp_path, monkeypatch):
             assert next(read_captures(row.warc_file, [row.warc_offset]))[1].url == row.url
 
 
+MINE = "<meta name=robots content='%s'><p>mine <img src='/i.jpg'>"
+SAID = {  # address → what it is, and the signal that forbids it
+    A + "header": (Page(b"<p>mine", headers={"X-Robots-Tag": "noai"}), "noai"),
+    A + "meta": (Page((MINE % "noml").encode()), "noml"),
+    A + "tdm": (Page(b"<p>mine", headers={"TDM-Reservation": "1"}), "tdm"),
+    A + "h.jpg": (Page(b"\xff\xd8\xff", "image/jpeg", headers={"X-Robots-Tag": "noindex"}), "noindex"),
+    A + "d.jpg": (Page(b"\xff\xd8\xff DMI-PROHIBITED", "image/jpeg"), "dmi"),
+}
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"honour_opt_out": False}, *({"opt_out": (signal,)} for _, signal in SAID.values())]
+)
+def test_pages_and_images_are_judged_by_the_signals_that_are_asked_for(tmp_path, asked):
+    with crawled_web({url: page for url, (page, _) in SAID.items()}) as web:
+        crawl = a_crawl(tmp_path, web)
+        crawl = dataclasses.replace(crawl, manners=dataclasses.replace(crawl.manners, **asked))
+        crawl_unit("u", 0, [Address(url, IMAGE if url.endswith("jpg") else PAGE) for url in SAID], [], crawl)
+    honoured = crawl.manners.honoured
+    assert fates(tmp_path) == {url: "opt_out" if signal in honoured else "" for url, (_, signal) in SAID.items()}
+
+
+@pytest.mark.parametrize("asked", [{}, {"honour_opt_out": False}, {"opt_out": ("noai",)}])
+def test_images_that_a_page_forbids_are_asked_for_where_that_does_not_count(tmp_path, asked):
+    with crawled_web({A: Page((MINE % "noimageai").encode())}) as web:
+        crawl = a_crawl(tmp_path, web)
+        crawl = dataclasses.replace(crawl, manners=dataclasses.replace(crawl.manners, **asked))
+        crawl_unit("u", 0, [Address(A, PAGE)], [], crawl)
+    assert list(unit.elsewhere(str(tmp_path), "u")) == [Address(A + "i.jpg", IMAGE)] * bool(asked)
+
+
 def test_what_too_many_redirects_led_to_ends(tmp_path):
     with crawled_web({}) as web:
         crawl = dataclasses.replace(a_crawl(tmp_path, web))

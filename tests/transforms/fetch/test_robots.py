@@ -135,7 +135,7 @@ def test_a_tdm_file_that_never_comes_is_asked_for_a_few_times() -> None:
 
 @pytest.mark.parametrize("agent", ["", "  ", "/1.0", " / bot", "bot\r\nX-Other: 1", "bot\x00"])
 def test_a_user_agent_without_a_name_is_said_before_anybody_is_asked(agent: str) -> None:
-    with pytest.raises(ConfigError, match="fetch.user_agent begins with a name"):
+    with pytest.raises(ConfigError, match=r"fetch\.user_agent begins with a name"):
         Client(FetchRules(user_agent=agent))
 
 
