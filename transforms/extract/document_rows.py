@@ -20,8 +20,9 @@ from weft.transforms.extract.rows import Look
 from weft.transforms.urls import resolve
 
 _PARALLEL, _MMC4 = ("texts", "images"), ("text_list", "image_info")
-_TOLD = ("metadata", "general_metadata", "url", "title", "page_title")
 _PAGE = ("url", "document_url", "page_url")
+_TITLE = ("title", "page_title")
+_TOLD = ("metadata", "general_metadata", *_PAGE, *_TITLE)
 _IMAGE = ("raw_url", "src", "image_url", "url", "unformatted_src")
 Parts = tuple[str, str, list[str | None], list[str | None]]  # URL, title, texts, images
 
@@ -75,8 +76,7 @@ def _parts(row: dict[str, Any]) -> Parts | None:
     about = told if isinstance(told, list) else []
     places = [row, general, *about, *([told] if isinstance(told, dict) else [])]
     url = next((str(one[key]) for one in places if isinstance(one, dict) for key in _PAGE if one.get(key)), "")
-    named = [one.get("title") or one.get("page_title") for one in (row, general) if isinstance(one, dict)]
-    title = str(next(filter(None, named), ""))
+    title = next((str(one[key]) for one in places[:2] if isinstance(one, dict) for key in _TITLE if one.get(key)), "")
     if isinstance(row.get("texts"), list) and isinstance(row.get("images"), list):
         texts, images = _parallel(row["texts"], row["images"], about)
     elif isinstance(row.get("text_list"), list) and isinstance(row.get("image_info"), list):

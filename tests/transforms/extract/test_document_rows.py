@@ -48,6 +48,18 @@ def test_each_published_form_is_the_same_document(tmp_path, name, form):
     assert [(fate.kind, fate.reason) for fate in fates] == [("record", ""), ("page", ""), ("image", "")]
 
 
+@pytest.mark.parametrize("form", ["lines", "parquet"])
+@pytest.mark.parametrize(("page", "title"), [("url", "title"), ("document_url", "page_title"), ("page_url", "title")])
+def test_a_page_is_named_by_whichever_column_says_it(tmp_path, form, page, title):
+    row = {"texts": TEXTS, "images": [None, None], page: "http://a.test/p", title: "Barns", "more": 1}
+    if form == "lines":
+        (tmp_path / "f").write_text(json.dumps(row) + "\n")
+    else:
+        pq.write_table(pa.Table.from_pylist([row]), tmp_path / "f")
+    (document,), _ = extract(tmp_path / "f")
+    assert (document.url, document.title) == ("http://a.test/p", "Barns")
+
+
 def test_the_rules_hold_for_them_and_each_row_has_its_fate(tmp_path):
     short = {**ROWS["mint"], "texts": ["Barn.", None, None]}
     broken = {"texts": "no list", "images": None}
