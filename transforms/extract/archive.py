@@ -28,19 +28,23 @@ def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
 
     A page whose doc_id came before in the same archive has the fate "duplicate_record".
     """
-    records: Iterator[Record | Broken]
     if selection.MARK in path:
-        records = selection.of_index(path)
+        yield from _of_records(selection.of_index(path), rules)
     elif html_files.is_folder(path):
-        records = html_files.records(path)
-    elif (look := rows.look(path)).form and not (selection.is_list(look) or html_files.is_list(look)):
-        extract = document_rows.extract_documents if document_rows.is_list(look) else caption_list.extract_list
-        yield from extract(path, look, rules)
-        return
+        yield from _of_records(html_files.records(path), rules)
+    elif not (look := rows.look(path)).form:
+        yield from _of_records(read_archive(path), rules)
     elif html_files.is_list(look):
-        records = html_files.of_rows(path, look)
+        yield from _of_records(html_files.of_rows(path, look), rules)
+    elif selection.is_list(look):
+        yield from _of_records(selection.of_list(path, look, rules.common_crawl), rules)
+    elif document_rows.is_list(look):
+        yield from document_rows.extract_documents(path, look, rules)
     else:
-        records = selection.of_list(path, look, rules.common_crawl) if look.form else read_archive(path)
+        yield from caption_list.extract_list(path, look, rules)
+
+
+def _of_records(records: Iterator[Record | Broken], rules: PageRules) -> Iterator[Row]:
     times: Counter[tuple[str, int]] = Counter()
     seen: set[str] = set()
     for record in records:

@@ -102,16 +102,14 @@ def _of_tar(stream: BinaryIO) -> Iterator[Row]:
 
 def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str]:
     """The columns of address, caption and page ("" where none is)."""
-    by_name = {name.lower(): name for name in reversed(names)}
-
-    def find(asked: str, known: Sequence[str]) -> str:
-        return asked if asked in names else next((by_name[name] for name in known if name in by_name), "")
-
-    url, caption = find(rules.list_url, URL_COLUMNS), find(rules.list_caption, CAPTION_COLUMNS)
+    url, caption = (
+        rows.column(names, known, asked)
+        for known, asked in ((URL_COLUMNS, rules.list_url), (CAPTION_COLUMNS, rules.list_caption))
+    )
     if not url or not caption:
         said = ", ".join(names)[:200]
         raise Unsuited("no_columns", f"columns {said}: name them with extract.list_url and extract.list_caption")
-    return url, caption, find("", PAGE_COLUMNS)
+    return url, caption, rows.column(names, PAGE_COLUMNS)
 
 
 def _row(number: int, record: dict[str, Any], names: tuple[str, str, str]) -> Row:

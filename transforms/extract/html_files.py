@@ -68,12 +68,12 @@ def address(body: bytes, place: Path) -> str:
 
 def is_list(seen: Look) -> bool:
     """Whether rows hold pages."""
-    return bool(_column(seen, HTML_COLUMNS) and _column(seen, URL_COLUMNS))
+    return bool(rows.column(seen.names, HTML_COLUMNS) and rows.column(seen.names, URL_COLUMNS))
 
 
 def of_rows(path: str, seen: Look) -> Iterator[Record | Broken]:
     """The page of each row, as a record whose offset is the row's number."""
-    body, url, date = (_column(seen, names) for names in (HTML_COLUMNS, URL_COLUMNS, DATE_COLUMNS))
+    body, url, date = (rows.column(seen.names, known) for known in (HTML_COLUMNS, URL_COLUMNS, DATE_COLUMNS))
     last = -1
     try:
         for last, row in rows.read(path, seen, tuple(name for name in (body, url, date) if name)):
@@ -89,8 +89,3 @@ def of_rows(path: str, seen: Look) -> Iterator[Record | Broken]:
 def _record(url: str, body: bytes, date: str, place: int, path: str, decoded: bool = False) -> Record:
     media = "text/html; charset=utf-8" if decoded else "text/html"
     return Record("resource", url, date, parse_date(date), "", place, 200, (("content-type", media),), body, "", path)
-
-
-def _column(seen: Look, names: tuple[str, ...]) -> str:
-    by_name = {name.lower(): name for name in reversed(seen.names)}
-    return next((by_name[name] for name in names if name in by_name), "")

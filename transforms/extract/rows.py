@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -51,6 +51,16 @@ class Unsuited(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason, self.detail = reason, detail
+
+
+def column(names: Sequence[str], known: Sequence[str], asked: str = "") -> str:
+    """What a file calls one of its columns: the name that is asked for, else the first that is known; "" for none.
+
+    >>> column(["URL", "TEXT"], ("url", "image_url")), column(["URL", "TEXT"], ("url",), "TEXT")
+    ('URL', 'TEXT')
+    """
+    by_name = {name.lower(): name for name in reversed(names)}
+    return asked if asked in names else next((by_name[name] for name in known if name in by_name), "")
 
 
 def look(path: str) -> Look:
