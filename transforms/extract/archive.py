@@ -11,7 +11,7 @@ from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
 from weft.transforms.consent import site_files
 from weft.transforms.extract import caption_list, document_rows, html_files, rows, selection, wat
-from weft.transforms.extract.page import DEFAULTS, STAGE, extract_page, of_parts
+from weft.transforms.extract.page import DEFAULTS, STAGE, again, extract_page, of_parts
 from weft.transforms.urls import site_host
 
 Row = Document | Pair | Capture | SiteFile | Fate
@@ -84,13 +84,10 @@ def extract_record(
         name, body = site_files.name_of(record.url), record.body if record.status < 300 else b""
         yield SiteFile(site_host(record.url), record.crawl_date, name, site_files.read(name, body, rules.ai_agents))
         return
-    if seen is not None:
-        doc_id = document_id(record.record_id, record.url, record.date, record.offset)
-        if doc_id in seen:
-            place = f"{record.archive}:{record.offset}"
-            yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", record.url, record.url, place)
-            return
-        seen.add(doc_id)
+    doc_id = document_id(record.record_id, record.url, record.date, record.offset)
+    if fate := again(seen, doc_id, key, record.url, f"{record.archive}:{record.offset}"):
+        yield fate
+        return
     if kind == "text":
         yield from of_parts(record, "", [record.body.decode("utf-8", "replace").strip()], [None], rules).rows()
     else:

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, NamedTuple
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, pair_id, stable_id
 from weft.transforms.archives import image_tar
-from weft.transforms.extract import captions, language, rows
-from weft.transforms.extract.page import STAGE
+from weft.transforms.extract import captions, language, personal, rows
+from weft.transforms.extract.page import STAGE, again
 from weft.transforms.extract.rows import CAPTION_COLUMNS, URL_COLUMNS, Look, Unsuited
 from weft.transforms.io import files
 
@@ -57,10 +57,14 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
         return
     yield Fate(STAGE, "record", key, KEPT, "", "")
     doc_id = stable_id("row", row.url, caption, row.page)
-    if doc_id in seen:
-        yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", row.url, row.page or row.url, key)
+    if fate := again(seen, doc_id, key, row.url, key, row.page):
+        yield fate
         return
-    seen.add(doc_id)
+    if rules.pii == "drop" and (detail := personal.count([caption], rules.pii_kinds)):
+        yield Fate(STAGE, "page", doc_id, DROPPED, "personal_data", detail, row.page or row.url, key)
+        return
+    if rules.pii == "mask":
+        caption = personal.mask(caption, rules.pii_kinds)
     if row.mime:
         yield Capture(row.url, path, row.place, row.mime, 0)
     code, score = language.identify(caption)
@@ -71,9 +75,7 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     yield Fate(STAGE, "page", doc_id, KEPT, "", row.page or row.url, row.page or row.url, key)
     if not rules.pairs:
         return
-    reason = captions.judge(caption, rules, rules.gibberish)
-    if not reason and sure and not language.wanted(code, score, rules.languages, 0.0):
-        reason = "language"
+    reason = captions.refused(caption, (code, score), rules)
     if not reason:
         yield Pair(pair_id(row.url, caption), doc_id, row.page, row.url, caption, "list", code if sure else "", score)
     yield Fate(STAGE, "pair", f"{doc_id}:0:list", DROPPED if reason else KEPT, reason, caption[:200])

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from weft.schemas.parameters import CaptionRules
+from weft.schemas.parameters import CaptionRules, PageRules
 from weft.schemas.records import ImageMeta
+from weft.transforms.extract import language
 
 _FILE_NAME = re.compile(r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)$", re.IGNORECASE)
 _CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|picture|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
@@ -46,6 +47,22 @@ def shared(urls: Sequence[str | None], metas: Sequence[ImageMeta | None]) -> set
                 if source != "figcaption":  # a figure of several has one caption
                     images.setdefault(text, set()).add(url)
     return {text for text, urls_of in images.items() if len(urls_of) >= MANY}
+
+
+def refused(text: str, spoken: tuple[str, float], rules: PageRules) -> str:
+    """The reason to drop a caption, "" to keep it: by what it is, and by its language where that is sure.
+
+    A short text often has no sure language: then it counts as being in that of its page.
+
+    Args:
+        text: of a candidate.
+        spoken: its language and how sure that is, as `language.identify` has it.
+        rules: which captions and languages are kept.
+    """
+    code, score = spoken
+    reason = judge(text, rules, rules.gibberish)
+    sure = score >= rules.min_language_score
+    return reason or ("language" if sure and not language.wanted(code, score, rules.languages, 0.0) else "")
 
 
 def judge(text: str, rules: CaptionRules, gibberish: bool = True) -> str:

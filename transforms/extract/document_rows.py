@@ -15,7 +15,7 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, stable_id
 from weft.transforms.archives.record import Record
 from weft.transforms.extract import rows
-from weft.transforms.extract.page import STAGE, of_parts
+from weft.transforms.extract.page import STAGE, again, of_parts
 from weft.transforms.extract.rows import Look
 from weft.transforms.urls import resolve
 
@@ -61,11 +61,10 @@ def _extract(parts: Parts, path: str, place: int, rules: PageRules, seen: set[st
     name = stable_id("document", url, json.dumps([texts, images]))  # by what it is, not where it stood
     record = Record("resource", url, "", 0, f"<document:{name}>", place, 200, (), b"", "", path)
     doc_id = document_id(record.record_id, url, "", place)
-    if doc_id in seen:
-        key = f"{path}:{place}"
-        yield Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", url, url, key)
+    key = f"{path}:{place}"
+    if fate := again(seen, doc_id, key, url, key):
+        yield fate
         return
-    seen.add(doc_id)
     yield from of_parts(record, title, texts, images, rules).rows()
 
 

@@ -7,9 +7,8 @@ reason. No files, no Beam.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
@@ -28,6 +27,7 @@ from weft.transforms.extract import (
 
 STAGE = "extract"
 DEFAULTS = PageRules()
+_SAID_OF_IMAGES = ("alt", "caption", "title", "aria_label")
 
 
 class HtmlPage(NamedTuple):
@@ -146,6 +146,24 @@ def counted_signals(rules: PageRules) -> Collection[str]:
     return rules.opt_out if rules.honour_opt_out else responses.PAGE_SIGNALS
 
 
+def again(seen: set[str] | None, doc_id: str, key: str, url: str, place: str, page: str = "") -> Fate | None:
+    """The fate of a page that came before in its archive; None for one that did not, which `seen` then holds.
+
+    Args:
+        seen: doc_ids so far; None looks for no copies.
+        doc_id: of the page.
+        key: of its record.
+        url: what it is known by.
+        place: where it stands.
+        page: its address, where that is another.
+    """
+    if seen is None or doc_id not in seen:
+        if seen is not None:
+            seen.add(doc_id)
+        return None
+    return Fate(STAGE, "page", f"{doc_id}@{key}", DROPPED, "duplicate_record", url, page or url, place)
+
+
 def _place(record: Record) -> str:
     return f"{record.archive}:{record.offset}" if record.archive else ""
 
@@ -223,20 +241,21 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
 def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str, str]:
     """(the page with masks in place of personal data, "", ""), or a reason where such a page is dropped."""
     if rules.pii == "drop":
-        kinds = Counter(one.kind for text in page.texts if text for one in personal.find(text, rules.pii_kinds))
-        return page, "personal_data" if kinds else "", ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds))
+        said = [page.title, page.about.author, *filter(None, page.texts)]
+        said += [getattr(meta, name) for meta in page.image_meta if meta for name in _SAID_OF_IMAGES]
+        detail = personal.count(said, rules.pii_kinds)
+        return page, "personal_data" if detail else "", detail
 
     def masked(text: str) -> str:
         return personal.mask(text, rules.pii_kinds)
 
     texts = [text and masked(text) for text in page.texts]
-    metas = [
-        m
-        and m._replace(
-            alt=masked(m.alt), caption=masked(m.caption), title=masked(m.title), aria_label=masked(m.aria_label)
-        )
-        for m in page.image_meta
-    ]
+
+    def without(meta: ImageMeta) -> ImageMeta:
+        said: dict[str, Any] = {name: masked(getattr(meta, name)) for name in _SAID_OF_IMAGES}
+        return meta._replace(**said)
+
+    metas = [meta and without(meta) for meta in page.image_meta]
     about = page.about._replace(author=masked(page.about.author))
     return page._replace(title=masked(page.title), texts=texts, image_meta=metas, about=about), "", ""
 
@@ -306,11 +325,8 @@ def _pairs(document: Document, page: html.Page, rules: PageRules, place: str) ->
         for source, text in captions.candidates(meta):
             code, score = language.identify(text)
             name = pair_id(url, text)
-            reason = captions.judge(text, rules, rules.gibberish)
-            # A short text often has no sure language: then it counts as being in that of its page.
+            reason = captions.refused(text, (code, score), rules)
             sure = score >= rules.min_language_score
-            if not reason and sure and not language.wanted(code, score, rules.languages, 0.0):
-                reason = "language"
             if not reason and text in shared:
                 reason = "shared"
             if not reason and name in ids:

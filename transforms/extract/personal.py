@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 MASKS = {
@@ -95,6 +96,16 @@ def mask(text: str, kinds: Collection[str] = KINDS) -> str:
         made += [text[place:start], MASKS[kind]]
         place = end
     return "".join([*made, text[place:]]) if made else text
+
+
+def count(texts: Iterable[str], kinds: Collection[str] = KINDS) -> str:
+    """How many pieces of each kind texts hold, quoting nothing; "" for none.
+
+    >>> count(["Write to jo@here.org", "or to mo@here.org, +49 30 1234567."])
+    '2 email, 1 phone'
+    """
+    found = Counter(one.kind for text in texts for one in find(text, kinds))
+    return ", ".join(f"{found[kind]} {kind}" for kind in sorted(found))
 
 
 def _matching(pattern: re.Pattern[str], good: Callable[[str], bool]) -> Callable[[str], Iterator[tuple[int, int]]]:

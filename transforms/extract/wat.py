@@ -8,15 +8,15 @@ itself: texts, captions beside pictures, order, and pictures that a script or `s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, pair_id
 from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
-from weft.transforms.extract import captions, language
-from weft.transforms.extract.page import STAGE, counted_signals
+from weft.transforms.extract import captions, language, personal
+from weft.transforms.extract.page import STAGE, again, counted_signals
 from weft.transforms.urls import resolve
 
 _MARK = b'"Envelope"'
@@ -49,50 +49,55 @@ def extract_links(
     yield Fate(STAGE, "record", key, KEPT, "", "", record.url)
     doc_id = document_id(record.record_id, record.url, record.date, record.offset)
     place = f"{record.archive}:{record.offset}"
-
-    def page(fate: str, reason: str = "", detail: str = "", name: str = doc_id) -> Fate:
-        return Fate(STAGE, "page", name, fate, reason, detail, record.url, place)
-
-    if seen is not None:
-        if doc_id in seen:
-            yield page(DROPPED, "duplicate_record", record.url, f"{doc_id}@{key}")
-            return
-        seen.add(doc_id)
+    if fate := again(seen, doc_id, key, record.url, place):
+        yield fate
+        return
     html = told["HTML-Metadata"]
     head = html.get("Head") if isinstance(html.get("Head"), dict) else {}
     wish = responses.read(_headers(told), _meta(head), counted_signals(rules))
-    if wish.page and rules.honour_opt_out:
-        yield page(DROPPED, "opt_out", wish.page)
+    title, links = str(head.get("Title") or ""), list(_images(html.get("Links")))
+    reason, detail = ("opt_out" if wish.page and rules.honour_opt_out else ""), wish.page
+    if not reason and rules.pii == "drop":
+        detail = personal.count([title, *(alt for _, _, alt in links)], rules.pii_kinds)
+        reason = "personal_data" if detail else ""
+    if reason:
+        yield Fate(STAGE, "page", doc_id, DROPPED, reason, detail, record.url, place)
         return
-    title = str(head.get("Title") or "")
+    if rules.pii == "mask":
+        title = personal.mask(title, rules.pii_kinds)
+        links = [(number, url, personal.mask(alt, rules.pii_kinds)) for number, url, alt in links]
     nothing: tuple[Any, ...] = ([], [], [])
     yield Document(
         doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id, "", 0.0, title, *nothing
     )
-    yield page(KEPT, "", f"not honoured: {wish.page}" if wish.page else "")
+    told_of = f"not honoured: {wish.page}" if wish.page else ""
+    yield Fate(STAGE, "page", doc_id, KEPT, "", told_of, record.url, place)
     if rules.pairs and not (wish.images and rules.honour_opt_out):
         base = resolve(record.url, str(head.get("Base") or "")) or record.url
-        yield from _pairs(record, doc_id, place, html.get("Links"), base, rules)
+        yield from _pairs(record, doc_id, place, links, base, rules)
 
 
-def _pairs(record: Record, doc_id: str, place: str, links: Any, base: str, rules: PageRules) -> Iterator[Pair | Fate]:
-    known: set[str] = set()
+def _images(links: Any) -> Iterator[tuple[int, str, str]]:
+    """(number of the link, address as written, alt text) of the pictures that have both."""
     for number, link in enumerate(links if isinstance(links, list) else []):
-        if not isinstance(link, dict) or link.get("path") != "IMG@/src" or not link.get("alt"):
-            continue
-        url, caption = resolve(base, str(link.get("url") or "")), " ".join(str(link["alt"]).split())
-        if not url:
+        if isinstance(link, dict) and link.get("path") == "IMG@/src" and link.get("alt"):
+            yield number, str(link.get("url") or ""), " ".join(str(link["alt"]).split())
+
+
+def _pairs(
+    record: Record, doc_id: str, place: str, links: Iterable[tuple[int, str, str]], base: str, rules: PageRules
+) -> Iterator[Pair | Fate]:
+    known: set[str] = set()
+    for number, written, caption in links:
+        if not (url := resolve(base, written)):
             continue
         code, score = language.identify(caption)
-        sure = score >= rules.min_language_score
-        reason = captions.judge(caption, rules, rules.gibberish)
-        if not reason and sure and not language.wanted(code, score, rules.languages, 0.0):
-            reason = "language"
-        name = pair_id(url, caption)
+        reason, name = captions.refused(caption, (code, score), rules), pair_id(url, caption)
         if not reason and name in known:
             reason = "repeated"
         if not reason:
             known.add(name)
+            sure = score >= rules.min_language_score
             yield Pair(name, doc_id, record.url, url, caption, "alt", code if sure else "", score)
         fate = DROPPED if reason else KEPT
         yield Fate(STAGE, "pair", f"{doc_id}:{number}:alt", fate, reason, caption[:200], url, place)

@@ -1,15 +1,17 @@
 """What a record is, and the rows that an archive becomes."""
 
+import json
 from collections import Counter
 
 import pytest
 from archive_bytes import gz, http, record, stored
 
 from weft.schemas.parameters import PageRules
-from weft.schemas.records import Capture, Document, Fate
+from weft.schemas.records import Capture, Document, Fate, Pair
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
 from weft.transforms.extract.archive import classify, extract_archive, extract_record
+from weft.transforms.io.tar import write_tar
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
 EVERYTHING = PageRules(min_words=0, languages=())
@@ -83,3 +85,51 @@ def test_texts_of_conversion_records_are_pages_of_text_alone(tmp_path):
     (document,) = [row for row in found if isinstance(row, Document)]
     assert (document.url, document.texts, document.images) == ("http://a.test/", [text], [None])
     assert [(row.kind, row.reason) for row in found if isinstance(row, Fate)] == [("record", ""), ("page", "")]
+
+
+MINE = "Write to jo@here.org for a print of the barn"
+URL = "http://a.test/barn.jpg"
+WAT = {"Head": {"Title": "Barns"}, "Links": [{"path": "IMG@/src", "url": "/barn.jpg", "alt": MINE}]}
+DOORS = {  # how a page comes: its file, or the record that it is
+    "alt of a page": ("text/html", f"<p>A barn.<p><img src=/barn.jpg alt='{MINE}'>"),
+    "caption of a page": (
+        "text/html",
+        f"<figure><img src=/barn.jpg><figcaption>{MINE}</figcaption></figure><p>A barn.",
+    ),
+    "title of a page": ("text/html", f"<title>{MINE}</title><p>A barn."),
+    "text of a page": ("text/html", f"<p>{MINE}<p><img src=/barn.jpg>"),
+    "WET": ("text/plain", MINE),
+    "WAT": ("", json.dumps({"Envelope": {"Payload-Metadata": {"HTTP-Response-Metadata": {"HTML-Metadata": WAT}}}})),
+    "list of captions": ("list.jsonl", json.dumps({"url": URL, "caption": MINE})),
+    "tar of pictures": ("list.tar", ""),
+    "documents": ("list.jsonl", json.dumps({"texts": [MINE, None], "images": [None, URL], "title": ""})),
+    "rows of pages": ("list.jsonl", json.dumps({"html": f"<p>{MINE}<p><img src=/barn.jpg>", "url": "http://a.test/"})),
+}
+KINDS = {"text/html": "resource", "text/plain": "conversion", "": "metadata"}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_personal_data_come_in_by_no_door(tmp_path, door):
+    media, body = DOORS[door]
+
+    def rows(pii):
+        rules = PageRules(min_words=0, languages=(), main_content=False, gibberish=False, pii=pii)
+        if media in KINDS:
+            headers = (("content-type", media),)
+            one = Record(KINDS[media], "http://a.test/", "", 0, "<1>", 0, 200, headers, body.encode(), "", "a.warc")
+            return list(extract_record(one, rules))
+        path = tmp_path / media
+        if door == "tar of pictures":
+            write_tar(
+                str(path), [("0.png", PNG), ("0.txt", MINE.encode()), ("0.json", json.dumps({"url": URL}).encode())]
+            )
+        else:
+            path.write_text(body + "\n")
+        return list(extract_archive(str(path), rules))
+
+    assert "jo@here.org" in repr(rows("off"))
+    masked = rows("mask")
+    assert "jo@" not in repr(masked) and "email@example.com" in repr(masked)
+    dropped = rows("drop")
+    assert [row.reason for row in dropped if isinstance(row, Fate) and row.kind == "page"] == ["personal_data"]
+    assert "jo@" not in repr(dropped) and not any(isinstance(row, Document | Pair) for row in dropped)

@@ -96,4 +96,4 @@ def test_personal_data_is_masked_in_texts_and_captions_or_drops_the_page():
     assert "jo@" not in said and said.count("email@example.com") >= 1 and "call 555-0100." in said
     assert process(lines, pii="mask", pii_kinds=("ip",)).document.texts == process(lines).document.texts
     dropped = process(lines, pii="drop")
-    assert (dropped.fates[0].reason, dropped.fates[0].detail) == ("personal_data", "1 email, 1 phone")
+    assert (dropped.fates[0].reason, dropped.fates[0].detail) == ("personal_data", "2 email, 1 phone")
