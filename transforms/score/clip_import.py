@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,13 +29,10 @@ def imported(timm: bool = True) -> Any:
         ImportError, RuntimeError: it cannot be imported.
     """
     with _importing:
-        if "open_clip" not in sys.modules:
-            with nullcontext() if timm else _absent("timm"):
-                try:
-                    with _compiler_when_called():
-                        import open_clip
-                except ImportError:  # of a torchvision that asks the compiler more, or of open_clip itself
-                    import open_clip
+        if "open_clip" not in sys.modules and not timm:  # timm asks the compiler more
+            # What fails here fails again below: a torchvision that asks more does not, open_clip itself does.
+            with suppress(ImportError), _absent("timm"), _compiler_when_called():
+                import open_clip
         import open_clip
 
         if timm and open_clip.timm_model.timm is None and importlib.util.find_spec("timm"):

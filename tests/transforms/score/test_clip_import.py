@@ -30,6 +30,12 @@ def test_what_is_left_out_is_there_when_it_is_asked_for() -> None:
     assert third.endswith(" True") and third.split()[0] in ("True", "False")
 
 
+def test_with_timm_at_once_nothing_stands_in_for_the_compiler() -> None:
+    probe = "from weft.transforms.score import clip_import; print(clip_import.imported().timm_model.timm.__name__)"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", probe], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "timm\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "needs"),
     [
