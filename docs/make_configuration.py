@@ -107,7 +107,9 @@ def kind(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return " or ".join(f"`{json.dumps(choice)}`" for choice in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
-        return "list of strings"
+        item = typing.get_args(hint)[0]
+        named = typing.get_origin(item) is typing.Literal
+        return "list of " + (", ".join(f"`{json.dumps(one)}`" for one in typing.get_args(item)) if named else "strings")
     if typing.get_origin(hint) is dict:
         inner = kind(typing.get_args(hint)[1])
         return "table of " + re.sub("^(list|number)", r"\1s", inner)

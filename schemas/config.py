@@ -329,12 +329,14 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     if origin is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
-            raise ConfigError(f"{name} is one of {', '.join(map(repr, choices))}, not {value!r}")
+            near = _nearest(value, choices) if isinstance(value, str) else ""
+            raise ConfigError(f"{name} is one of {', '.join(map(repr, choices))}, not {value!r}{near}")
         return value
     if origin is tuple:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{name} is a list of strings, not {value!r}")
-        return tuple(value)
+        item = typing.get_args(kind)[0]
+        return tuple(_convert(item, one, f"each of {name}") for one in value)
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{name} is a table: write [{name}] and names below it")

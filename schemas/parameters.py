@@ -62,6 +62,14 @@ class Place:
 
 
 REMOTE = re.compile(r"[a-z][a-z0-9+]*://\S+")  # the path in a value: also after local-dir: and TAG=
+# Signals against use in training: those that extract.opt_out may name, and fetch.opt_out.
+PageSignal = Literal[
+    "noai", "noml", "noimageai", "noimageindex", "tdm", "content-usage", "content-signal", "ai-agents", "ai-txt",
+    "max-image-preview",
+]  # fmt: skip
+ImageSignal = Literal[PageSignal, "noindex", "none", "unavailable_after", "dmi"]
+PersonalKind = Literal["email", "iban", "card", "id", "ip", "phone"]
+
 File = Annotated[str, Place(web=True)]  # one that is only read
 Folder = Annotated[str, Place()]
 
@@ -104,13 +112,13 @@ class PageRules(TextRules, CaptionRules):
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
     main_content: bool = True  # False keeps boilerplate blocks too
     honour_opt_out: bool = True  # what headers, meta elements and site files forbid; recorded in fates either way
-    opt_out: tuple[str, ...] = (  # signals that count where opt-outs are honoured: docs/consent.md
+    opt_out: tuple[PageSignal, ...] = (  # signals that count where opt-outs are honoured: docs/consent.md
         "noai", "noml", "noimageai", "noimageindex", "tdm", "content-usage", "content-signal", "ai-agents", "ai-txt",
     )  # fmt: skip
     ai_agents: tuple[str, ...] = ("train",)  # whose groups in robots.txt count: train, search, user, names, "*"
     licences: tuple[str, ...] = ()  # only pages whose stated licence holds one of these stay; empty asks for none
     pii: Literal["off", "mask", "drop"] = "off"  # personal data in texts, titles and captions; "drop" takes the page
-    pii_kinds: tuple[str, ...] = ("email", "iban", "card", "id", "ip", "phone")  # which are looked for
+    pii_kinds: tuple[PersonalKind, ...] = ("email", "iban", "card", "id", "ip", "phone")  # which are looked for
     max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: Share = 0.65  # RefinedWeb, FineWeb
@@ -199,14 +207,14 @@ class Manners:
     retries: Count = 2  # after the first attempt
     user_agent: str = "weft/0.1 (image corpus builder; honours X-Robots-Tag)"  # name a page about your crawl
     honour_opt_out: bool = True  # what the image's own answer, its file and its site's files forbid
-    opt_out: tuple[str, ...] = (  # signals that count where opt-outs are honoured; img2dataset's, and more
+    opt_out: tuple[ImageSignal, ...] = (  # signals that count where opt-outs are honoured; img2dataset's, and more
         "noai", "noimageai", "noml", "noindex", "noimageindex", "none", "unavailable_after", "tdm", "dmi",
         "content-usage", "content-signal", "ai-agents", "ai-txt",
     )  # fmt: skip
     ai_agents: tuple[str, ...] = ("train",)  # whose groups in robots.txt count: train, search, user, names, "*"
     tdm_file: bool = True  # ask for /.well-known/tdmrep.json too, once per site, where "tdm" counts
     robots: bool = True  # ask for robots.txt, once per site, and keep to it and to what it says of training
-    interval_s: float = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
+    interval_s: Number = 0.0  # between the starts of two requests to one host; a Crawl-delay counts too, up to 30 s
     connect_to: tuple[str, ...] = ()  # "host=address:port", subdomains too, as curl's --connect-to; never decides bytes
     allow_networks: tuple[str, ...] = ()  # such as "10.1.0.0/16": private networks that may be asked all the same
     concurrency: Size = 64  # connections per worker; as many images are held in memory

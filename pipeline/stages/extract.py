@@ -19,8 +19,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
-from weft.transforms.consent import responses
-from weft.transforms.extract import exclusions
+from weft.transforms.extract import exclusions, language
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
 from weft.transforms.io import files, parquet, secrets
@@ -39,12 +38,7 @@ _FATES = {"record": "records", "page": "pages", "image": "parts", "pair": "parts
 
 
 def run(ctx: Context) -> dict[str, int]:
-    """Extract every input file; returns how many records, pages, images and pairs there were.
-
-    Raises:
-        ConfigError: extract.opt_out names no signal.
-    """
-    responses.check(ctx.config.extract.opt_out, responses.PAGE_SIGNALS, "extract.opt_out")
+    """Extract every input file; returns how many records, pages, images and pairs there were."""
     ctx.expect(len(ctx.inputs))
     listed, counted = ctx.path(STAGE, "inputs.json"), ctx.path(STAGE, "entered.json")
     files.write_atomic(listed, json.dumps(sorted(ctx.inputs)))  # a hundred thousand paths do not fit into a job's graph
@@ -65,7 +59,8 @@ def run(ctx: Context) -> dict[str, int]:
 
 
 def check(ctx: Context) -> None:
-    """Raise ConfigError, before anything runs, for lists of what is excluded that cannot be read."""
+    """Raise ConfigError, before anything runs, for unknown languages and lists of exclusions that are unreadable."""
+    language.check(ctx.config.extract.languages, "extract.languages")
     exclusions.load(ctx.config.exclude)
 
 

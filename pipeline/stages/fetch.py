@@ -22,8 +22,7 @@ from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture, SiteFile
 from weft.schemas.tables import REPEATED
-from weft.transforms.fetch import blobs, by_img2dataset, previous_runs
-from weft.transforms.fetch.client import Client
+from weft.transforms.fetch import blobs, by_img2dataset, fetch_images
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.fetch.unit import STAGE
@@ -91,8 +90,7 @@ def run(ctx: Context) -> dict[str, int]:
 
 def check(ctx: Context) -> None:
     """Raise ConfigError, before anything runs, for an entry that means nothing and an earlier run that does not fit."""
-    Client(ctx.config.fetch)
-    previous_runs.check(ctx.config.fetch.earlier, ctx.config.fetch)
+    fetch_images.check(ctx.config.fetch, ctx.config.fetch.earlier)
 
 
 def _shown(p: beam.Pipeline, ctx: Context) -> beam.PCollection[ImageAddresses]:

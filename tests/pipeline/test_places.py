@@ -1,12 +1,14 @@
 """Every path that a configuration or a command takes: of an object store too, or refused in one line before a start."""
 
 import argparse
+import dataclasses
 import gzip
 import json
 import shutil
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import object_stores
@@ -27,11 +29,20 @@ from weft.transforms.pack.tokenizer import Encoder, train
 from weft.transforms.score import clip_models, heads, neighbours
 from weft.transforms.score.clip_weights import TINY_CLIP
 
-# Keys that hold text and name no place. A new key is in here, or of a type of schemas/parameters.py that says Place.
+# Keys that hold text and name no place: any text, or one that has to mean something, with a value that means nothing. A
+# new key is in one of these, of a type of schemas/parameters.py that says Place, or a Literal.
 WORDS = set(
-    """recipe salt extract.list_url extract.list_caption extract.languages extract.pair_forbidden extract.image_url_forbidden fetch.user_agent fetch.opt_out fetch.connect_to
-    fetch.split_hosts fetch.allow_networks extract.opt_out extract.licences extract.ai_agents extract.pii_kinds fetch.ai_agents score.accelerator score.min_ram pack.similarity_model""".split()
+    """salt extract.list_url extract.list_caption extract.pair_forbidden extract.image_url_forbidden
+    extract.licences extract.ai_agents fetch.ai_agents score.accelerator score.min_ram pack.similarity_model""".split()
 )
+MEANT = {
+    "recipe": "kosmos",
+    "extract.languages": ["eng"],
+    "fetch.connect_to": ["a.test"],
+    "fetch.user_agent": " ",
+    "fetch.allow_networks": ["10.1.0.0/33"],
+    "fetch.split_hosts": ["cdn.test=many"],
+}
 # The same of arguments, by what stands for them in the help.
 SAYINGS = {"CONDITION", "CORPUS", "FORMAT", "S,M,L", "THING", "URL", "RECIPE", "S.KEY=VALUE"}
 
@@ -49,7 +60,38 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_each_key_that_holds_text_is_known_for_a_place_or_not() -> None:
-    assert {key for key, place in declared().items() if not place} == WORDS
+    assert {key for key, place in declared().items() if not place} == WORDS | set(MEANT)
+
+
+def literals(section: Any = Config, before: str = "") -> Iterator[tuple[str, bool]]:
+    """(section.key, whether it is a list) of every key whose values are among those of a Literal."""
+    for key, kind in typing.get_type_hints(section).items():
+        many = typing.get_origin(kind) is tuple
+        if dataclasses.is_dataclass(kind):
+            yield from literals(kind, f"{before}{key}.")
+        elif typing.get_origin(typing.get_args(kind)[0] if many else kind) is Literal:
+            yield before + key, many
+
+
+NONE = MEANT | {key: ["nosuch"] if many else "nosuch" for key, many in literals()}
+NONE |= {  # names of a table
+    "pack.pair_min_similarity_by_language.eng": 0.3,
+    "pack.max_prompt.cat": 0.5,
+}
+
+
+@pytest.mark.parametrize("key", NONE)
+def test_a_value_that_is_none_of_those_that_mean_something_is_one_line_before_anything_starts(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.warc").touch()
+    asked = ["run", "--train", "--input", str(tmp_path / "a.warc"), "--output", str(tmp_path / "out"), "--quiet"]
+    assert (
+        cli.main([*asked, "--set", "score.compare=always", "--set", f"{key}={json.dumps(NONE[key])}"]) == cli.USER_ERROR
+    )
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1 and (key.removesuffix(".eng") in told), told
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.warc"]
 
 
 def test_each_argument_that_holds_text_is_known_for_a_place_or_not() -> None:

@@ -13,16 +13,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, ImageSignal, PageSignal
 from weft.transforms.consent import agents, preferences
 
+PAGE_SIGNALS, IMAGE_SIGNALS = frozenset(get_args(PageSignal)), frozenset(get_args(ImageSignal))
 SITE_SIGNALS = frozenset(("ai-agents", "content-signal", "content-usage", "ai-txt", "tdm"))  # of files of a site
 _PAGE = frozenset(("noai", "noml", "tdm", "content-usage", "content-signal"))
 _IMAGES = frozenset(("noimageai", "noimageindex"))
-PAGE_SIGNALS = _PAGE | _IMAGES | SITE_SIGNALS | {"max-image-preview"}  # what extract.opt_out may name
-IMAGE_SIGNALS = PAGE_SIGNALS | {"noindex", "none", "unavailable_after", "dmi"}  # what fetch.opt_out may name
 _SEPARATOR = re.compile("[,;]")
 _WITH_VALUE = re.compile(r"\b(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:\s*(\w*)")
 
@@ -95,12 +94,12 @@ def read_image(headers: Iterable[tuple[str, str]], counted: Collection[str] = IM
     return next((said[word] for word in sorted(said)), "")
 
 
-def check(counted: Collection[str], known: Collection[str] = IMAGE_SIGNALS, key: str = "fetch.opt_out") -> None:
-    """Raise ConfigError, which names the nearest signal, for one that is not among those known."""
+def check(counted: Collection[str]) -> None:
+    """Raise ConfigError, which names the nearest signal, for one that is not among IMAGE_SIGNALS."""
     for word in counted:
-        if word not in known:
-            close = difflib.get_close_matches(word, sorted(known), n=1)
-            raise ConfigError(f"{key}: no signal {word!r}" + (f"; {close[0]!r}?" if close else ""))
+        if word not in IMAGE_SIGNALS:
+            close = difflib.get_close_matches(word, sorted(IMAGE_SIGNALS), n=1)
+            raise ConfigError(f"fetch.opt_out: no signal {word!r}" + (f"; {close[0]!r}?" if close else ""))
 
 
 def _said(headers: Iterable[tuple[str, str]], counted: Collection[str]) -> dict[str, str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from weft.schemas.parameters import ConfigError
+
 MAX_CHARS = 4_000  # of a text that are looked at; more does not change the verdict
+_LABEL = "__label__"
 
 
 @functools.cache
@@ -18,6 +23,21 @@ def _model() -> Any:
     return fasttext.load_model(str(path))
 
 
+@functools.cache
+def known() -> frozenset[str]:
+    """Every language that a text may be found to be in."""
+    return frozenset(label.removeprefix(_LABEL) for _, label in _model().f.predict("a\n", 1_000, -1.0, "strict"))
+
+
+def check(codes: Iterable[str], key: str) -> None:
+    """Raise ConfigError, which names the nearest, for a code that no text is ever found to be in."""
+    for code in codes:
+        if code not in known():
+            close = difflib.get_close_matches(code, sorted(known()), n=1)
+            near = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ConfigError(f"{key}: no text is found to be in {code!r}{near}; codes are ISO 639-1, such as 'en'")
+
+
 def identify(text: str) -> tuple[str, float]:
     """(language, probability) of a text: an ISO 639-1 code, or 639-3 where there is none; ("", 0.0) for no text."""
     line = " ".join(text[:MAX_CHARS].split())
@@ -27,7 +47,7 @@ def identify(text: str) -> tuple[str, float]:
     if not found:
         return "", 0.0
     score, label = found[0]
-    return label.removeprefix("__label__"), min(float(score), 1.0)
+    return label.removeprefix(_LABEL), min(float(score), 1.0)
 
 
 def wanted(code: str, score: float, languages: tuple[str, ...], least: float) -> bool:

@@ -15,7 +15,9 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
+
+from weft.schemas.parameters import PersonalKind
 
 MASKS = {
     "email": "email@example.com",
@@ -25,7 +27,7 @@ MASKS = {
     "ip": "192.0.2.1",
     "phone": "555-0100",
 }
-KINDS = tuple(MASKS)  # in the order in which they are looked for: what one has found no later one takes apart
+KINDS = get_args(PersonalKind)  # in the order in which they are looked for: what one has found no later one takes apart
 
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}+@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")

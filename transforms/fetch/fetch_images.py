@@ -121,6 +121,14 @@ class FetchImages(beam.PTransform):
         ).with_output_types(ImageRow)
 
 
+def check(rules: FetchRules, earlier: Sequence[str]) -> None:
+    """Raise ConfigError for an entry that means nothing, a missing downloader, or an earlier run that does not fit."""
+    Client(rules)
+    hosts.parts(rules.split_hosts)
+    by_img2dataset.check(rules)
+    previous_runs.check(earlier, rules)
+
+
 @dataclasses.dataclass
 class FetchUnits(beam.PTransform):
     """ImageAddresses → {"wanted": (image key, URL) once each, "index": path of each unit's index file}.
@@ -138,10 +146,7 @@ class FetchUnits(beam.PTransform):
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of archives, as of `secrets.held`
 
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
-        Client(self.rules)  # so that a bad connect_to is said before anything runs
-        hosts.parts(self.rules.split_hosts)  # likewise
-        by_img2dataset.check(self.rules)  # likewise
-        previous_runs.check(self.earlier, self.rules)
+        check(self.rules, self.earlier)
         for record in _TRAVEL:
             coders.register(record)
         wanted = (

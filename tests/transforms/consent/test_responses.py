@@ -4,6 +4,7 @@ import pytest
 from consent_cases import CASES, named
 
 from weft.schemas.parameters import ConfigError
+from weft.transforms.consent import responses
 from weft.transforms.consent.responses import PAGE_SIGNALS, check, directives, read, read_image
 
 
@@ -84,6 +85,7 @@ def test_a_response_by_the_texts_of_drafts(case):
 
 
 def test_a_signal_that_is_none_is_named_with_the_nearest():
-    check(PAGE_SIGNALS, PAGE_SIGNALS)
-    with pytest.raises(ConfigError, match=r"extract\.opt_out: no signal 'ai-agent'; 'ai-agents'"):
-        check(["ai-agent"], PAGE_SIGNALS, "extract.opt_out")
+    check(PAGE_SIGNALS)
+    assert responses._PAGE | responses._IMAGES | responses.SITE_SIGNALS < PAGE_SIGNALS < responses.IMAGE_SIGNALS
+    with pytest.raises(ConfigError, match=r"fetch\.opt_out: no signal 'ai-agent'; 'ai-agents'"):
+        check(["ai-agent"])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from weft.schemas.parameters import ConfigError
 from weft.transforms.extract import language
 
 SENTENCES = {
@@ -40,6 +41,15 @@ def test_what_is_no_language_still_gets_a_verdict(text):
 def test_only_the_beginning_of_a_long_text_is_looked_at():
     long = SENTENCES["en"] * (language.MAX_CHARS // len(SENTENCES["en"]) + 1)
     assert language.identify(long + SENTENCES["ru"] * 1_000) == language.identify(long)
+
+
+def test_a_language_that_no_text_is_found_to_be_in_is_told():
+    language.check(["en", "als", "zh"], "extract.languages")
+    assert len(language.known()) == 176
+    with pytest.raises(
+        ConfigError, match=r"extract.languages: no text is found to be in 'eng' \(did you mean 'en'\?\)"
+    ):
+        language.check(["en", "eng"], "extract.languages")
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,7 @@ def test_no_text_takes_long():
         "1." * 50_000,
     ):
         mask(text + "@")
+
+
+def test_every_kind_has_a_mask():
+    assert tuple(MASKS) == KINDS
