@@ -16,7 +16,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from resiliparse.parse.html import HTMLTree
+from weft.transforms.extract.html.limits import laborious
+from weft.transforms.extract.html.parser import written
 
 BLOCKS = (
     "body p li div h1 h2 h3 h4 h5 h6 tr td th dt dd figcaption caption blockquote pre button summary label legend "
@@ -156,16 +157,11 @@ class Scanner:
         """Items, containers and metadata of a page.
 
         Raises:
+            TooComplex: it takes the parser too much.
             ValueError: the parser gives no document.
         """
-        try:
-            document = HTMLTree.parse(html).document
-        except UnicodeEncodeError:  # half of a pair of surrogates
-            document = HTMLTree.parse(html.encode("utf-8", "replace").decode()).document
-        if document is None:
-            raise ValueError("no document")
         page = Scan()
-        self.read(without_raw(document.html, page.json_ld), page)
+        self.read(without_raw(written(html, laborious(html)), page.json_ld), page)
         return page
 
     def read(self, source: str, page: Scan) -> None:

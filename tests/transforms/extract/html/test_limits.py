@@ -1,8 +1,12 @@
 """What would take the parser too long is refused by name, and what only looks so is not."""
 
-import pytest
+import re
 
-from weft.transforms.extract.html import TooComplex, extract
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weft.transforms.extract.html import TooComplex, extract, limits, parser
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
@@ -22,3 +26,57 @@ def test_a_script_is_no_tag_of_many_attributes():
     script = "for(i=0;i<n;i++){" + "a=b;" * 100_000 + "}"
     assert extract(f"<script>{script}</script><p>{SENTENCE * 3}</p>", "http://site.test/").texts
     assert extract(f"<p data-x='{'a=b&' * 200_000}'>{SENTENCE * 3}</p>", "http://site.test/").texts
+
+
+PIECES = st.sampled_from(
+    "<b id=1> <b> <i a=2> <font c=3 d='>'> <u\te> </b> </i> <p> </p> x <a href=1> </a> <div> </div> <table><td> </table> "
+    '<object> </object> <!--</b>--> <select> </select> <svg> </svg> <tt f="<b g=4>"> <s h=<b> <nobr> <br> <li>'.split()
+)
+
+
+@given(st.lists(PIECES, max_size=60))
+@settings(max_examples=300, derandomize=True)
+def test_the_parser_opens_no_more_again_than_is_counted(pieces):
+    """Many pieces of a kind that opens them again: the bound holds for any order of them."""
+    html = "".join(pieces)
+    elements = len(
+        re.findall(
+            r"<(?=[a-z])", parser.written(html.replace("'>'", "''").replace('"<b g=4>"', '""').replace("h=<b", "h"))
+        )
+    )
+    opening = html.count("<") - html.count("</")
+    again = opening * (len(limits._ATTRIBUTED.findall(html)) + limits._ALIKE)
+    assert elements <= 3 + 3 * opening + again  # tables bring rows and bodies
+
+
+def test_a_page_that_is_none_of_them_is_parsed_here(monkeypatch):
+    monkeypatch.setattr(parser, "_apart", None)
+    bold = "".join(f"<p>{SENTENCE}<b class=a>or</b> <i class='b>'>not</i></p>" for _ in range(500))
+    assert extract(bold, "http://site.test/").texts
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>" + "".join(f"<b id={n}>" for n in range(4_000)) + "</p>" + "<p>x" * 20_000,
+        "<p><b id='" + "a>" * 100_000 + "'></p>" + "<p>x" * 40_000,
+        "<p><b id=<" + "a" * 200_000 + "></p>" + "<p>x" * 40_000,
+        "<p>" + "".join(f"<i\nid={n}><!--</i>-->" for n in range(4_000)) + "</p>" + "<p>x</p>" * 20_000,
+        "<x-y>" * 60_000 + "<option>x" * 15_000,
+        "<svg>" * 60_000 + "</body>x" * 60_000,
+    ],
+    ids=["many", "long", "unquoted", "hidden", "deep", "foreign"],
+)
+def test_what_grows_in_the_parser_takes_no_more_than_it_is_given(html, monkeypatch):
+    assert limits.laborious(html)
+    monkeypatch.setattr(parser, "MEMORY", 256 << 20)
+    monkeypatch.setattr(parser, "CPU_S", 2)
+    with pytest.raises(TooComplex, match="takes over"):
+        extract(html, "http://site.test/")
+
+
+def test_a_large_page_comes_back_from_the_process_of_its_own_as_it_would_be_here():
+    html = f"<title>T</title><h1>é</h1><p>{SENTENCE * 3}<img src=a.jpg alt='A \ud800'></p>" + "<ul><li>x</ul>" * 15_000
+    assert limits.laborious(html)
+    assert parser.written(html, laborious=True) == parser.written(html.encode("utf-8", "replace").decode())
+    assert extract(html, "http://site.test/").images.count("http://site.test/a.jpg") == 1
