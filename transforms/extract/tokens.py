@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 _QUOTES = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧"
 _PUNCTUATION = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
@@ -42,38 +43,60 @@ _KNOWN_CHUNKS = 1 << 16
 _LONGEST = 1_000  # characters without a space that are taken apart: no prose has more, and time grows faster
 
 
+class _Patterns(NamedTuple):
+    """What is taken off a chunk before and behind, what parts it inside, and what is an address."""
+
+    prefix: re.Pattern[str]
+    suffix: re.Pattern[str]
+    infix: re.Pattern[str]
+    address: re.Pattern[str]
+
+
 def _letters(upper: bool) -> str:
     """Letters that are not of the other case, as the inside of a character class."""
-    cased = [
-        chr(n) for n in range(0x2FFF) if chr(n).isalpha() and not (chr(n).islower() if upper else chr(n).isupper())
-    ]
-    return "".join(map(re.escape, cased)) + "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+    ranges: list[list[int]] = []
+    for code in range(0x2FFF):
+        letter = chr(code)
+        if letter.isalpha() and not (letter.islower() if upper else letter.isupper()):
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges) + "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 
 
 def _class(characters: str) -> str:
     return "".join(map(re.escape, characters))
 
 
-_ICON = "\u00a6\u00a9\u00ae\u00b0\u2100-\u2101\u2103-\u2106\u2114\u2116-\u2117\u211e-\u2123\u2195-\u21ff\u2300-\u27bf"
-_ICON += "\u2800-\u28ff\u2b00-\u2bff\u3200-\u33ff\ufffc\ufffd\U0001f000-\U0001faff"
-_LOWER, _UPPER, _ALPHA = _letters(False), _letters(True), r"[^\W\d_]"
-_EDGE = f"[{_class(_PUNCTUATION)}]|\\.\\.+|[{_class(_QUOTES)}]|[{_ICON}]"
-_PREFIX = re.compile(rf"[§%=—–]|\+(?![0-9])|{_EDGE}|US\$|[CA]\$|[{_class(_CURRENCY)}]")
-_SUFFIX = re.compile(
-    rf"(?:{_EDGE}|['’][sS]|[—–]|(?<=[0-9])\+|(?<=°[FfCcKk])\.|(?<=[0-9])(?:[{_class(_CURRENCY)}]|US\$|[CA]\$)"
-    rf"|(?<=[0-9])(?:{'|'.join(map(re.escape, _UNITS.split()))})"
-    rf"|(?<=[0-9{_LOWER}%²\-+{_class(_PUNCTUATION)}{_class(_QUOTES)}|])\.|(?<=[{_UPPER}][{_UPPER}])\.)$"
-)
-_INFIX = re.compile(
-    rf"\.\.+|…|[{_ICON}]|(?<=[0-9])[+\-*^](?=[0-9-])"
-    rf"|(?<=[{_LOWER}{_class(_QUOTES)}])\.(?=[{_UPPER}{_class(_QUOTES)}])|(?<={_ALPHA}),(?={_ALPHA})"
-    rf"|(?<=[^\W_])(?:-|–|—|--|---|——|~)(?={_ALPHA})|(?<=[^\W_])[:<>=/](?={_ALPHA})"
-)
-_ADDRESS = re.compile(
-    r"(?:[\w+.-]{2,}://)?(?:\S+@)?(?:(?:\d{1,3}\.){3}\d{1,3}"
-    r"|(?:(?:[A-Za-z0-9\u00a1-\uffff][A-Za-z0-9\u00a1-\uffff_-]{0,62})?[A-Za-z0-9\u00a1-\uffff]\.)+"
-    rf"[{_LOWER}]{{2,63}})(?::\d{{2,5}})?(?:[/?#]\S*)?"
-)
+@cache
+def _patterns() -> _Patterns:
+    """Compiled when a first text is taken apart: it takes as long as importing all else here."""
+    icon = (
+        "\u00a6\u00a9\u00ae\u00b0\u2100-\u2101\u2103-\u2106\u2114\u2116-\u2117\u211e-\u2123\u2195-\u21ff\u2300-\u27bf"
+    )
+    icon += "\u2800-\u28ff\u2b00-\u2bff\u3200-\u33ff\ufffc\ufffd\U0001f000-\U0001faff"
+    lower, upper, alpha = _letters(False), _letters(True), r"[^\W\d_]"
+    quotes, marks, currency = map(_class, (_QUOTES, _PUNCTUATION, _CURRENCY))
+    edge = f"[{marks}]|\\.\\.+|[{quotes}]|[{icon}]"
+    return _Patterns(
+        re.compile(rf"[§%=—–]|\+(?![0-9])|{edge}|US\$|[CA]\$|[{currency}]"),
+        re.compile(
+            rf"(?:{edge}|['’][sS]|[—–]|(?<=[0-9])\+|(?<=°[FfCcKk])\.|(?<=[0-9])(?:[{currency}]|US\$|[CA]\$)"
+            rf"|(?<=[0-9])(?:{'|'.join(map(re.escape, _UNITS.split()))})"
+            rf"|(?<=[0-9{lower}%²\-+{marks}{quotes}|])\.|(?<=[{upper}][{upper}])\.)$"
+        ),
+        re.compile(
+            rf"\.\.+|…|[{icon}]|(?<=[0-9])[+\-*^](?=[0-9-])"
+            rf"|(?<=[{lower}{quotes}])\.(?=[{upper}{quotes}])|(?<={alpha}),(?={alpha})"
+            rf"|(?<=[^\W_])(?:-|–|—|--|---|——|~)(?={alpha})|(?<=[^\W_])[:<>=/](?={alpha})"
+        ),
+        re.compile(
+            r"(?:[\w+.-]{2,}://)?(?:\S+@)?(?:(?:\d{1,3}\.){3}\d{1,3}"
+            r"|(?:(?:[A-Za-z0-9\u00a1-\uffff][A-Za-z0-9\u00a1-\uffff_-]{0,62})?[A-Za-z0-9\u00a1-\uffff]\.)+"
+            rf"[{lower}]{{2,63}})(?::\d{{2,5}})?(?:[/?#]\S*)?"
+        ),
+    )
 
 
 def _exceptions() -> Iterator[tuple[str, ...]]:
@@ -170,17 +193,18 @@ def _apart(chunk: str) -> tuple[str, ...]:
         return _EXCEPTIONS[chunk]
     if chunk.isalpha() or len(chunk) > _LONGEST:
         return (chunk,)
+    patterns = _patterns()
     before: list[str] = []
     after: list[str] = []
     last = -1
     while chunk and len(chunk) != last and chunk not in _EXCEPTIONS:
         last = len(chunk)
-        prefix = found.end() if (found := _PREFIX.match(chunk)) else 0
+        prefix = found.end() if (found := patterns.prefix.match(chunk)) else 0
         if prefix and chunk[prefix:] in _EXCEPTIONS:
             before.append(chunk[:prefix])
             chunk = chunk[prefix:]
             break
-        ending = _SUFFIX.search(chunk, prefix)
+        ending = patterns.suffix.search(chunk, prefix)
         suffix = len(chunk) - ending.start() if ending else 0
         if suffix and chunk[:-suffix] in _EXCEPTIONS:
             after.append(chunk[-suffix:])
@@ -213,7 +237,7 @@ def _joined(tokens: list[str]) -> tuple[str, ...]:
 
 def _at_infixes(chunk: str) -> Iterator[str]:
     start = 0
-    for found in _INFIX.finditer(chunk):
+    for found in _patterns().infix.finditer(chunk):
         if found.start() == start:
             continue
         yield chunk[start : found.start()]
@@ -224,7 +248,7 @@ def _at_infixes(chunk: str) -> Iterator[str]:
 
 
 def _is_address(chunk: str) -> bool:
-    return "." in chunk and _ADDRESS.fullmatch(chunk) is not None
+    return "." in chunk and _patterns().address.fullmatch(chunk) is not None
 
 
 @lru_cache(_KNOWN_CHUNKS)
