@@ -133,23 +133,18 @@ def judge(name: str, rules: str, url: str, signals: Collection[str], counted: Co
     except ValueError:
         return ""
     path = _normal((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-    groups = _groups(rules)
     if name != ROBOTS:
-        words = _of_other(name, groups, path)
-        return words if ("tdm" if name == TDM else "ai-txt") in signals else ""
-    names = agents.chosen(counted)
+        return _of_other(name, _groups(rules), path) if ("tdm" if name == TDM else "ai-txt") in signals else ""
+    named, speaking = _heard(rules, tuple(counted))
     if "ai-agents" in signals:
-        for agent, lines in groups.items():
-            if _token(agent) in names and (found := _access(lines, path)) and found.label == "disallow":
+        for agent, lines in named:
+            if (found := _access(lines, path)) and found.label == "disallow":
                 return f"{ROBOTS}: User-agent: {agent or '*'}, {found.quoted}"[:300]
-    for label in sorted(_PREFERENCES):
-        if label in signals:
-            for agent, lines in groups.items():
-                if agent in ("", agents.EVERYBODY) or _token(agent) in names:
-                    found = _preference(lines, label, path)
-                    if found and _PREFERENCES[label](found.preference) == "n":
-                        who = f"User-agent: {agent}, " if agent not in ("", agents.EVERYBODY) else ""
-                        return f"{ROBOTS}: {who}{found.quoted}"[:300]
+    for label, agent, lines in speaking:
+        found = _preference(lines, label, path) if label in signals else None
+        if found and _PREFERENCES[label](found.preference) == "n":
+            who = f"User-agent: {agent}, " if agent not in ("", agents.EVERYBODY) else ""
+            return f"{ROBOTS}: {who}{found.quoted}"[:300]
     return ""
 
 
@@ -198,6 +193,23 @@ def _groups(rules: str) -> dict[str, list[_Line]]:
         for agent in line.agents or ("",):
             found.setdefault(written.setdefault(_token(agent), agent), []).append(line)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _heard(
+    rules: str, counted: tuple[str, ...]
+) -> tuple[list[tuple[str, list[_Line]]], list[tuple[str, str, list[_Line]]]]:
+    """((agent, lines) of the groups that count, (label, agent, lines) of those that state such a preference)."""
+    groups, names = _groups(rules), agents.chosen(counted)
+    named = [(agent, lines) for agent, lines in groups.items() if _token(agent) in names]
+    speaking = [
+        (label, agent, lines)
+        for label in sorted(_PREFERENCES)
+        for agent, lines in groups.items()
+        if agent in ("", agents.EVERYBODY) or _token(agent) in names
+        if any(line.label == label for line in lines)
+    ]
+    return named, speaking
 
 
 def _token(agent: str) -> str:
