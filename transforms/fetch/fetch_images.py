@@ -257,17 +257,13 @@ class _Fetch(beam.DoFn):
         yield made
 
 
-def preferred(urls: Iterable[str]) -> str:
-    """Of the ways to write one address, https first, then the smallest.
-
-    >>> preferred(["http://a.test/x", "https://a.test/x#b", "https://a.test/x"])
-    'https://a.test/x'
-    """
-    return min(urls, key=lambda url: (not url.startswith("https:"), url), default="")
-
-
 def _preferred(one: str, other: str) -> str:
-    return preferred((one, other))
+    """Of two ways to write an address, https first, then the smallest.
+
+    >>> _preferred("http://a.test/x", "https://a.test/x#b"), _preferred("https://a.test/x", "https://a.test/x#b")
+    ('https://a.test/x#b', 'https://a.test/x')
+    """
+    return min(one, other, key=lambda url: (not url.startswith("https:"), url))
 
 
 def _as_addresses(image: str | ImageAddresses) -> ImageAddresses:

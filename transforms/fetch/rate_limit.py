@@ -96,17 +96,11 @@ class HostLimits:
         one = self._host(host)
         held = False
 
-        def begin() -> None:
-            now = time.monotonic()
-            one.next_request = max(one.next_request, now + self._interval)
-            if image:
-                one.next_image = max(one.next_image, now + self.delay(host))
-
         def sent() -> None:
             nonlocal held
             if held:
                 held = False
-                begin()
+                self.begin(host, image)
                 one.order.release()
 
         async with one.places:
@@ -115,7 +109,7 @@ class HostLimits:
             try:
                 while (wait := self._opens(one, image) - time.monotonic()) > 0:
                     await asyncio.sleep(wait)  # and look again: meanwhile it may have been told to rest
-                begin()
+                self.begin(host, image)
                 if not self.delay(host):
                     sent()
                 yield sent
@@ -128,11 +122,12 @@ class HostLimits:
         one = self._host(host)
         one.crawl_delay = max(one.crawl_delay, min(seconds, MAX_DELAY_S))
 
-    def begin(self, host: str) -> None:
-        """Let the next request and image wait as if there had been some: others may have asked this host just now."""
-        one = self._host(host)
-        one.next_request = max(one.next_request, time.monotonic() + self._interval)
-        one.next_image = max(one.next_image, time.monotonic() + self.delay(host))
+    def begin(self, host: str, image: bool = True) -> None:
+        """Let the next request, and image, wait as if there had been one now: others may have asked this host."""
+        one, now = self._host(host), time.monotonic()
+        one.next_request = max(one.next_request, now + self._interval)
+        if image:
+            one.next_image = max(one.next_image, now + self.delay(host))
 
     def delay(self, host: str) -> float:
         """Seconds between the starts of two images of this host."""
