@@ -2,7 +2,7 @@
 
 from weft.transforms.extract.html.about import About
 from weft.transforms.extract.html.charset import to_text
-from weft.transforms.extract.html.limits import TooComplex
 from weft.transforms.extract.html.page import Occurrence, Page, explain, extract
+from weft.transforms.extract.html.parser import TooComplex
 
 __all__ = ["About", "Occurrence", "Page", "TooComplex", "explain", "extract", "to_text"]

@@ -29,8 +29,8 @@ def test_a_script_is_no_tag_of_many_attributes():
 
 
 PIECES = st.sampled_from(
-    "<b id=1> <b> <i a=2> <font c=3 d='>'> <u\te> </b> </i> <p> </p> x <a href=1> </a> <div> </div> <table><td> </table> "
-    '<object> </object> <!--</b>--> <select> </select> <svg> </svg> <tt f="<b g=4>"> <s h=<b> <nobr> <br> <li>'.split()
+    "<b id=1>|<b>|<i a=2>|<font c=3>|<u\te>|</b>|</i>|<p>|</p>|x|<a href=1>|</a>|<div>|</div>|<table><td>|</table>|"
+    "<object>|</object>|<!--</b>-->|<select>|</select>|<svg>|</svg>|<nobr>|<br>|<li>".split("|")
 )
 
 
@@ -39,11 +39,7 @@ PIECES = st.sampled_from(
 def test_the_parser_opens_no_more_again_than_is_counted(pieces):
     """Many pieces of a kind that opens them again: the bound holds for any order of them."""
     html = "".join(pieces)
-    elements = len(
-        re.findall(
-            r"<(?=[a-z])", parser.written(html.replace("'>'", "''").replace('"<b g=4>"', '""').replace("h=<b", "h"))
-        )
-    )
+    elements = len(re.findall(r"<(?=[a-z])", parser.written(html)))
     opening = html.count("<") - html.count("</")
     again = opening * (len(limits._ATTRIBUTED.findall(html)) + limits._ALIKE)
     assert elements <= 3 + 3 * opening + again  # tables bring rows and bodies
