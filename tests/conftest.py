@@ -13,7 +13,7 @@ import fcntl
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from hypothesis import HealthCheck, settings
 import weft.schemas.config as configuration
 from weft.pipeline.demo import run as demo_run
 from weft.pipeline.demo import server, web
-from weft.pipeline.run import inputs, manifest
+from weft.pipeline.run import inputs as input_paths
+from weft.pipeline.run import manifest
 from weft.pipeline.run.run import Run
 
 PAGES = 200
@@ -142,10 +143,11 @@ def run_on_web(small_web: Path, served_web: int) -> Callable[..., Path]:
         names: tuple[str, ...] = ("extract", "dedup", "fetch", "score", "pack"),
         flags: tuple[str, ...] = ("--direct_num_workers=1",),
         reverse: bool = False,
+        inputs: Sequence[str] = (),
     ) -> Path:
         connect = f'fetch.connect_to=["weft.test=127.0.0.1:{served_web}"]'
         config = configuration.load(recipe=recipe, overrides=[*demo_run.SMALL, connect, *overrides])
-        found = inputs.marked(inputs.expand([str(small_web / "warcs")]))
+        found = input_paths.marked(input_paths.expand(inputs or [str(small_web / "warcs")]))
         found = list(reversed(found)) if reverse else found
         manifest.write_run(str(output), config, found)
         Run(str(output), tuple(found), config, flags, quiet=True).go(names)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import fake_gs
 import fake_s3
 import pytest
 
 from weft.model_smoketest import shard_files
-from weft.transforms.io import local_copies, object_files
+from weft.transforms.io import files, local_copies, object_files
 
 NAMES = ("s3", "gs")
 
@@ -42,6 +43,19 @@ def serve(name: str) -> Iterator[Bucket]:
         open_.callback(forget)
         forget(made.flags)
         yield made
+
+
+def upload(folder: Path, path: str) -> None:
+    """Put all that is below a directory there."""
+    for one in folder.rglob("*"):
+        if one.is_file():
+            files.write_atomic(f"{path}/{one.relative_to(folder)}", one.read_bytes())
+
+
+def download(path: str, folder: Path) -> None:
+    """Fetch all that is below `path`."""
+    for name, _ in files.listing(f"{path}/**"):
+        files.write_atomic(str(folder / name.removeprefix(f"{path}/")), files.read_bytes(name))
 
 
 def forget(flags: tuple[str, ...] = ()) -> None:

@@ -51,7 +51,7 @@ class World:
     port: int
     reference: Path
 
-    def command(self, stage: str, output: Path, flags: Sequence[str], *more: str) -> list[str]:
+    def command(self, stage: str, output: Path | str, flags: Sequence[str], *more: str) -> list[str]:
         """The command line that runs a stage (or all: "run") into `output`."""
         connect = f'fetch.connect_to=["weft.test=127.0.0.1:{self.port}"]'
         sets = [part for value in (*demo_run.SMALL, connect) for part in ("--set", value)]

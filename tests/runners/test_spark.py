@@ -6,6 +6,7 @@ Not among the tests that `make test` runs, since it needs Java and Spark's jars:
 import subprocess
 from pathlib import Path
 
+import object_stores
 import pytest
 from faults import harness as faults
 from runners import cluster as spark
@@ -28,7 +29,7 @@ def cluster(tmp_path_factory):
         yield made
 
 
-def run(world, stage: str, output: Path, flags: tuple[str, ...], *more: str) -> None:
+def run(world, stage: str, output: Path | str, flags: tuple[str, ...], *more: str) -> None:
     command = world.command(stage, output, (*flags, *more))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -50,6 +51,20 @@ def test_workers_that_executors_start_with_boot(world, cluster, tmp_path, stage)
     faults.before(world.reference, tmp_path / "output", stage)
     run(world, stage, tmp_path / "output", cluster.flags("PROCESS"), STAGED)
     assert faults.differences(world.reference, tmp_path / "output", stage) == []
+
+
+@pytest.mark.timeout(900)
+def test_stages_that_write_to_an_object_store(world, cluster, tmp_path):
+    """Workers on executors know the store by the flags that came with the job."""
+    with object_stores.serve("s3") as bucket:
+        for stage in ("extract", "fetch"):
+            output = tmp_path / stage
+            faults.before(world.reference, output, stage)
+            there = f"{bucket.path}/{stage}"
+            object_stores.upload(output, there)
+            run(world, stage, there, (*cluster.flags("PROCESS"), *bucket.flags), STAGED)
+            object_stores.download(there, output)
+            assert faults.differences(world.reference, output, stage) == [], stage
 
 
 @pytest.mark.timeout(900)

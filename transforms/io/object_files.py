@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Protocol
 
@@ -33,6 +34,7 @@ _EXTRAS = {"gs": "gcp", "s3": "aws", "azfs": "azure", "hdfs": "hadoop"}
 _NEEDS = {"gs": "google.cloud.storage", "s3": "boto3"}  # what Beam looks for only when it is used
 FIRST_READ, MOST_READ = 64 << 10, 8 << 20  # bytes asked for at once: doubled while a file is read on and on
 _DELETED_AT_ONCE = 1_000  # S3's limit
+BREAKS, PAUSE_S = 5, 0.2  # of one answer in its middle that are borne, and seconds before the first is asked for again
 
 
 class Store(Protocol):
@@ -151,13 +153,22 @@ def unavailable(path: str, what: str = "reach") -> Iterator[None]:
         raise
     except Exception as error:  # each store's client has errors of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise Unavailable(f"cannot {what} {path}: {reason}; the same command goes on later") from None
+        later = "" if _refused(error) else "; the same command goes on later"
+        raise Unavailable(f"cannot {what} {path}: {reason}{later}") from None
 
 
 def sweep(path: str) -> None:
     """Delete what uploads that were killed left below a directory: no file, but paid for. Nothing depends on it."""
     with contextlib.suppress(Exception):  # who may not list uploads, may not
         store(path).abandon(f"{path.rstrip('/')}/")
+
+
+def _refused(error: Exception) -> bool:
+    """Whether asking again cannot help: no such bucket, no permission, wrong or no credentials."""
+    status = getattr(error, "code", None)  # Google's
+    if isinstance(answer := getattr(error, "response", None), dict):  # botocore's
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status in (400, 401, 403, 404) or "Credentials" in type(error).__name__
 
 
 class ObjectFile(PlacedStream):
@@ -195,12 +206,19 @@ class ObjectFile(PlacedStream):
 
 
 class _S3:
-    """boto3's client, made from Beam's S3 options; its own retries."""
+    """boto3's client, made from Beam's S3 options; its own retries, and one for answers that break off."""
 
     def __init__(self) -> None:
         from apache_beam.io.aws.clients.s3.boto3_client import Client
+        from botocore import exceptions
 
         self._client: Any = Client(FileSystems._pipeline_options).client
+        # Of these the client retries none: it has given the answer away, and its body is what breaks.
+        self._broken = (
+            exceptions.ResponseStreamingError,
+            exceptions.ReadTimeoutError,
+            exceptions.IncompleteReadError,
+        )
 
     def size(self, path: str) -> int:
         with self._missing(path):
@@ -209,13 +227,19 @@ class _S3:
     def get(self, path: str, start: int, length: int | None = None) -> bytes:
         with self._missing(path):
             last = "" if length is None else start + length - 1
-            try:
-                answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{last}")
-            except self._client.exceptions.ClientError as error:
-                if _code(error) in ("InvalidRange", "416"):
-                    return b""
-                raise
-            return bytes(answer["Body"].read())
+            for attempt in range(BREAKS + 1):
+                try:
+                    answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{last}")
+                    return bytes(answer["Body"].read())
+                except self._client.exceptions.ClientError as error:
+                    if _code(error) in ("InvalidRange", "416"):
+                        return b""
+                    raise
+                except self._broken:
+                    if attempt == BREAKS:
+                        raise
+                    time.sleep(PAUSE_S * 2**attempt)
+        raise AssertionError
 
     def put(self, path: str, stream: BinaryIO) -> None:
         place = _place(path)

@@ -1,18 +1,28 @@
-"""A whole run on an object store, by two workers and in another order: the bytes of a local one by one worker."""
+"""A whole run on each object store, by two workers and in another order: the bytes of a local one by one worker."""
 
+import json
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import fake_s3
+import dedup_stage
+import object_stores
 import pytest
 
 from weft.model_smoketest.dataset import ShardDataset
-from weft.pipeline.run import lock
-from weft.transforms.io import files, object_files
+from weft.model_smoketest.train import train
+from weft.pipeline.report import report
+from weft.pipeline.run import lock, manifest
+from weft.schemas import config as configuration
+from weft.schemas.config import Train
+from weft.schemas.records import Document, Pair
+from weft.transforms.io import files, object_files, parquet
 
-OUTPUT = f"{fake_s3.BUCKET}/out"
 TOLD = (
     "images/index",
     "units/",
@@ -21,59 +31,133 @@ TOLD = (
     "started.json",
     "files.jsonl",
 )  # when, or in what order of input
+SHORT = ("train.steps=4", "train.checkpoint_every=2", "train.eval_samples=8")
+TWO = ("--direct_num_workers=2", "--direct_running_mode=multi_threading")
+STAGES = ("extract", "dedup", "fetch", "score", "pack")
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[tuple[str, ...]]:
-    with fake_s3.serve() as flags:
-        object_files.configure(flags)
-        yield flags
-    object_files.configure(())
+def remote(bucket: object_stores.Bucket, run_on_web: Callable[..., str]) -> str:
+    """A run like `finished`, but on the store, by two workers, with its input in another order.
+
+    The first stage has worker processes, which know the store by what they are told; the others have threads, which
+    start at once.
+    """
+    output = f"{bucket.path}/out"
+    processes = (*bucket.flags, "--direct_num_workers=2", "--direct_running_mode=multi_processing")
+    run_on_web(output, names=STAGES[:1], flags=processes, reverse=True)
+    return run_on_web(output, names=STAGES[1:], flags=(*bucket.flags, *TWO), reverse=True)
 
 
-def weft(*arguments: str, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "weft", *arguments, "--quiet", "--", *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
-@pytest.fixture(scope="module")
-def remote(store: tuple[str, ...], run_on_web: Callable[..., str]) -> str:
-    """A run like `finished`, but on the store, by two worker processes, with its input in another order."""
-    return run_on_web(
-        OUTPUT, flags=(*store, "--direct_num_workers=2", "--direct_running_mode=multi_processing"), reverse=True
-    )
+def compared(here: Path, remote: str) -> list[str]:
+    """Names of files whose bytes differ, or that one of the two lacks; of files that say no time and no order."""
+    there = {path.removeprefix(f"{remote}/"): path for path, _ in files.listing(f"{remote}/**")}
+    local = {str(path.relative_to(here)): path for path in here.rglob("*") if path.is_file()}
+    same = [name for name in there.keys() & local.keys() if not any(word in name for word in TOLD)]
+    return [*(there.keys() ^ local.keys()), *(n for n in same if files.read_bytes(there[n]) != local[n].read_bytes())]
 
 
 def test_neither_place_nor_workers_nor_order_change_a_byte(remote: str, finished: Path) -> None:
-    there = {path.removeprefix(f"{remote}/"): path for path, _ in files.listing(f"{remote}/**")}
-    here = {str(path.relative_to(finished)): path for path in finished.rglob("*") if path.is_file()}
-    assert there.keys() == here.keys()
-    assert len([name for name in there if name.endswith(".tar")]) == 9  # three corpora, two train shards and a val
-    same = [name for name in there if not any(word in name for word in TOLD)]
-    assert len(same) > 50
-    assert [name for name in same if files.read_bytes(there[name]) != here[name].read_bytes()] == []
+    assert compared(finished, remote) == []
+    assert len([path for path in finished.rglob("*.tar")]) == 9  # three corpora, two train shards and a val
 
 
-def test_two_runs_at_once_are_one_too_many(remote: str, store: tuple[str, ...]) -> None:
-    with lock.held(remote):
-        done = weft("pack", "--output", remote, flags=store)
-    assert done.returncode == 2 and "another weft is writing to s3://weft/out" in done.stderr
-
-
-def test_a_finished_stage_is_skipped_there_too(remote: str, store: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "weft", "extract", "--output", remote]
-    done = subprocess.run([*command, "--", *store], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0 and "done before, skipped" in done.stderr
-
-
-def test_a_trainer_reads_the_shards_there(
-    remote: str, finished: Path, store: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_is_trained_there_is_the_same(
+    remote: str, finished: Path, run_on_web: Callable[..., str], bucket: object_stores.Bucket, tmp_path: Path
 ) -> None:
-    for name, value in fake_s3.environment(store).items():
-        monkeypatch.setenv(name, value)
+    one = (*bucket.flags, "--direct_num_workers=1")
+    run_on_web(remote, *SHORT, names=("train", "eval"), flags=one, reverse=True)
+    config = Train(steps=4, checkpoint_every=2, eval_samples=8)
+    train(str(finished / "shards"), str(tmp_path / "model"), config, lambda line: None)
+    for name in ("model.safetensors", "config.json"):
+        assert files.read_bytes(f"{remote}/model/{name}") == (tmp_path / "model" / name).read_bytes()
+    lines = files.read_bytes(f"{remote}/model/train_log.jsonl").decode().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [4]
+    found = json.loads(files.read_bytes(f"{remote}/model/eval.json"))
+    assert found["samples"]["pairs"] > 0 and found["loss"]["text"] > 0
+    files.remove_tree(f"{remote}/model")
+    for stage in ("train", "eval"):
+        files.remove_tree(f"{remote}/{stage}")
+
+
+def test_the_report_there_is_that_of_a_copy(remote: str, tmp_path: Path) -> None:
+    object_stores.download(remote, tmp_path / "out")
+    known = manifest.read_run(remote)
+    assert known is not None
+    config = configuration.from_dict(known["config"])
+    assert report.write(remote, config) == f"{remote}/report/index.html"
+    report.write(str(tmp_path / "out"), config)
+    for name in ("index.html", "images.html", "metrics.json"):
+        assert files.read_bytes(f"{remote}/report/{name}") == (tmp_path / "out/report" / name).read_bytes()
+    files.remove_tree(f"{remote}/report")
+
+
+def test_a_trainer_reads_the_shards_there(remote: str, finished: Path) -> None:
     for corpus in ("interleaved", "pairs", "text"):
         there, here = (ShardDataset(f"{base}/shards", corpus) for base in (remote, finished))
         assert len(there) == len(here) > 0
         one, other = next(iter(there)), next(iter(here))
         assert one["key"] == other["key"] and one["images"] == other["images"]
         assert one["input_ids"].tolist() == other["input_ids"].tolist()
+
+
+def test_an_index_of_earlier_runs_there_is_the_same(bucket: object_stores.Bucket, tmp_path: Path) -> None:
+    documents = [dedup_stage.document(f"d{n}", dedup_stage.text(f"t{n // 2}")) for n in range(6)]
+    for index in (f"{bucket.path}/index", str(tmp_path / "index")):
+        for number in range(2):
+            dedup_stage.run(tmp_path / f"{number}", documents[number::2], inputs=(f"{number}.warc",), index=index)
+            shutil.rmtree(tmp_path / f"{number}")
+    assert len(files.listing(f"{bucket.path}/index/**")) > 4
+    assert compared(tmp_path / "index", f"{bucket.path}/index") == []
+
+
+def test_input_there_is_read_as_here(
+    bucket: object_stores.Bucket, small_web: Path, finished: Path, run_on_web: Callable[..., str], tmp_path: Path
+) -> None:
+    """All but the path, which is in the rows and in the names of their files."""
+    archive = sorted((small_web / "warcs").iterdir())[0]
+    files.write_atomic(f"{bucket.path}/in/{archive.name}", archive.read_bytes())
+    output = f"{bucket.path}/from-there"
+    run_on_web(
+        output, names=("extract",), inputs=[f"{bucket.path}/in/*"], flags=(*bucket.flags, "--direct_num_workers=1")
+    )
+    tables: list[tuple[str, Any, dict[str, str]]] = [("documents", Document, {"warc_file": ""}), ("pairs", Pair, {})]
+    for table, record, place in tables:
+        (there, _), *more = files.listing(f"{output}/{table}/*.parquet")
+        here = next((finished / table).glob(f"{files.stem(archive.name)}-*.parquet"))
+        found, wanted = ([row._replace(**place) for row in parquet.read(str(path), record)] for path in (there, here))
+        assert not more and len(found) > 0
+        assert found == wanted
+
+
+def test_two_drivers_at_once_are_one_too_many_and_a_killed_one_is_no_obstacle(
+    bucket: object_stores.Bucket, small_web: Path, finished: Path
+) -> None:
+    archive = sorted((small_web / "warcs").iterdir())[0]
+    output = f"{bucket.path}/killed"
+    command = [sys.executable, "-m", "weft", "extract", "--input", str(archive), "--output", output, "--quiet", "--"]
+    command += [*bucket.flags, "--direct_num_workers=1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+        while not files.exists(f"{output}/extract/started.json"):
+            assert first.poll() is None
+            time.sleep(0.05)
+        first.send_signal(signal.SIGSTOP)  # it would be done before the second has started
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        first.send_signal(signal.SIGKILL)
+    assert second.returncode == 2 and f"another weft is writing to {output}" in second.stderr
+    assert files.exists(f"{output}/{lock.NAME}") and not files.exists(f"{output}/extract/manifest.json")
+    third = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (third.returncode, third.stderr) == (0, "") and not files.exists(f"{output}/{lock.NAME}")
+    for path, _ in files.listing(f"{output}/documents/*.parquet"):
+        assert files.read_bytes(path) == (finished / "documents" / path.rpartition("/")[2]).read_bytes()
+
+
+def test_what_a_killed_upload_left_is_swept_away(bucket: object_stores.Bucket) -> None:
+    if not bucket.path.startswith("s3:"):
+        pytest.skip("only S3 keeps it and asks money for it")
+    client = object_files.store(bucket.path)._client  # type: ignore[attr-defined]
+    for key in ("swept/extract/a", "kept/b"):
+        upload = client.create_multipart_upload(Bucket="weft", Key=key)["UploadId"]
+        client.upload_part(Bucket="weft", Key=key, UploadId=upload, PartNumber=1, Body=b"x" * 10)
+    object_files.sweep(f"{bucket.path}/swept/")
+    assert [left["Key"] for left in client.list_multipart_uploads(Bucket="weft")["Uploads"]] == ["kept/b"]
