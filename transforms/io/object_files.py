@@ -125,7 +125,7 @@ def listing(pattern: str) -> list[tuple[str, int]]:
                 return [(pattern, store(pattern).size(pattern))]
             except FileNotFoundError:
                 pass
-        elif found := _matching(re.sub(r"[[?]", lambda one: f"[{one[0]}]", pattern), plain):
+        elif found := _matching(re.sub(r"[\[?]", lambda one: f"[{one[0]}]", pattern), plain):
             return found
         prefix = re.split(r"[*?[]", pattern, maxsplit=1)[0]
         return _matching(pattern, prefix) if prefix != plain else []
