@@ -93,7 +93,7 @@ class OneCopy(beam.PTransform):
         if forbidden is None:
             grouped = keyed | "SameId" >> beam.GroupByKey()
         else:
-            joined = {"copies": keyed, "words": forbidden} | "SameId" >> beam.CoGroupByKey()
+            joined = {"copies": keyed, "words": forbidden} | "SameId" >> Join()
             grouped = joined | "Mark" >> beam.MapTuple(_marked).with_output_types(tuple[str, list[Sketch]])
         return (
             grouped | "FirstCopy" >> beam.MapTuple(lambda _, copies: min(copies, key=_order)).with_output_types(Sketch),

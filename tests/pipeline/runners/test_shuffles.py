@@ -15,6 +15,7 @@ from weft.pipeline.stages import extract, fetch, pack, score
 from weft.pipeline.stages.dedup import find, link, settle
 from weft.pipeline.stages.dedup.work import Work
 from weft.schemas import tables
+from weft.schemas.records import SiteFile
 from weft.transforms.beam import coders
 from weft.transforms.beam.folds import Fold
 from weft.transforms.beam.joins import Join
@@ -52,9 +53,11 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[beam.Pipeline]:
 
 
 def build(home: Path, graphs: list[beam.Pipeline], *overrides: str) -> dict[str, list[beam.Pipeline]]:
-    """Stage → graphs of its jobs, with the tables before it there and empty."""
+    """Stage → graphs of its jobs, with the tables before it there, and all but empty."""
     for name, schema in TABLES.items():
         write_table(str(home / name / "part.parquet"), [], schema)
+    a_site = SiteFile("h.test", 0, "robots.txt", "Disallow: /")  # where there is none, no page is judged by any
+    write_table(str(home / "site_files/part.parquet"), [a_site], tables.SITE_FILES)
     (home / "tokenizer.json").write_bytes(tokenizer.train(["some words"], 300))
     named = f'pack.tokenizer="{home}/tokenizer.json"'
     index = f'dedup.index="{home}/index"'
@@ -63,7 +66,7 @@ def build(home: Path, graphs: list[beam.Pipeline], *overrides: str) -> dict[str,
     jobs: dict[str, list[Callable[[], object]]] = {
         "extract": [lambda: extract.run(ctx)],
         "dedup": [
-            lambda: find.sketch(work), lambda: find.find(work), lambda: link.link(work),
+            lambda: find.forbid(work), lambda: find.sketch(work), lambda: find.find(work), lambda: link.link(work),
             lambda: link.one_per_bucket(work), lambda: settle.settle(work, "stars-1"),
         ],
         "fetch": [lambda: fetch.run(ctx)],
@@ -88,7 +91,7 @@ def test_nothing_that_is_shuffled_is_pickled(
 ) -> None:
     found = build(tmp_path, graphs, *overrides)
     assert {stage: len(jobs) for stage, jobs in found.items()} == {
-        "extract": 1, "dedup": 5, "fetch": 1, "score": 2, "pack": 3,
+        "extract": 1, "dedup": 6, "fetch": 1, "score": 2, "pack": 3,
     }  # fmt: skip
     every = [(stage, *one) for stage, jobs in found.items() for job in jobs for one in shuffles.shuffled(job)]
     assert len(every) > 80

@@ -8,9 +8,11 @@ import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
 from weft.pipeline.runners import beam_options
-from weft.schemas.parameters import FetchRules, Recipe
-from weft.schemas.records import Capture, Score
+from weft.schemas.parameters import DuplicateRules, FetchRules, Recipe
+from weft.schemas.records import Capture, Score, SiteFile, Sketch
 from weft.transforms.beam import hot_keys
+from weft.transforms.consent.attach import Address, ForbiddenBySite
+from weft.transforms.dedup.rules import EqualDocuments, OneCopy
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.pack.decide import Judge, Stored
@@ -97,7 +99,18 @@ def join_images(p: beam.Pipeline, home: Path) -> None:
     _ = inputs | "Pairs" >> BesidePairs(Judge(Recipe(pair_same_picture=True), 256, "salt"))
 
 
-@pytest.mark.parametrize("build", [find_capture, placeholders, join_stored, join_images])
+def one_site(p: beam.Pipeline, home: Path) -> None:
+    """All pages are of one site, whose robots.txt is asked for each; most say the same."""
+    pages = rows(p, "pages", (Address(n, f"http://h.test/{n}", 5) for n in IDS), Address)
+    files = rows(p, "files", [SiteFile("h.test", 1, "robots.txt", "User-agent: GPTBot\nDisallow: /d7")], SiteFile)
+    found = (pages, files) | ForbiddenBySite(("ai-agents",), ("train",))
+    words = found | "Words" >> beam.Map(lambda one: (one.key, one.words)).with_output_types(tuple[str, str])
+    sketches = (Sketch(n, "w", 7, 5, 9, 0, 0, n, "text", "", "") for n in IDS)
+    unique, _ = (rows(p, "sketches", sketches, Sketch), words) | OneCopy()
+    _ = unique | EqualDocuments(DuplicateRules())
+
+
+@pytest.mark.parametrize("build", [one_site, find_capture, placeholders, join_stored, join_images])
 def test_no_group_holds_all_values_of_a_key_that_has_very_many(
     build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
