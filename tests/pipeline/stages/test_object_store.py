@@ -16,6 +16,7 @@ import pytest
 
 from weft.model_smoketest.dataset import ShardDataset
 from weft.model_smoketest.train import train
+from weft.pipeline import cli
 from weft.pipeline.report import report
 from weft.pipeline.run import lock, manifest
 from weft.schemas import config as configuration
@@ -32,21 +33,16 @@ TOLD = (
     "files.jsonl",
 )  # when, or in what order of input
 SHORT = ("train.steps=4", "train.checkpoint_every=2", "train.eval_samples=8")
-TWO = ("--direct_num_workers=2", "--direct_running_mode=multi_threading")
+ONE = "--direct_num_workers=1"
+TWO = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 STAGES = ("extract", "dedup", "fetch", "score", "pack")
 
 
 @pytest.fixture(scope="module")
-def remote(bucket: object_stores.Bucket, run_on_web: Callable[..., str]) -> str:
-    """A run like `finished`, but on the store, by two workers, with its input in another order.
-
-    The first stage has worker processes, which know the store by what they are told; the others have threads, which
-    start at once.
-    """
-    output = f"{bucket.path}/out"
-    processes = (*bucket.flags, "--direct_num_workers=2", "--direct_running_mode=multi_processing")
-    run_on_web(output, names=STAGES[:1], flags=processes, reverse=True)
-    return run_on_web(output, names=STAGES[1:], flags=(*bucket.flags, *TWO), reverse=True)
+def copied(bucket: object_stores.Bucket, finished: Path) -> str:
+    """`finished` on the store: what is read of a run there need not have been made there."""
+    object_stores.upload(finished, f"{bucket.path}/copied")
+    return f"{bucket.path}/copied"
 
 
 def compared(here: Path, remote: str) -> list[str]:
@@ -57,44 +53,56 @@ def compared(here: Path, remote: str) -> list[str]:
     return [*(there.keys() ^ local.keys()), *(n for n in same if files.read_bytes(there[n]) != local[n].read_bytes())]
 
 
-def test_neither_place_nor_workers_nor_order_change_a_byte(remote: str, finished: Path) -> None:
-    assert compared(finished, remote) == []
+def test_neither_place_nor_workers_nor_order_change_a_byte(
+    bucket: object_stores.Bucket, finished: Path, run_on_web: Callable[..., str]
+) -> None:
+    """A run like `finished`, with its input in another order.
+
+    The first stage has two worker processes, which know the store by what they are told. That workers change no byte of
+    the others is shown where those are.
+    """
+    output = f"{bucket.path}/out"
+    run_on_web(output, names=STAGES[:1], flags=(*bucket.flags, *TWO), reverse=True)
+    run_on_web(output, names=STAGES[1:], flags=(*bucket.flags, ONE), reverse=True)
+    assert compared(finished, output) == []
     assert len([path for path in finished.rglob("*.tar")]) == 9  # three corpora, two train shards and a val
 
 
 def test_a_model_that_is_trained_there_is_the_same(
-    remote: str, finished: Path, run_on_web: Callable[..., str], bucket: object_stores.Bucket, tmp_path: Path
+    copied: str, finished: Path, run_on_web: Callable[..., str], bucket: object_stores.Bucket, tmp_path: Path
 ) -> None:
-    one = (*bucket.flags, "--direct_num_workers=1")
-    run_on_web(remote, *SHORT, names=("train", "eval"), flags=one, reverse=True)
+    run_on_web(copied, *SHORT, names=("train", "eval"), flags=(*bucket.flags, ONE))
     config = Train(steps=4, checkpoint_every=2, eval_samples=8)
     train(str(finished / "shards"), str(tmp_path / "model"), config, lambda line: None)
     for name in ("model.safetensors", "config.json"):
-        assert files.read_bytes(f"{remote}/model/{name}") == (tmp_path / "model" / name).read_bytes()
-    lines = files.read_bytes(f"{remote}/model/train_log.jsonl").decode().splitlines()
+        assert files.read_bytes(f"{copied}/model/{name}") == (tmp_path / "model" / name).read_bytes()
+    lines = files.read_bytes(f"{copied}/model/train_log.jsonl").decode().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [4]
-    found = json.loads(files.read_bytes(f"{remote}/model/eval.json"))
+    found = json.loads(files.read_bytes(f"{copied}/model/eval.json"))
     assert found["samples"]["pairs"] > 0 and found["loss"]["text"] > 0
-    files.remove_tree(f"{remote}/model")
-    for stage in ("train", "eval"):
-        files.remove_tree(f"{remote}/{stage}")
+    for name in ("model", "train", "eval"):
+        files.remove_tree(f"{copied}/{name}")
 
 
-def test_the_report_there_is_that_of_a_copy(remote: str, tmp_path: Path) -> None:
-    object_stores.download(remote, tmp_path / "out")
-    known = manifest.read_run(remote)
+def test_the_report_there_is_that_of_a_copy(copied: str, finished: Path, shared: Callable[..., Path]) -> None:
+    known = manifest.read_run(copied)
     assert known is not None
     config = configuration.from_dict(known["config"])
-    assert report.write(remote, config) == f"{remote}/report/index.html"
-    report.write(str(tmp_path / "out"), config)
+
+    def here(folder: Path) -> None:
+        shutil.copytree(finished, folder, dirs_exist_ok=True)
+        report.write(str(folder), config)
+
+    local = shared("reported", here) / "report"
+    assert report.write(copied, config) == f"{copied}/report/index.html"
     for name in ("index.html", "images.html", "metrics.json"):
-        assert files.read_bytes(f"{remote}/report/{name}") == (tmp_path / "out/report" / name).read_bytes()
-    files.remove_tree(f"{remote}/report")
+        assert files.read_bytes(f"{copied}/report/{name}") == (local / name).read_bytes()
+    files.remove_tree(f"{copied}/report")
 
 
-def test_a_trainer_reads_the_shards_there(remote: str, finished: Path) -> None:
+def test_a_trainer_reads_the_shards_there(copied: str, finished: Path) -> None:
     for corpus in ("interleaved", "pairs", "text"):
-        there, here = (ShardDataset(f"{base}/shards", corpus) for base in (remote, finished))
+        there, here = (ShardDataset(f"{base}/shards", corpus) for base in (copied, finished))
         assert len(there) == len(here) > 0
         one, other = next(iter(there)), next(iter(here))
         assert one["key"] == other["key"] and one["images"] == other["images"]
@@ -105,22 +113,21 @@ def test_an_index_of_earlier_runs_there_is_the_same(bucket: object_stores.Bucket
     documents = [dedup_stage.document(f"d{n}", dedup_stage.text(f"t{n // 2}")) for n in range(6)]
     for index in (f"{bucket.path}/index", str(tmp_path / "index")):
         for number in range(2):
-            dedup_stage.run(tmp_path / f"{number}", documents[number::2], inputs=(f"{number}.warc",), index=index)
+            inputs, half = (f"{number}.warc",), documents[number::2]
+            dedup_stage.run(tmp_path / f"{number}", half, inputs=inputs, index=index, near=False)
             shutil.rmtree(tmp_path / f"{number}")
     assert len(files.listing(f"{bucket.path}/index/**")) > 4
     assert compared(tmp_path / "index", f"{bucket.path}/index") == []
 
 
 def test_input_there_is_read_as_here(
-    bucket: object_stores.Bucket, small_web: Path, finished: Path, run_on_web: Callable[..., str], tmp_path: Path
+    bucket: object_stores.Bucket, small_web: Path, finished: Path, run_on_web: Callable[..., str]
 ) -> None:
     """All but the path, which is in the rows and in the names of their files."""
     archive = sorted((small_web / "warcs").iterdir())[0]
     files.write_atomic(f"{bucket.path}/in/{archive.name}", archive.read_bytes())
     output = f"{bucket.path}/from-there"
-    run_on_web(
-        output, names=("extract",), inputs=[f"{bucket.path}/in/*"], flags=(*bucket.flags, "--direct_num_workers=1")
-    )
+    run_on_web(output, names=("extract",), inputs=[f"{bucket.path}/in/*"], flags=(*bucket.flags, ONE))
     tables: list[tuple[str, Any, dict[str, str]]] = [("documents", Document, {"warc_file": ""}), ("pairs", Pair, {})]
     for table, record, place in tables:
         (there, _), *more = files.listing(f"{output}/{table}/*.parquet")
@@ -131,20 +138,20 @@ def test_input_there_is_read_as_here(
 
 
 def test_two_drivers_at_once_are_one_too_many_and_a_killed_one_is_no_obstacle(
-    bucket: object_stores.Bucket, small_web: Path, finished: Path
+    bucket: object_stores.Bucket, small_web: Path, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = sorted((small_web / "warcs").iterdir())[0]
     output = f"{bucket.path}/killed"
-    command = [sys.executable, "-m", "weft", "extract", "--input", str(archive), "--output", output, "--quiet", "--"]
-    command += [*bucket.flags, "--direct_num_workers=1"]
+    extract = ["extract", "--input", str(archive), "--output", output, "--quiet", "--", *bucket.flags, ONE]
+    command = [sys.executable, "-m", "weft", *extract]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
         while not files.exists(f"{output}/extract/started.json"):
             assert first.poll() is None
             time.sleep(0.05)
         first.send_signal(signal.SIGSTOP)  # it would be done before the second has started
-        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        second = cli.main(extract)
         first.send_signal(signal.SIGKILL)
-    assert second.returncode == 2 and f"another weft is writing to {output}" in second.stderr
+    assert second == cli.USER_ERROR and f"another weft is writing to {output}" in capsys.readouterr().err
     assert files.exists(f"{output}/{lock.NAME}") and not files.exists(f"{output}/extract/manifest.json")
     third = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (third.returncode, third.stderr) == (0, "") and not files.exists(f"{output}/{lock.NAME}")
