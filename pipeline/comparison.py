@@ -63,7 +63,8 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
             found, keys = inputs.named(inputs.marked(inputs.expand(options.input, config.extract.common_crawl)))
             home = files.join(options.output, name)
             told = partial(_named, say, name)
-            run = Run(home, tuple(found), config, tuple(flags), options.quiet, told, redo=options.redo, keys=keys)
+            flags, redo = tuple(flags), options.redo
+            run = Run(home, tuple(found), config, flags, options.quiet, told, adds="never", redo=redo, keys=keys)
             discards.check(home, registry.CORPUS, config, registry.fingerprints(config, found), options.redo)
             for other in corpora:
                 take_over(files.join(options.output, other), home, config, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -13,6 +13,8 @@ from weft.pipeline.runners import beam_options
 from weft.pipeline.runners.shuffles import Shuffle
 from weft.schemas.config import Config
 from weft.transforms.io import files, parquet
+
+Adds = Literal["now", "later", "never"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Context:
         say: call with a line that the user should see.
         name: of the stage's jobs, where a runner shows them; "" lets Beam choose one.
         finished: output of a run of the same configuration but for exclusions: what it has is taken and not made again.
+        adds: when what dedup has seen takes its place in the dedup index: at its end; when whoever began the run says
+            so (a removal that is whole); not at all (a subset, one of several recipes on one input).
         small: whether the run's input is so small that to start worker processes takes longer than the work.
         aside: where the stage writes while what it is to replace stands; "" is `output`.
         keys: names of inputs as they are written down → addresses that let one in (`secrets.held`).
@@ -46,6 +50,7 @@ class Context:
     name: str = ""
     small: bool = False
     finished: str = ""
+    adds: Adds = "now"
     aside: str = ""
     slips: str = ""
     shuffles: list[Shuffle] = dataclasses.field(default_factory=list)

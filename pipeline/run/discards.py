@@ -10,6 +10,7 @@ from weft.pipeline.run import books, manifest
 from weft.pipeline.run.registry import BY_NAME, Stage
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
+from weft.transforms.dedup import index
 from weft.transforms.io import files
 
 _SHOWN = 3  # changed keys that are named
@@ -38,6 +39,17 @@ def of(output: str, stage: Stage, config: Config, fingerprint: str) -> list[str]
         units = len(files.listing(files.join(output, stage.name, "units", "*.json")))
         return [f"{units:,} finished units of an interrupted {stage.name}"] if units else []
     return []
+
+
+def in_index(directory: str, name: str, output: str) -> str | None:
+    """The other output directory whose place in a dedup index a run of this name would take.
+
+    Returns:
+        "" where the place is the output's own (or that of one that is gone, as a directory that was moved is), None
+        where nobody has it.
+    """
+    owner = index.owner(directory, name)
+    return "" if owner and (owner == index.address(output) or not manifest.is_run(owner)) else owner
 
 
 def duration(seconds: float | None) -> str:

@@ -6,7 +6,7 @@
 The second run takes what the first one has: rows of extract without what is excluded (no archive is parsed), and stored
 images (none is asked for again). Duplicates are looked for anew, so that the twin of what is removed comes back, and
 similarities are computed anew, because the last bits of a vector hang on its company. A removal that was killed goes on
-when it is called again; until its last step OUTPUT is as it was.
+when it is called again; until its last step OUTPUT, and its place in a dedup index, are as they were.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import manifest, place, registry
+from weft.pipeline.run import discards, manifest, place, registry
+from weft.pipeline.run.context import Adds
 from weft.pipeline.run.registry import BY_NAME, CORPUS
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import stable_id
+from weft.transforms.dedup import index
 from weft.transforms.extract import exclusions
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 
 _WORK, _SETTLING = "removing", "settling"
 
@@ -64,7 +66,10 @@ def remove(
     files.write_atomic(path, text)
     config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
     manifest.write_run(work, config, found)
-    Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, redo=True).go(CORPUS)
+    own = index.run_name([one[0] for one in found])
+    mine = bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
+    adds: Adds = "later" if mine else "never"  # a subset has no place in the index, and gets none here
+    Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, adds=adds, redo=True).go(CORPUS)
     shards = [name for name in _settle(work, output) if name.endswith(".tar")]
     return Removed(config, len(files.listing(files.join(output, "shards", "*", "*", "*.tar"))), tuple(shards))
 
@@ -110,6 +115,8 @@ def _settle(work: str, output: str) -> list[str]:
     for name in sorted(before.keys() - now.keys()):
         files.remove_tree(files.join(output, name))
     files.write_atomic(files.join(output, "run.json"), files.read_bytes(files.join(work, "run.json")))
+    if place_in_index := state.read(files.join(output, "dedup", index.LATER)):
+        index.publish(place_in_index["index"], place_in_index["run"], place_in_index["said"])
     # The marker goes before the data: a settling that was killed here must not be taken for one to begin again.
     for name in (_SETTLING, *CORPUS):
         files.remove_tree(files.join(work, name))

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import books, discards, integrity, manifest, pages, place
-from weft.pipeline.run.context import Context
+from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.run.registry import STAGES, Input, Stage, before, fingerprints
 from weft.pipeline.runners import beam_options, errors, local_workers, orphans
@@ -52,6 +52,7 @@ class Run:
     quiet: bool = False
     say: Callable[[str], None] = lambda line: None
     finished: str = ""  # see Context
+    adds: Adds = "now"  # see Context
     redo: bool = False
     verify: bool = False
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)  # see Context
@@ -109,7 +110,10 @@ class Run:
             if stage.name in done and not (self.redo and len(stages) == 1):
                 standing[stage.name] = stage
                 continue
-            stage.check(Context(self.output, tuple(path for path, *_ in self.inputs), self.config, "", self.flags))
+            paths = tuple(path for path, *_ in self.inputs)
+            stage.check(
+                Context(self.output, paths, self.config, "", self.flags, finished=self.finished, adds=self.adds)
+            )
             place.check_writable(self.output, stage)
             begun.append(stage.name)
         discards.check(self.output, begun, self.config, prints, self.redo)
@@ -166,6 +170,7 @@ class Run:
             tell, names[stage.name],
             small=all(sizes) and sum(sizes) < SMALL_BYTES,
             finished=self.finished,
+            adds=self.adds,
             aside=home if home != self.output else "",
             slips=files.join(home, stage.name, "slips"),
             keys=self.keys,

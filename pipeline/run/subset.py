@@ -3,7 +3,8 @@
     FINISHED + condition ──► ids of documents and pairs that it is false for ──► excluded from a run into TO
 
 It is a removal into another directory (removal.py), and promises the same: the bytes are those of a run that never had
-the others. So the twin of a duplicate that does not fit comes back if it fits itself.
+the others. So the twin of a duplicate that does not fit comes back if it fits itself. In a dedup index the finished run
+stays what it was.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def subset(
         raise ConfigError(f"{to} holds another run; name another --to")
     files.write_atomic(path, text)
     manifest.write_run(to, config, found)
-    Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output).go(registry.CORPUS)
+    Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output, adds="never").go(registry.CORPUS)
     return config
 
 

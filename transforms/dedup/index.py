@@ -1,18 +1,20 @@
 """The dedup index: what earlier runs have seen, so that a later snapshot is compared with it and not with itself alone.
 
-    INDEX/header.json          what signatures are made by; an index of another kind is refused
-    INDEX/RUN/part-*.parquet   sketches of every document of a run, what replaced it and how
-    INDEX/RUN/run.json         written last: the run's parts and their digests, and the runs that it was compared with
+    INDEX/header.json               what signatures are made by; an index of another kind is refused
+    INDEX/RUN/PRINT/part-*.parquet  sketches of every document of a run, what replaced it and how
+    INDEX/RUN/run.json              the run's parts and their digests, the runs that it was compared with, its output
 
-A run adds a directory and rewrites nothing. It is named after its input; run again, it is compared with what it was
-compared with the first time, whatever has been added since, and takes its own place. Two runs that are added at the
-same time do not see each other.
+A run adds a directory and rewrites nothing. It is named after its input, which one output directory alone may add; run
+again there, it is compared with what it was compared with the first time, whatever has been added since, and takes its
+own place: its parts lie beside those of before, and count once run.json names them. Two runs that are added at the same
+time do not see each other.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from weft.schemas.parameters import ConfigError, Similarity
@@ -22,6 +24,7 @@ from weft.transforms.dedup.rules import Drop
 from weft.transforms.io import files, parquet, state
 
 SLIPS = "slips"  # notes of a run's parts, until it is finished
+LATER = "index.json"  # in dedup/, of a run whose place in the index somebody else gives it: what `publish` is told
 
 
 def run_name(inputs: Sequence[str]) -> str:
@@ -101,18 +104,40 @@ def drops(path: str) -> Iterator[Drop]:
             yield drop
 
 
-def finish(directory: str, similarity: Similarity, own: str, runs: Sequence[str], buckets: int) -> None:
-    """Say that run `own` has written its parts."""
+def address(output: str) -> str:
+    """How an output directory is written down in an index."""
+    return os.path.abspath(output) if files.is_local(output) else output.rstrip("/")
+
+
+def owner(directory: str, own: str) -> str | None:
+    """Output directory that added run `own`: None where nobody has, "" where an older version did not say."""
+    run = _run(directory, own)
+    return None if run is None else run.get("output", "")
+
+
+def entry(
+    directory: str, similarity: Similarity, own: str, made: str, runs: Sequence[str], buckets: int, output: str
+) -> dict[str, Any]:
+    """What is to be said of run `own`, whose parts lie in INDEX/`own`/`made`: the argument of `publish`."""
     head = files.join(directory, "header.json")
     if not files.exists(head):
         files.write_atomic(head, json.dumps(header(similarity), sort_keys=True) + "\n")
-    names = [parquet.part_name(bucket, buckets) for bucket in range(buckets)]
-    slips = files.join(directory, own, SLIPS)
+    slips = files.join(directory, own, made, SLIPS)
     was: dict[str, files.Written] = {}
     for path, _ in files.listing(files.join(slips, "*.json")):
-        was |= {one.rpartition("/")[2]: said for one, said in state.noted(state.read(path)).items()}
+        was |= {f"{made}/{one.rpartition('/')[2]}": said for one, said in state.noted(state.read(path)).items()}
     files.remove_tree(slips)
-    state.write(files.join(directory, own, "run.json"), {"parts": names, "against": list(runs), "files": was})
+    names = [f"{made}/{parquet.part_name(bucket, buckets)}" for bucket in range(buckets)]
+    return {"parts": names, "against": list(runs), "files": was, "output": address(output)}
+
+
+def publish(directory: str, own: str, said: Mapping[str, Any]) -> None:
+    """Let the parts of an `entry` be those of run `own` from here on; what was there before goes."""
+    run = files.join(directory, own)
+    state.write(files.join(run, "run.json"), said)
+    found = {path.removeprefix(f"{run}/").partition("/")[0] for path, _ in files.listing(files.join(run, "**"))}
+    for name in found - {"run.json"} - {part.partition("/")[0] for part in said["parts"]}:
+        files.remove_tree(files.join(run, name))
 
 
 def _run(directory: str, name: str) -> dict[str, Any] | None:

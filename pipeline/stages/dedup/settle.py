@@ -20,7 +20,7 @@ from weft.transforms.dedup.repeated_lines import RepeatedLines
 from weft.transforms.dedup.rules import STAGE, Drop, InGroups, KeepBest, equal_rules
 from weft.transforms.dedup.sketches import unsigned
 from weft.transforms.dedup.verdicts import SettleDocuments, SettlePairs
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, state
 
 _INDEX_ROW = typehints.Tuple[(*get_type_hints(Sketch).values(), str)]  # the columns of DEDUP_INDEX
 
@@ -54,14 +54,18 @@ def settle(work: Work, stars: str) -> None:
         if config.lines_once or config.lines_per_host:
             cuts = p | "Cuts" >> _Cuts(work, settled.kept)
             _ = cuts | "WriteCuts" >> ctx.write("cuts", CUTS, buckets)
-        if config.index:
+        if work.adds:
             rows = (unique, drops) | "IndexRows" >> _IndexRows()
-            where = files.join(config.index, work.own)
+            where = files.join(config.index, work.own, ctx.fingerprint)
             _ = rows | "WriteIndex" >> parquet.WriteTable(
                 where, DEDUP_INDEX, buckets, slips=files.join(where, index.SLIPS)
             )
-    if config.index:
-        index.finish(config.index, config, work.own, work.runs, buckets)
+    if work.adds:
+        said = index.entry(config.index, config, work.own, ctx.fingerprint, work.runs, buckets, work.owner)
+        if ctx.adds == "later":
+            state.write(work.path(index.LATER), {"index": config.index, "run": work.own, "said": said})
+        else:
+            index.publish(config.index, work.own, said)
 
 
 def _final_drops(work: Work, p: beam.Pipeline, unique: Any, stars: str) -> beam.PCollection[Drop]:

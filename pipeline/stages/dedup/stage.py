@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import json
 
+from weft.pipeline.run import discards
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.dedup.find import find, forbid, sketch
 from weft.pipeline.stages.dedup.link import link, one_per_bucket
@@ -80,7 +81,14 @@ def check(ctx: Context) -> None:
         minhash.bands_for(config)
     if config.index:
         index.check(config.index, config)
-        index.parts(config.index, index.against(config.index, index.run_name(ctx.inputs)))
+        own = index.run_name(ctx.inputs)
+        index.parts(config.index, index.against(config.index, own))
+        other = discards.in_index(config.index, own, ctx.finished or ctx.output)
+        if other and ctx.adds != "never":
+            raise ConfigError(
+                f"the index {config.index} has this input from the run in {other}: set another dedup.index, or do that "
+                f"one again with `weft run --redo --output {other}`"
+            )
 
 
 def _write_curve(ctx: Context, config: Dedup) -> None:

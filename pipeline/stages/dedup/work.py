@@ -30,6 +30,7 @@ class Work:
             between processes of one machine a record costs more than what is done with it.
         judged: whether there are files of sites that pages are judged by.
         own, runs, earlier: this run's name in the index, those it is compared with, and their files.
+        adds, owner: whether the run takes its place there, and the output directory that it does so for.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -45,6 +46,7 @@ class Work:
         self.earlier: list[str] = []
         self.runs: list[str] = []
         directory = self.config.index
+        self.adds, self.owner = bool(directory) and ctx.adds != "never", ctx.finished or ctx.output
         if directory:
             index.check(directory, self.config)
             self.runs = index.against(directory, self.own)

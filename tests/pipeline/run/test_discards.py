@@ -4,6 +4,7 @@ from pathlib import Path
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import discards, manifest, registry
+from weft.transforms.dedup import index
 
 FETCH = registry.BY_NAME["fetch"]
 
@@ -36,3 +37,13 @@ def test_finished_units_of_an_interrupted_stage_count_too(tmp_path: Path) -> Non
     assert discards.of(str(tmp_path), FETCH, configuration.Config(), "a") == []
     found = discards.of(str(tmp_path), FETCH, configuration.Config(), "b")
     assert found == ["1 finished units of an interrupted fetch"]
+
+
+def test_a_place_in_an_index_is_that_of_one_output_while_it_is_a_run(tmp_path: Path) -> None:
+    where, mine, other = (str(tmp_path / name) for name in ("index", "mine", "other"))
+    assert discards.in_index(where, "run", mine) is None
+    index.publish(where, "run", {"parts": [], "output": index.address(mine)})
+    manifest.write_run(mine, configuration.Config(), [])
+    assert discards.in_index(where, "run", f"{mine}/") == "" and discards.in_index(where, "run", other) == mine
+    (tmp_path / "mine").rename(other)
+    assert discards.in_index(where, "run", other) == ""

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_crawls import ALONE, STAGES, crawl, kept, text
 
-from weft.pipeline.run import removal, subset, where
+from weft.pipeline.run import registry, removal, subset, where
 from weft.schemas import tables
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import Pair, PairKey, Score
+from weft.schemas.records import KeptRow, Pair, PairKey, Score
+from weft.transforms.dedup import index as dedup_index
 from weft.transforms.io.parquet import read_table, write_table
 
 
@@ -35,6 +37,42 @@ def test_a_condition_that_means_nothing_begins_nothing(finished: Path, tmp_path:
     with pytest.raises(ConfigError, match="did you mean words"):
         subset.subset(str(finished), str(tmp_path / "none"), "wrods > 3")
     assert not (tmp_path / "none").exists()
+
+
+def test_the_index_follows_a_removal_that_is_whole_and_no_subset_or_other_output(
+    tmp_path: Path, sums: Callable[[Path], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (registry, removal):
+        monkeypatch.setattr(place, "CORPUS", STAGES)
+    quiet = {"quiet": True, "say": lambda line: None}
+    first = {f"{name}.test": text(name) for name in "abc"}
+    output, index, listed = crawl(tmp_path, "first", first), tmp_path / "index", tmp_path / "list"
+    before = sums(index)
+    write_table(str(output / "scores/a.parquet"), [], tables.SCORES)
+    subset.subset(str(output), str(tmp_path / "small"), "domain = 'a.test'", ALONE, **quiet)
+    assert kept(tmp_path / "small") == {"a.test"} and sums(index) == before
+    with pytest.raises(ConfigError, match=f"has this input from the run in {output}: set another dedup.index"):
+        crawl(tmp_path, "first", first, output="other")
+    assert not (tmp_path / "other").exists() and sums(index) == before
+    listed.write_text("a.test\n")
+    real = removal._settle
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(removal, "_settle", raising(KeyboardInterrupt))
+        removal.remove(str(output), [str(listed)], ALONE, **quiet)
+    assert {name: sums(index)[name] for name in before} == before  # what it has made lies beside, and counts for nobody
+    real(str(output / "removing"), str(output))
+    assert kept(output) == {"b.test", "c.test"} and len(sums(index)) == len(before)
+    parts = dedup_index.parts(str(index), dedup_index.against(str(index), "another"))
+    assert {sketch.doc_id for part in parts for sketch in dedup_index.read(part)} == {
+        row.doc_id for row in read_table(str(output / "kept"), KeptRow)
+    }
+
+
+def raising(error: type[BaseException]) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        raise error
+
+    return call
 
 
 def test_a_similarity_is_the_decimal_that_was_written(tmp_path: Path) -> None:

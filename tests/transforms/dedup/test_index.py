@@ -18,10 +18,11 @@ KEPT = Sketch("a", "w", 7, 5, 9, 2, 0, "u", "t", "i", "", signature=b"abcd", shi
 DROPPED = KEPT._replace(doc_id="b", how="exact")
 
 
-def write(directory: Path, run: str, against: tuple[str, ...] = ()) -> None:
+def write(directory: Path, run: str, against: tuple[str, ...] = (), made: str = "print") -> None:
     rows = [(*KEPT, "a"), (*DROPPED, "a")]
-    parquet.write_table(str(directory / run / parquet.part_name(0, 1)), rows, DEDUP_INDEX)
-    index.finish(str(directory), Similarity(), run, against, 1)
+    parquet.write_table(str(directory / run / made / parquet.part_name(0, 1)), rows, DEDUP_INDEX)
+    said = index.entry(str(directory), Similarity(), run, made, against, 1, "out/")
+    index.publish(str(directory), run, said)
 
 
 def test_what_a_run_leaves_is_read_by_the_next(tmp_path: Path) -> None:
@@ -53,6 +54,23 @@ def test_a_run_again_is_compared_with_what_it_was_compared_with(tmp_path: Path) 
     assert index.against(str(tmp_path), "second") == ["first"]
     assert index.against(str(tmp_path), "fourth") == ["first", "second", "third"]
     assert index.against(str(tmp_path / "none"), "first") == []
+
+
+def test_a_run_made_anew_takes_its_own_place_and_says_whose_it_is(tmp_path: Path) -> None:
+    assert index.owner(str(tmp_path), "first") is None
+    write(tmp_path, "first", made="one")
+    (before,) = index.parts(str(tmp_path), ["first"])
+    rows = [(*KEPT, "a")]
+    parquet.write_table(str(tmp_path / "first/two" / parquet.part_name(0, 1)), rows, DEDUP_INDEX)
+    said = index.entry(str(tmp_path), Similarity(), "first", "two", (), 1, "out")
+    assert index.parts(str(tmp_path), ["first"]) == [before]  # until it is published
+    index.publish(str(tmp_path), "first", said)
+    (part,) = index.parts(str(tmp_path), ["first"])
+    assert list(index.read(part)) == [KEPT._replace(origin=EARLIER_KEPT)] and not Path(before).exists()
+    assert index.owner(str(tmp_path), "first") == index.address("out") == str(Path("out").absolute())
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/run.json").write_text('{"parts": ["part"], "against": []}')  # as older versions wrote it
+    assert index.owner(str(tmp_path), "old") == "" and index.parts(str(tmp_path), ["old"]) == [f"{tmp_path}/old/part"]
 
 
 def test_names_follow_from_the_input_in_any_order() -> None:
