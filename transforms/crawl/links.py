@@ -10,11 +10,10 @@ from contextlib import suppress
 from html import unescape
 from typing import NamedTuple
 
-from resiliparse.parse.html import HTMLTree
-
 from weft.transforms.archives.record import GZIP
 from weft.transforms.consent import responses
 from weft.transforms.extract import html
+from weft.transforms.extract.html.scan import ATTRIBUTE, plain
 from weft.transforms.urls import resolve
 
 MAX_LINKS = 10_000  # of one page
@@ -66,7 +65,7 @@ def of_page(
         if not wish.images:
             images = list(dict.fromkeys(image for image in page.images if image is not None))
         if follow and not wish.page and not _no_follow(headers, page.meta):
-            links = _links(HTMLTree.parse(text), page.base)
+            links = _links(page)
     return Leads(links, images, wish.page)
 
 
@@ -76,14 +75,14 @@ def _no_follow(headers: list[tuple[str, str]], meta: list[tuple[str, str]]) -> b
     return any(word in _NO_FOLLOW for value in said for word in responses.directives(value))
 
 
-def _links(tree: HTMLTree, base: str) -> list[str]:
+def _links(page: html.Page) -> list[str]:
     found: dict[str, None] = {}
-    for element in tree.document.get_elements_by_tag_name("a") if tree.document else ():
-        target = element.getattr("href", "")
-        if target and "nofollow" not in (element.getattr("rel", "") or "").lower().split():
-            link = resolve(base, target)
-            if link:
-                found[link] = None
+    for tag in page.links:
+        said = {name: plain(value) for name, value in ATTRIBUTE.findall(tag)}
+        free = "nofollow" not in said.get("rel", "").lower().split()
+        link = resolve(page.base, said["href"]) if free and said.get("href") else ""
+        if link:
+            found[link] = None
         if len(found) >= MAX_LINKS:
             break
     return list(found)

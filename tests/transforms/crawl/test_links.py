@@ -4,11 +4,12 @@ import pytest
 
 from weft.schemas.parameters import Manners
 from weft.transforms.crawl import links
+from weft.transforms.extract.html import parser, scan
 
 HTML = "text/html; charset=utf-8"
 PAGE = """<head><title>t</title>{meta}</head><body><h1>Barns</h1><p>Ours is red, and it stands in a field of barley since
 the year in which the old one burnt down.</p><img src="barn.jpg" alt="A red barn"><a href="next#top">next</a>
-<a href="next">again</a><a href="/x" rel="sponsored nofollow">no</a><a href="mailto:a@b.test">no</a><a>no</a></body>"""
+<a href="next">again</a><a href="/x" rel="sponsored nofollow">no</a><a href="mailto:a@b.test">no</a><a>no</a><a href=''>no</a><svg><a href="/s">no</a></svg><!-- <a href="/c"> --></body>"""
 
 
 def leads(meta: str = "", headers: tuple[tuple[str, str], ...] = (), **told) -> links.Leads:
@@ -35,8 +36,14 @@ def test_a_page_may_forbid_its_use_and_that_of_its_images():
     assert leads('<meta name="robots" content="noai, noimageai">', counted=frozenset()) == leads()
 
 
+def test_a_page_is_parsed_once(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(scan, "written", lambda text, apart: parsed.append(text) or parser.written(text, apart))
+    assert leads().links and len(parsed) == 1
+
+
 def test_nobody_looks_for_links_that_nobody_follows(monkeypatch):
-    monkeypatch.setattr(links, "HTMLTree", None)
+    monkeypatch.setattr(links, "_links", None)
     assert leads(follow=False) == links.Leads([], ["http://a.test/farm/barn.jpg"], "")
     assert leads('<meta name="robots" content="nofollow">').links == []
     assert leads('<meta name="robots" content="noai">').links == []

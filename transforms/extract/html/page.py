@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,7 @@ class Page(NamedTuple):
     base: str  # absolute URL against which its links are resolved
     alternates: list[list[str] | None]  # other URLs of the same picture, best first
     about: about.About  # author, date, licence
+    links: Sequence[str] = ()  # every link's tag as the parser writes it, without its brackets, in page order
 
 
 @functools.cache
@@ -168,6 +170,7 @@ def _assembled(page: Scan, pictures: dict[int, Picture], kept: list[bool], base:
     return Page(
         repair.text(page.title or dict(page.meta).get("og:title", "")), texts, images, metas,
         _occurrences(page, pictures, kept, base), page.meta, base, others, about.read(page, base),
+        page.links,
     )  # fmt: skip
 
 

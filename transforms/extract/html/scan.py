@@ -109,6 +109,7 @@ class Scan:
         self.base = ""
         self.licence = ""
         self.json_ld: list[str] = []
+        self.links: list[str] = []  # tags of links, in page order
         self.drawings: list[int] = []  # inline SVGs: how many items came before each
         # By item, in reading order.
         self.texts: list[str] = []  # "" for an image
@@ -257,6 +258,7 @@ class Scanner:
                 shut = False
                 links += 1
                 link = tag
+                page.links.append(tag)
                 if names:
                     own += names
                 if "license" in tag and not page.licence:
