@@ -103,8 +103,8 @@ def explain(output: str, thing: str, blocks: bool = False) -> list[str]:
     lines = list(story.told(thing.strip()))
     if not lines:
         raise ConfigError(
-            f"nothing in {output} is called {thing!r}: it was in none of the archives that were read. A page goes by "
-            "its whole address"
+            f"nothing in {output} is called {thing!r}: it was in none of the archives that were read, and is no sample "
+            "that was made. A page goes by its whole address"
         )
     return lines
 
@@ -122,7 +122,8 @@ class _Story:
         elif found := re.fullmatch(rf"({_ID}):({_ID})", thing):
             yield from self._pair(PairKey(*found.groups()))
         elif found := re.fullmatch(rf"({_ID})-\d+", thing):
-            yield from self._pages(key=found[1])
+            lines = list(self._pages(key=found[1]))
+            yield from lines if any(line.endswith(f" key {thing}") for line in lines) else ()
         elif found := re.fullmatch(rf"({_ID}):(\d+)(:\w+)?", thing):
             yield from self._part(thing, found[1])
         elif re.fullmatch(r"text-(train|val)-\d{6}-\d+", thing):
@@ -359,8 +360,12 @@ class _Story:
 
     def _text(self, key: str) -> Iterator[str]:
         """A packed sequence of text/: its documents."""
-        _, split, number, _ = key.split("-")
-        for place in shard.samples(self._output, f"text/{split}/{number}.tar", key):
+        name = f"text/{'/'.join(key.split('-')[1:3])}.tar"
+        if not files.exists(files.join(self._output, "shards", name)):
+            return
+        for place in shard.samples(self._output, name, key):
+            if place.key != key:  # of -10, -11, … it is the beginning
+                continue
             yield f"shard    shards/{place.shard}, sample {place.number}, key {key}"
             for one in place.meta["documents"]:
                 yield f"{'':8} tokens {one['span'][0]} to {one['span'][1]}: {one['url']} (doc_id {one['doc_id']})"

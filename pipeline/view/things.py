@@ -222,7 +222,7 @@ def middle(drawn: Line) -> float:
 
 def nearest(drawn: Line, value: float) -> float:
     """The step of the line that is nearest to a value."""
-    return round(min(max(drawn.low, math.floor(value / STEP + 0.5) * STEP), drawn.high), 2)
+    return round(math.floor(min(max(drawn.low, value), drawn.high) / STEP + 0.5) * STEP, 2)
 
 
 def with_pictures(output: str, rows: Sequence[Row]) -> list[Row]:

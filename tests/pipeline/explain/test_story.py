@@ -1,5 +1,6 @@
 """weft explain: one thing of every kind and every reason, from a run and from a world of unit rows."""
 
+import tarfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -67,6 +68,33 @@ def test_nothing_of_that_name_and_no_run_are_errors(finished: Path, tmp_path):
     for output, thing in ((finished, "https://nowhere.test/"), (finished, "0" * 32), (tmp_path, "0" * 32)):
         with pytest.raises(ConfigError):
             story.explain(str(output), thing)
+
+
+def test_a_wrong_number_in_whatever_names_something_is_one_line(finished: Path):
+    (shard,) = (finished / "shards/text/val").glob("*.tar")
+    with tarfile.open(shard) as tar:
+        sample = tar.getnames()[0].partition(".")[0]
+    fates = ds.dataset(finished / "fates", format="parquet").to_table().to_pylist()
+    kept = [row for row in fates if row["stage"] == "pack" and row["fate"] == "kept"]
+    document = next(r["key"] for r in kept if r["kind"] == "document" and r["detail"].startswith("interleaved"))
+    doc_id, _, pair_id = next(row["key"] for row in kept if row["kind"] == "pair").partition(":")
+    place = next(row["key"] for row in fates if row["kind"] == "record" and row["fate"] == "kept")
+    image = ds.dataset(finished / "images/index", format="parquet").to_table().to_pylist()[0]
+    right = [sample, f"{document}-000", f"{document}:1", f"{pair_id}-{doc_id}", f"{doc_id}:{pair_id}", place]
+    for thing in (*right, image["image_id"] or image["image_url"]):
+        assert story.explain(str(finished), thing), thing
+    wrong = [f"{sample[:-1]}", f"{sample}9", "text-val-999999-00000000", "text-train-٠٠٠٠٠٠-0", f"{document}-999"]
+    wrong += [
+        f"{document}:999",
+        f"{document}:999:alt",
+        f"{pair_id}-{'0' * 32}",
+        f"{'0' * 32}:{pair_id}",
+        f"{place}9",
+        ":9",
+    ]
+    for thing in (*wrong, "0" * 64, f"{place.rpartition(':')[0]}:{'9' * 5_000}"):
+        with pytest.raises(ConfigError, match=r"^nothing in .* is called "):
+            story.explain(str(finished), thing)
 
 
 def test_a_table_is_read_once_for_all_pairs_of_a_page(finished: Path, monkeypatch):

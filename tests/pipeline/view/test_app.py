@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from viewing import EVIL, GONE, KEPT, PICTURE, TWIN, Seen, Site, served, tiny_run
@@ -101,6 +102,28 @@ def test_a_picture_that_rotted_is_no_picture(site: Site) -> None:
     (picture,) = Seen(site.get(f"/documents/{KEPT}").text).all("img", "src")
     answer = site.get(picture.replace("digest=", "digest=0"))
     assert answer.status == 409 and "are not the image" in "".join(Seen(answer.text).words)
+
+
+@pytest.mark.parametrize("number", ["-1", "9" * 15, "9" * 400, "1e308", "-1e308", "٣", "0"])
+def test_a_wrong_number_is_never_a_failure_of_the_page(site: Site, number: str) -> None:
+    quoted = quote(number)
+    paths = [
+        f"/explain?thing={thing}{quoted}" for thing in (f"{KEPT}:", f"{KEPT}-", "text-train-", "/archives/a.warc.gz:")
+    ]
+    paths += [
+        f"/explain?thing=text-train-{quoted:0>6}-0",
+        f"/documents/{quoted}",
+        f"/clusters/{quoted}",
+        f"/shards/{quoted}",
+    ]
+    paths += [f"{path}?page={quoted}" for path in LISTS] + [f"/pairs?at={quoted}&page={quoted}"]
+    paths += [f"/documents?least={quoted}&most={quoted}", f"/clusters?least={quoted}"]
+    paths += [
+        f"/bytes/images/blobs/a.bin?from={quoted}&length=10",
+        f"/bytes/images/blobs/a.bin?from=10&length={quoted}",
+    ]
+    for path in paths:
+        assert site.get(path).status in (200, 400, 404, 409), path
 
 
 def test_a_number_that_is_none_is_an_error_of_one_line(site: Site) -> None:
