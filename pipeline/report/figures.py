@@ -66,7 +66,7 @@ def parts(output: str, table: str) -> list[str]:
 
 
 def tables(output: str, table: str, columns: Sequence[str], most: int = MOST_ROWS) -> Iterator[pa.Table]:
-    """Row groups of a table's columns, up to about `most` rows."""
+    """Row groups of a table's columns, up to about `most` rows; a column that an older run's lacks is one of nulls."""
     for path in parts(output, table):
         with files.open_read(path) as stream:
             parquet = pq.ParquetFile(stream)
@@ -74,6 +74,8 @@ def tables(output: str, table: str, columns: Sequence[str], most: int = MOST_ROW
                 if most <= 0:
                     return
                 found = parquet.read_row_group(group, columns=list(columns))
+                for name in set(columns) - set(found.column_names):
+                    found = found.append_column(name, pa.nulls(found.num_rows, pa.string()))
                 most -= found.num_rows
                 yield found
 
@@ -216,8 +218,8 @@ def _domains(output: str, corpus_of: dict[str, str]) -> list[dict[str, Any]]:
     """Domains by how many documents came out at the end, with pages that were read and images of documents."""
     pages: Counter[str] = Counter()
     for table in tables(output, "fates/extract", ["kind", "url"]):
-        if "url" in table.column_names:  # a run of an older weft has none
-            pages.update(map(bare_host, table.filter(pc.field("kind") == "page")["url"].to_pylist()))
+        urls = table.filter(pc.field("kind") == "page")["url"].to_pylist()
+        pages.update(map(bare_host, filter(None, urls)))
     documents: Counter[str] = Counter()
     images: Counter[str] = Counter()
     for table in tables(output, "documents", ["doc_id", "url", "images"]):

@@ -34,7 +34,7 @@ def gather(output: str) -> dict[str, Any]:
             files[row["image_id"]] += 1
             flat = row["single_colour"] or dull(row["phash"])
             looks[row["image_id"] if flat else row["phash"]] += 1
-            odd["of one colour"] += row["single_colour"]
+            odd["of one colour"] += bool(row["single_colour"])
             odd["tracking pixels"] += long <= 2
             odd[f"under {TINY} pixels"] += short < TINY
             odd[f"more than {EXTREME:g} times as long as wide"] += long > EXTREME * short

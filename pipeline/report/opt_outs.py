@@ -31,7 +31,7 @@ def gather(output: str) -> list[dict[str, Any]]:
     for kind, words, url in _met(output):
         name = signal(words)
         counts.setdefault(name, Counter())[kind] += 1
-        domains.setdefault(name, Counter())[site_host(url)] += 1
+        domains.setdefault(name, Counter()).update([site_host(url)] if url else [])
     order = sorted(counts, key=lambda name: (-counts[name].total(), name))
     return [
         {

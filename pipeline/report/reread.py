@@ -66,12 +66,10 @@ def captured(output: str, urls: Collection[str]) -> dict[str, bytes]:
 def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
     """Where the records of these pages stand."""
     for table in tables(output, "fates/extract", ["kind", "key", "place"]) if ids else ():
-        if "place" not in table.column_names:  # a run of an older weft
-            return
         pages = table.filter(pc.field("kind") == "page")
         for key, place in zip(pages["key"].to_pylist(), pages["place"].to_pylist(), strict=True):
             if key in ids:
-                where, _, offset = place.rpartition(":")
+                where, _, offset = (place or "").rpartition(":")
                 if offset.isdigit():
                     yield where, int(offset)
 

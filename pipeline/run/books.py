@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import xxhash
 
+from weft.pipeline.run.registry import BY_NAME
 from weft.schemas.records import KEPT
 from weft.transforms.beam.folds import Fold
 from weft.transforms.io import files, parquet
@@ -49,9 +50,8 @@ class BooksError(RuntimeError):
     """Something entered a stage and has no fate, or two; says which stage to do again."""
 
     def __init__(self, said: str, stage: str) -> None:
-        super().__init__(
-            f"{said}; `weft {stage} --redo` does it again, and if it says the same, this is a fault of weft"
-        )
+        again = f"`weft {stage} --redo`" if stage in BY_NAME else f"`weft {stage}` with another --output"
+        super().__init__(f"{said}; {again} does it again, and if it says the same, this is a fault of weft")
 
 
 def audit(

@@ -65,7 +65,11 @@ def parse(text: str) -> Part:
         if key in selection.KEYS:
             wished.append((key, value))
             continue
-        if key == "subset" and value in _SUBSETS:
+        if key == "subset":
+            if value not in _SUBSETS:
+                close = difflib.get_close_matches(value, _SUBSETS, 1)
+                near = f" (did you mean {close[0]!r}?)" if close else ""
+                raise ConfigError(f"{text}: subset is one of {', '.join(_SUBSETS)}, not {value!r}{near}")
             made = made._replace(subset=value)
             continue
         if key not in _PARTS:

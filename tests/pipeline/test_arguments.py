@@ -1,11 +1,16 @@
 """What the command says of names that there are not, and of itself."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from weft.pipeline import arguments, cli
+from weft.pipeline.run import registry
+from weft.pipeline.run.books import BooksError
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,26 @@ def test_every_command_has_a_call_and_every_argument_help():
     assert set(commands) == set(cli._CALLS)
     for name, command in commands.items():
         assert all(action.help for action in command._actions), name
+
+
+def advised() -> Iterator[str]:
+    """Every command that a message or a page names."""
+    root = Path(__file__).parents[2]
+    for path in (*root.glob("pipeline/**/*.py"), *root.glob("transforms/**/*.py"), *root.glob("docs/*.md")):
+        for said in re.findall(r"`weft ([a-z{][^`]*)`", path.read_text("utf-8")):
+            yield from (said.replace("{stage}", one) for one in (registry.BY_NAME if "{stage}" in said else [""]))
+    for stage in (*registry.BY_NAME, "crawl"):
+        yield re.findall("`weft (.*?)`", str(BooksError("", stage)))[0]
+
+
+def test_every_command_that_is_advised_is_one():
+    found = set(advised())
+    assert len(found) > 40
+    for command in found:
+        name = command.split()[0].partition("{")[0]
+        options = arguments.commands()[name]._option_string_actions if name else ()
+        for option in re.findall(r" (--[a-z-]+)", command.partition(" -- ")[0]) if name else ():
+            assert option in options, command
 
 
 def test_python_m_weft_is_the_command():

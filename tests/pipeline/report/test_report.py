@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from html_seen import Seen
 from PIL import Image
 
 import weft.schemas.config as configuration
-from weft.pipeline.report import charts, figures, report, samples
+from weft.pipeline.report import charts, figures, opt_outs, report, samples
 from weft.pipeline.run import manifest
 from weft.pipeline.stages import extract
 from weft.schemas import shards
@@ -270,6 +273,30 @@ def test_opt_outs_that_were_not_honoured_are_told(tmp_path: Path):
 def test_an_empty_directory_has_a_report_too(tmp_path: Path):
     seen = Seen(Path(report.write(str(tmp_path), CONFIG)).read_text("utf-8"))
     assert "No stage has run yet." in seen.words
+
+
+def test_a_run_of_an_older_weft_has_a_report_though_columns_are_missing(full: Path, tmp_path: Path):
+    first = {  # the columns that every version has written
+        "documents": "doc_id url crawl_date warc_file warc_offset record_id language language_score title texts images image_meta",
+        "clusters": "doc_id cluster_id cluster_size kept_id similarity how",
+        "images/index": "image_url image_id status http_status mime width height stored_width stored_height phash blob offset length fetched_at origin",
+        "fates": "stage kind key fate reason detail",
+        "scores": "kind id image_position text_position image_url similarity",
+    }
+    old = tmp_path / "old"
+    shutil.copytree(full, old)
+    for table, columns in first.items():
+        for path in (old / table).rglob("*.parquet"):
+            whole = pq.read_table(path)
+            pq.write_table(whole.select([name for name in whole.column_names if name in columns.split()]), path)
+    took = Fate("fetch", "image", PICTURE, DROPPED, "opt_out", "X-Robots-Tag: noai")._asdict()
+    forbidden = Fate("extract", "page", "p", DROPPED, "opt_out", "meta robots: noai")._asdict()
+    for stage, row in (("fetch", took), ("extract", forbidden)):
+        made = pa.Table.from_pylist([{name: row[name] for name in first["fates"].split()}])
+        (old / f"fates/{stage}").mkdir(exist_ok=True)
+        pq.write_table(made, old / f"fates/{stage}/old.parquet")
+    report.write(str(old), CONFIG)
+    assert [one["signal"] for one in opt_outs.gather(str(old))] == ["X-Robots-Tag", "meta element"]
 
 
 def test_pairs_are_shown_from_both_ends(full: Path):

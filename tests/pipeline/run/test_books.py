@@ -59,7 +59,10 @@ def test_a_job_counts_what_the_driver_counts(tmp_path, monkeypatch, per_file):
     here = books_or_error()
     monkeypatch.setattr(books, "IN_DRIVER", 10)
     assert books_or_error(job=job) == here
-    assert str(here).startswith("s: 1 of 80 fates are second fates of the same thing; `weft s --redo`") is not per_file
+    assert (
+        str(here).startswith("s: 1 of 80 fates are second fates of the same thing; `weft s` with another")
+        is not per_file
+    )
 
 
 def test_what_one_stage_kept_must_enter_the_next():
