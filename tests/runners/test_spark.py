@@ -29,6 +29,16 @@ def cluster(tmp_path_factory):
         yield made
 
 
+@pytest.fixture(scope="module")
+def store():
+    with object_stores.serve("s3") as made:
+        yield made
+
+
+def applications(cluster) -> set[str]:
+    return {path.name for path in cluster.work.glob("worker*/app-*")}
+
+
 def run(world, stage: str, output: Path | str, flags: tuple[str, ...], *more: str) -> None:
     command = world.command(stage, output, (*flags, *more))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
@@ -36,13 +46,14 @@ def run(world, stage: str, output: Path | str, flags: tuple[str, ...], *more: st
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.timeout(1800)
-def test_all_stages_on_a_cluster_with_a_pool_of_workers(world, cluster, tmp_path):
-    for stage in faults.BEAM_STAGES:
-        run(world, stage, tmp_path / "output", cluster.flags("EXTERNAL"), STAGED)
-        assert faults.differences(world.reference, tmp_path / "output", stage) == [], stage
-    logs = [path.name for path in cluster.work.glob("worker*/app-*")]
-    assert len(set(logs)) >= len(faults.BEAM_STAGES), "each stage was an application of the cluster"
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("stage", faults.BEAM_STAGES)
+def test_each_stage_on_a_cluster_with_a_pool_of_workers(world, cluster, tmp_path, stage):
+    before = applications(cluster)
+    faults.before(world.reference, tmp_path / "output", stage)
+    run(world, stage, tmp_path / "output", cluster.flags("EXTERNAL"), STAGED)
+    assert faults.differences(world.reference, tmp_path / "output", stage) == []
+    assert applications(cluster) > before, "it was an application of the cluster"
 
 
 @pytest.mark.timeout(900)
@@ -54,17 +65,15 @@ def test_workers_that_executors_start_with_boot(world, cluster, tmp_path, stage)
 
 
 @pytest.mark.timeout(900)
-def test_stages_that_write_to_an_object_store(world, cluster, tmp_path):
+@pytest.mark.parametrize("stage", faults.BEAM_STAGES)
+def test_each_stage_that_writes_to_an_object_store(world, cluster, store, tmp_path, stage):
     """Workers on executors know the store by the flags that came with the job."""
-    with object_stores.serve("s3") as bucket:
-        for stage in ("extract", "fetch"):
-            output = tmp_path / stage
-            faults.before(world.reference, output, stage)
-            there = f"{bucket.path}/{stage}"
-            object_stores.upload(output, there)
-            run(world, stage, there, (*cluster.flags("PROCESS"), *bucket.flags), STAGED)
-            object_stores.download(there, output)
-            assert faults.differences(world.reference, output, stage) == [], stage
+    output, there = tmp_path / stage, f"{store.path}/{stage}"
+    faults.before(world.reference, output, stage)
+    object_stores.upload(output, there)
+    run(world, stage, there, (*cluster.flags("PROCESS"), *store.flags), STAGED)
+    object_stores.download(there, output)
+    assert faults.differences(world.reference, output, stage) == []
 
 
 @pytest.mark.timeout(900)

@@ -1,6 +1,7 @@
 """What a cluster meets at a store: a busy one, a broken line, refusals. It is asked again, or told in one line."""
 
 import functools
+import gzip
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,21 @@ def test_a_line_that_always_breaks_is_an_outage_in_one_line(
     with pytest.raises(Unavailable, match="the same command goes on later") as told:
         files.read_range(f"{bucket.path}/file", 0, 100_000)
     assert "\n" not in str(told.value)
+
+
+def test_what_was_uploaded_as_gzip_comes_as_it_lies_there(bucket: object_stores.Bucket) -> None:
+    """As `gsutil cp -Z` uploads an archive: a store may unpack it on the way, and then no range is what was asked for."""
+    packed = gzip.compress(CONTENT)
+    client = object_files.store(bucket.path)._client  # type: ignore[attr-defined]
+    if bucket.path.startswith("s3:"):
+        client.put_object(Bucket="weft", Key="packed", Body=packed, ContentEncoding="gzip")
+    else:
+        blob = client.bucket("weft").blob("packed")
+        blob.content_encoding = "gzip"
+        blob.upload_from_string(packed)
+    path = f"{bucket.path}/packed"
+    assert files.listing(path) == [(path, len(packed))]
+    assert files.read_bytes(path) == packed and files.read_range(path, 100, 200) == packed[100:300]
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket: object_stores.Bucket) -> None:
