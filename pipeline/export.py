@@ -59,7 +59,7 @@ def export(
     with progress.shown(), beam_options.pipeline(flags, len(infos)) as p:
         _ = (
             p
-            | "Shards" >> beam.Create([info.name for info in infos])
+            | "Shards" >> beam.Create([(info.name, info.sha256) for info in infos])
             | "Spread" >> beam.Reshuffle()
             | "Write" >> beam.Map(write_shard, name, base, output, fingerprint)
         )
@@ -73,13 +73,14 @@ def export(
     return [f"{corpus:11} {sum(counts):,} samples in {len(counts)} files" for corpus, counts in totals.items()]
 
 
-def write_shard(shard: str, name: str, base: str, output: str, fingerprint: str) -> None:
-    """One shard → its files below `output`, unless they are there."""
+def write_shard(listed: tuple[str, str], name: str, base: str, output: str, fingerprint: str) -> None:
+    """One shard, by name and sha256 → its files below `output`, unless they are there."""
+    shard, sha256 = listed
     corpus = shard.split("/")[0]
     path = files.join(output, shard.removesuffix(".tar"))
 
     def work() -> Made:
-        made = formats.FORMATS[name].writers[corpus](path, items.read(files.join(base, shard), corpus))
+        made = formats.FORMATS[name].writers[corpus](path, items.read(files.join(base, shard), corpus, sha256))
         return {f"{shard.rpartition('/')[0]}/{file}": samples for file, samples in made.items()}
 
     work_units.run_unit(output, f"{STATE}/export", _unit(shard), fingerprint, work)

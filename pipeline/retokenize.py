@@ -18,6 +18,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import digest
 from weft.schemas.shards import ShardInfo
+from weft.transforms.export.items import check
 from weft.transforms.export.retokenize import retokenize
 from weft.transforms.io import files
 from weft.transforms.io.work_units import Counts, run_unit
@@ -57,7 +58,7 @@ def run(source: str, tokenizer: str, output: str, config: Config, flags: Sequenc
     with progress.shown(), beam_options.pipeline(flags, len(infos)) as p:
         _ = (
             p
-            | "Shards" >> beam.Create([info.name for info in infos])
+            | "Shards" >> beam.Create([(info.name, info.sha256) for info in infos])
             | "Spread" >> beam.Reshuffle()
             | "Write" >> beam.Map(_shard, base, output, maker, config.salt, fingerprint)
         )
@@ -70,8 +71,11 @@ def run(source: str, tokenizer: str, output: str, config: Config, flags: Sequenc
     ]
 
 
-def _shard(name: str, base: str, output: str, maker: SampleMaker, salt: str, fingerprint: str) -> None:
+def _shard(listed: tuple[str, str], base: str, output: str, maker: SampleMaker, salt: str, fingerprint: str) -> None:
+    name, sha256 = listed
+
     def work() -> Counts:
+        check(files.join(base, name), sha256)
         info = retokenize(base, name, output, maker, salt)
         files.write_atomic(_told(output, name), json.dumps(dataclasses.asdict(info), sort_keys=True))
         return {"tokens": info.tokens}

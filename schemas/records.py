@@ -26,7 +26,10 @@ def stable_id(*parts: str) -> str:
 
 def hash_unit(key: str, salt: str) -> float:
     """A number in [0, 1) that depends on `key` and `salt` alone: the project's only source of chance."""
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt.encode()[:64]).digest()
+    secret = salt.encode("utf-8", "surrogatepass")
+    if len(secret) > hashlib.blake2b.MAX_KEY_SIZE:
+        secret = hashlib.blake2b(secret).digest()
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=secret).digest()
     return (int.from_bytes(digest, "big") >> 11) / float(1 << 53)
 
 

@@ -19,6 +19,7 @@ _OF_PICTURES: dict[str, _Said] = {
         ("score.evaluation_embeddings", "pack.max_evaluation_similarity"),
     ),
     "unsafe": ("the head takes it for unsafe", ("pack.max_unsafe",)),
+    "unscored": ("the model made no numbers of it, so that its limits cannot be asked", ()),
     "watermarked": ("the head sees a watermark", ("pack.max_watermark",)),
     "unaesthetic": ("the head's mark is too low", ("pack.min_aesthetic",)),
     "prompted_out": (

@@ -58,6 +58,17 @@ def test_a_marker_that_is_not_seen_is_not_made_up(finished, tmp_path, monkeypatc
     assert not (tmp_path / "out/.weft/export").exists()
 
 
+def test_one_other_byte_in_a_shard_is_one_line(finished, tmp_path):
+    shutil.copytree(finished / "shards", tmp_path / "shards")
+    tar = next(path for path in (tmp_path / "shards/text/train").glob("*.tar") if path.stat().st_size > 20_000)
+    rotten = bytearray(tar.read_bytes())
+    rotten[len(rotten) // 2] ^= 1
+    tar.write_bytes(rotten)
+    with pytest.raises(Exception, match="is not what was written") as told:
+        export.export("jsonl", str(tmp_path), str(tmp_path / "out"), LOCAL, quiet=True, corpora=["text"])
+    assert isinstance(told.value, ConfigError) or "ConfigError" in str(told.value)
+
+
 def test_nothing_of_anybody_else_is_written_over(finished, exported, tmp_path):
     output, _ = exported
     with pytest.raises(ConfigError, match="holds an export as energon, of something else"):

@@ -30,3 +30,5 @@ def test_hash_unit_is_even_and_salted():
     assert min(units) >= 0 and max(units) < 1
     assert abs(sum(unit < 0.25 for unit in units) / 4000 - 0.25) < 0.03
     assert units[0] != records.hash_unit("0", "other")
+    long = "a" * 64  # as a digest would be: what is added to a salt for another decision counts there too
+    assert len({records.hash_unit("0", long + more) for more in ("", "split", "order", "a")}) == 4

@@ -180,6 +180,7 @@ def _mmc4(item: Item) -> Members:
         scored = image.meta.get("similarities", {})
         # Loaders take the largest entry of an image's line for its text, so the others stay below the matched one's.
         line = [-1.0] * len(texts)
+        own = image.meta.get("matched_similarity") if texts[matched][0] == told else None
         line[matched] = max(scored.values(), default=1.0)
         matrix.append(line)
         images.append(
@@ -187,7 +188,7 @@ def _mmc4(item: Item) -> Members:
                 "image_name": f"{item.key}.{position}.{image.suffix}",
                 "raw_url": image.meta.get("url", ""),
                 "matched_text_index": matched,
-                "matched_sim": line[matched],
+                "matched_sim": line[matched] if own is None else own,
                 "image_base64": base64.b64encode(image.data).decode(),
             }
         )

@@ -45,12 +45,13 @@ class Item(NamedTuple):
 _OWN = ("chunk", "chunks", "spans", "span", "images", "texts", "text")
 
 
-def read(path: str, corpus: str) -> Iterator[Item]:
+def read(path: str, corpus: str, sha256: str = "") -> Iterator[Item]:
     """The items of a shard: a document that was cut into several sequences comes as one, and so does a text.
 
     Raises:
-        ConfigError: the shard is damaged, or of a version that kept no texts.
+        ConfigError: the shard is damaged, not that of `sha256`, or of a version that kept no texts.
     """
+    check(path, sha256)
     made = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[corpus]
     try:
         yield from made(_samples(path))
@@ -60,6 +61,12 @@ def read(path: str, corpus: str) -> Iterator[Item]:
         ) from None
     except tarfile.TarError as error:
         raise ConfigError(f"{path} is damaged ({error}): run `weft pack` again") from None
+
+
+def check(path: str, sha256: str) -> None:
+    """Raise ConfigError for a shard that is not what its manifest says; nothing is known of one with sha256 = ""."""
+    if sha256 and files.digest(path).sha256 != sha256:
+        raise ConfigError(f"{path} is not what was written: run `weft pack --redo` to make it again")
 
 
 _Sample = tuple[str, dict[str, Any], dict[str, bytes]]  # key, KEY.json, its other members by suffix
@@ -85,7 +92,7 @@ def _documents(samples: Iterator[_Sample]) -> Iterator[Item]:
         images: list[Picture | None] = []
         places: list[int] = []
         meta: dict[str, Any] = {}
-        for _, told, parts in chunks:
+        for _, told, parts in sorted(chunks, key=lambda sample: sample[1]["chunk"]):  # keys have three digits or more
             meta = meta or _source(told)
             stored = iter(_pictures(told["images"], parts))
             drawn = {entry["position"] for entry in told["images"]}

@@ -164,13 +164,15 @@ def packed(rows: list[Sample], vocabulary: Vocabulary, name: str, salt: str) -> 
     sources = {row.key: json.loads(row.meta) for row in rows}
     made = sequences.pack(((row.key, np.frombuffer(row.ids, vocabulary.dtype).tolist()) for row in order), vocabulary)
     prefix = name.removesuffix(".tar").replace("/", "-")
+    last = ""
     for number, sequence in enumerate(made):
         documents = []
         for doc_id, start, end in sequence.documents:
             told = {**sources[doc_id], "span": [start, end]}
-            if sequence.ids[start] != vocabulary.bos:  # goes on from the sequence before, which has its text
+            if doc_id == last:  # goes on from the sequence before, which has its text
                 del told["text"]
             documents.append(told)
+            last = doc_id
         ids = np.asarray(sequence.ids, vocabulary.dtype).tobytes()
         yield Sample(f"{prefix}-{number:08d}", ids, canonical({"documents": documents}), [])
 

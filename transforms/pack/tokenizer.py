@@ -17,10 +17,10 @@ from weft.transforms.io import files
 
 MIN_VOCABULARY = 300  # 256 bytes, the specials, and room for something to be learned
 SENTENCEPIECE = "sentencepiece.model"
-# Names that published tokenizers give the ends of a sequence, in order of preference.
+# Names that published tokenizers give the ends of a sequence, in order of preference; each is one end alone.
 _NAMES = {
-    BOS: ("<s>", "<|begin_of_text|>", "<bos>", "[CLS]", "<|endoftext|>"),
     EOS: ("</s>", "<|end_of_text|>", "<eos>", "[SEP]", "<|endoftext|>"),
+    BOS: ("<s>", "<|begin_of_text|>", "<bos>", "[CLS]", "<|endoftext|>"),
     PAD: ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>"),
 }
 
@@ -120,21 +120,23 @@ class Encoder:
         tokenizer = Tokenizer.from_str(data.decode("utf-8"))
         ids: dict[str, int] = {}
         for special, names in _NAMES.items():
-            found = next((i for name in names if (i := tokenizer.token_to_id(name)) is not None), None)
-            if found is None:
-                tokenizer.add_special_tokens([special])
-                found = tokenizer.token_to_id(special)
-            ids[special] = int(found or 0)
-        for special in (IMAGE_START, IMAGE_END):
-            if tokenizer.token_to_id(special) is None:
-                tokenizer.add_special_tokens([special])
-            ids[special] = int(tokenizer.token_to_id(special) or 0)
+            # One id for two ends (GPT-2's) would leave `</s>` without a loss, as it has none on `<s>` and padding.
+            known = (i for name in names if (i := tokenizer.token_to_id(name)) is not None and i not in ids.values())
+            ids[special] = next(known, -1)
+        for special in (*ids, IMAGE_START, IMAGE_END):
+            if ids.get(special, -1) < 0:
+                if tokenizer.token_to_id(special) is None:
+                    tokenizer.add_special_tokens([special])
+                ids[special] = int(tokenizer.token_to_id(special) or 0)
+        taken = list(tokenizer.get_vocab(with_added_tokens=True).values())
+        if shared := [name for name, i in ids.items() if taken.count(i) > 1]:
+            raise ValueError(f"another of its tokens has the id of {shared[0]}")
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._json = tokenizer
         self._special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
         self.data = tokenizer.to_str(pretty=False).encode("utf-8")
-        return ids, tokenizer.get_vocab_size(with_added_tokens=True), "tokenizer.json"
+        return ids, max(taken) + 1, "tokenizer.json"
 
 
 def train(texts: Iterable[str], vocab_size: int) -> bytes:

@@ -167,6 +167,8 @@ def _opened(data: bytes, models: Sequence[Clip]) -> tuple[list[Any], str]:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
             return [one.pixels(image) for one in models], ""
+    except MemoryError:  # of this machine, not of the picture
+        raise
     except Exception as error:  # Pillow's decoders raise whatever their format's parser does
         said = " ".join(_ADDRESS.sub("", str(error)).split())
         return [], f"{type(error).__name__}: {said}"[:100]

@@ -54,9 +54,12 @@ def _rounded(value: float | None) -> float | None:
 
 
 def judge(answers: Answers | None, rules: ImageRules) -> tuple[str, str]:
-    """(reason, detail) for an image that the recipe does not want, ("", "") for another, and where nothing is known."""
+    """(reason, detail) for an image that the recipe does not want, ("", "") for another.
+
+    One of which nothing is known, because the model made no numbers of it, is not wanted where anything is asked.
+    """
     if answers is None:
-        return "", ""
+        return "unscored" if _limited(rules) else "", ""
     near = answers.evaluation_similarity
     if near is not None and near >= rules.max_evaluation_similarity > 0:
         return "evaluation_embedding", f"{answers.evaluation} {near:.5f}"
@@ -70,6 +73,16 @@ def judge(answers: Answers | None, rules: ImageRules) -> tuple[str, str]:
     if answers.aesthetic is not None and rules.min_aesthetic and answers.aesthetic < rules.min_aesthetic:
         return "unaesthetic", f"{answers.aesthetic:.5f}"
     return "", ""
+
+
+def _limited(rules: ImageRules) -> bool:
+    return bool(
+        rules.max_unsafe < 1
+        or rules.min_aesthetic
+        or rules.max_watermark < 1
+        or rules.max_prompt
+        or rules.max_evaluation_similarity
+    )
 
 
 def asked_of_each(questions: ImageQuestions) -> bool:

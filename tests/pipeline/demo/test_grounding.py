@@ -15,7 +15,8 @@ from weft.schemas.tables import IMAGES
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
 
-STEPS = 200
+# As few as show it: a quarter of a run's, at twice its rate.
+SHORT = ("train.steps=120", "train.learning_rate=3e-3", "train.warmup_steps=20", "train.seed=1")
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +41,17 @@ def wrong(finished, tmp_path_factory):
 
 
 def gap(output, model_dir):
-    from weft.model_smoketest.evaluate import evaluate
+    """What `weft eval` calls the grounding of pairs, after a training."""
+    from weft.model_smoketest import alignment, data
+    from weft.model_smoketest.evaluate import load_model
+    from weft.model_smoketest.losses import Eye
     from weft.model_smoketest.train import train
 
-    config = configuration.load(overrides=[f"train.steps={STEPS}", "train.seed=1"]).train
+    config = configuration.load(overrides=list(SHORT)).train
     train(str(output / "shards"), str(model_dir), config, lambda line: None)
-    return evaluate(str(output / "shards"), str(model_dir), config)
+    model, vocabulary = load_model(str(output / "shards"), str(model_dir), tower=config)
+    held_out = list(data.validation(str(output / "shards"), "pairs", vocabulary, config))
+    return alignment.grounding(model, Eye(model), held_out)[0]["gap"]
 
 
 @pytest.mark.timeout(900)
@@ -56,5 +62,4 @@ def test_the_grounding_gap_is_there_and_vanishes_with_wrong_images(finished, wro
     assert read["colour"]["right"] > 0.7, read
     assert set(read) == {"colour", "count", "ground", "relation", "shape"}
     assert sum(one["pairs"] for one in read.values()) == 60
-    assert right["grounding"]["pairs"]["gap"] > 0.1, right
-    assert abs(astray["grounding"]["pairs"]["gap"]) < 0.25 * right["grounding"]["pairs"]["gap"], (right, astray)
+    assert right > 0.1 and abs(astray) < 0.25 * right, (right, astray)

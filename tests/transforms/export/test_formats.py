@@ -27,7 +27,7 @@ SOURCE = {"url": "http://w.test/", "language": "en", "title": "t", "doc_id": "d"
 DOCUMENT = Item(
     "d",
     ["one", None, "two", None, None],
-    [None, picture(1), None, picture(2, matched_text=2, similarities={"2": -0.1}), picture(3)],
+    [None, picture(1), None, picture(2, matched_text=2, matched_similarity=-0.2, similarities={"2": -0.1}), picture(3)],
     SOURCE,
     [2, 3, 5, 6, 7],  # pictures at 0, 1 and 4 were left out
 )
@@ -94,6 +94,7 @@ def test_mmc4_puts_each_picture_to_one_text(tmp_path):
     assert told["text_list"] == ["one", "two"]
     # The next text; the one it was matched with; the last one, where no other follows.
     assert [image["matched_text_index"] for image in told["image_info"]] == [1, 0, 1]
+    assert [image["matched_sim"] for image in told["image_info"]] == [1.0, -0.2, 1.0]  # not that of another text
     assert [int(np.argmax(line)) for line in told["similarity_matrix"]] == [1, 0, 1]
     assert base64.b64decode(told["image_info"][0]["image_base64"]) == jpeg(1)
 

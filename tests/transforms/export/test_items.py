@@ -41,10 +41,20 @@ def test_a_document_in_several_sequences_comes_as_one(finished):
 
 
 def test_shards_without_texts_are_refused_in_one_line(tmp_path):
-    told = {"doc_id": "d", "images": [], "spans": [[0, 1, 3]]}
+    told = {"doc_id": "d", "chunk": 0, "images": [], "spans": [[0, 1, 3]]}
     write_tar(str(tmp_path / "old.tar"), [("d-000.json", json.dumps(told).encode())])
     with pytest.raises(ConfigError, match="holds no 'texts': it was packed by an older version"):
         list(items.read(str(tmp_path / "old.tar"), "interleaved"))
+
+
+def test_sequences_of_a_document_come_in_their_order(tmp_path):
+    def chunk(number):
+        told = {"doc_id": "d", "chunk": number, "images": [], "spans": [[number, 1, 2]], "texts": [f"text {number}"]}
+        return f"d-{number:03d}.json", json.dumps(told).encode()
+
+    write_tar(str(tmp_path / "long.tar"), [chunk(101), chunk(1_000), chunk(102)])
+    (made,) = items.read(str(tmp_path / "long.tar"), "interleaved")
+    assert made.texts == ["text 101", "text 102", "text 1000"]
 
 
 def test_half_a_shard_is_refused_in_one_line(finished, tmp_path):

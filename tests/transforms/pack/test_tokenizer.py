@@ -5,11 +5,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from weft.schemas.parameters import ConfigError
-from weft.schemas.shards import SPECIALS, Vocabulary
+from weft.schemas.shards import SPECIALS, Vocabulary, loss_mask
 from weft.transforms.pack import tokenizer
 
 TEXTS = [
@@ -83,7 +84,8 @@ def test_a_foreign_tokenizer_keeps_its_names_and_gets_what_it_lacks(tmp_path):
     foreign.save(str(path))
     encoder = tokenizer.Encoder(str(path), 4, 64)
     v = encoder.vocabulary
-    assert v.bos == v.eos == v.pad == 256 and (v.image, v.image_end, v.size) == (257, 258, 259)
+    assert (v.eos, v.bos, v.pad, v.image, v.image_end, v.size) == (256, 257, 258, 259, 260, 261)
+    assert loss_mask(np.array([v.bos, 5, v.eos, v.pad]), v).tolist() == [0, 1, 1, 0]  # as the contract says
     assert max(encoder.encode(HOSTILE)) < 256
     tokenizer.save(encoder, str(tmp_path / "out"))
     again = tokenizer.Encoder(str(tmp_path / "out/tokenizer.json"), 4, 64)
@@ -141,6 +143,20 @@ def test_a_plain_word_that_names_an_end_is_no_special(tmp_path, name):
     assert 1 in (v.bos, v.eos, v.pad)
     ids = encoder.encode(f"a {name} a")
     assert (ids[0], ids[-1]) == (2, 2) and set(ids) <= {0, 2}
+
+
+def test_ids_with_holes_are_all_below_the_size_and_never_shared(tmp_path):
+    def of(ids):
+        foreign = Tokenizer(models.WordLevel({"[UNK]": 0, **ids}, unk_token="[UNK]"))
+        foreign.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        foreign.save(str(tmp_path / "holes.json"))
+        return tokenizer.Encoder(str(tmp_path / "holes.json"), 4, 64)
+
+    encoder = of({"a": 1, "b": 70_000})
+    assert encoder.vocabulary.size == 70_001 and encoder.vocabulary.dtype == np.uint32
+    assert encoder.encode("a b") == [1, 70_000]
+    with pytest.raises(ConfigError, match="another of its tokens has the id of <"):
+        of({"a": 1, "b": 4})
 
 
 def test_half_a_surrogate_pair_does_no_harm(tmp_path):

@@ -179,6 +179,17 @@ def test_an_image_that_does_not_decode_costs_only_itself(model: Clip, blob: list
     assert not any(made.vector for made in embed(ImageHandler(CONFIG), refs, model))
 
 
+def test_memory_that_is_wanting_is_not_taken_for_bad_data(
+    model: Clip, blob: list[ImageRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(MemoryError):
+        embed(ImageHandler(CONFIG), blob[:1], model)
+
+
 def test_storage_that_fails_is_not_taken_for_bad_data(model: Clip, blob: list[ImageRef], tmp_path: Path) -> None:
     with pytest.raises(OSError):
         embed(ImageHandler(CONFIG), [ImageRef("a", str(tmp_path / "nowhere.bin"), 0, 10)], model)

@@ -160,7 +160,8 @@ ANSWERS = Answers(0.5, 5.0, 0.8, {"nude": 0.3, "other": 0.7}, "e.npy:1", 0.6, ""
 )
 def test_each_limit_has_its_fate(limits, reason, detail):
     assert image_scores.judge(ANSWERS, Pack(**limits)) == (reason, detail)
-    assert image_scores.judge(None, Pack(**limits)) == image_scores.judge(Answers(), Pack(**limits)) == ("", "")
+    assert image_scores.judge(Answers(), Pack(**limits)) == ("", "")
+    assert image_scores.judge(None, Pack(**limits)) == ("unscored" if limits else "", "")
 
 
 @pytest.mark.parametrize(
