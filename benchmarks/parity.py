@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -108,28 +109,25 @@ def _named(reason: str) -> str:
 
 def _inputs(options: argparse.Namespace, home: Path) -> Iterator[dict[str, str]]:
     """Texts, and pages with the address that they came from."""
-    taken = 0
-    for path in options.texts:
-        opener: Any = gzip.open if path.endswith(".gz") else open
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                text = row if isinstance(row, str) else row.get("text") or row.get("gold_text")
-                if text and text.strip() and taken < options.most:
-                    taken += 1
-                    yield {"text": text}
+    yield from itertools.islice(_texts(options.texts), options.most)
     archives = options.archives
     if not options.texts and not archives:
         from weft.pipeline.demo import web
 
         web.make_web(str(home / "web"), pages=1_000)
         archives = sorted(map(str, (home / "web" / "warcs").iterdir()))
-    taken = 0
-    for path in archives:
-        for page in _pages(path):
-            if taken < options.most:
-                taken += 1
-                yield page
+    yield from itertools.islice(itertools.chain.from_iterable(map(_pages, archives)), options.most)
+
+
+def _texts(paths: Sequence[str]) -> Iterator[dict[str, str]]:
+    for path in paths:
+        opener: Any = gzip.open if path.endswith(".gz") else open
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                text = row if isinstance(row, str) else row.get("text") or row.get("gold_text")
+                if text and text.strip():
+                    yield {"text": text}
 
 
 def _pages(path: str) -> Iterator[dict[str, str]]:

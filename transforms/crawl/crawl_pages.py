@@ -56,6 +56,7 @@ class CrawlPages(beam.PTransform):
             addresses.pipeline
             | "Earlier" >> beam.Create([files.join(one, "index", "*.parquet") for one in self.earlier])
             | "EarlierFiles" >> beam.FlatMap(lambda pattern: [path for path, _ in files.listing(pattern)])
+            | "SpreadEarlier" >> beam.Reshuffle()
             | "EarlierRows" >> beam.FlatMap(parquet.read, Crawled)
             | "EarlierUnit" >> beam.Map(_by_unit, self.buckets).with_output_types(tuple[str, Crawled])
         )
