@@ -12,6 +12,17 @@ from weft.transforms.urls import resolve
 _IMAGE = re.compile(  # no other one begins inside it, so that what only begins like one costs little
     r"!\[((?:(?!!\[)[^\]\n])*+)\]\(((?:(?!!\[)[^)\s])++)(?:(?!!\[)[^)\n])*+\)"
 )
+_MARKS = re.compile(r"[\s|-]*+")
+
+
+def _without_marks(text: str, after: bool, before: bool) -> str:
+    """A text beside images without the marks of the table cell or list item that an image stood in alone."""
+    lines = text.strip().split("\n")
+    while after and lines and _MARKS.fullmatch(lines[0]):
+        lines.pop(0)
+    while before and lines and _MARKS.fullmatch(lines[-1]):
+        lines.pop()
+    return "\n".join(lines).strip()
 
 
 def read(page: html.Page, characters: str, url: str) -> html.Page:
@@ -50,7 +61,7 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
     metas: list[ImageMeta | None] = []
     at = 0
     for found in [*_IMAGE.finditer(read or ""), None]:
-        before = (read or "")[at : found.start() if found else None].strip()
+        before = _without_marks((read or "")[at : found.start() if found else None], bool(at), bool(found))
         if before:
             texts.append(before)
             images.append(None)

@@ -19,3 +19,17 @@ def test_images_keep_their_place_and_what_the_page_says_of_them():
         ("logo.png", "boilerplate"),
         ("a.png", ""),
     ]
+
+
+def test_a_cell_or_item_that_holds_an_image_alone_leaves_no_text():
+    cell = "<tr><td><img src={0}.png></td></tr><tr><td>{1}</td></tr>"
+    rows = "".join(
+        cell.format(n, f"The fox of row {n} jumps over the lazy dog, | and - nobody is watching it.") for n in "ab"
+    )
+    items = "<ul><li><img src=c.png></li><li>The dog sleeps on, as if there were no foxes.</li></ul>"
+    page = f"<html><body><article>{P}<table>{rows}</table>{items}{P}</article></body></html>"
+    made = second_opinion.read(html.extract(page, URL), page, URL)
+    assert len([image for image in made.images if image]) >= 2
+    texts = [text for text in made.texts if text is not None]
+    assert all(text.strip(" |-\n") for text in texts)
+    assert any("| and - nobody" in text for text in texts)
