@@ -20,6 +20,8 @@ ROW = {"language": "en", "similarity": 0.3, "words": 12, "url": "http://a.test/n
         ("url like '%/news/%'", True),
         ("url like '/news/%'", False),
         ("url like '%it''s'", True),
+        ("url like 'http%/news/%it%''s'", True),
+        ("url like '%s%s%s%s%s%'", False),
         ("language = 'de' and words = 12 or words = 12", True),
         ("words = -12", False),
     ],
