@@ -7,7 +7,7 @@ from one column: of 1,000,000 documents 32 MB of ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -22,17 +22,19 @@ Row = TypeVar("Row")
 _AT_ONCE = 8  # files
 
 
-def rows(output: str, table: str, record: type[Row], name: str = "*", **wanted: str | Sequence[str]) -> list[Row]:
+def rows(output: str, table: str, record: type[Row], name: str = "*", **wanted: str | Collection[str]) -> list[Row]:
     """Rows of a table as `record`s where each column of `wanted` has the value, or one of the values.
 
     Args:
-        record: a NamedTuple of columns; one that the table lacks takes its default.
+        record: a NamedTuple of columns; one that an older run's table lacks takes its default, or None.
         name: of the table's files, without suffix; may be a pattern. Where no file is called so, all are looked at: a
             record that an index has chosen, or a page of a folder, stands in the files of that input.
     """
     unit, dot, part = name.partition(".")
     paths = _listed(output, table, name) or (_listed(output, table, f"*{dot}{part}") if "*" not in unit else [])
     values = {key: [value] if isinstance(value, str) else sorted(value) for key, value in wanted.items()}
+    if not all(values.values()):
+        return []
     return _of_all(paths, lambda path: _of_file(path, record, values))
 
 
@@ -76,7 +78,9 @@ def _opened(path: str) -> Iterator[Any]:
 def _of_file(path: str, record: type[Row], wanted: dict[str, list[str]]) -> list[Row]:
     found: list[Row] = []
     with _opened(path) as parquet:
-        columns = [name for name in cast(Any, record)._fields if name in parquet.schema_arrow.names]
+        fields, defaults = cast(Any, record)._fields, cast(Any, record)._field_defaults
+        columns = [name for name in fields if name in parquet.schema_arrow.names]
+        missing = {name: defaults.get(name) for name in fields if name not in columns}
         if not all(name in parquet.schema_arrow.names for name in wanted):
             return []
         for group in range(parquet.num_row_groups):
@@ -90,7 +94,7 @@ def _of_file(path: str, record: type[Row], wanted: dict[str, list[str]]) -> list
             if not pc.any(mask).as_py():
                 continue
             for row in parquet.read_row_group(group, columns=columns).filter(mask).to_pylist():
-                found.append(cast(Any, record)(**row))
+                found.append(cast(Any, record)(**missing, **row))
     return found
 
 

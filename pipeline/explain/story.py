@@ -6,7 +6,6 @@ with its reason, what was measured, and the value of the configuration that deci
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,12 +13,13 @@ from typing import Any, NamedTuple
 
 import weft.schemas.config as configuration
 from weft.pipeline import one_page
-from weft.pipeline.explain import find, reasons, shard
+from weft.pipeline.explain import find, reasons, rows, shard
 from weft.pipeline.explain.reasons import REASONS
+from weft.pipeline.explain.rows import Page
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import DROPPED, KEPT, Cluster, Pair, PairKey
+from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, ImageRow, Pair, PairKey
 from weft.transforms.archives.read import read_captures
 from weft.transforms.io import files
 from weft.transforms.io.work_units import unit_name
@@ -29,56 +29,9 @@ _ID = "[0-9a-f]{32}"
 _SHOWN = 40  # images and pairs of a page that are told one by one
 
 
-class _Fate(NamedTuple):
-    kind: str
-    key: str
-    fate: str
-    reason: str
-    detail: str
-    url: str = ""
-    place: str = ""
-
-
-class _Document(NamedTuple):
-    doc_id: str
-    url: str
-    crawl_date: datetime.datetime | None
-    warc_file: str
-    language: str
-    language_score: float
-    title: str
-    texts: list[str | None]
-    images: list[str | None]
-
-
 class _Address(NamedTuple):
     doc_id: str
     url: str
-
-
-class _Image(NamedTuple):
-    image_url: str
-    image_id: str
-    status: str
-    http_status: int
-    mime: str
-    width: int
-    height: int
-    phash: str
-    blob: str
-    offset: int
-    origin: str
-    final_url: str = ""
-    opt_out: str = ""
-
-
-class _Score(NamedTuple):
-    kind: str
-    id: str
-    image_position: int
-    text_position: int
-    similarity: float
-    matched: bool = False
 
 
 class _Uses(NamedTuple):
@@ -129,7 +82,7 @@ class _Story:
         elif re.fullmatch(r"text-(train|val)-\d{6}-\d+", thing):
             yield from self._text(thing)
         elif re.fullmatch("[0-9a-f]{64}", thing):
-            for row in self._rows("images/index", _Image, image_id=thing):
+            for row in self._rows("images/index", ImageRow, image_id=thing):
                 yield from self._image(row.image_url)
         elif re.fullmatch(_ID, thing):
             yield from self._pages(key=thing)
@@ -141,7 +94,7 @@ class _Story:
     def _rows(self, table: str, record: type[Any], name: str = "*", **wanted: str | Sequence[str]) -> list[Any]:
         return find.rows(self._output, table, record, name, **wanted)
 
-    def _said(self, stage: str, fate: _Fate) -> str:
+    def _said(self, stage: str, fate: Fate) -> str:
         """One fate in words, with what was measured and the thresholds that decided."""
         if fate.fate == KEPT:
             return f"{stage:8} {fate.kind} kept" + (f" ({fate.detail})" if fate.detail else "")
@@ -161,19 +114,19 @@ class _Story:
     # pages
 
     def _pages(self, **wanted: str | Sequence[str]) -> Iterator[str]:
-        for fate in self._rows("fates/extract", _Fate, "*.pages", **wanted):
+        for fate in self._rows("fates/extract", Fate, "*.pages", **wanted):
             yield from self._page(fate)
         if "key" in wanted:  # the same record again has a key of its own
-            for fate in self._rows("fates/dedup", _Fate, kind="document", key=wanted["key"]):
+            for fate in self._rows("fates/dedup", Fate, kind="document", key=wanted["key"]):
                 if fate.reason == "duplicate_record":
                     yield self._said("dedup", fate)
 
-    def _page(self, fate: _Fate) -> Iterator[str]:
+    def _page(self, fate: Fate) -> Iterator[str]:
         yield f"page     {fate.url}"
         yield f"archive  {_place(fate.place)}; doc_id {fate.key}"
         yield self._said("extract", fate)
         archive = fate.place.rpartition(":")[0]
-        parts = self._rows("fates/extract", _Fate, f"{unit_name(archive)}.parts", place=fate.place)
+        parts = self._rows("fates/extract", Fate, f"{unit_name(archive)}.parts", place=fate.place)
         parts = [part for part in parts if part.key.startswith(f"{fate.key}:")]
         for kind in ("image", "pair"):
             mine = [part for part in parts if part.kind == kind]
@@ -185,7 +138,7 @@ class _Story:
             yield from self._shown(fate)
         if fate.fate != KEPT:
             return
-        found = self._rows("documents", _Document, unit_name(archive), doc_id=fate.key)
+        found = self._rows("documents", Page, unit_name(archive), doc_id=fate.key)
         for document in found[:1]:
             words = sum(len(text.split()) for text in document.texts if text)
             rules = self._config.extract
@@ -194,7 +147,7 @@ class _Story:
             yield f"{'':8} language {document.language or 'undecided'} {document.language_score:.2f} ({limits})"
             yield from self._document(document)
 
-    def _shown(self, fate: _Fate) -> Iterator[str]:
+    def _shown(self, fate: Fate) -> Iterator[str]:
         if fate.reason == "opt_out":
             yield f"{'':8} it asked not to be used: its blocks are not shown"
             return
@@ -210,10 +163,10 @@ class _Story:
             yield f"{'':8} + is content, - is not; the number is how sure that is"
             yield from (f"{'':8} {line}" for line in one_page.blocks(record.body, record.url))
 
-    def _document(self, document: _Document) -> Iterator[str]:
+    def _document(self, document: Page) -> Iterator[str]:
         doc_id = document.doc_id
         kept = True
-        for fate in self._rows("fates/dedup", _Fate, kind="document", key=doc_id):
+        for fate in self._rows("fates/dedup", Fate, kind="document", key=doc_id):
             yield self._said("dedup", fate)
             kept = fate.fate == KEPT
             if _is_twin(fate):
@@ -235,36 +188,32 @@ class _Story:
         for row in self._rows("documents", _Address, doc_id=doc_id)[:1]:
             yield f"{'':8} the one that stays: {row.url}"
 
-    def _packed(self, document: _Document) -> Iterator[str]:
+    def _packed(self, document: Page) -> Iterator[str]:
         """Images of a document with their similarities, and where it ended."""
         doc_id = document.doc_id
-        best: dict[int, _Score] = {}
-        for score in self._rows("scores", _Score, kind="document", id=doc_id):
-            if score.image_position not in best or score.similarity > best[score.image_position].similarity:
-                best[score.image_position] = score
-        places = [n for n, url in enumerate(document.images) if url]
-        keys = [f"{doc_id}:{n}" for n in places]
-        fates = {fate.key: fate for fate in self._rows("fates/pack", _Fate, kind="image", key=keys)} if keys else {}
-        for n in places[:_SHOWN]:
+        best, fates = rows.best_texts(self._output, doc_id), rows.image_fates(self._output, document)
+        for n in [n for n, url in enumerate(document.images) if url][:_SHOWN]:
             near = f"; best text {best[n].text_position}, similarity {best[n].similarity:.3f}" if n in best else ""
-            told = fates.get(f"{doc_id}:{n}")
+            told = fates.get(n)
             if told is not None:
                 detail = told._replace(detail="" if told.detail == document.images[n] else told.detail)
                 yield f"{self._said('pack', detail)} — at position {n}: {document.images[n]}{near}"
             else:
                 yield f"{'score':8} image at position {n}: {document.images[n]}{near or '; not compared'}"
-        for fate in self._rows("fates/pack", _Fate, kind="document", key=doc_id):
+        for fate in self._rows("fates/pack", Fate, kind="document", key=doc_id):
             yield self._said("pack", fate._replace(detail="" if fate.fate == KEPT else fate.detail))
             if fate.fate == KEPT and fate.detail:
                 of_text = fate.detail.startswith("text/")  # there a sample is a sequence of several documents
-                yield from self._samples(fate.detail, "" if of_text else f"{doc_id}-", doc_id if of_text else "")
+                found = self._samples(fate.detail, "" if of_text else f"{doc_id}-", doc_id if of_text else "")
+                yield from (line for _, line in found)
 
-    def _samples(self, name: str, begins: str | tuple[str, ...], holds: str = "") -> Iterator[str]:
+    def _samples(self, name: str, begins: str | tuple[str, ...], holds: str = "") -> Iterator[tuple[str, str]]:
+        """(key, line) of each sample of a shard; "" for a key where there is no such shard."""
         if not files.exists(files.join(self._output, "shards", name)):
-            yield f"{'shard':8} shards/{name}, which is not there"
+            yield "", f"{'shard':8} shards/{name}, which is not there"
             return
         for place in shard.samples(self._output, name, begins, holds):
-            yield f"{'shard':8} shards/{name}, sample {place.number}, key {place.key}"
+            yield place.key, f"{'shard':8} shards/{name}, sample {place.number}, key {place.key}"
 
     # pairs, images, records, samples
 
@@ -277,17 +226,14 @@ class _Story:
     def _pair_fates(self, pairs: Sequence[Pair]) -> Iterator[str]:
         """The way of each pair; a table is read once for all of them."""
         keys = {str(PairKey(pair.doc_id, pair.pair_id)): pair for pair in pairs}
-        if not keys:
-            return
         stages = ("dedup", "score", "pack")
         fates = {stage: self._by_key(f"fates/{stage}", sorted(keys)) for stage in stages}
-        ids = sorted({pair.pair_id for pair in pairs})
-        scores = {score.id: score for score in self._rows("scores", _Score, kind="pair", id=ids)}
+        scores = rows.pair_scores(self._output, {pair.pair_id for pair in pairs})
         twins = {fate.detail for fate in fates["dedup"].values() if _is_twin(fate)}
-        urls = {row.doc_id: row.url for row in self._rows("documents", _Address, doc_id=sorted(twins)) if twins}
+        urls = {row.doc_id: row.url for row in self._rows("documents", _Address, doc_id=sorted(twins))}
         packed = {fate.detail for fate in fates["pack"].values() if fate.fate == KEPT}
         begins = tuple(f"{pair.pair_id}-{pair.doc_id}" for pair in pairs)
-        lines = {name: list(self._samples(name, begins)) for name in sorted(packed)}
+        samples = {name: list(self._samples(name, begins)) for name in sorted(packed)}
         for key, pair in keys.items():
             yield f"{'pair':8} “{pair.text}” ({pair.source}, {pair.language} {pair.language_score:.2f}), {key}"
             for stage in stages:
@@ -296,22 +242,22 @@ class _Story:
                     continue
                 if stage == "score" and fate.fate == KEPT and pair.pair_id in scores:
                     least = self._value("pack.pair_min_similarity")
-                    told = f"similarity {scores[pair.pair_id].similarity:.3f}; pack.pair_min_similarity = {least}"
+                    told = f"similarity {scores[pair.pair_id]:.3f}; pack.pair_min_similarity = {least}"
                     fate = fate._replace(detail=told)
                 place = fate.detail if stage == "pack" and fate.fate == KEPT else ""
                 yield self._said(stage, fate._replace(detail="") if place else fate)
-                named = f"key {pair.pair_id}-{pair.doc_id}"
-                yield from (line for line in lines.get(place, ()) if line.endswith((named, "not there")))
+                named = f"{pair.pair_id}-{pair.doc_id}"
+                yield from (line for key, line in samples.get(place, ()) if key in ("", named))
                 if fate.detail in urls:
                     yield f"{'':8} the one that stays: {urls[fate.detail]}"
 
-    def _by_key(self, table: str, keys: Sequence[str]) -> dict[str, _Fate]:
-        return {fate.key: fate for fate in self._rows(table, _Fate, kind="pair", key=keys)}
+    def _by_key(self, table: str, keys: Sequence[str]) -> dict[str, Fate]:
+        return {fate.key: fate for fate in self._rows(table, Fate, kind="pair", key=keys)}
 
     def _image(self, key: str) -> Iterator[str]:
-        for row in self._rows("images/index", _Image, image_url=key):
+        for row in self._rows("images/index", ImageRow, image_url=key):
             yield f"image    {key}"
-            for fate in self._rows("fates/fetch", _Fate, kind="image", key=key):
+            for fate in self._rows("fates/fetch", Fate, kind="image", key=key):
                 http = f"HTTP {row.http_status}" if row.http_status else ""
                 told = f"{row.mime} {row.width}x{row.height} from {row.origin}" if row.status == "ok" else ""
                 detail = told or fate.detail or http
@@ -320,7 +266,7 @@ class _Story:
                 yield f"{'':8} sha256 {row.image_id}, phash {row.phash}, {row.blob} at {row.offset:,}"
             if row.final_url and row.final_url != key:
                 yield f"{'':8} redirected to {row.final_url}"
-            for fate in self._rows("fates/score", _Fate, kind="image", key=key):
+            for fate in self._rows("fates/score", Fate, kind="image", key=key):
                 yield self._said("score", fate)
             yield from self._uses(key)
 
@@ -334,7 +280,7 @@ class _Story:
             if url and image_key(url) == key
         }
         keys = sorted(places)[:_SHOWN]
-        for fate in self._rows("fates/pack", _Fate, kind="image", key=keys) if keys else ():
+        for fate in self._rows("fates/pack", Fate, kind="image", key=keys):
             doc_id, _, n = fate.key.partition(":")
             detail = "" if fate.detail == places[fate.key] else fate.detail
             yield f"{self._said('pack', fate._replace(detail=detail))} — in document {doc_id} at {n}"
@@ -343,19 +289,19 @@ class _Story:
 
     def _part(self, key: str, doc_id: str) -> Iterator[str]:
         """An image or pair by its key in fates/extract, or an image by its position in fates/pack."""
-        for fate in self._rows("fates/extract", _Fate, "*.parts", key=key):
+        for fate in self._rows("fates/extract", Fate, "*.parts", key=key):
             yield f"{fate.kind:8} {fate.url}"
             yield f"archive  {_place(fate.place)}"
             yield self._said("extract", fate)
-        for fate in self._rows("fates/pack", _Fate, kind="image", key=key):
+        for fate in self._rows("fates/pack", Fate, kind="image", key=key):
             yield f"{self._said('pack', fate)} — at position {key.partition(':')[2]} of document {doc_id}"
 
     def _record(self, place: str) -> Iterator[str]:
-        for fate in self._rows("fates/extract", _Fate, "*.records", key=place):
+        for fate in self._rows("fates/extract", Fate, "*.records", key=place):
             yield f"record   {fate.url}"
             yield self._said("extract", fate)
         if re.search(r":\d+$", place):
-            for fate in self._rows("fates/extract", _Fate, "*.pages", place=place):
+            for fate in self._rows("fates/extract", Fate, "*.pages", place=place):
                 yield from self._page(fate)
 
     def _text(self, key: str) -> Iterator[str]:
@@ -371,7 +317,7 @@ class _Story:
                 yield f"{'':8} tokens {one['span'][0]} to {one['span'][1]}: {one['url']} (doc_id {one['doc_id']})"
 
 
-def _is_twin(fate: _Fate) -> bool:
+def _is_twin(fate: Fate) -> bool:
     """Whether the detail names the one that stays."""
     return fate.fate == DROPPED and re.fullmatch(_ID, fate.detail) is not None
 

@@ -10,64 +10,16 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from weft.pipeline.explain import find
+from weft.pipeline.explain import find, rows
+from weft.pipeline.explain.rows import Page
 from weft.pipeline.view.kinds import Question
 from weft.pipeline.view.tables import Row, Tables
-from weft.schemas.records import DROPPED, Cluster, Pair, PairKey
+from weft.schemas.records import Cluster, Fate, ImageRow, Pair, PairKey
 from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
 
 STEP = 0.01  # of the line between pairs
 _SIDE_BY_SIDE = 24  # documents of a cluster that are shown
-
-
-class Page(NamedTuple):
-    """A row of documents/, as far as it is shown."""
-
-    doc_id: str
-    url: str
-    crawl_date: Any
-    warc_file: str
-    warc_offset: int
-    language: str
-    language_score: float
-    title: str
-    texts: list[str | None]
-    images: list[str | None]
-    image_meta: list[Any]
-    author: str = ""
-    published: str = ""
-    licence: str = ""
-
-
-class _Stored(NamedTuple):
-    image_url: str
-    status: str
-    width: int
-    height: int
-    stored_width: int
-    stored_height: int
-    blob: str
-    offset: int
-    length: int
-    digest: str = ""
-
-
-class _Fate(NamedTuple):
-    key: str
-    fate: str
-    reason: str
-    detail: str
-    url: str = ""
-    place: str = ""
-
-
-class _Score(NamedTuple):
-    id: str
-    image_position: int
-    text_position: int
-    similarity: float
-    matched: bool = False
 
 
 class Picture(NamedTuple):
@@ -102,10 +54,8 @@ def source(row: Any) -> str:
 def pictures(output: str, urls: Collection[str | None]) -> dict[str, Picture]:
     """URL → picture, for those that were wanted."""
     keys = {url: image_key(url) for url in urls if url}
-    if not keys:
-        return {}
-    rows = find.rows(output, "images/index", _Stored, image_url=sorted(set(keys.values())))
-    there = {row.image_url: row._asdict() for row in rows}
+    found = find.rows(output, "images/index", ImageRow, image_url=set(keys.values()))
+    there = {row.image_url: row._asdict() for row in found}
     return {url: picture(there[key], url) for url, key in keys.items() if key in there}
 
 
@@ -121,22 +71,16 @@ def page(output: str, doc_id: str, archive: str = "*") -> Page | None:
     return found[0] if found else None
 
 
-def fate(output: str, doc_id: str) -> _Fate | None:
+def fate(output: str, doc_id: str) -> Fate | None:
     """What extract made of a page, None where it was none of those read."""
-    found = find.rows(output, "fates/extract", _Fate, "*.pages", kind="page", key=doc_id)
+    found = find.rows(output, "fates/extract", Fate, "*.pages", kind="page", key=doc_id)
     return found[0] if found else None
 
 
 def blocks(output: str, row: Page) -> Iterator[Block]:
     """The texts and pictures of a document in reading order."""
-    there = pictures(output, row.images)
-    best: dict[int, _Score] = {}
-    for score in find.rows(output, "scores", _Score, kind="document", id=row.doc_id):
-        if score.image_position not in best or score.similarity > best[score.image_position].similarity:
-            best[score.image_position] = score
-    keys = [f"{row.doc_id}:{at}" for at, url in enumerate(row.images) if url]
-    fates = find.rows(output, "fates/pack", _Fate, kind="image", key=keys) if keys else []
-    gone = {found.key: found.reason for found in fates if found.fate == DROPPED}
+    there, fates = pictures(output, row.images), rows.image_fates(output, row)
+    best = rows.best_texts(output, row.doc_id)
     for at, (words, url) in enumerate(zip(row.texts, row.images, strict=True)):
         if url:
             meta = row.image_meta[at] or {}
@@ -147,7 +91,7 @@ def blocks(output: str, row: Page) -> Iterator[Block]:
                 meta.get("alt") or "",
                 meta.get("caption") or "",
                 near._asdict() if near else None,
-                gone.get(f"{row.doc_id}:{at}", ""),
+                fates[at].reason if at in fates else "",
             )
         elif words:
             yield Block(words, None)
@@ -156,9 +100,7 @@ def blocks(output: str, row: Page) -> Iterator[Block]:
 def captions(output: str, row: Page) -> list[Row]:
     """The pairs of a document, with their similarities."""
     found = find.rows(output, "pairs", Pair, unit_name(row.warc_file), doc_id=row.doc_id)
-    ids = [pair.pair_id for pair in found]
-    scores = find.rows(output, "scores", _Score, kind="pair", id=ids) if ids else []
-    known = {score.id: score.similarity for score in scores}
+    known = rows.pair_scores(output, {pair.pair_id for pair in found})
     return [
         pair._asdict() | {"key": str(PairKey(pair.doc_id, pair.pair_id)), "similarity": known.get(pair.pair_id)}
         for pair in found
@@ -167,11 +109,10 @@ def captions(output: str, row: Page) -> list[Row]:
 
 def cluster(output: str, cluster_id: str) -> tuple[list[Cluster], dict[str, Page]]:
     """The rows of a cluster, the one kept first, and the documents of those that are shown."""
-    rows = find.rows(output, "clusters", Cluster, cluster_id=cluster_id)
-    rows.sort(key=lambda row: (row.doc_id != row.kept_id, -row.similarity, row.doc_id))
-    shown = [row.doc_id for row in rows[:_SIDE_BY_SIDE]]
-    pages = find.rows(output, "documents", Page, doc_id=shown) if shown else []
-    return rows, {one.doc_id: one for one in pages}
+    found = find.rows(output, "clusters", Cluster, cluster_id=cluster_id)
+    found.sort(key=lambda row: (row.doc_id != row.kept_id, -row.similarity, row.doc_id))
+    pages = find.rows(output, "documents", Page, doc_id=[row.doc_id for row in found[:_SIDE_BY_SIDE]])
+    return found, {one.doc_id: one for one in pages}
 
 
 class Line(NamedTuple):

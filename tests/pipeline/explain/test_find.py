@@ -13,6 +13,11 @@ class Row(NamedTuple):
     more: str = "default"
 
 
+class Newer(NamedTuple):
+    key: str
+    since: int | None
+
+
 def write(folder, name, keys):
     folder.mkdir(parents=True, exist_ok=True)
     table = pa.table({"key": keys, "number": list(range(len(keys)))})
@@ -25,7 +30,8 @@ def test_rows_of_all_files_by_the_value_of_a_column(tmp_path):
     assert find.rows(str(tmp_path), "t/u", Row, key="050") == [Row("050", 50), Row("050", 0)]
     assert find.rows(str(tmp_path), "t/u", Row, "*.more", key=["050", "xyz"]) == [Row("050", 0), Row("xyz", 1)]
     assert find.rows(str(tmp_path), "t/u", Row, key="none") == find.rows(str(tmp_path), "none", Row, key="050") == []
-    assert find.rows(str(tmp_path), "t/u", Row, absent="050") == []
+    assert find.rows(str(tmp_path), "t/u", Row, absent="050") == find.rows(str(tmp_path), "t/u", Row, key=[]) == []
+    assert find.rows(str(tmp_path), "t/u", Newer, key="099") == [Newer("099", None)]
     assert find.rows(str(tmp_path), "t/u", Row, "of-no-unit.more", key="050") == [Row("050", 0)]
     assert find.rows(str(tmp_path), "t/u", Row, "a", key="xyz") == []
     assert parquet.count_rows(str(tmp_path / "t/u/*.parquet")) == 102
