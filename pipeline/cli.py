@@ -120,14 +120,6 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
             print("\n".join(closing.lines(options.output, run.config, written)))
 
 
-def _train(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from weft.pipeline.run import lock
-
-    with lock.held(options.output):
-        run = open_run(options, flags, needs_input=False)
-        run.go(["train"], run.write)
-
-
 def _eval(options: argparse.Namespace, flags: Sequence[str]) -> int:
     from weft.pipeline.run import lock
     from weft.pipeline.stages import training
@@ -323,8 +315,7 @@ def _completion(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "demo": _demo,
-    **dict.fromkeys(("run", *arguments.STAGE_NAMES), _run),
-    "train": _train,
+    **dict.fromkeys(("run", *arguments.STAGE_NAMES, "train"), _run),
     "eval": _eval,
     "compare": _compare,
     "ablate": _ablate,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -236,6 +237,15 @@ def dump_manifest(shards: Iterable[ShardInfo]) -> str:
     return "".join(
         json.dumps(dataclasses.asdict(s), sort_keys=True) + "\n" for s in sorted(shards, key=lambda s: s.name)
     )
+
+
+def by_corpus(shards: Iterable[ShardInfo]) -> dict[str, Counter[str]]:
+    """Corpus → its shards and their samples, tokens, images and bytes, of each that has shards."""
+    found: dict[str, Counter[str]] = {}
+    for one in shards:
+        counts = {key: getattr(one, key) for key in ("samples", "tokens", "images", "bytes")}
+        found.setdefault(one.name.partition("/")[0], Counter()).update(counts, shards=1)
+    return found
 
 
 def load_manifest(text: str) -> Iterator[ShardInfo]:

@@ -12,7 +12,7 @@ from weft.pipeline.run import manifest
 from weft.pipeline.run.books import Account, Books
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.config import Config
-from weft.schemas.shards import CORPORA
+from weft.schemas.shards import by_corpus
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.io import files
 from weft.transforms.score import needs
@@ -38,14 +38,11 @@ def funnel(output: str) -> list[str]:
 
 def corpora(output: str) -> list[str]:
     """A line for each corpus that has shards: samples, tokens, images."""
-    infos = figures.shard_infos(output)
-    lines = ["corpus        samples   tokens   images"] if infos else []
-    for name in CORPORA:
-        mine = [info for info in infos if info.name.startswith(f"{name}/")]
-        if mine:
-            samples, tokens, images = (sum(getattr(i, key) for i in mine) for key in ("samples", "tokens", "images"))
-            lines.append(f"{name:12} {samples:8} {tokens:8} {images:8}")
-    return lines
+    lines = [
+        f"{name:12} {made['samples']:8} {made['tokens']:8} {made['images']:8}"
+        for name, made in sorted(by_corpus(figures.shard_infos(output)).items())
+    ]
+    return ["corpus        samples   tokens   images", *lines] if lines else []
 
 
 def warnings(output: str, config: Config) -> Iterator[str]:

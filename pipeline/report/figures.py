@@ -24,7 +24,7 @@ from weft.pipeline.report import mismatched_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT
-from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, load_manifest
+from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, load_manifest
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files
 
@@ -145,10 +145,10 @@ def _corpora(stages: dict[str, Any], corpus_of: dict[str, str], shards: Sequence
     documents = Counter(corpus_of.values())
     packed = stages["pack"]["books"] if stages["pack"]["state"] == "done" else {}
     found: dict[str, Any] = {}
+    made = by_corpus(shards)
     for corpus in CORPORA:
-        mine = [shard for shard in shards if shard.name.split("/")[0] == corpus]
-        found[corpus] = {key: sum(getattr(s, key) for s in mine) for key in ("samples", "tokens", "images", "bytes")}
-        found[corpus]["shards"] = len(mine)
+        counts = made.get(corpus, Counter())
+        found[corpus] = {key: counts[key] for key in ("samples", "tokens", "images", "bytes", "shards")}
         found[corpus]["documents"] = documents[corpus]
         if corpus == "pairs":
             found[corpus]["pairs"] = packed.get("pair", {}).get("kept", 0)

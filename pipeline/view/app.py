@@ -33,9 +33,9 @@ from weft.pipeline.report.charts import clean, percent
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.pipeline.view import kinds, samples, things
-from weft.pipeline.view.tables import TABLES, Row, Tables
+from weft.pipeline.view.tables import TABLES, Tables
 from weft.schemas.parameters import ConfigError
-from weft.schemas.shards import image_suffix
+from weft.schemas.shards import by_corpus, image_suffix
 from weft.transforms.fetch.blobs import Damaged, StoredBytes, read_stored
 from weft.transforms.io import files
 from weft.transforms.pack.tokenizer import Encoder
@@ -143,12 +143,11 @@ class _View:
         self._templates.filters |= {
             "count": lambda value: f"{value:,}",
             "share": lambda part, whole: Markup(percent(part, whole)),
-            "told": lambda reason: reasons.of_image(reason, config),
             "linked": _linked,
             "pretty": lambda value: json.dumps(value, ensure_ascii=False, indent=1),
         }
         self._templates.globals |= {
-            "told": self._templates.filters["told"],
+            "told": lambda reason: reasons.of_image(reason, config),
             "recipe": config.recipe,
             "output": output,
             "kinds": kinds.KINDS,
@@ -190,8 +189,9 @@ class _View:
             books = {kind: books[kind] for kind in _KINDS if kind in books}
             state = "done" if done else "unfinished" if books else "not run"
             stages.append({"name": stage.name, "doc": stage.doc, "state": state, "books": books})
+        corpora = by_corpus(figures.shard_infos(self._output))
         told = list(closing.warnings(self._output, self._config))
-        return self._page("overview", request, stages=stages, corpora=_by_corpus(self._output), warnings=told)
+        return self._page("overview", request, stages=stages, corpora=corpora, warnings=told)
 
     def _so_far(self, stage: str) -> dict[str, Any]:
         if f"fates_{stage}" not in TABLES:
@@ -343,15 +343,6 @@ def _also(asked: kinds.Question, condition: str, at: float) -> kinds.Question:
 
 def _whole(value: str) -> int:
     return int(value) if re.fullmatch(r"\d{1,15}", value) else -1
-
-
-def _by_corpus(output: str) -> list[Row]:
-    found: dict[str, Row] = {}
-    for info in figures.shard_infos(output):
-        row = found.setdefault(info.name.partition("/")[0], {"shards": 0, "samples": 0, "tokens": 0, "images": 0})
-        for key, value in (("shards", 1), ("samples", info.samples), ("tokens", info.tokens), ("images", info.images)):
-            row[key] += value
-    return [{"name": name, **row} for name, row in found.items()]
 
 
 def _linked(line: str) -> Markup:

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from weft.pipeline.run.registry import CORPUS
 from weft.schemas import tables as schemas
 
 Row = dict[str, Any]
@@ -24,17 +25,13 @@ _DECIMALS = 5  # of similarities
 # name → where its files are, and its columns
 TABLES: dict[str, tuple[str, str, pa.Schema]] = {
     "fates_pages": ("fates/extract", "*.pages.parquet", schemas.FATES),
-    "fates_extract": ("fates/extract", "*.parquet", schemas.FATES),
+    **{f"fates_{stage}": (f"fates/{stage}", "*.parquet", schemas.FATES) for stage in CORPUS},
     "documents": ("documents", "*.parquet", schemas.DOCUMENTS),
     "pairs": ("pairs", "*.parquet", schemas.PAIRS),
-    "fates_dedup": ("fates/dedup", "*.parquet", schemas.FATES),
     "clusters": ("clusters", "*.parquet", schemas.CLUSTERS),
     "images": ("images/index", "*.parquet", schemas.IMAGES),
-    "fates_fetch": ("fates/fetch", "*.parquet", schemas.FATES),
-    "fates_score": ("fates/score", "*.parquet", schemas.FATES),
     "scores": ("scores", "*.parquet", schemas.SCORES),
     "baseline": ("baseline", "*.parquet", schemas.BASELINE),
-    "fates_pack": ("fates/pack", "*.parquet", schemas.FATES),
 }
 # As weft.transforms.fetch.rate_limit.bare_host, for addresses that were fit to be a page's or an image's.
 _HOST = r"lower(regexp_extract(split_part({}, '/', 3), '^(?:[^@]*@)?(?:[wW]{{3}}\.)?([^:?#]+)', 1))"
@@ -47,14 +44,17 @@ def _fate(stage: str, kind: str) -> str:
     )
 
 
+def _ended(**fates: str) -> str:
+    """How a thing ended, by the aliases of its fates in each stage."""
+    lost = "".join(f"WHEN {of}.fate = 'dropped' THEN '{stage}: ' || {of}.reason " for stage, of in fates.items())
+    return f"CASE {lost}WHEN {fates['pack']}.fate = 'kept' THEN 'kept' ELSE 'not yet' END AS fate"
+
+
 # name → what it selects. `fate` is "kept", "not yet" (decided), or the stage and reason that dropped the thing.
 JOINS = {
     "pages": f"""
-        SELECT f.key AS doc_id, f.url, {_HOST.format("f.url")} AS domain, f.place, d.title, d.language, d.pictures,
-            c.cluster_id, c.cluster_size, s.best,
-            CASE WHEN f.fate = 'dropped' THEN 'extract: ' || f.reason WHEN u.fate = 'dropped' THEN 'dedup: ' || u.reason
-                WHEN p.fate = 'dropped' THEN 'pack: ' || p.reason WHEN p.fate = 'kept' THEN 'kept'
-                ELSE 'not yet' END AS fate,
+        SELECT f.key AS doc_id, f.url, {_HOST.format("f.url")} AS domain, d.title, d.language, d.pictures,
+            c.cluster_id, c.cluster_size, s.best, {_ended(extract="f", dedup="u", pack="p")},
             CASE WHEN p.fate = 'kept' THEN p.detail END AS shard
         FROM fates_pages f
         LEFT JOIN (SELECT doc_id, any_value(title) title, any_value(language) language,
@@ -66,11 +66,8 @@ JOINS = {
         LEFT JOIN {_fate("pack", "document")} p ON p.key = f.key
         WHERE f.kind = 'page'""",
     "captions": f"""
-        SELECT p.pair_id, p.doc_id, p.page_url, {_HOST.format("p.page_url")} AS domain, p.image_url, p.text, p.source,
-            p.language, s.similarity,
-            CASE WHEN u.fate = 'dropped' THEN 'dedup: ' || u.reason WHEN c.fate = 'dropped' THEN 'score: ' || c.reason
-                WHEN k.fate = 'dropped' THEN 'pack: ' || k.reason WHEN k.fate = 'kept' THEN 'kept'
-                ELSE 'not yet' END AS fate
+        SELECT p.pair_id, p.doc_id, {_HOST.format("p.page_url")} AS domain, p.image_url, p.text, p.source,
+            p.language, s.similarity, {_ended(dedup="u", score="c", pack="k")}
         FROM pairs p
         LEFT JOIN (SELECT id, any_value(similarity) similarity FROM scores WHERE kind = 'pair' GROUP BY id) s
             ON s.id = p.pair_id

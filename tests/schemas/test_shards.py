@@ -70,3 +70,14 @@ def test_what_is_written_is_read():
 
 def test_json_is_canonical():
     assert shards.json_bytes({"b": "é", "a": 1}) == shards.json_bytes({"a": 1, "b": "é"}) == '{"a":1,"b":"é"}'.encode()
+
+
+def test_shards_are_summed_by_corpus():
+    made = [
+        shards.ShardInfo(f"{name}/train/00000{n}.tar", 1 + n, 10, 2, 100, "")
+        for n in (0, 1)
+        for name in ("pairs", "text")
+    ]
+    found = shards.by_corpus(made[:3])
+    assert found["pairs"] == {"samples": 3, "tokens": 20, "images": 4, "bytes": 200, "shards": 2}
+    assert (found["text"]["samples"], set(found)) == (1, {"pairs", "text"})

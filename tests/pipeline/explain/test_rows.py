@@ -1,4 +1,3 @@
-
 import pytest
 from viewing import KEPT, PICTURE, TWIN, tiny_run
 
