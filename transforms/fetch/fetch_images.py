@@ -163,7 +163,8 @@ class FetchUnits(beam.PTransform):
         if self.earlier:
             found["earlier"] = (
                 images.pipeline
-                | "Earlier" >> beam.Create(previous_runs.index_files(self.earlier)).with_output_types(IndexFile)
+                | "Earlier"
+                >> beam.Create(previous_runs.index_files(self.earlier, self.rules)).with_output_types(IndexFile)
                 | "SpreadEarlier" >> beam.Reshuffle()
                 | "EarlierRows" >> beam.FlatMap(previous_runs.images).with_output_types(tuple[str, EarlierImage])
             )

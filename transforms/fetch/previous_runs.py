@@ -1,7 +1,8 @@
 """Images of an earlier run, so that a later one asks the web only for what is new or did not come.
 
 An earlier output's index → its rows that stand: stored images, and failures that asking again would not mend. What
-failed in a way that may pass (no answer, a busy host) is left out, and is thereby asked for again.
+failed in a way that may pass (no answer, a busy host) is left out, and is thereby asked for again; so is what something
+speaks against, where other opt-outs counted then than today.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from weft.schemas.parameters import ConfigError, ImageForm
+from weft.schemas.parameters import ConfigError, ImageForm, Manners
 from weft.schemas.records import ImageRow
 from weft.transforms.fetch.blobs import Outcome, StoredBytes, read_stored
 from weft.transforms.fetch.client import UNANSWERED
@@ -30,6 +31,7 @@ class IndexFile(NamedTuple):
     rank: int  # 0 is the run that counts most
     output: str
     path: str
+    doubtful: bool = False  # whether other opt-outs counted there: what they decided is decided anew
 
 
 class EarlierImage(NamedTuple):
@@ -70,10 +72,15 @@ def check(outputs: Sequence[str], form: ImageForm) -> None:
             raise ConfigError(f"fetch.earlier names {output}, whose images were stored with {'; '.join(other)}")
 
 
-def index_files(outputs: Sequence[str]) -> list[IndexFile]:
-    """Index files of earlier runs; the first output named counts most."""
+def index_files(outputs: Sequence[str], rules: Manners | None = None) -> list[IndexFile]:
+    """Index files of earlier runs; the first output named counts most.
+
+    Args:
+        outputs: of these runs.
+        rules: which opt-outs count today; None takes them for those that counted then.
+    """
     return [
-        IndexFile(rank, output, path)
+        IndexFile(rank, output, path, rules is not None and _counted(output) != (rules.honoured, set(rules.ai_agents)))
         for rank, output in enumerate(outputs)
         for path, _ in files.listing(files.join(output, "images", "index", "*.parquet"))
     ]
@@ -82,8 +89,16 @@ def index_files(outputs: Sequence[str]) -> list[IndexFile]:
 def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
     """(image key, image) of each row of one index file that stands."""
     for row in parquet.read(index.path, ImageRow):
-        if not may_pass(row.status, row.http_status):
+        judged = row.opt_out or row.status == "opt_out"
+        if not may_pass(row.status, row.http_status) and not (index.doubtful and judged):
             yield row.image_url, EarlierImage(index.rank, index.output, row)
+
+
+def _counted(output: str) -> tuple[frozenset[str], set[str]]:
+    """(signals, AI agents) that counted in an earlier run."""
+    asked = ((state.read(files.join(output, "fetch", "manifest.json")) or {}).get("config") or {}).get("fetch") or {}
+    signals = asked.get("opt_out", Manners.opt_out) if asked.get("honour_opt_out", True) else ()
+    return frozenset(signals), set(asked.get("ai_agents", Manners.ai_agents))
 
 
 def outcome(output: str, row: ImageRow) -> Outcome:

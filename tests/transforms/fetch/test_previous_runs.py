@@ -3,12 +3,13 @@
 import dataclasses
 import doctest
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from weft.schemas.parameters import ConfigError, ImageForm
+from weft.schemas.parameters import ConfigError, FetchRules, ImageForm, Manners
 from weft.schemas.tables import IMAGES
 from weft.transforms.fetch import previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Outcome, index_row
@@ -42,6 +43,28 @@ def test_what_stands_comes_back_as_it_was(tmp_path: Path) -> None:
     again = [previous_runs.outcome(image.output, image.row) for _, image in found[:3]]
     assert again[0] == OUTCOMES[0] and again[2] == OUTCOMES[4]
     assert again[1] == OUTCOMES[1]._replace(image=Refused("http_error", "as before"))
+
+
+@pytest.mark.parametrize(
+    ("then", "again"),
+    [
+        ({}, ""),
+        ({"honour_opt_out": False}, "af"),
+        ({"opt_out": ["noai"]}, "af"),
+        ({"ai_agents": ["GPTBot"]}, "af"),
+        ({"opt_out": list(Manners.opt_out), "ai_agents": ["train"]}, ""),
+    ],
+)
+def test_what_opt_outs_decided_is_decided_anew_where_others_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: dict[str, Any], again: str
+) -> None:
+    refused = Outcome("f", Refused("opt_out", "robots.txt: User-agent: GPTBot, Disallow: /"), 0, 12)
+    monkeypatch.setattr(sys.modules[__name__], "OUTCOMES", [*OUTCOMES, refused])
+    plant(tmp_path)
+    (tmp_path / "fetch").mkdir()
+    (tmp_path / "fetch/manifest.json").write_text(json.dumps({"config": {"fetch": then}}))
+    (index,) = previous_runs.index_files([str(tmp_path)], FetchRules())
+    assert [key for key, _ in previous_runs.images(index)] == [key for key in "abef" if key not in again]
 
 
 def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None:
