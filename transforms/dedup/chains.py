@@ -3,6 +3,8 @@
 Where B replaced A at their URL and C replaced B as a near-duplicate, A points at C:
 
     A → B (url), B → C (near)   becomes   A → C (url), B → C (near)
+
+What earlier runs dropped counts only where what they dropped it for is still kept: a removal may have taken that away.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ from typing import Any
 
 import apache_beam as beam
 
+from weft.schemas.records import EARLIER_DROPPED, Sketch
 from weft.transforms.beam import hot_keys
+from weft.transforms.beam.folds import Fold, Once
+from weft.transforms.beam.joins import Join
 from weft.transforms.dedup.rules import Drop
 
 
@@ -58,9 +63,68 @@ class FinalDrops(beam.PTransform):
         return final
 
 
+@dataclasses.dataclass
+class Standing(beam.PTransform):
+    """Rows of the index as drops, `how` "" for what is kept → (drops that stand, drops that do not), one a document.
+
+    A drop stands where an earlier run has kept what it points at. The document of one that does not is kept nowhere,
+    and speaks for nobody: a new document that is like it takes its place, so that the text is kept once in all.
+    """
+
+    def expand(self, rows: beam.PCollection[Drop]) -> tuple[beam.PCollection[Drop], beam.PCollection[Drop]]:
+        state = tuple[str, tuple[bool, str, str]]
+        kept = (
+            rows
+            | "Kept" >> beam.Filter(lambda d: not d.how)
+            | "KeptId" >> beam.Map(lambda d: d.doc_id).with_output_types(str)
+            | "KeptOnce" >> Once()
+            | "KeyKept" >> beam.Map(lambda doc_id: (doc_id, True)).with_output_types(tuple[str, bool])
+        )
+        drops = (
+            rows
+            | "Dropped" >> beam.Filter(lambda d: d.how)
+            | "ByTarget" >> beam.Map(lambda d: (d.kept_id, d)).with_output_types(tuple[str, Drop])
+        )
+        one = (
+            {"rows": drops, "one": kept}
+            | "Attach" >> hot_keys.Attach(attrgetter("doc_id"), left=True)
+            | "ByDocument" >> beam.MapTuple(lambda d, found: (d.doc_id, (not found, *d[1:]))).with_output_types(state)
+            | "One" >> Fold(min)
+        )
+        stands, astray = (
+            one
+            | name >> beam.Filter(lambda item, lost=lost: item[1][0] == lost)
+            | f"{name}Drop" >> beam.MapTuple(lambda doc_id, d: Drop(doc_id, *d[1:])).with_output_types(Drop)
+            for name, lost in (("Stands", False), ("Astray", True))
+        )
+        return stands, astray
+
+
+@dataclasses.dataclass
+class WithoutAstray(beam.PTransform):
+    """(sketches of earlier runs, drops that do not stand) → the sketches without those of what was so dropped."""
+
+    def expand(self, inputs: tuple[beam.PCollection[Sketch], beam.PCollection[Drop]]) -> beam.PCollection[Sketch]:
+        sketches, astray = inputs
+        return (
+            {
+                "sketch": sketches | "ById" >> beam.Map(lambda s: (s.doc_id, s)).with_output_types(tuple[str, Sketch]),
+                "astray": astray | "Id" >> beam.Map(lambda d: (d.doc_id, True)).with_output_types(tuple[str, bool]),
+            }
+            | "Join" >> Join()
+            | "Left" >> beam.FlatMapTuple(_left).with_output_types(Sketch)
+        )
+
+
+def _left(_: str, found: dict[str, Iterable[Any]]) -> Iterator[Sketch]:
+    for sketch in found["sketch"]:
+        if sketch.origin != EARLIER_DROPPED or not any(found["astray"]):
+            yield sketch
+
+
 def _follow(key: str, found: dict[str, Iterable[Any]], both: bool = False) -> Iterator[Drop]:
     kept_id = hot_keys.whole(key)
-    for later in found["one"]:  # one at most
+    for later in sorted(found["one"])[:1]:  # several where runs that did not see each other dropped one record
         kept_id = later.kept_id
         if both and hot_keys.is_first(key):
             yield later

@@ -97,11 +97,9 @@ def read(path: str) -> Iterator[Sketch]:
         yield sketch._replace(origin=EARLIER_DROPPED if sketch.how else EARLIER_KEPT)
 
 
-def drops(path: str) -> Iterator[Drop]:
-    """What the runs before dropped: an earlier run's document is not always what is kept."""
-    for drop in parquet.read(path, Drop):
-        if drop.how:
-            yield drop
+def places(path: str) -> Iterator[Drop]:
+    """What the run made of every document of a file: dropped for what and how, or itself and "" where it is kept."""
+    yield from parquet.read(path, Drop)
 
 
 def address(output: str) -> str:

@@ -187,10 +187,10 @@ def _fate(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Fate]:
         if document.contaminated:
             yield Fate(STAGE, "document", doc_id, DROPPED, "contaminated", document.contaminated)
             return
-    for drop in groups["drop"]:
-        yield Fate(STAGE, "document", doc_id, DROPPED, f"duplicate_{drop.how}", drop.kept_id)
-        return
-    yield Fate(STAGE, "document", doc_id, KEPT, "", "")
+        for drop in groups["drop"]:
+            yield Fate(STAGE, "document", doc_id, DROPPED, f"duplicate_{drop.how}", drop.kept_id)
+            return
+        yield Fate(STAGE, "document", doc_id, KEPT, "", "")
 
 
 def _kept(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[KeptRow]:

@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from weft.pipeline.stages.dedup.work import ReadDrops, Work
+from weft.pipeline.stages.dedup.work import ReadPlaces, Work
 from weft.schemas.parameters import DuplicateRules
 from weft.schemas.records import SiteFile, Sketch
 from weft.schemas.tables import DROPS, EDGES, FORBIDDEN, SKETCHES
 from weft.transforms.consent.attach import Address, ForbiddenBySite
 from weft.transforms.dedup import minhash
+from weft.transforms.dedup.chains import Standing
 from weft.transforms.dedup.lsh import Edge, Signatures, SimilarPairs
 from weft.transforms.dedup.one_per_bucket import SharedBuckets
-from weft.transforms.dedup.rules import STAGE, EqualDocuments
+from weft.transforms.dedup.rules import STAGE, Drop, EqualDocuments
 from weft.transforms.dedup.sketches import Content, sketches, unsigned
 from weft.transforms.io import files, parquet, work_units
 
@@ -57,6 +58,15 @@ def forbid(work: Work) -> work_units.Counts:
     return {}
 
 
+def earlier(work: Work) -> work_units.Counts:
+    """Run a job before, where there are earlier runs: which of their drops stand, and which do not any more."""
+    with work.ctx.pipeline() as p:
+        tables = p | "Places" >> ReadPlaces(work.earlier) | "Standing" >> Standing()
+        for name, drops in zip(("earlier", "astray"), tables, strict=True):
+            _ = drops | f"Write_{name}" >> work.ctx.write(f"{STAGE}/{name}", DROPS, work.config.buckets)
+    return {}
+
+
 def find(work: Work) -> work_units.Counts:
     """Run the second job; what it finds is in drops/ and edges/ (or seats-0/)."""
     config, buckets = work.config, work.config.buckets
@@ -77,7 +87,7 @@ def find(work: Work) -> work_units.Counts:
             if work.earlier:
                 earlier = (
                     p
-                    | "EarlierDrops" >> ReadDrops(work.earlier)
+                    | "EarlierDrops" >> parquet.Read(work.table("earlier"), Drop)
                     | "Near" >> beam.Filter(lambda drop: drop.how == "near")
                     | "EarlierEdges" >> beam.Map(lambda drop: (drop.doc_id, drop.kept_id)).with_output_types(Edge)
                 )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_type_hints
 import apache_beam as beam
 from apache_beam.typehints import typehints
 
-from weft.pipeline.stages.dedup.work import ReadDrops, ReadLinks, Work
+from weft.pipeline.stages.dedup.work import ReadLinks, Work
 from weft.pipeline.stages.kept import KeptDocuments
 from weft.schemas.records import KeptRow, PairKey, Sketch
 from weft.schemas.tables import CLUSTERS, CUTS, DEDUP_INDEX, FATES, KEPT
@@ -82,7 +82,7 @@ def _final_drops(work: Work, p: beam.Pipeline, unique: Any, stars: str) -> beam.
         near = p | "NoNearDrops" >> beam.Create([]).with_output_types(Drop)
     final = (equal, near) | "Final" >> FinalDrops(equal_rules(work.config))
     if work.earlier:
-        final = (final, p | "EarlierDrops" >> ReadDrops(work.earlier)) | "FollowEarlier" >> Follow()
+        final = (final, p | "EarlierDrops" >> parquet.Read(work.table("earlier"), Drop)) | "FollowEarlier" >> Follow()
     return final
 
 

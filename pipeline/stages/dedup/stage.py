@@ -6,6 +6,7 @@ Writes  clusters/   a row for each document in a cluster of two or more
         cuts/       lines that kept documents lose, where the rules on lines are on
         fates/dedup/
         dedup/forbidden/   documents that robots.txt and the like of their own site forbid, where there are such files
+        dedup/earlier/, astray/   what earlier runs dropped for something that they keep, and for nothing that they do
         dedup/sketches/    what the rules look at, one file per file of documents
         dedup/drops/       equal URLs, texts, image lists
         dedup/edges/       pairs of similar documents
@@ -13,9 +14,10 @@ Writes  clusters/   a row for each document in a cluster of two or more
                            seats-N/, buckets of documents that are undecided after N jobs, and near-N/, their drops
         dedup/curve.json   the chosen bands, rows and least similarity ("cut"), and what they find
 
-Five kinds of job; an interrupted run goes on with the first that is not done:
+Six kinds of job; an interrupted run goes on with the first that is not done:
 
     forbid  documents, site files → documents that may not be used
+    earlier index → drops of earlier runs that stand, and those that do not
     sketch  each file of documents → sketches
     find    one copy per record → URL → exact → images → bands → compared pairs
     link    edges → stars; again on its own output until every component is one
@@ -29,7 +31,7 @@ import json
 
 from weft.pipeline.run import discards
 from weft.pipeline.run.context import Context
-from weft.pipeline.stages.dedup.find import find, forbid, sketch
+from weft.pipeline.stages.dedup.find import earlier, find, forbid, sketch
 from weft.pipeline.stages.dedup.link import link, one_per_bucket
 from weft.pipeline.stages.dedup.settle import settle
 from weft.pipeline.stages.dedup.work import Work
@@ -53,9 +55,11 @@ def run(ctx: Context) -> dict[str, int]:
     if config.near:
         _write_curve(ctx, config)
     work = Work(ctx)
-    ctx.expect(len(ctx.parts("documents")) + 2 + config.near + work.judged)
+    ctx.expect(len(ctx.parts("documents")) + 2 + config.near + work.judged + bool(work.earlier))
     if work.judged:
         work.job("forbid", lambda: forbid(work))
+    if work.earlier:
+        work.job("earlier", lambda: earlier(work))
     work.job("sketch", lambda: sketch(work))
     work.job("find", lambda: find(work))
     stars = ""

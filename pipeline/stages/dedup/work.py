@@ -14,6 +14,7 @@ from weft.pipeline.runners import beam_options
 from weft.schemas.records import Fate, Sketch
 from weft.transforms.consent.attach import Forbidden
 from weft.transforms.dedup import index
+from weft.transforms.dedup.chains import WithoutAstray
 from weft.transforms.dedup.rules import STAGE, Drop, OneCopy
 from weft.transforms.io import parquet, work_units
 
@@ -68,7 +69,11 @@ class Work:
         """Sketches of this run and the earlier ones, with all copies of a record."""
         found = p | "Sketches" >> parquet.Read(self.table("sketches"), Sketch)
         if self.earlier:
-            found = (found, p | "EarlierSketches" >> ReadIndex(self.earlier)) | "WithEarlier" >> beam.Flatten()
+            earlier = p | "EarlierSketches" >> ReadIndex(self.earlier)
+            if parquet.count_rows(self.table("astray")):
+                astray = p | "Astray" >> parquet.Read(self.table("astray"), Drop)
+                earlier = (earlier, astray) | "WithoutAstray" >> WithoutAstray()
+            found = (found, earlier) | "WithEarlier" >> beam.Flatten()
         return found
 
     def sketches(self, p: beam.Pipeline) -> tuple[beam.PCollection[Sketch], beam.PCollection[Fate]]:
@@ -118,10 +123,10 @@ class ReadIndex(beam.PTransform):
 
 
 @dataclasses.dataclass
-class ReadDrops(beam.PTransform):
-    """PBegin → what earlier runs dropped, from files of an index."""
+class ReadPlaces(beam.PTransform):
+    """PBegin → what earlier runs made of each document (`index.places`), from files of an index."""
 
     paths: Sequence[str]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Drop]:
-        return begin | parquet.Files(self.paths) | beam.FlatMap(index.drops).with_output_types(Drop)
+        return begin | parquet.Files(self.paths) | beam.FlatMap(index.places).with_output_types(Drop)

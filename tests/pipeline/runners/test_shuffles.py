@@ -66,7 +66,8 @@ def build(home: Path, graphs: list[beam.Pipeline], *overrides: str) -> dict[str,
     jobs: dict[str, list[Callable[[], object]]] = {
         "extract": [lambda: extract.run(ctx)],
         "dedup": [
-            lambda: find.forbid(work), lambda: find.sketch(work), lambda: find.find(work), lambda: link.link(work),
+            lambda: find.forbid(work), lambda: find.earlier(work), lambda: find.sketch(work),
+            lambda: find.find(work), lambda: link.link(work),
             lambda: link.one_per_bucket(work), lambda: settle.settle(work, "stars-1"),
         ],
         "fetch": [lambda: fetch.run(ctx)],
@@ -91,7 +92,7 @@ def test_nothing_that_is_shuffled_is_pickled(
 ) -> None:
     found = build(tmp_path, graphs, *overrides)
     assert {stage: len(jobs) for stage, jobs in found.items()} == {
-        "extract": 1, "dedup": 6, "fetch": 1, "score": 2, "pack": 3,
+        "extract": 1, "dedup": 7, "fetch": 1, "score": 2, "pack": 3,
     }  # fmt: skip
     every = [(stage, *one) for stage, jobs in found.items() for job in jobs for one in shuffles.shuffled(job)]
     assert len(every) > 80

@@ -10,7 +10,8 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from weft.pipeline.runners import beam_options
-from weft.transforms.dedup.chains import FinalDrops, Follow
+from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch
+from weft.transforms.dedup.chains import FinalDrops, Follow, Standing, WithoutAstray, _follow
 from weft.transforms.dedup.rules import Drop
 
 
@@ -40,6 +41,29 @@ def test_follow_moves_a_crowd_that_points_at_one_document(tmp_path: Path, both: 
         assert_that((earlier, later) | Follow(both), saver(tmp_path / "drops"))
     expected = [drop._replace(kept_id="kept") if drop.kept_id == "middle" else drop for drop in crowd]
     assert pickle.loads((tmp_path / "drops").read_bytes()) == sorted(expected + [middle] * both)
+
+
+def test_of_drops_of_one_record_in_two_runs_the_smaller_target_counts_in_any_order() -> None:
+    several = [Drop("b", "y", "near"), Drop("b", "x", "exact")]
+    for later in (several, several[::-1]):
+        assert list(_follow("b", {"rows": [Drop("a", "b", "url")], "one": later})) == [Drop("a", "x", "url")]
+
+
+def test_a_drop_stands_while_what_it_points_at_is_kept() -> None:
+    kept = [Drop(name, name, "") for name in ("k", "k", "b")]  # b is kept by one run and was dropped by another
+    stand = [Drop("a", "k", "near"), Drop("b", "k", "url")]
+    astray = [Drop("a", "gone", "exact"), Drop("c", "gone", "near"), Drop("d", "c", "near"), Drop("b", "gone", "near")]
+    sketch = Sketch("", "w", 7, 0, 0, 0, 0, "", "", "", "")
+    sketches = [sketch._replace(doc_id=name, origin=EARLIER_KEPT) for name in "bkc"]
+    sketches += [sketch._replace(doc_id=name, origin=EARLIER_DROPPED) for name in "abcd"]
+    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+        rows = p | "R" >> beam.Create([*kept, *stand, *astray]).with_output_types(Drop)
+        stands, lost = rows | Standing()
+        assert_that(stands, equal_to(stand), label="stand")
+        assert_that(lost, equal_to([Drop("c", "gone", "near"), Drop("d", "c", "near")]), label="astray")
+        left = (p | "S" >> beam.Create(sketches).with_output_types(Sketch), lost) | WithoutAstray()
+        ids = left | beam.Map(lambda s: (s.doc_id, s.origin))
+        assert_that(ids, equal_to([("b", 2), ("k", 2), ("c", 2), ("a", 1), ("b", 1)]), label="left")
 
 
 def test_final_drops_point_at_what_no_rule_dropped() -> None:

@@ -30,7 +30,7 @@ def test_what_a_run_leaves_is_read_by_the_next(tmp_path: Path) -> None:
     assert index.against(str(tmp_path), "second") == ["first"]
     (part,) = index.parts(str(tmp_path), ["first"])
     assert list(index.read(part)) == [KEPT._replace(origin=EARLIER_KEPT), DROPPED._replace(origin=EARLIER_DROPPED)]
-    assert list(index.drops(part)) == [Drop("b", "a", "exact")]
+    assert list(index.places(part)) == [Drop("a", "a", ""), Drop("b", "a", "exact")]
 
 
 def test_an_index_on_a_users_disk_stays_readable(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_an_index_on_a_users_disk_stays_readable(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "part.parquet")
     (sketch,) = index.read(str(tmp_path / "part.parquet"))
     assert sketch == Sketch("x", "x", 3, 3, 3, 3, 3, "x", "x", "x", "x", EARLIER_DROPPED, "near", b"s", b"")
-    assert list(index.drops(str(tmp_path / "part.parquet"))) == [Drop("x", "y", "near")]
+    assert list(index.places(str(tmp_path / "part.parquet"))) == [Drop("x", "y", "near")]
     assert DEDUP_INDEX.names[11] == "age"
 
 

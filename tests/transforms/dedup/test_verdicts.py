@@ -13,7 +13,7 @@ from weft.pipeline.runners import beam_options
 from weft.schemas.records import EARLIER_KEPT, PairKey, Sketch, hash_bucket, hash_unit
 from weft.transforms.beam import hot_keys
 from weft.transforms.dedup.rules import Drop
-from weft.transforms.dedup.verdicts import ClusterMember, SettleDocuments, SettlePairs, similarity
+from weft.transforms.dedup.verdicts import ClusterMember, SettleDocuments, SettlePairs, _fate, similarity
 
 HOWS = ("url", "exact", "images", "near")
 
@@ -117,6 +117,12 @@ def test_fates_and_kept_rows_are_of_this_runs_documents(unsplit: Any) -> None:
     assert unsplit["kept"] == [("document", doc_id, doc_id, "w", 7) for doc_id in left]
     verdicts = {doc_id: kept for doc_id, (_, kept) in dropped.items()} | {"dirty": "contaminated"}
     assert sorted(unsplit["verdicts"]) == sorted((dict.fromkeys(left, "") | verdicts | earlier).items())
+
+
+def test_what_is_not_in_this_run_has_no_fate_in_it() -> None:
+    nowhere = {"sketch": [], "drop": [], "head": [True]}  # what a document was dropped for, and no index holds any more
+    assert list(_fate("gone", nowhere)) == list(_fate("gone", {**nowhere, "drop": [Drop("gone", "x", "near")]})) == []
+    assert [fate.fate for fate in _fate("here", {**nowhere, "sketch": [made("here")]})] == ["kept"]
 
 
 def settle_pairs(folder: Path, across: bool) -> tuple[list[Any], list[Any]]:

@@ -86,6 +86,20 @@ def test_what_the_first_run_dropped_still_connects(tmp_path: Path) -> None:
     assert verdicts(second, "document") == {"c2": ("duplicate_near", "c0")}
 
 
+def test_a_text_whose_kept_copy_was_taken_out_is_kept_by_the_next_run(tmp_path: Path) -> None:
+    """e equal, n alike. The second run dropped both for the first one's, which has lost them; nobody redid the second."""
+    where = str(tmp_path / "index")
+
+    def crawl(number: int) -> set[str]:
+        near = text("n", changed=[number])
+        two = [document(f"e{number}", text("e"), date=number), document(f"n{number}", near, date=number)]
+        return kept(run(tmp_path / str(number), two, files=1, inputs=(str(number),), index=where, buckets=1, **OLDEST))
+
+    assert crawl(1) == {"e1", "n1"} and crawl(2) == set()
+    index.publish(where, index.run_name(("1",)), {"parts": [], "against": []})
+    assert crawl(3) == {"e3", "n3"}
+
+
 def test_a_run_again_sees_what_it_saw_the_first_time(two: tuple[Path, Any, Any], tmp_path: Path) -> None:
     home, _, _ = two
     again = run(tmp_path, FIRST, inputs=("1",), index=str(home / "index"), **OLDEST)
