@@ -35,7 +35,7 @@ from weft.transforms.io import files, parquet
 from weft.transforms.io.parquet import WriteTable
 from weft.transforms.score import clip_models, image_scores, needs, neighbours
 from weft.transforms.score.embedding_files import IMAGES, PAIRS, WriteVectors, image_row, pair_rows
-from weft.transforms.score.image_scores import AskImages, Prompts, sized
+from weft.transforms.score.image_scores import AskImages, Prompts, Sized
 from weft.transforms.score.mismatched import Candidate, MismatchPairs
 from weft.transforms.score.needs import Needs
 from weft.transforms.score.similarities import (
@@ -382,11 +382,7 @@ class AskAll(beam.PTransform):
             images = inputs["vectors"] | "PairImages" >> beam.Map(
                 lambda pair: (pair.image_key, pair.image)
             ).with_output_types(vector)
-            asked["of_pairs"] = (
-                {"pixels": pixels, "vectors": images}
-                | "JoinSizes" >> joins.Join()
-                | "Sized" >> beam.FlatMapTuple(sized).with_output_types(tuple[str, tuple[int, bytes]])
-            )
+            asked["of_pairs"] = {"pixels": pixels, "vectors": images} | "Sized" >> Sized()
         return asked | "AskImages" >> AskImages(config, config.model, config.buckets)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from weft.schemas.parameters import ConfigError, ImageQuestions, ImageRules, Recipe
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
 from weft.transforms.beam import coders, hot_keys, joins
+from weft.transforms.beam.folds import Once
 from weft.transforms.score import heads, neighbours
 from weft.transforms.score.heads import Head
 from weft.transforms.score.vectors import TextRef
@@ -258,10 +259,32 @@ def host(key: str) -> str:
     return urlsplit(key).hostname or ""
 
 
-def sized(key: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, tuple[int, bytes]]]:
-    """Joined "pixels" and "vectors" of a picture → (key, (pixels, vector)), as Repeats takes it."""
+@dataclasses.dataclass
+class Sized(beam.PTransform):
+    """{"pixels": (key, pixels), "vectors": (key, vector)} → (key, (pixels, vector)), once, as Repeats takes it.
+
+    A picture has a vector for each of its captions, a million where it stands for a product without one of its own;
+    they are the same, and one of them goes into the join.
+    """
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, tuple[int, bytes]]]:
+        one = tuple[str, bytes]
+        vectors = (
+            inputs["vectors"]
+            | "KeyAndVector" >> beam.Map(tuple).with_output_types(one)
+            | "Each" >> Once()
+            | "Vector" >> beam.Map(lambda item: item).with_output_types(one)
+        )
+        return (
+            {"pixels": inputs["pixels"], "vectors": vectors}
+            | "Join" >> joins.Join()
+            | "Sized" >> beam.FlatMapTuple(_sized).with_output_types(tuple[str, tuple[int, bytes]])
+        )
+
+
+def _sized(key: str, found: dict[str, Iterable[Any]]) -> Iterator[tuple[str, tuple[int, bytes]]]:
     for pixels in found["pixels"]:
-        for vector in sorted(set(found["vectors"])):
+        for vector in sorted(found["vectors"]):
             yield key, (pixels, vector)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from weft.schemas.records import hash_unit
 from weft.transforms.beam import coders
+from weft.transforms.beam.folds import Fold, Once
 
 SAMPLE = 5_000  # pairs: a share is right to about half a point, and their vectors fit beside each other
 DECIMALS = 5
@@ -77,10 +78,13 @@ class MismatchPairs(beam.PTransform):
 
     def expand(self, pairs: beam.PCollection[Candidate]) -> beam.PCollection[MismatchedPair]:
         salt = self.salt
-        # Ranks first and vectors after: what is sampled is a few megabytes, and all vectors would not be.
+        # Ranks first and vectors after: what is sampled is a few megabytes, and all vectors would not be. A pair that
+        # stands on many pages (a picture of a shop with its words) has one rank, and is one of the sample.
         last = (
             pairs
-            | "Rank" >> beam.Map(lambda one: rank(one.pair_id, salt)).with_output_types(float)
+            | "Id" >> beam.Map(lambda one: one.pair_id).with_output_types(str)
+            | "OncePerId" >> Once()
+            | "Rank" >> beam.Map(lambda pair_id: rank(pair_id, salt)).with_output_types(float)
             | "Smallest" >> beam.combiners.Top.Smallest(self.sample)
             | "Last" >> beam.Map(lambda ranks: max(ranks, default=-1.0))
         )
@@ -89,7 +93,9 @@ class MismatchPairs(beam.PTransform):
         return (
             pairs
             | "Sample" >> beam.Filter(lambda one, most: rank(one.pair_id, salt) <= most, beam.pvalue.AsSingleton(last))
-            | "OneKey" >> beam.Map(lambda one: (0, one)).with_output_types(tuple[int, Candidate])
+            | "ById" >> beam.Map(lambda one: (one.pair_id, one)).with_output_types(tuple[str, Candidate])
+            | "OncePerPair" >> Fold(min)
+            | "OneKey" >> beam.MapTuple(lambda _, one: (0, one)).with_output_types(tuple[int, Candidate])
             | "Together" >> beam.GroupByKey()
             | "Mismatch" >> beam.FlatMapTuple(lambda _, found: mismatch(found, salt)).with_output_types(MismatchedPair)
         )

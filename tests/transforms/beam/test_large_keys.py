@@ -6,10 +6,11 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.testing.util import assert_that, equal_to
 
 from weft.pipeline.runners import beam_options
 from weft.schemas.parameters import DuplicateRules, FetchRules, Recipe
-from weft.schemas.records import Capture, Score, SiteFile, Sketch
+from weft.schemas.records import Capture, Score, SiteFile, Sketch, hash_bucket
 from weft.transforms.beam import hot_keys
 from weft.transforms.consent.attach import Address, ForbiddenBySite
 from weft.transforms.dedup.rules import EqualDocuments, OneCopy
@@ -18,6 +19,8 @@ from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.pack.decide import Judge, Stored
 from weft.transforms.pack.joins import BesideDocuments, BesidePairs, Shown
 from weft.transforms.pack.same_pictures import Captioned
+from weft.transforms.score.image_scores import Sized
+from weft.transforms.score.mismatched import Candidate, MismatchPairs
 from weft.transforms.score.similarities import FindImages, OfOwners, Owner, StoredImage, TextUse, UsedImages
 from weft.transforms.score.vectors import Embedding
 
@@ -110,7 +113,24 @@ def one_site(p: beam.Pipeline, home: Path) -> None:
     _ = unique | EqualDocuments(DuplicateRules())
 
 
-@pytest.mark.parametrize("build", [one_site, find_capture, placeholders, join_stored, join_images])
+def near_images(p: beam.Pipeline, home: Path) -> None:
+    """One picture of many pairs, with the same vector in each."""
+    vectors = rows(p, "vectors", ((KEY, b"1234") for _ in IDS), tuple[str, bytes])
+    found = {"pixels": rows(p, "pixels", [(KEY, 9)], tuple[str, int]), "vectors": vectors} | Sized()
+    assert_that(found, equal_to([(KEY, (9, b"1234"))]))
+
+
+def mismatch(p: beam.Pipeline, home: Path) -> None:
+    """One pair on many pages, among a few others."""
+    ids = [*(["everywhere"] * COUNT), "a", "b"]
+    candidates = (Candidate(name, hash_bucket(name, 99).to_bytes(4, "big"), name.encode()[:1] * 4) for name in ids)
+    found = rows(p, "pairs", candidates, Candidate) | MismatchPairs("salt", sample=3)
+    assert_that(found | beam.Map(lambda one: one.pair_id), equal_to(["everywhere", "a", "b"]))
+
+
+@pytest.mark.parametrize(
+    "build", [one_site, find_capture, placeholders, join_stored, join_images, near_images, mismatch]
+)
 def test_no_group_holds_all_values_of_a_key_that_has_very_many(
     build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
