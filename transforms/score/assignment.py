@@ -4,12 +4,16 @@
 
 MMC4 (arXiv 2304.06939, 3) gives each image one sentence so that the sum of similarities is largest, no sentence twice;
 where a document has more images than texts, those left over take their best text. Its first released files put several
-images on one sentence all the same. Here it is an annotation: the order of the document stays as it was.
+images on one sentence all the same. Here it is an annotation: the order of the document stays as it was. On a page of
+more images and texts than `MOST` allows, where the assignment would take the cube of their number, each has its best.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +22,7 @@ from scipy.optimize import linear_sum_assignment
 
 UNIT = 100_000  # similarities have five decimals: as whole numbers their sums are exact
 _EXACT = 1 << 50  # whole numbers below this, and sums of a few of them, are exact as float64
+MOST = 250_000  # images x texts of one document that are compared and assigned: 500 of each, 60 MB of rows
 NONE = -1  # no text
 
 
@@ -70,6 +75,8 @@ def match(compared: Iterable[tuple[int, int, float]]) -> dict[int, Match]:
     """Image position → its Match, of one document's (image position, text position, similarity)."""
     rows = sorted(set(compared), key=lambda row: row[:2])
     images, texts = sorted({row[0] for row in rows}), sorted({row[1] for row in rows})
+    if len(images) * len(texts) > MOST:
+        return {image: _best(image, of) for image, of in groupby(rows, itemgetter(0))}
     matrix = np.full((len(images), len(texts)), np.nan)
     row_of, column_of = {n: i for i, n in enumerate(images)}, {n: i for i, n in enumerate(texts)}
     for image, text, similarity in rows:
@@ -79,6 +86,15 @@ def match(compared: Iterable[tuple[int, int, float]]) -> dict[int, Match]:
         image: Match(texts[column], float(matrix[row, column])) if column != NONE else Match(NONE, float("nan"))
         for row, (image, column) in enumerate(zip(images, columns.tolist(), strict=True))
     }
+
+
+def _best(image: int, compared: Iterable[tuple[int, int, float]]) -> Match:
+    """The text most like an image, of equal ones the nearest, of these the first."""
+    usable = [(value, text) for _, text, value in compared if math.isfinite(value)]
+    if not usable:
+        return Match(NONE, float("nan"))
+    value, text = max(usable, key=lambda one: (round(one[0] * UNIT), -abs(one[1] - image), -one[1]))
+    return Match(text, value)
 
 
 def share_above(matches: Iterable[Match], least: float) -> float:

@@ -231,14 +231,23 @@ def sides(owner: str, found: Iterable[Side]) -> Sides:
 
 
 def compare(of: Sides) -> Iterator[Score]:
-    """A Score of each image of one owner with each of its texts, where both have vectors."""
+    """A Score of each image of one owner with each of its texts, where both have vectors.
+
+    On a page of so many that they are more than `assignment.MOST` together, of each image with the texts nearest to it,
+    as many as that allows.
+    """
     name = PairKey.parse(of.id).pair_id if of.kind == "pair" else of.id
     found = []
-    for image in of.images:
-        for text in of.texts:
-            if image.vectors and text.vectors:
-                value, *others = map(similarity, image.vectors, text.vectors)
-                found.append(Score(of.kind, name, image.position, text.position, image.key, value, tuple(others)))
+    images, texts = ([side for side in sides if side.vectors] for sides in (of.images, of.texts))
+    most = max(1, assignment.MOST // max(1, len(images)))
+    first = 0  # of the texts nearest to an image; it moves on with the image
+    for image in images:
+        at = image.position
+        while first + most < len(texts) and texts[first + most].position - at < at - texts[first].position:
+            first += 1
+        for text in texts[first : first + most]:
+            value, *others = map(similarity, image.vectors, text.vectors)
+            found.append(Score(of.kind, name, image.position, text.position, image.key, value, tuple(others)))
     matches = assignment.match((one.image_position, one.text_position, one.similarity) for one in found)
     for one in found:
         yield one._replace(matched=matches[one.image_position].text == one.text_position)

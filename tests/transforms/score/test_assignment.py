@@ -106,6 +106,15 @@ def test_a_document_in_any_order_gives_each_image_its_text():
     assert assignment.match([]) == {}
 
 
+def test_of_more_than_can_be_assigned_each_image_takes_its_best_the_nearest_and_first_of_equal_ones(monkeypatch):
+    rows = [(5, 4, 0.3), (5, 6, 0.3), (5, 9, 0.2), (7, 6, 0.1), (7, 9, 0.30000001), (8, 6, float("nan"))]
+    monkeypatch.setattr(assignment, "MOST", 8)
+    assert assignment.match(rows[::-1])[8].text == NONE
+    assert assignment.match(rows[:3]) == {5: Match(4, 0.3)}  # few enough: as it always was
+    found = assignment.match(rows[::-1])
+    assert (found[5], found[7].text) == (Match(4, 0.3), 9)
+
+
 def test_the_share_of_images_that_fit():
     matches = assignment.match([(0, 1, 0.3), (2, 3, 0.25), (4, 5, 0.9), (6, 7, float("nan"))]).values()
     assert assignment.share_above(matches, 0.25) == 0.5
