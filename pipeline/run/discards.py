@@ -7,6 +7,7 @@ from typing import Any
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import books, manifest
+from weft.pipeline.run.progress import duration
 from weft.pipeline.run.registry import BY_NAME, Stage
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -31,9 +32,8 @@ def of(output: str, stage: Stage, config: Config, fingerprint: str) -> list[str]
     """
     done = manifest.read(output, stage.name)
     if done and done["fingerprint"] != fingerprint:
-        found = ", ".join(
-            part for part in (books.summary(done.get("books", {})), duration(done.get("seconds"))) if part
-        )
+        spent = [duration(done["seconds"])] if "seconds" in done else []
+        found = ", ".join(filter(None, [books.summary(done.get("books", {})), *spent]))
         return [f"{stage.name} ({found}) made with {_why(done.get('config', {}), stage, config)}"]
     if not done and manifest.started(output, stage.name) not in ("", fingerprint):
         units = len(files.listing(files.join(output, stage.name, "units", "*.json")))
@@ -50,23 +50,6 @@ def in_index(directory: str, name: str, output: str) -> str | None:
     """
     owner = index.owner(directory, name)
     return "" if owner and (owner == index.address(output) or not manifest.is_run(owner)) else owner
-
-
-def duration(seconds: float | None) -> str:
-    """Time for a person.
-
-    >>> duration(8.2), duration(300), duration(9_000)
-    ('8 s', '5 min', '2.5 h')
-    """
-    if seconds is None:
-        return ""
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7_200
-        else f"{seconds / 3_600:.1f} h"
-    )
 
 
 def _why(before: dict[str, Any], stage: Stage, config: Config) -> str:

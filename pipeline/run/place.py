@@ -8,6 +8,8 @@ OUTPUT/.redo/STAGE.json  written when that is whole: from here on it takes the p
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from weft.pipeline.run.registry import STAGES, Stage
 from weft.schemas.parameters import ConfigError
@@ -33,8 +35,9 @@ def replace(output: str, stage: Stage) -> None:
     """Put what a stage has made aside in the place of what was there."""
     made = aside(output, stage)
     there = [name for name in stage.owned if files.has_files(files.join(made, name))]
-    state.write(_whole(output, stage), {"names": there, "moved": False})
-    _finish(output, stage)
+    said = {"names": there, "moved": False}
+    state.write(_whole(output, stage), said)
+    _finish(output, stage, said)
 
 
 def clear(output: str, stage: Stage) -> None:
@@ -53,12 +56,12 @@ def _reopen(output: str, stage: Stage) -> None:
 def recover(output: str) -> None:
     """Finish what `replace` was doing when its process ended."""
     for stage in STAGES:
-        if state.read(_whole(output, stage)):
-            _finish(output, stage)
+        if said := state.read(_whole(output, stage)):
+            _finish(output, stage, said)
 
 
-def _finish(output: str, stage: Stage) -> None:
-    said, made = state.read(_whole(output, stage)) or {}, aside(output, stage)
+def _finish(output: str, stage: Stage, said: Mapping[str, Any]) -> None:
+    made = aside(output, stage)
     if not said["moved"]:
         _reopen(output, stage)
         for name in stage.owned:

@@ -83,7 +83,7 @@ class Progress:
             if count:
                 parts.append(f"{count * scale:,.0f} {name} ({count * scale * fresh / max(seconds, 1e-9):,.0f}/s)")
         if before < done < self._total:
-            parts.append(f"{_span(seconds * (self._total - done) / (done - before))} left")
+            parts.append(f"{duration(seconds * (self._total - done) / (done - before))} left")
         return ", ".join(parts)
 
     def _show(self) -> None:
@@ -104,8 +104,12 @@ class Progress:
             bar.close()
 
 
-def _span(seconds: float) -> str:
-    """A time to go: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
+def duration(seconds: float) -> str:
+    """Time for a person.
+
+    >>> duration(8.2), duration(300), duration(9_000)
+    ('8 s', '5 min', '2.5 h')
+    """
+    if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"

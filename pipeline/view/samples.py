@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 import numpy as np
 import numpy.typing as npt
 
+from weft.model_smoketest.tars import Tar
 from weft.schemas import shards as contract
 from weft.schemas.shards import Vocabulary
 from weft.transforms.io import files
@@ -54,25 +54,22 @@ def encoder(output: str) -> Encoder:
 
 def keys(output: str, shard: str) -> list[str]:
     """The keys of a shard's samples, in its order."""
-    path = os.path.join(output, "shards", shard)
-    return list(_index(path, os.stat(path).st_mtime_ns))
+    return list(_tar(output, shard).samples)
 
 
 def samples(output: str, shard: str, wanted: Sequence[str], tokenizer: Encoder) -> Iterator[Sample]:
     """Those of the shard's samples whose keys are wanted."""
-    path = os.path.join(output, "shards", shard)
-    index = _index(path, os.stat(path).st_mtime_ns)
-    numbers = {key: number for number, key in enumerate(index, 1)}
+    tar = _tar(output, shard)
+    numbers = {key: number for number, key in enumerate(tar.samples, 1)}
     for key in wanted:
-        members = index[key]
-        ids = np.load(io.BytesIO(files.read_range(path, *members[contract.INPUT_IDS])), allow_pickle=False)
-        masked = members.get(contract.LOSS_MASK)
+        members = tar.samples[key]
+        ids = np.load(io.BytesIO(tar.part(key, contract.INPUT_IDS)), allow_pickle=False)
         mask = (
-            np.load(io.BytesIO(files.read_range(path, *masked)), allow_pickle=False)
-            if masked
+            np.load(io.BytesIO(tar.part(key, contract.LOSS_MASK)), allow_pickle=False)
+            if contract.LOSS_MASK in members
             else contract.loss_mask(ids, tokenizer.vocabulary)
         )
-        meta = json.loads(files.read_range(path, *members[contract.META]))
+        meta = json.loads(tar.part(key, contract.META))
         shown = [
             f"/bytes/shards/{shard}?{urlencode({'from': place[0], 'length': place[1]})}"
             for suffix, place in sorted(members.items(), key=lambda item: _position(item[0]))
@@ -88,15 +85,15 @@ def _position(suffix: str) -> int:
     return int(head) if head.isdigit() else 0
 
 
+def _tar(output: str, shard: str) -> Tar:
+    path = os.path.join(output, "shards", shard)
+    return _opened(path, os.stat(path).st_mtime_ns)
+
+
 @lru_cache(maxsize=32)
-def _index(path: str, changed: int) -> dict[str, dict[str, tuple[int, int]]]:
-    """Key → suffix → (offset, length), in the order of a tar."""
-    found: dict[str, dict[str, tuple[int, int]]] = {}
-    with tarfile.open(path, mode="r:") as tar:
-        for member in tar:
-            key, _, suffix = member.name.partition(".")
-            found.setdefault(key, {})[suffix] = (member.offset_data, member.size)
-    return found
+def _opened(path: str, changed: int) -> Tar:
+    """A tar, another one where it was written anew."""
+    return Tar(path)
 
 
 def _pieces(

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from weft.pipeline.view import samples
 from weft.schemas import shards
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io.tar import write_tar
 from weft.transforms.pack import tokenizer
 
@@ -56,3 +58,11 @@ def test_each_token_spells_what_it_adds_and_a_character_comes_whole(output: str)
     assert len(found) == len(ids) and "".join(found) == TEXT and "\ufffd" not in "".join(found)
     assert "🦊" in found and samples.spelled([], encoder.decode) == []
     assert "".join(samples.spelled(ids[:-1][: ids.index(ids[-1])], encoder.decode)) != TEXT
+
+
+def test_a_damaged_shard_is_said_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "shards/text/val/000000.tar"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 10_240)
+    with pytest.raises(ConfigError, match=r"000000\.tar is damaged"):
+        samples.keys(str(tmp_path), "text/val/000000.tar")
