@@ -174,7 +174,9 @@ def _verify(options: argparse.Namespace, flags: Sequence[str]) -> None:
         if lost and names[1:2] not in ([], ["train"], ["eval"]):  # the first stage of these writes run.json too
             del names[0]
         told = ", ".join(f"`weft {name}{' --redo' * (name != 'run')} --output {options.output}`" for name in names)
-        told += f"{', the first' * (len(names) > 1)} with the --input and the options of that run," * lost
+        if lost:
+            several = len(names) > 1
+            told += f"{', the first' * several} with the --input and the options of that run{',' * several}"
         raise ConfigError(f"{options.output}: {len(wrong)} files are not as they were written; {told} makes them again")
     done = [manifest.read(options.output, stage) for stage in (*arguments.STAGE_NAMES, "train", "eval")]
     told_of = [one["files"] for one in done if one and "files" in one]
