@@ -3,10 +3,11 @@
 kept/, cuts/ and what a step knows of documents (narrow) ──► by document ──► by archive ─┐
 documents/ ──► which archive a file is of ───────────────────────────────────────────────┴─► read that file, keep what
                                                                                            is kept, cut its lines
-keys of kept pairs and what is known of them (narrow) ──► by pair ──► by file ──► read that file of pairs/ likewise
+keys of kept pairs and what is known of them (narrow) ──► by pair ──► by block of a file of pairs/ ──► read likewise
 
 Texts and captions never cross a shuffle here: the narrow rows go to the file where their documents or pairs stand, and
-are looked up while it is read. Memory: what is known of the kept ones of one archive, from a hundred bytes each.
+are looked up while it is read. Memory: what is known of the kept documents of one archive, or of 100,000 pairs of one
+file, from a hundred bytes each: a list of captions may be one file of ten million.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from weft.transforms.beam.joins import Join
 from weft.transforms.dedup import repeated_lines
 from weft.transforms.io import parquet
 
+_BLOCK = "\x1f"  # between a file and the number of a block of it
 _Beside = Mapping[str, beam.PCollection[Any]]
 _Found = tuple[Any, dict[str, list[Any]]]  # a row and what is known of it
 
@@ -149,7 +151,7 @@ def _by_archive(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Ite
 
 
 def _by_file(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Iterator[tuple[str, Any]]:
-    """A pair's key and what is known of it, for one file: a record in two archives has its pairs in both files."""
+    """A pair's key and what is known of it, for one block: a record in two archives has its pairs in both files."""
     key, found = item
     if found["wanted"] and found["files"]:
         yield min(found["files"]), (key, tuple(found[name] for name in names))
@@ -161,8 +163,9 @@ def _archives(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:
-    for row in parquet.read(path, PairKey):
-        yield str(row), path
+    for block in range(parquet.blocks(path)):
+        for row in parquet.read(path, PairKey, block):
+            yield str(row), f"{path}{_BLOCK}{block:06d}"
 
 
 def _read(item: tuple[str, dict[str, list[Any]]], record: Any, unit: Any, names: list[str]) -> Iterator[_Found]:
@@ -178,7 +181,8 @@ def _read(item: tuple[str, dict[str, list[Any]]], record: Any, unit: Any, names:
 
 def _read_pairs(item: tuple[str, Iterable[tuple[str, Any]]], record: Any, names: list[str]) -> Iterator[_Found]:
     wanted = {key: dict(zip(names, known)) for key, known in item[1]}
-    for row in parquet.read(item[0], record):
+    path, _, block = item[0].rpartition(_BLOCK)
+    for row in parquet.read(path, record, int(block)):
         known = wanted.pop(str(PairKey(row.doc_id, row.pair_id)), None)
         if known is not None:
             yield row, known

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+from typing import Any, BinaryIO, TypeVar, cast, get_args, get_type_hints
 
 import apache_beam as beam
 import pyarrow as pa
@@ -29,6 +29,7 @@ from weft.transforms.io import files, sorting, state
 
 FOOTERS_AT_ONCE = 16
 ROW_GROUP_ROWS = 2_000  # documents hold long texts: small groups keep a reader's memory small
+_GROUPS_A_BLOCK = 50  # row groups that are one piece of work where what is known of a file's rows is held: 100,000 rows
 Row = TypeVar("Row")  # a NamedTuple whose fields are columns of the table: what is read is what is asked for
 
 
@@ -80,12 +81,19 @@ class TableWriter:
         self._rows = []
 
 
-def read(path: str, record: type[Row]) -> Iterator[Row]:
+def blocks(path: str) -> int:
+    """How many blocks (of 100,000 rows, as weft writes them) a Parquet file has; see `read`."""
+    with files.open_read(path) as stream:
+        return -(-pq.ParquetFile(_seen(path, stream)).num_row_groups // _GROUPS_A_BLOCK)
+
+
+def read(path: str, record: type[Row], block: int | None = None) -> Iterator[Row]:
     """Rows of one Parquet file as `record`s, a row group at a time.
 
     Args:
         record: a NamedTuple; its fields name the columns that are read, and a field of structs the NamedTuple that
             these become. Timestamps are integers of microseconds. A column that the file lacks takes its default.
+        block: the rows of this one of the file's `blocks` alone.
 
     Raises:
         KeyError: the file lacks a column that has no default.
@@ -93,9 +101,12 @@ def read(path: str, record: type[Row]) -> Iterator[Row]:
     names, makers = _fields(cast(Any, record))
     defaults: dict[str, Any] = getattr(record, "_field_defaults", {})
     with files.open_read(path) as stream:
-        parquet = pq.ParquetFile(pa.PythonFile(stream, "r") if not files.is_local(path) else stream)
+        parquet = pq.ParquetFile(_seen(path, stream))
         there = [name for name in names if name in parquet.schema_arrow.names]
-        for group in range(parquet.num_row_groups):
+        groups = range(parquet.num_row_groups)
+        if block is not None:
+            groups = groups[block * _GROUPS_A_BLOCK : (block + 1) * _GROUPS_A_BLOCK]
+        for group in groups:
             table = parquet.read_row_group(group, columns=there)
             columns = []
             for name, make in zip(names, makers, strict=True):
@@ -108,6 +119,11 @@ def read(path: str, record: type[Row]) -> Iterator[Row]:
                 values = column.to_pylist()
                 columns.append([make(value) for value in values] if make else values)
             yield from map(record._make, zip(*columns, strict=True))  # type: ignore[attr-defined]
+
+
+def _seen(path: str, stream: BinaryIO) -> Any:
+    """What pyarrow reads a file through."""
+    return stream if files.is_local(path) else pa.PythonFile(stream, "r")
 
 
 @cache

@@ -1,7 +1,8 @@
 """What dedup kept is read once, from its own archive's file, without the lines that it loses."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pytest
@@ -9,9 +10,11 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import weft.schemas.config as configuration
 from weft.pipeline.run.context import Context
+from weft.pipeline.stages import kept as stage
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Document, KeptRow, Pair, PairKey
 from weft.schemas.tables import CUTS, DOCUMENTS, KEPT, PAIRS
+from weft.transforms.io import parquet
 from weft.transforms.io.parquet import write_table
 
 
@@ -62,3 +65,25 @@ def test_each_kept_pair_is_read_once(output: Path) -> None:
     with ctx.pipeline() as p:
         keys = p | KeptPairs(ctx, Pair) | beam.Map(lambda pair: PairKey(pair.doc_id, pair.pair_id))
         assert_that(keys, equal_to([PairKey("a", "p"), PairKey("c", "p")]))
+
+
+def test_pairs_of_a_large_file_are_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of captions is one file: what is known of its pairs is held of a few at a time."""
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 2)
+    monkeypatch.setattr(parquet, "_GROUPS_A_BLOCK", 2)
+    pairs = [Pair(f"p{n % 9}", "d", "", f"http://h/{n}", "words", "alt", "en", 1.0) for n in range(11)]
+    write_table(str(tmp_path / "pairs/list.parquet"), pairs, PAIRS)
+    assert parquet.blocks(str(tmp_path / "pairs/list.parquet")) == 3
+    kept = [KeptRow("pair", f"d:p{n}", "d", "", 0) for n in range(9)]
+    write_table(str(tmp_path / "kept/k.parquet"), kept, KEPT)
+    read = stage._read_pairs
+
+    def few(item: tuple[str, Iterable[Any]], *rest: Any) -> Any:
+        known = [*item[1]]
+        assert len(known) <= 4
+        return read((item[0], known), *rest)
+
+    monkeypatch.setattr(stage, "_read_pairs", few)
+    ctx = context(tmp_path)
+    with ctx.pipeline() as p:  # of a pair that stands there twice, the first
+        assert_that(p | KeptPairs(ctx, Pair), equal_to(pairs[:9]))
