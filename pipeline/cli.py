@@ -209,7 +209,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
         print("\n".join(estimate.make(options.output, config, options.archives or len(found)).lines()))
     else:
-        print("\n".join(dedup_plan.make(options.output, config, options.documents).lines()))
+        print("\n".join(dedup_plan.measure(options.output, config).plan(options.documents).lines()))
 
 
 def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:

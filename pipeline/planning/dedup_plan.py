@@ -79,12 +79,28 @@ class Plan:
             yield "   " + "".join(f"{found:>7.3f}" for _, found in points)
 
 
-def make(output: str, config: Config, documents: int = 0) -> Plan:
-    """Plan the dedup stage of the documents in `output`.
+class Measured(NamedTuple):
+    """What a sample of the documents of a run was measured to take."""
+
+    config: Config
+    present: int  # documents of the run
+    found: list[Sketch]  # of the sample
+    seconds: float  # of CPU, for each document
+
+    def plan(self, documents: int = 0) -> Plan:
+        """For so many documents like these; 0 for those that are there."""
+        section, total = self.config.dedup, documents or self.present
+        how = minhash.bands_for(section) if section.near else None
+        made = list(steps(self.found, self.config, how, total / max(len(self.found), 1)))
+        return Plan(total, len(self.found), how, section.permutations, made, self.seconds * total)
+
+
+def measure(output: str, config: Config) -> Measured:
+    """Run a sample of the documents in `output` through the dedup stage.
 
     Args:
         output: a run that has been extracted.
-        documents: plan for so many documents like these; 0 for those that are there.
+        config: the run's; its index is left alone.
 
     Raises:
         ConfigError: there are no documents, or the section makes no sense.
@@ -96,13 +112,11 @@ def make(output: str, config: Config, documents: int = 0) -> Plan:
     rows = _sample(paths, min(1.0, SAMPLE / present))
     section = dataclasses.replace(config.dedup, index="")
     config = dataclasses.replace(config, dedup=section)
-    how = minhash.bands_for(section) if section.near else None
-    found = list(sketches(map(content, rows), section))
-    total = documents or present
+    if section.near:
+        minhash.bands_for(section)  # that there are such
     half = len(rows) // 2
     each = (_seconds(rows, config) - _seconds(rows[:half], config)) / max(len(rows) - half, 1)
-    made = list(steps(found, config, how, total / max(len(rows), 1)))
-    return Plan(total, len(rows), how, section.permutations, made, max(each, 0.0) * total)
+    return Measured(config, present, list(sketches(map(content, rows), section)), max(each, 0.0))
 
 
 def size(count: float) -> str:

@@ -83,8 +83,14 @@ class Estimate:
         yield "core-hours are of the machine that ran the sample; dedup's are planned from its documents"
 
 
-def make(output: str, config: Config, archives: int) -> Estimate:
+def make(output: str, config: Config, archives: int, measured: dedup_plan.Measured | None = None) -> Estimate:
     """Scale the run in `output` to so many archives.
+
+    Args:
+        output: a run on a sample.
+        config: what dedup is planned with.
+        archives: how many the run is scaled to.
+        measured: what dedup was measured to take, where that is known already.
 
     Raises:
         ConfigError: nothing was run there on this machine.
@@ -107,7 +113,7 @@ def make(output: str, config: Config, archives: int) -> Estimate:
     }
     documents = done["extract"]["books"]["page"]["kept"] * scale
     if "dedup" in done:
-        planned = dedup_plan.make(output, config, round(documents))
+        planned = (measured or dedup_plan.measure(output, config)).plan(round(documents))
         if planned.core_seconds:  # nothing where the sample is so small that only start-up was measured
             core["dedup"] = planned.core_seconds / 3600
         shuffled["dedup"] = sum(step.rows * step.row_bytes for step in planned.steps)

@@ -19,7 +19,7 @@ from weft.transforms.io import parquet
 def test_rows_are_those_of_the_run_and_a_person_can_read_them(tmp_path: Path) -> None:
     documents = [document(f"d{i:03}", text(f"d{i}", 60), url=f"http://a.test/{i % 40}") for i in range(120)]
     run(tmp_path, documents)
-    made = dedup_plan.make(str(tmp_path), Config())
+    made = dedup_plan.measure(str(tmp_path), Config()).plan()
     steps = {step.name: step for step in made.steps}
     assert (made.documents, made.sampled) == (120, 120)
     assert steps["same record"].rows == 120
@@ -51,4 +51,4 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main(["plan", "--output", str(tmp_path)]) == 2
     assert "holds no weft run" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="holds no documents"):
-        dedup_plan.make(str(tmp_path), Config())
+        dedup_plan.measure(str(tmp_path), Config())

@@ -7,7 +7,7 @@ import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline import cli
-from weft.pipeline.planning import estimate
+from weft.pipeline.planning import dedup_plan, estimate
 from weft.pipeline.run import manifest
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import state
@@ -19,12 +19,17 @@ def config(finished):
 
 
 @pytest.fixture(scope="module")
-def once(finished, config):
-    return estimate.make(str(finished), config, 5)
+def measured(finished, config):
+    return dedup_plan.measure(str(finished), config)
 
 
-def test_all_but_dedup_grows_with_the_archives(finished, config, once):
-    ten = estimate.make(str(finished), config, 50)
+@pytest.fixture(scope="module")
+def once(finished, config, measured):
+    return estimate.make(str(finished), config, 5, measured)
+
+
+def test_all_but_dedup_grows_with_the_archives(finished, config, once, measured):
+    ten = estimate.make(str(finished), config, 50, measured)
     assert once.sampled == 5 and set(once.core_hours) == set(estimate.STAGES)
     for stage in ("extract", "fetch", "score", "pack"):
         spent = manifest.read(str(finished), stage)["cpu_seconds"]
@@ -46,17 +51,17 @@ def test_what_crosses_is_what_the_sample_sent_and_a_key_is_as_large_as_there(fin
     assert "pack" in once.largest and once.largest["pack"][0] in "\n".join(once.lines())
 
 
-def test_a_sample_of_an_older_version_has_what_its_tables_hold(finished, config, once, tmp_path):
+def test_a_sample_of_an_older_version_has_what_its_tables_hold(finished, config, measured, tmp_path):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     done = state.read(str(tmp_path / "pack/manifest.json"))
     state.write(str(tmp_path / "pack/manifest.json"), {k: v for k, v in done.items() if k != "shuffles"})
-    assert estimate.make(str(tmp_path), config, 5).shuffled["pack"] > 0
+    assert estimate.make(str(tmp_path), config, 5, measured).shuffled["pack"] > 0
 
 
-def test_what_was_not_run_is_said(finished, config, tmp_path):
+def test_what_was_not_run_is_said(finished, config, measured, tmp_path):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "pack")
-    told = "\n".join(estimate.make(str(tmp_path), config, 50).lines())
+    told = "\n".join(estimate.make(str(tmp_path), config, 50, measured).lines())
     assert "not in the sample, so not in the sum: pack" in told
 
 
