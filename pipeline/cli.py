@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import dataclasses
 import json
 import os
 import re
@@ -169,14 +170,16 @@ def _verify(options: argparse.Namespace, flags: Sequence[str]) -> None:
     for _, line in wrong:
         print(line)
     if wrong:
-        names = list(dict.fromkeys(stage for stage, _ in wrong))
+        order = ["run", *arguments.STAGE_NAMES, "train", "eval"]
+        names = sorted({stage for stage, _ in wrong}, key=order.index)
         lost = names[0] == "run"
         if lost and names[1:2] not in ([], ["train"], ["eval"]):  # the first stage of these writes run.json too
             del names[0]
         told = ", ".join(f"`weft {name}{' --redo' * (name != 'run')} --output {options.output}`" for name in names)
         if lost:
             several = len(names) > 1
-            told += f"{', the first' * several} with the --input and the options of that run{',' * several}"
+            but = " but --train" * (names[0] == "run")
+            told += f"{', the first' * several} with the --input and the options of that run{but}{',' * several}"
         raise ConfigError(f"{options.output}: {len(wrong)} files are not as they were written; {told} makes them again")
     done = [manifest.read(options.output, stage) for stage in (*arguments.STAGE_NAMES, "train", "eval")]
     told_of = [one["files"] for one in done if one and "files" in one]
@@ -384,17 +387,21 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
         ConfigError: the directory belongs to another run, or is not weft's.
     """
     from weft.pipeline.run import inputs, lock, manifest, removal
+    from weft.pipeline.run.context import Adds
     from weft.pipeline.run.run import Run
 
     removal.check(options.output)
     known = manifest.read_run(options.output)
+    gone: Sequence[str] = ()
     if known is None and manifest.is_run(options.output):
         if not getattr(options, "input", None):
             manifest.known_run(options.output)  # says how it is written again
+        gone = manifest.excluded(options.output)
     elif known is None and lock.occupied(options.output):
         raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
     if options.config or options.recipe or known is None:
         config = _config(options)
+        config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, *gone})))
     else:
         config = settled(configuration.from_dict(known["config"], options.set))
     if getattr(options, "input", None):
@@ -420,7 +427,8 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
             )
     say = (lambda line: None) if options.quiet else _say
     allowed = {"redo": options.redo, "verify": getattr(options, "verify", False)}
-    return Run(options.output, tuple(found), config, tuple(flags), options.quiet, say, keys=keys, **allowed)
+    adds: Adds = "never" if known is not None and known.get("apart") else "now"
+    return Run(options.output, tuple(found), config, tuple(flags), options.quiet, say, adds=adds, keys=keys, **allowed)
 
 
 def run() -> None:

@@ -49,7 +49,11 @@ def in_index(directory: str, name: str, output: str) -> str | None:
         where nobody has it.
     """
     owner = index.owner(directory, name)
-    return "" if owner and (owner == index.address(output) or not manifest.is_run(owner)) else owner
+    if not owner:
+        return owner
+    there = manifest.read_run(owner)  # of other input where that directory was taken by another run since
+    taken = manifest.is_run(owner) and (there is None or index.run_name([one[0] for one in there["inputs"]]) == name)
+    return "" if owner == index.address(output) or not taken else owner
 
 
 def _why(before: dict[str, Any], stage: Stage, config: Config) -> str:

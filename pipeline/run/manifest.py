@@ -56,10 +56,12 @@ def read_json(path: str) -> Any:
     return json.loads(files.read_bytes(path)) if files.exists(path) else None
 
 
-def write_run(output: str, config: configuration.Config, inputs: Sequence[Sequence[str | int]]) -> None:
-    """Say what run this output directory belongs to."""
+def write_run(
+    output: str, config: configuration.Config, inputs: Sequence[Sequence[str | int]], apart: bool = False
+) -> None:
+    """Say what run this output directory belongs to, and whether it never takes a place in a dedup index."""
     value = {"config": configuration.to_dict(config), "inputs": list(inputs), "weft": VERSION}
-    state.write(files.join(output, "run.json"), value)
+    state.write(files.join(output, "run.json"), value | ({"apart": True} if apart else {}))
 
 
 def read_run(output: str) -> dict[str, Any] | None:
@@ -70,6 +72,14 @@ def read_run(output: str) -> dict[str, Any] | None:
 def is_run(output: str) -> bool:
     """Whether the directory is a run's, be what says of which one damaged or lost."""
     return any(files.exists(files.join(output, name)) for name in ("run.json", "extract/manifest.json"))
+
+
+def excluded(output: str) -> tuple[str, ...]:
+    """Lists of what was taken out of a run that lost its run.json: those that extract knew, else all there are."""
+    done = read(output, "extract")
+    if done and "config" in done:
+        return tuple(done["config"].get("exclude", ()))
+    return tuple(path for path, _ in files.listing(files.join(output, "exclude", "*.txt")))
 
 
 def known_run(output: str) -> dict[str, Any]:

@@ -60,14 +60,15 @@ def remove(
     if files.exists(files.join(work, _SETTLING)):
         _settle(work, output)
     config, found = finished(output)
+    apart = bool(manifest.known_run(output).get("apart"))
     text = "".join(f"{entry}\n" for entry in sorted(set().union(*map(exclusions.entries, lists))))
     exclusions.parse(text.splitlines(), ", ".join(lists))
     path = files.join(output, "exclude", f"{stable_id('exclude', text)[:16]}.txt")
     files.write_atomic(path, text)
     config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
-    manifest.write_run(work, config, found)
+    manifest.write_run(work, config, found, apart)
     own = index.run_name([one[0] for one in found])
-    mine = bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
+    mine = not apart and bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
     adds: Adds = "later" if mine else "never"  # a subset has no place in the index, and gets none here
     Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, adds=adds, redo=True).go(CORPUS)
     shards = [name for name in _settle(work, output) if name.endswith(".tar")]
@@ -102,6 +103,8 @@ def _settle(work: str, output: str) -> list[str]:
 
     Killed in between, it is begun again by the next removal, and nothing else touches the run until then (`check`).
     """
+    if waiting := state.read(files.join(work, "dedup", index.LATER)):
+        index.whole(waiting["index"], waiting["run"], waiting["said"], work)
     files.write_atomic(files.join(work, _SETTLING), "")
     owned = sorted({name for stage in CORPUS for name in BY_NAME[stage].owned})
     now, before = _sizes(work, owned), _sizes(output, owned)

@@ -87,7 +87,7 @@ class Run:
 
     def write(self) -> None:
         """Say what run the output directory belongs to."""
-        manifest.write_run(self.output, self.config, self.inputs)
+        manifest.write_run(self.output, self.config, self.inputs, self.adds == "never")
 
     def _prepare(self, stages: Sequence[Stage], prints: dict[str, str], reopened: Collection[str]) -> None:
         done = {

@@ -81,8 +81,10 @@ def subset(
     known = manifest.read_run(to)
     if known is not None and known["config"] != configuration.to_dict(config):
         raise ConfigError(f"{to} holds another run; name another --to")
+    if known is None and manifest.is_run(to):
+        raise ConfigError(f"{to} holds a run whose run.json is damaged or lost; name another --to")
     files.write_atomic(path, text)
-    manifest.write_run(to, config, found)
+    manifest.write_run(to, config, found, apart=True)
     Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output, adds="never").go(registry.CORPUS)
     return config
 

@@ -104,7 +104,7 @@ def places(path: str) -> Iterator[Drop]:
 
 def address(output: str) -> str:
     """How an output directory is written down in an index."""
-    return os.path.abspath(output) if files.is_local(output) else output.rstrip("/")
+    return os.path.realpath(output) if files.is_local(output) else output.rstrip("/")
 
 
 def owner(directory: str, own: str) -> str | None:
@@ -130,12 +130,19 @@ def entry(
 
 
 def publish(directory: str, own: str, said: Mapping[str, Any]) -> None:
-    """Let the parts of an `entry` be those of run `own` from here on; what was there before goes."""
+    """Let the parts of an `entry` be those of run `own` from here on; those of before go, and no others."""
     run = files.join(directory, own)
+    before = (_run(directory, own) or {}).get("parts", [])
     state.write(files.join(run, "run.json"), said)
-    found = {path.removeprefix(f"{run}/").partition("/")[0] for path, _ in files.listing(files.join(run, "**"))}
-    for name in found - {"run.json"} - {part.partition("/")[0] for part in said["parts"]}:
+    for name in {part.partition("/")[0] for part in before} - {part.partition("/")[0] for part in said["parts"]}:
         files.remove_tree(files.join(run, name))
+
+
+def whole(directory: str, own: str, said: Mapping[str, Any], work: str) -> None:
+    """Raise ConfigError where parts of an `entry` that waits in `work` to be published are gone."""
+    there = {path for path, _ in files.listing(files.join(directory, own, "**"))}
+    if any(files.join(directory, own, part) not in there for part in said["parts"]):
+        raise ConfigError(f"the index {directory} has lost what is to be put there: delete {work} and call this again")
 
 
 def _run(directory: str, name: str) -> dict[str, Any] | None:

@@ -40,10 +40,15 @@ def test_finished_units_of_an_interrupted_stage_count_too(tmp_path: Path) -> Non
 
 
 def test_a_place_in_an_index_is_that_of_one_output_while_it_is_a_run(tmp_path: Path) -> None:
-    where, mine, other = (str(tmp_path / name) for name in ("index", "mine", "other"))
-    assert discards.in_index(where, "run", mine) is None
-    index.publish(where, "run", {"parts": [], "output": index.address(mine)})
-    manifest.write_run(mine, configuration.Config(), [])
-    assert discards.in_index(where, "run", f"{mine}/") == "" and discards.in_index(where, "run", other) == mine
+    where, mine, other, link = (str(tmp_path / name) for name in ("index", "mine", "other", "link"))
+    run = index.run_name(["a.warc.gz"])
+    assert discards.in_index(where, run, mine) is None
+    index.publish(where, run, {"parts": [], "output": index.address(mine)})
+    manifest.write_run(mine, configuration.Config(), [("a.warc.gz", 1, "")])
+    (tmp_path / "link").symlink_to(mine)
+    assert discards.in_index(where, run, f"{mine}/") == discards.in_index(where, run, link) == ""
+    assert discards.in_index(where, run, other) == mine
     (tmp_path / "mine").rename(other)
-    assert discards.in_index(where, "run", other) == ""
+    assert discards.in_index(where, run, other) == ""
+    manifest.write_run(mine, configuration.Config(), [("b.warc.gz", 1, "")])  # another run has taken the directory
+    assert discards.in_index(where, run, other) == ""

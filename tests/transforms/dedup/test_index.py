@@ -1,6 +1,7 @@
 """The index of earlier runs: what is written is read, and what was written before this version is too."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,6 +72,19 @@ def test_a_run_made_anew_takes_its_own_place_and_says_whose_it_is(tmp_path: Path
     (tmp_path / "old").mkdir()
     (tmp_path / "old/run.json").write_text('{"parts": ["part"], "against": []}')  # as older versions wrote it
     assert index.owner(str(tmp_path), "old") == "" and index.parts(str(tmp_path), ["old"]) == [f"{tmp_path}/old/part"]
+
+
+def test_parts_that_wait_to_be_published_are_left_and_missed(tmp_path: Path) -> None:
+    write(tmp_path, "first", made="one")
+    parquet.write_table(str(tmp_path / "first/two" / parquet.part_name(0, 1)), [(*KEPT, "a")], DEDUP_INDEX)
+    waiting = index.entry(str(tmp_path), Similarity(), "first", "two", (), 1, "out")
+    write(tmp_path, "first", made="three")  # as dedup that is done again meanwhile
+    index.whole(str(tmp_path), "first", waiting, "out/removing")
+    index.publish(str(tmp_path), "first", waiting)
+    assert index.parts(str(tmp_path), ["first"]) and not (tmp_path / "first/three").exists()
+    shutil.rmtree(tmp_path / "first/two")
+    with pytest.raises(ConfigError, match="delete out/removing and call this again"):
+        index.whole(str(tmp_path), "first", waiting, "out/removing")
 
 
 def test_names_follow_from_the_input_in_any_order() -> None:
