@@ -380,9 +380,14 @@ class _Beam:
         return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
 
     def get(self, path: str, start: int, length: int | None = None) -> bytes:
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            stream.seek(start)
-            return bytes(stream.read(-1 if length is None else length))
+        try:
+            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+                stream.seek(start)
+                return bytes(stream.read(-1 if length is None else length))
+        except Exception:
+            if not FileSystems.exists(path):
+                raise FileNotFoundError(f"no file {path}") from None
+            raise
 
     def put(self, path: str, stream: BinaryIO) -> None:
         with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as target:

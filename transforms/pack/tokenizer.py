@@ -123,7 +123,7 @@ class Encoder:
             # One id for two ends (GPT-2's) would leave `</s>` without a loss, as it has none on `<s>` and padding.
             known = (i for name in names if (i := tokenizer.token_to_id(name)) is not None and i not in ids.values())
             ids[special] = next(known, -1)
-        for special in (*ids, IMAGE_START, IMAGE_END):
+        for special in (BOS, EOS, PAD, IMAGE_START, IMAGE_END):
             if ids.get(special, -1) < 0:
                 if tokenizer.token_to_id(special) is None:
                     tokenizer.add_special_tokens([special])

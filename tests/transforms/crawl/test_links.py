@@ -9,7 +9,7 @@ from weft.transforms.extract.html import parser, scan
 HTML = "text/html; charset=utf-8"
 PAGE = """<head><title>t</title>{meta}</head><body><h1>Barns</h1><p>Ours is red, and it stands in a field of barley since
 the year in which the old one burnt down.</p><img src="barn.jpg" alt="A red barn"><a href="next#top">next</a>
-<a href="next">again</a><a href="/x" rel="sponsored nofollow">no</a><a href="mailto:a@b.test">no</a><a>no</a><a href=''>no</a><svg><a href="/s">no</a></svg><!-- <a href="/c"> --></body>"""
+<a href="next">again</a><a href="/x" rel="sponsored nofollow">no</a><a href="mailto:a@b.test">no</a><a :href="item.url">no</a><a href="real" :href="url">yes</a><a href="/v" rel="nofollow" :rel="r">no</a><a>no</a><a href=''>no</a><svg><a href="/s">no</a></svg><!-- <a href="/c"> --></body>"""
 
 
 def leads(meta: str = "", headers: tuple[tuple[str, str], ...] = (), **told) -> links.Leads:
@@ -18,9 +18,9 @@ def leads(meta: str = "", headers: tuple[tuple[str, str], ...] = (), **told) -> 
 
 
 def test_links_are_absolute_and_stand_once():
-    assert leads().links == ["http://a.test/farm/next"]
+    assert leads().links == ["http://a.test/farm/next", "http://a.test/farm/real"]
     assert leads().images == ["http://a.test/farm/barn.jpg"]
-    assert leads('<base href="http://b.test/">').links == ["http://b.test/next"]
+    assert leads('<base href="http://b.test/">').links == ["http://b.test/next", "http://b.test/real"]
 
 
 @pytest.mark.parametrize("word", ["nofollow", "none", "NOFOLLOW, noindex"])

@@ -145,6 +145,13 @@ def test_a_plain_word_that_names_an_end_is_no_special(tmp_path, name):
     assert (ids[0], ids[-1]) == (2, 2) and set(ids) <= {0, 2}
 
 
+def test_ends_that_a_tokenizer_lacks_are_added_in_their_order(tmp_path):
+    foreign = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    foreign.save(str(tmp_path / "plain.json"))
+    v = tokenizer.Encoder(str(tmp_path / "plain.json"), 4, 64).vocabulary
+    assert (v.bos, v.eos, v.pad, v.image, v.image_end, v.size) == (2, 3, 4, 5, 6, 7)
+
+
 def test_ids_with_holes_are_all_below_the_size_and_never_shared(tmp_path):
     def of(ids):
         foreign = Tokenizer(models.WordLevel({"[UNK]": 0, **ids}, unk_token="[UNK]"))

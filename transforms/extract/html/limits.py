@@ -16,17 +16,18 @@ MAX_DEPTHS = 500_000_000  # the depths of all tags together; the parser takes up
 MAX_COPIES = 1_000_000_000  # bytes of formatting elements that are opened again by tags after them
 _NODE = 400  # bytes of the parser's for an element, besides its attributes
 _ALIKE = 36  # formatting elements without attributes, of which it opens three of a name again
-_SPACE = r"[\t\n\f\r ]"
-_FORMATTING = "(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)"  # a and nobr close the one before
-# Those with attributes, spelt without IGNORECASE, which takes twice the time; and of these, those that are well-formed,
-# so that they end where they seem to.
+_WRITTEN = 6  # bytes of a character at most, as the parser writes it: &quot; or &nbsp;
+_ONCE = frozenset(("a", "nobr"))  # each closes the one before, so that no more than one is opened again
+_FORMATTING = "a b big code em font i nobr s small strike strong tt u".split()
+# Those with attributes, spelt without IGNORECASE, which takes twice the time; and where each ends, as HTML has it.
 _ATTRIBUTED = re.compile(
-    "<" + re.sub(r"[a-z]", lambda found: f"[{found[0]}{found[0].upper()}]", _FORMATTING) + r"[\t\n\f\r /]"
+    "<(?:" + "|".join("".join(f"[{c}{c.upper()}]" for c in name) for name in _FORMATTING) + r")[\t\n\f\r /]"
 )
-_WELL_FORMED = re.compile(
-    rf"<{_FORMATTING}(?:{_SPACE}++[^\t\n\f\r \"'<>/=]++"
-    rf"(?:{_SPACE}*+={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r \"'=<>`]++))?+)++{_SPACE}*+/?>",
-    re.I,
+_SPACE, _NO_SPACE = r"[\t\n\f\r ]", r"[^\t\n\f\r "
+_WHOLE = re.compile(
+    rf"<({'|'.join(_FORMATTING)})(?=[\t\n\f\r /])(?:[\t\n\f\r /]*+{_NO_SPACE}/>]{_NO_SPACE}/>=]*+"
+    rf"(?:{_SPACE}*+={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|{_NO_SPACE}\"'>]{_NO_SPACE}>]*+)?+)?+)*+[\t\n\f\r /]*+>",
+    re.I | re.A,
 )
 _TAG_WITH_ATTRIBUTES = re.compile(r"[a-zA-Z][\w:-]*+[\s/]")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -42,14 +43,19 @@ def laborious(html: str) -> bool:
     opening = tags - html.count("</")
     if opening * tags > MAX_DEPTHS:
         return True
-    if opening * (_NODE * opening + len(html)) <= MAX_COPIES:
+    if opening * (_NODE * opening + _WRITTEN * len(html)) <= MAX_COPIES:
         return False
-    found = len(_ATTRIBUTED.findall(html))
-    if opening * (_NODE * (found + _ALIKE) + (len(html) if found else 0)) <= MAX_COPIES:
-        return False
-    plain = [len(tag) for tag in _WELL_FORMED.findall(html)]
-    ends_known = len(plain) == found
-    return opening * (_NODE * (found + _ALIKE) + (sum(plain) if ends_known else len(html))) > MAX_COPIES
+    starts, many, characters, longest = len(_ATTRIBUTED.findall(html)), 0, 0, 0
+    for found in _WHOLE.finditer(html):
+        starts -= 1
+        if found[1].lower() in _ONCE:
+            longest = max(longest, found.end() - found.start())
+        else:
+            many += 1
+            characters += found.end() - found.start()
+    if starts:  # some stand in others, or in what is no markup: all may be one tag
+        many, characters = opening, len(html)
+    return opening * (_NODE * (many + len(_ONCE) + _ALIKE) + _WRITTEN * (characters + longest)) > MAX_COPIES
 
 
 def check(html: str) -> None:

@@ -64,7 +64,7 @@ _RAW = re.compile(
     r"plaintext)(?=[ >]))"
 )
 _TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")
-ATTRIBUTE = re.compile(r'(?<![a-z-])([a-z-]++)="([^"]*+)"')
+ATTRIBUTE = re.compile(r'(?<= )([a-z-]++)="([^"]*+)"')  # `:href` is a name of its own
 _NAMED = re.compile(r' (role|itemprop|itemtype|style|hidden|aria-hidden)="([^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
 NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")

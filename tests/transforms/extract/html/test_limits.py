@@ -58,17 +58,42 @@ def test_a_page_that_is_none_of_them_is_parsed_here(monkeypatch):
         "<p><b id='" + "a>" * 100_000 + "'></p>" + "<p>x" * 40_000,
         "<p><b id=<" + "a" * 200_000 + "></p>" + "<p>x" * 40_000,
         "<p>" + "".join(f"<i\nid={n}><!--</i>-->" for n in range(4_000)) + "</p>" + "<p>x</p>" * 20_000,
-        "<x-y>" * 60_000 + "<option>x" * 15_000,
+        "<x-y>" * 60_000 + "<rb>x" * 100_000,
+        "<p><a href='" + "a" * 100_000 + "'></p>" + "<p>x" * 20_000,
+        "<p><nobr id='" + "a" * 100_000 + "'></p>" + "<p>x" * 20_000,
+        "<\u017f id=1><p><b id=<" + "a" * 100_000 + "></p>" + "<p>x" * 20_000,
+        "<p><b id='" + '"' * 24_000 + "'></p>" + "<p>x" * 20_000,
+        "<p><b id='" + "\U0001f600\xa0&amp;" * 20_000 + "'></p>" + "<p>x" * 10_000,
         "<svg>" * 60_000 + "</body>x" * 60_000,
     ],
-    ids=["many", "long", "unquoted", "hidden", "deep", "foreign"],
+    ids="many long unquoted hidden deep link nobr folded quotes wide foreign".split(),
 )
 def test_what_grows_in_the_parser_takes_no_more_than_it_is_given(html, monkeypatch):
     assert limits.laborious(html)
     monkeypatch.setattr(parser, "MEMORY", 256 << 20)
     monkeypatch.setattr(parser, "CPU_S", 2)
+    assert "<p>x</p>" in parser.written("<p>x", laborious=True)
     with pytest.raises(TooComplex, match="takes over"):
         extract(html, "http://site.test/")
+
+
+@given(st.lists(PIECES, min_size=20, max_size=60), st.sampled_from('aé"&'))
+@settings(max_examples=200, derandomize=True)
+def test_what_is_written_is_no_longer_than_is_counted(pieces, character):
+    """The bound on bytes, with attributes of some length: that of the smallest limit that lets a page pass."""
+    html = "".join(pieces).replace("id=1", f"id='{character * 50}'").replace("href=1", f"href='{character * 70}'")
+    low, high = 1, 1 << 40
+    with pytest.MonkeyPatch.context() as patched:
+        while low < high:
+            patched.setattr(limits, "MAX_COPIES", (low + high) // 2)
+            low, high = ((low + high) // 2 + 1, high) if limits.laborious(html) else (low, (low + high) // 2)
+    assert len(parser.written(html).encode()) <= low + 6 * len(html) + 100
+
+
+def test_a_process_that_cannot_be_had_is_no_page_s_fault(monkeypatch):
+    monkeypatch.setattr(parser, "__file__", "/none/parser.py")
+    with pytest.raises(OSError, match=r"no process to parse in: .*No such file"):
+        parser.written("<p>x", laborious=True)
 
 
 def test_a_large_page_comes_back_from_the_process_of_its_own_as_it_would_be_here():
