@@ -155,11 +155,12 @@ def test_each_limit_on_answers_drops_pairs_and_images_for_its_reason(judged, tmp
         "marked": ("watermarked", "0.81000"),
         "nude": ("prompted_out", "nude 0.41000"),
         "seen": ("evaluation_embedding", "coco.npy:7 0.60000"),
+        "unknown": ("unscored", ""),
     }
     for n, name in enumerate(("unsafe", "plain", "marked", "nude", "seen", "near", "unknown", "good"), 1):
         image, pair = found["image", f"page:{n}"], found["pair", f"page:p-{name}"]
         assert image == expected.get(name, ("", url(name).replace("http:", "https:"))), name
-        if name in ("unknown", "good"):
+        if name == "good":
             assert pair[0] == "", name
         else:  # what is near another is one picture too many for pairs alone
             assert pair == expected.get(name, ("near_image", url("good"))), name

@@ -37,11 +37,11 @@ def test_without_pytorch_the_extra_is_named(stage, module, monkeypatch, tmp_path
 def test_a_vision_tower_in_a_store_is_checked_by_this_machines_copy(bucket, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     local_copies.fetched.cache_clear()
-    config = Config(train=Train(vision=f"local-dir:{bucket.path}/clip"))
+    config = Config(train=Train(vision=f"local-dir:{bucket.path}/tower"))
     with pytest.raises(ConfigError, match="no file"):
         training.check(Context(str(tmp_path), (), config, "f"))
     for file in TINY_CLIP.iterdir():
-        files.write_atomic(f"{bucket.path}/clip/{file.name}", file.read_bytes())
+        files.write_atomic(f"{bucket.path}/tower/{file.name}", file.read_bytes())
     training.check(Context(str(tmp_path), (), config, "f"))
 
 

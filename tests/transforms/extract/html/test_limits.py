@@ -88,16 +88,3 @@ def test_what_is_written_is_no_longer_than_is_counted(pieces, character):
             patched.setattr(limits, "MAX_COPIES", (low + high) // 2)
             low, high = ((low + high) // 2 + 1, high) if limits.laborious(html) else (low, (low + high) // 2)
     assert len(parser.written(html).encode()) <= low + 6 * len(html) + 100
-
-
-def test_a_process_that_cannot_be_had_is_no_page_s_fault(monkeypatch):
-    monkeypatch.setattr(parser, "__file__", "/none/parser.py")
-    with pytest.raises(OSError, match=r"no process to parse in: .*No such file"):
-        parser.written("<p>x", laborious=True)
-
-
-def test_a_large_page_comes_back_from_the_process_of_its_own_as_it_would_be_here():
-    html = f"<title>T</title><h1>é</h1><p>{SENTENCE * 3}<img src=a.jpg alt='A \ud800'></p>" + "<ul><li>x</ul>" * 15_000
-    assert limits.laborious(html)
-    assert parser.written(html, laborious=True) == parser.written(html.encode("utf-8", "replace").decode())
-    assert extract(html, "http://site.test/").images.count("http://site.test/a.jpg") == 1
