@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -492,6 +493,8 @@ class Ruled(BaseHTTPRequestHandler):
         if self.path in ("/robots.txt", "/.well-known/tdmrep.json"):
             status, body = self.server.rules
         self.send_response(status)
+        if self.path in ("/robots.txt", "/.well-known/tdmrep.json") and body.startswith(b"\x1f\x8b"):
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("X-Robots-Tag", "noai" if status == 404 or self.path == "/robots.txt" else "all")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -534,6 +537,22 @@ def test_a_tdm_file_is_asked_for_where_it_counts(ruled: Any) -> None:
     for section in ({"honour_opt_out": False}, {"tdm_file": False}, {"opt_out": ("noai",)}):
         deaf = client_of(ruled.server_address[1], **{"robots": False, "tdm_file": True, **section})
         assert deaf.get("http://web.test/art/a.jpg").reason == ""
+
+
+def test_a_bomb_in_a_sites_file_takes_little_memory_and_its_beginning_counts(ruled: Any) -> None:
+    """What comes before 500 KiB of robots.txt is read; JSON that never ends says nothing, and the image is asked for."""
+    rules = b"User-agent: *\nDisallow: /b\n", json.dumps([{"location": "/b", "tdm-reservation": 1}])[:-1].encode()
+    reasons = []
+    for begins in rules:
+        ruled.rules = (200, gzip.compress(begins + b" " * (90 << 20), 1))
+        assert len(ruled.rules[1]) < 500 << 10  # all of it is sent
+        client = client_of(ruled.server_address[1], robots=begins is rules[0], tdm_file=begins is rules[1])
+        tracemalloc.start()
+        reasons.append(client.get("http://web.test/b.jpg").reason)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 150 << 20
+    assert reasons == ["robots_disallowed", ""]
 
 
 def test_redirects_ask_the_robots_txt_of_where_they_lead(ruled: Any, counting: Counting) -> None:
