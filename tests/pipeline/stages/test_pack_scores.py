@@ -155,7 +155,7 @@ def test_each_limit_on_answers_drops_pairs_and_images_for_its_reason(judged, tmp
         "marked": ("watermarked", "0.81000"),
         "nude": ("prompted_out", "nude 0.41000"),
         "seen": ("evaluation_embedding", "coco.npy:7 0.60000"),
-        "unknown": ("unscored", ""),
+        "unknown": ("unscored", url("unknown").replace("http:", "https:")),
     }
     for n, name in enumerate(("unsafe", "plain", "marked", "nude", "seen", "near", "unknown", "good"), 1):
         image, pair = found["image", f"page:{n}"], found["pair", f"page:p-{name}"]
@@ -163,7 +163,8 @@ def test_each_limit_on_answers_drops_pairs_and_images_for_its_reason(judged, tmp
         if name == "good":
             assert pair[0] == "", name
         else:  # what is near another is one picture too many for pairs alone
-            assert pair == expected.get(name, ("near_image", url("good"))), name
+            told = expected.get(name, ("near_image", url("good")))
+            assert pair == (told if name != "unknown" else ("unscored", url(name))), name  # by its address
 
 
 def test_what_is_answered_drops_nothing_by_itself(judged, tmp_path, sums):
