@@ -139,14 +139,11 @@ def _figure(lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence
         if task.metric == "cider":
             scores = metrics.cider(said, references)
         elif task.metric == "words":
-            scores = [
-                metrics.f1(text, _field(row, "words"), _field(row, "of")) for text, row in zip(said, rows, strict=True)
-            ]
-            shuffled = [*rows[1:], rows[0]]  # what was said of the next picture
-            turned = [
-                metrics.f1(text, _field(row, "words"), _field(row, "of"))
-                for text, row in zip(said, shuffled, strict=True)
-            ]
+            wanted = [(_field(row, "words"), _field(row, "of")) for row in rows]
+            shuffled = [*wanted[1:], wanted[0]]  # what was said of the next picture
+            scores, turned = (
+                [metrics.f1(text, *one) for text, one in zip(said, of, strict=True)] for of in (wanted, shuffled)
+            )
             by_chance = sum(turned) / len(turned)
             more["exact"] = sum(map(metrics.exact, said, references)) / len(rows)
         else:

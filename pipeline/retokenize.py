@@ -64,10 +64,10 @@ def run(source: str, tokenizer: str, output: str, config: Config, flags: Sequenc
         )
     made = [ShardInfo(**json.loads(files.read_bytes(_told(output, info.name)))) for info in infos]
     pack_shards.finish(made, maker.encoder, files.join(output, "shards"))
-    totals = {corpus: [one for one in made if one.name.startswith(f"{corpus}/")] for corpus in shards.CORPORA}
+    totals = shards.by_corpus(made)
     return [
-        f"{corpus:11} {sum(one.samples for one in mine):,} samples, {sum(one.tokens for one in mine):,} tokens"
-        for corpus, mine in totals.items()
+        f"{corpus:11} {totals[corpus]['samples']:,} samples, {totals[corpus]['tokens']:,} tokens"
+        for corpus in shards.CORPORA
     ]
 
 

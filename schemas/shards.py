@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -240,11 +240,11 @@ def dump_manifest(shards: Iterable[ShardInfo]) -> str:
 
 
 def by_corpus(shards: Iterable[ShardInfo]) -> dict[str, Counter[str]]:
-    """Corpus → its shards and their samples, tokens, images and bytes, of each that has shards."""
-    found: dict[str, Counter[str]] = {}
+    """Corpus → its shards and their samples, tokens, images and bytes; asked for one without shards, nothing."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     for one in shards:
         counts = {key: getattr(one, key) for key in ("samples", "tokens", "images", "bytes")}
-        found.setdefault(one.name.partition("/")[0], Counter()).update(counts, shards=1)
+        found[one.name.partition("/")[0]].update(counts, shards=1)
     return found
 
 

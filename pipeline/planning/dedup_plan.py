@@ -84,15 +84,15 @@ class Measured(NamedTuple):
 
     config: Config
     present: int  # documents of the run
+    how: minhash.Bands | None
     found: list[Sketch]  # of the sample
     seconds: float  # of CPU, for each document
 
     def plan(self, documents: int = 0) -> Plan:
         """For so many documents like these; 0 for those that are there."""
-        section, total = self.config.dedup, documents or self.present
-        how = minhash.bands_for(section) if section.near else None
-        made = list(steps(self.found, self.config, how, total / max(len(self.found), 1)))
-        return Plan(total, len(self.found), how, section.permutations, made, self.seconds * total)
+        total = documents or self.present
+        made = list(steps(self.found, self.config, self.how, total / max(len(self.found), 1)))
+        return Plan(total, len(self.found), self.how, self.config.dedup.permutations, made, self.seconds * total)
 
 
 def measure(output: str, config: Config) -> Measured:
@@ -112,11 +112,10 @@ def measure(output: str, config: Config) -> Measured:
     rows = _sample(paths, min(1.0, SAMPLE / present))
     section = dataclasses.replace(config.dedup, index="")
     config = dataclasses.replace(config, dedup=section)
-    if section.near:
-        minhash.bands_for(section)  # that there are such
+    how = minhash.bands_for(section) if section.near else None
     half = len(rows) // 2
     each = (_seconds(rows, config) - _seconds(rows[:half], config)) / max(len(rows) - half, 1)
-    return Measured(config, present, list(sketches(map(content, rows), section)), max(each, 0.0))
+    return Measured(config, present, how, list(sketches(map(content, rows), section)), max(each, 0.0))
 
 
 def size(count: float) -> str:

@@ -147,7 +147,7 @@ def _corpora(stages: dict[str, Any], corpus_of: dict[str, str], shards: Sequence
     found: dict[str, Any] = {}
     made = by_corpus(shards)
     for corpus in CORPORA:
-        counts = made.get(corpus, Counter())
+        counts = made[corpus]
         found[corpus] = {key: counts[key] for key in ("samples", "tokens", "images", "bytes", "shards")}
         found[corpus]["documents"] = documents[corpus]
         if corpus == "pairs":

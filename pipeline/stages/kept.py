@@ -163,9 +163,8 @@ def _archives(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:
-    for block in range(parquet.blocks(path)):
-        for row in parquet.read(path, PairKey, block):
-            yield str(row), f"{path}{_BLOCK}{block:06d}"
+    for block, row in parquet.by_block(path, PairKey):
+        yield str(row), f"{path}{_BLOCK}{block:06d}"
 
 
 def _read(item: tuple[str, dict[str, list[Any]]], record: Any, unit: Any, names: list[str]) -> Iterator[_Found]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
-from typing import Any, BinaryIO, TypeVar, cast, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import apache_beam as beam
 import pyarrow as pa
@@ -81,27 +81,34 @@ class TableWriter:
         self._rows = []
 
 
-def blocks(path: str) -> int:
-    """How many blocks (of 100,000 rows, as weft writes them) a Parquet file has; see `read`."""
-    with files.open_read(path) as stream:
-        return -(-pq.ParquetFile(_seen(path, stream)).num_row_groups // _GROUPS_A_BLOCK)
-
-
 def read(path: str, record: type[Row], block: int | None = None) -> Iterator[Row]:
     """Rows of one Parquet file as `record`s, a row group at a time.
 
     Args:
         record: a NamedTuple; its fields name the columns that are read, and a field of structs the NamedTuple that
             these become. Timestamps are integers of microseconds. A column that the file lacks takes its default.
-        block: the rows of this one of the file's `blocks` alone.
+        block: the rows of this one of the file's blocks alone, as `by_block` numbers them.
 
     Raises:
         KeyError: the file lacks a column that has no default.
     """
+    for _, rows in _groups(path, record, block):
+        yield from rows
+
+
+def by_block(path: str, record: type[Row]) -> Iterator[tuple[int, Row]]:
+    """What `read` gives, each row with the number of its block: of 100,000 rows, as weft writes them."""
+    for block, rows in _groups(path, record):
+        for row in rows:
+            yield block, row
+
+
+def _groups(path: str, record: type[Row], block: int | None = None) -> Iterator[tuple[int, Iterator[Row]]]:
+    """(number of its block, rows) of each row group of a file, or of one block."""
     names, makers = _fields(cast(Any, record))
     defaults: dict[str, Any] = getattr(record, "_field_defaults", {})
     with files.open_read(path) as stream:
-        parquet = pq.ParquetFile(_seen(path, stream))
+        parquet = pq.ParquetFile(stream if files.is_local(path) else pa.PythonFile(stream, "r"))
         there = [name for name in names if name in parquet.schema_arrow.names]
         groups = range(parquet.num_row_groups)
         if block is not None:
@@ -118,12 +125,8 @@ def read(path: str, record: type[Row], block: int | None = None) -> Iterator[Row
                     column = column.cast(pa.int64())
                 values = column.to_pylist()
                 columns.append([make(value) for value in values] if make else values)
-            yield from map(record._make, zip(*columns, strict=True))  # type: ignore[attr-defined]
-
-
-def _seen(path: str, stream: BinaryIO) -> Any:
-    """What pyarrow reads a file through."""
-    return stream if files.is_local(path) else pa.PythonFile(stream, "r")
+            rows = map(record._make, zip(*columns, strict=True))  # type: ignore[attr-defined]
+            yield group // _GROUPS_A_BLOCK, rows
 
 
 @cache

@@ -18,14 +18,13 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import apache_beam as beam
-import numpy as np
 
 from weft.schemas.records import hash_unit
 from weft.transforms.beam import coders
 from weft.transforms.beam.folds import Fold, Once
+from weft.transforms.score.vectors import similarity
 
 SAMPLE = 5_000  # pairs: a share is right to about half a point, and their vectors fit beside each other
-DECIMALS = 5
 
 
 class Candidate(NamedTuple):
@@ -56,17 +55,14 @@ def mismatch(candidates: Iterable[Candidate], salt: str) -> Iterator[MismatchedP
     if len(chosen) < 2:
         return
     for one, other in zip(chosen, [*chosen[1:], chosen[0]], strict=True):
-        yield MismatchedPair(one.pair_id, _cosine(one, one), other.pair_id, _cosine(one, other))
+        yield MismatchedPair(
+            one.pair_id, similarity(one.image, one.text), other.pair_id, similarity(one.image, other.text)
+        )
 
 
 def rank(pair_id: str, salt: str) -> float:
     """Where a pair stands in the order that the sample is taken from."""
     return hash_unit(pair_id, f"{salt}strangers")
-
-
-def _cosine(image: Candidate, text: Candidate) -> float:
-    a, b = np.frombuffer(image.image, np.float32), np.frombuffer(text.text, np.float32)
-    return round(float(np.dot(a.astype(np.float64), b.astype(np.float64))), DECIMALS)
 
 
 @dataclasses.dataclass

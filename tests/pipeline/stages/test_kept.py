@@ -73,7 +73,8 @@ def test_pairs_of_a_large_file_are_read_block_by_block(tmp_path: Path, monkeypat
     monkeypatch.setattr(parquet, "_GROUPS_A_BLOCK", 2)
     pairs = [Pair(f"p{n % 9}", "d", "", f"http://h/{n}", "words", "alt", "en", 1.0) for n in range(11)]
     write_table(str(tmp_path / "pairs/list.parquet"), pairs, PAIRS)
-    assert parquet.blocks(str(tmp_path / "pairs/list.parquet")) == 3
+    found = parquet.by_block(str(tmp_path / "pairs/list.parquet"), PairKey)
+    assert [block for block, _ in found] == [0] * 4 + [1] * 4 + [2] * 3
     kept = [KeptRow("pair", f"d:p{n}", "d", "", 0) for n in range(9)]
     write_table(str(tmp_path / "kept/k.parquet"), kept, KEPT)
     read = stage._read_pairs

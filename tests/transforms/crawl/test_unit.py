@@ -31,6 +31,11 @@ def a_crawl(output, web) -> Crawl:
     return Crawl(str(output), CrawlRules(main_content=False), manners, "f", (("software", "weft"),))
 
 
+def let_in_nowhere(crawl: Crawl) -> Crawl:
+    """The same crawl, to which no host answers."""
+    return dataclasses.replace(crawl, manners=dataclasses.replace(crawl.manners, connect_to=("test=127.0.0.1:9",)))
+
+
 def fates(output, name="u") -> dict[str, str]:
     rows = parquet.read(f"{output}/fates/crawl/{name}.parquet", Fate)
     return {row.key: row.reason for row in rows}
@@ -161,11 +166,7 @@ def test_an_attempt_that_comes_second_takes_nothing_from_the_one_that_is_done(tm
 
     monkeypatch.setattr(unit._Unit, "write", slow)
     with crawled_web(site()) as web:
-        alone = a_crawl(tmp_path, web)
-        nobody = dataclasses.replace(
-            alone, manners=dataclasses.replace(alone.manners, connect_to=("test=127.0.0.1:9",))
-        )
-        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], nobody)
+        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], let_in_nowhere(a_crawl(tmp_path, web)))
     assert len(fates(tmp_path)) == 7 and list(fates(tmp_path).values()).count("") == 6
     rows = [row for row in read_index(str(tmp_path), "u") if row.warc_file]
     assert all(next(read_captures(row.warc_file, [row.warc_offset]))[1].url == row.url for row in rows)
@@ -187,11 +188,7 @@ def test_attempts_side_by_side_count_their_own_answers_alone(tmp_path, monkeypat
 
     monkeypatch.setattr(unit.Answers, "keep", beside)
     with crawled_web(site()) as web:
-        alone = a_crawl(tmp_path, web)
-        nobody = dataclasses.replace(
-            alone, manners=dataclasses.replace(alone.manners, connect_to=("test=127.0.0.1:9",))
-        )
-        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], nobody)
+        crawl_unit("u", 0, [Address(A, PAGE, 1)], [], let_in_nowhere(a_crawl(tmp_path, web)))
     assert fates(tmp_path) == {A: "connection_failed"}
     assert json.loads((tmp_path / "crawl/units/u.json").read_text())["counts"]["page"] == 1
 

@@ -19,13 +19,14 @@ _ALIKE = 36  # formatting elements without attributes, of which it opens three o
 _WRITTEN = 6  # bytes of a character at most, as the parser writes it: &quot; or &nbsp;
 _ONCE = frozenset(("a", "nobr"))  # each closes the one before, so that no more than one is opened again
 _FORMATTING = "a b big code em font i nobr s small strike strong tt u".split()
+_NAMES = "|".join(_FORMATTING)
 # Those with attributes, spelt without IGNORECASE, which takes twice the time; and where each ends, as HTML has it.
 _ATTRIBUTED = re.compile(
     "<(?:" + "|".join("".join(f"[{c}{c.upper()}]" for c in name) for name in _FORMATTING) + r")[\t\n\f\r /]"
 )
 _SPACE, _NO_SPACE = r"[\t\n\f\r ]", r"[^\t\n\f\r "
 _WHOLE = re.compile(
-    rf"<({'|'.join(_FORMATTING)})(?=[\t\n\f\r /])(?:[\t\n\f\r /]*+{_NO_SPACE}/>]{_NO_SPACE}/>=]*+"
+    rf"<({_NAMES})(?=[\t\n\f\r /])(?:[\t\n\f\r /]*+{_NO_SPACE}/>]{_NO_SPACE}/>=]*+"
     rf"(?:{_SPACE}*+={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|{_NO_SPACE}\"'>]{_NO_SPACE}>]*+)?+)?+)*+[\t\n\f\r /]*+>",
     re.I | re.A,
 )
@@ -33,8 +34,8 @@ _TAG_WITH_ATTRIBUTES = re.compile(r"[a-zA-Z][\w:-]*+[\s/]")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NAME = re.compile(r"[^\s/]++")
 _OPTION = re.compile(r"<option\b", re.I)
-_OPENING = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s>]", re.I)
-_CLOSING = re.compile(r"</(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s>]", re.I)
+_OPENING = re.compile(rf"<(?:{_NAMES})[\s>]", re.I)
+_CLOSING = re.compile(rf"</(?:{_NAMES})[\s>]", re.I)
 
 
 def laborious(html: str) -> bool:
