@@ -173,6 +173,14 @@ class RepeatedImage(NamedTuple):
     example: str  # the smallest of them
 
 
+SIMILARITY_DECIMALS = 5  # that are written
+
+
+def as_written(similarity: float) -> float:
+    """A similarity of a table as the decimal that was written: as the 32-bit float that it is, 0.29 is below 0.29."""
+    return round(similarity, SIMILARITY_DECIMALS)
+
+
 class Score(NamedTuple):
     """CLIP similarity of one text and one image of a pair or a document (positions are 0 and 0 in a pair)."""
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from weft.pipeline.report import mismatched_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
-from weft.schemas.records import DROPPED, KEPT
+from weft.schemas.records import DROPPED, KEPT, SIMILARITY_DECIMALS
 from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, load_manifest
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files
@@ -239,7 +239,8 @@ def histogram(series: dict[str, list[Any]], edges: Sequence[float]) -> dict[str,
     """Counts of values from each edge up to the next; empty columns at both ends are left out."""
     counts = {}
     for name, values in series.items():
-        places = np.searchsorted(np.asarray(edges, dtype=float), np.asarray(values, dtype=float).round(5), side="right")
+        written = np.asarray(values, dtype=float).round(SIMILARITY_DECIMALS)
+        places = np.searchsorted(np.asarray(edges, dtype=float), written, side="right")
         counts[name] = np.bincount(np.maximum(places - 1, 0), minlength=len(edges)).tolist()
     used = [i for i in range(len(edges)) if any(column[i] for column in counts.values())] or [0]
     cut = slice(used[0], used[-1] + 1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.pipeline.report.charts import percent, text
+from weft.schemas.records import SIMILARITY_DECIMALS
 from weft.transforms.io import files
 
 # Strangers that pass a threshold: a reader who sets none sees where to set one.
@@ -28,7 +29,9 @@ def describe(similarities: list[float], mismatched: list[float], threshold: floa
     """
     if not mismatched:
         return None
-    mine, theirs = (np.sort(np.array(values, np.float64).round(5)) for values in (similarities, mismatched))
+    mine, theirs = (
+        np.sort(np.array(values, np.float64).round(SIMILARITY_DECIMALS)) for values in (similarities, mismatched)
+    )
     wanted = [("this run", threshold)] if threshold is not None else []
     for share in ALLOWED:
         if share * len(theirs) >= 1:  # of fewer nothing can be said

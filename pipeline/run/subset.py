@@ -20,7 +20,7 @@ from weft.pipeline.run import manifest, registry, removal, where
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import PairKey, stable_id
+from weft.schemas.records import PairKey, as_written, stable_id
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files, parquet
 from weft.transforms.score import needs
@@ -95,9 +95,7 @@ def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
         if fits(_document(page)) is False:
             yield page.doc_id
     scores = parquet.read_table(files.join(output, "scores"), _Score)
-    similarity = {
-        row.id: round(row.similarity, 5) for row in scores if row.kind == "pair"
-    }  # a float32 of 0.29 is below 0.29
+    similarity = {row.id: as_written(row.similarity) for row in scores if row.kind == "pair"}
     for pair in parquet.read_table(files.join(output, "pairs"), _Pair):
         row = pair._asdict() | {"url": pair.page_url, "domain": bare_host(pair.page_url)}
         if fits(row | {"similarity": similarity.get(pair.pair_id)}) is False:

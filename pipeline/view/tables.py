@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from weft.pipeline.run.registry import CORPUS
 from weft.schemas import tables as schemas
+from weft.schemas.records import SIMILARITY_DECIMALS
 
 Row = dict[str, Any]
-_DECIMALS = 5  # of similarities
 # name → where its files are, and its columns
 TABLES: dict[str, tuple[str, str, pa.Schema]] = {
     "fates_pages": ("fates/extract", "*.pages.parquet", schemas.FATES),
@@ -153,7 +153,11 @@ def _names(folder: str) -> list[str]:
 
 
 def _read(field: pa.Field) -> str:
-    return f'round(CAST("{field.name}" AS DOUBLE), {_DECIMALS})' if field.type == pa.float32() else f'"{field.name}"'
+    return (
+        f'round(CAST("{field.name}" AS DOUBLE), {SIMILARITY_DECIMALS})'
+        if field.type == pa.float32()
+        else f'"{field.name}"'
+    )
 
 
 def _type(type_: pa.DataType) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from weft.schemas.parameters import Recipe
-from weft.schemas.records import DROPPED, KEPT, Fate, ImageMeta, Pair, PairKey
+from weft.schemas.records import DROPPED, KEPT, Fate, ImageMeta, Pair, PairKey, as_written
 from weft.transforms.beam import coders
 from weft.transforms.pack import evaluation_images, recipe
 from weft.transforms.pack.recipe import JudgedImage
@@ -122,7 +122,7 @@ class Judge:
     def pair(self, stored: Stored | None, similarity: float | None, language: str = "") -> tuple[str, str]:
         """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""
         image = self.image(stored, 1, 1.0)
-        value = 1.0 if similarity is None else round(similarity, 5)  # a float32 of 0.26 is below 0.26
+        value = 1.0 if similarity is None else as_written(similarity)
         reason = recipe.judge_pair(image, value, self.recipe, language, self.top)
         return reason, self.detail(image, reason)
 
@@ -174,7 +174,7 @@ class Packer:
         """A page and its "images" (ImageUse) and "scores" (Compared) → its samples, and fates of it and its images."""
         similarities: _Similarities = {}
         for image, text, value in sorted(known["scores"]):
-            similarities.setdefault(image, {})[text] = round(value, 5)
+            similarities.setdefault(image, {})[text] = as_written(value)
         yield self._document(page.doc_id, page, {use.position: use for use in known["images"]}, similarities)
 
     def _document(self, doc_id: str, page: Page, uses: dict[int, ImageUse], similarities: _Similarities) -> Made:
@@ -233,7 +233,7 @@ class Packer:
         samples: list[tuple[str, Sample]] = []
         if not reason and stored is not None:
             meta = {**pair._asdict(), **(page._asdict() if page else {})}
-            meta["similarity"] = similarity and round(similarity, 5)
+            meta["similarity"] = similarity and as_written(similarity)
             image = _placed(0, stored, _size(stored))
             samples = self.maker.pair(PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta)))
         detail = samples[0][0] if samples else about or pair.image_url

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from weft.schemas.records import as_written
+
 NOT_FINITE = "not_finite"  # the problem of what a model makes no numbers of
 
 
@@ -54,4 +56,4 @@ def similarity(image: bytes, text: bytes) -> float:
     (1.0, 0.0)
     """
     a, b = np.frombuffer(image, np.float32), np.frombuffer(text, np.float32)
-    return round(float(np.dot(a.astype(np.float64), b.astype(np.float64))), 5)
+    return as_written(float(np.dot(a.astype(np.float64), b.astype(np.float64))))
