@@ -69,6 +69,13 @@ def cut(sample: Sample, start: int, length: int, vocabulary: Vocabulary) -> Samp
     return Sample(sample.key, sample.ids[start:end], sample.mask[start:end], sample.images[:kept])
 
 
+def with_images_foretold(sample: Sample, vocabulary: Vocabulary) -> Sample:
+    """The sample with the first `<image>` of each image, which says that one comes, as a target too."""
+    mask = sample.mask.copy()
+    mask[contract.image_slots(sample.ids, vocabulary)[:, 0] - 1] = 1
+    return sample._replace(mask=mask)
+
+
 def texts_of(sample: Sample, vocabulary: Vocabulary) -> list[list[int]]:
     """A document's texts as ids: one before, between and after its images; a text may be empty."""
     ids = sample.ids.tolist()
@@ -253,7 +260,7 @@ class Mixture:
             ConfigError: no corpus has a sample, or every one that has is switched off.
         """
         check(config, vocabulary.image_tokens)
-        self._vocabulary, self._max_length = vocabulary, config.max_length
+        self._vocabulary, self._max_length, self._foretold = vocabulary, config.max_length, config.predict_images
         self.streams: dict[str, Stream] = {}
         weights = {c: getattr(config, f"mix_{c}") for c in contract.CORPORA}
         known = listed(shards)
@@ -281,6 +288,8 @@ class Mixture:
     def read(self, batch: MicroBatch) -> Batch:
         """The samples of a micro-batch, from the shards."""
         samples = [ticket.read(self._vocabulary, self._max_length) for ticket in batch.tickets]
+        if self._foretold:
+            samples = [with_images_foretold(sample, self._vocabulary) for sample in samples]
         corpora = [contract.CORPORA.index(ticket.corpus) for ticket in batch.tickets]
         return collate(samples, self._vocabulary, batch.length, corpora)
 

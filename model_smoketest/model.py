@@ -5,7 +5,7 @@ token ids ───────────────────────�
 
 Sources: the paper (arXiv 2302.14045, section 2); Magneto's sub-LN and its initialisation as torchscale has them;
 xPos (arXiv 2212.10554); the resampler as unilm's Kosmos-2 has it (`XConnector`): one cross-attention of learned
-latents over the image tokens and the latents themselves, no norm, no residual, no FFN.
+latents over the image tokens and the latents themselves, no norm, no residual, no FFN; or Flamingo's (flamingo.py).
 
 Letters in the shape comments: B sequences, T tokens, C width, H heads, D = C / H; N images, S tokens of one image,
 K slots of one image, Y target tokens of the batch.
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from weft.model_smoketest.flamingo import Flamingo
 from weft.model_smoketest.vision import Tower
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
@@ -234,7 +235,12 @@ class Kosmos(nn.Module):
         check_sizes(config)
         self.config, self.vocabulary = config, vocabulary
         self.tower = tower
-        self.resampler = Resampler(tower.width, config.width, config.heads, vocabulary.image_tokens, config.dropout)
+        slots = vocabulary.image_tokens
+        self.resampler = (
+            Flamingo(tower.width, config.width, slots)
+            if config.resampler == "flamingo"
+            else Resampler(tower.width, config.width, config.heads, slots, config.dropout)
+        )
         self.embedding = nn.Embedding(-(-vocabulary.size // ALIGNED) * ALIGNED, config.width)
         nn.init.normal_(self.embedding.weight, std=config.width**-0.5)
         self.dropout = nn.Dropout(config.dropout)

@@ -41,7 +41,7 @@ from weft.schemas.parameters import (
 )
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "configs"
-RECIPES, SUITES = _SHIPPED / "recipes", _SHIPPED / "suites"
+RECIPES, SUITES, MODELS = (_SHIPPED / name for name in ("recipes", "suites", "models"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +116,10 @@ class Train:
     vision: Folder = "weft-tiny"  # as score.model
     vision_pretrained: File = ""  # as score.pretrained
     unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
+    resampler: Literal["attention", "flamingo"] = (
+        "attention"  # image → embeddings: the released code's one cross-attention, or Flamingo's six layers
+    )
+    predict_images: bool = False  # True: that an image comes (`<image>`) is learned too, as in Kosmos-G's loaders
     mix_text: Number = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
     mix_pairs: Number = 0.5  # the same for caption pairs
     mix_interleaved: Number = 0.2  # and interleaved documents

@@ -44,6 +44,19 @@ def test_collate_pads_on_the_right_and_points_at_slots_and_targets(kit):
     assert data.collate(samples, kit.vocabulary).ids.shape == (2, len(long))
 
 
+def test_the_coming_of_an_image_is_a_target_where_the_config_asks_for_it(kit):
+    plain, foretold = (mixture(kit, predict_images=asked) for asked in (False, True))
+    part = data.MicroBatch(sorted(plain.step(), key=lambda one: one.corpus), 64)
+    one, other = plain.read(part), foretold.read(part)
+    image = kit.vocabulary.image
+    assert len(one.images) > 2 and not one.labels.eq(image).any()
+    assert int(other.labels.eq(image).sum()) == len(one.images)
+    assert torch.equal(other.labels[other.labels != image], one.labels)
+    starts = other.places[other.labels == image] + 1
+    slots = one.rows * one.ids.shape[1] + one.slots[:, 0]
+    assert sorted(starts.tolist()) == sorted((slots - 1).tolist())  # the token before the first slot
+
+
 def ticket(length, key="k"):
     return data.Ticket("text", None, key, length, "")
 

@@ -12,6 +12,7 @@ from weft.model_smoketest.data import collate
 from weft.model_smoketest.tars import Sample
 from weft.model_smoketest.train import build, forward
 from weft.schemas import shards as contract
+from weft.schemas.config import MODELS, load
 from weft.schemas.parameters import ConfigError
 from weft.transforms.score.clip_weights import TINY_CLIP
 
@@ -19,6 +20,24 @@ from weft.transforms.score.clip_weights import TINY_CLIP
 @pytest.fixture(scope="module")
 def small(kit):
     return build(kit.config(), kit.vocabulary)[0].eval()
+
+
+def test_the_papers_configuration_builds_to_the_papers_size():
+    """On the meta device: 24 layers are 1.2 billion, embeddings 131 million, CLIP's tower 303, the resampler 19."""
+    import open_clip
+
+    config = load(str(MODELS / "kosmos1.toml")).train
+    vocabulary = contract.Vocabulary(64_007, 0, 1, 2, 64_003, 64_004, 64, 2048, "tokenizer.json")
+    with torch.device("meta"):
+        visual = open_clip.CLIP(**open_clip.get_model_config(config.vision)).visual
+        model = kosmos.Kosmos(config, vocabulary, vision.Tower(visual, (0.5,) * 3, (0.25,) * 3, config.unfreeze_last))
+    count = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    print(f"{sum(count.values()):,} parameters: {count}")
+    assert model.tower.width == 1024 and len(model.tower.visual.transformer.resblocks) == 24
+    assert sum(count.values()) == pytest.approx(1.6e9, rel=0.05)
+    assert count["blocks"] + count["embedding"] + count["final_ln"] == pytest.approx(1.3e9, rel=0.05)
+    trained = sum(p.numel() for p in model.tower.parameters() if p.requires_grad)
+    assert 0 < trained < count["tower"] / 20  # its last layer
 
 
 def batch_of(kit, *segments, images=None):
@@ -233,6 +252,13 @@ def test_sub_ln_stands_before_both_output_projections(small):
     for name in ("out_proj", "fc2"):  # norms at their initial weights: mean 0, deviation 1
         torch.testing.assert_close(seen[name].mean(-1), torch.zeros(1, 5), atol=1e-4, rtol=0)
         torch.testing.assert_close(seen[name].std(-1, correction=0), torch.ones(1, 5), atol=1e-2, rtol=0)
+
+
+def test_flamingos_resampler_stands_where_the_config_asks_for_it(kit):
+    model, _ = build(kit.config(resampler="flamingo"), kit.vocabulary)
+    learn(model, batch_of(kit, [None, [20]]))[0].backward()
+    assert len(model.resampler.layers) == 6
+    assert all(p.grad is not None and p.grad.any() for p in model.resampler.parameters())
 
 
 @pytest.mark.parametrize("unfreeze", [True, False])

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from weft.model_smoketest import data, evaluate
 from weft.model_smoketest import train as training
+from weft.schemas.config import MODELS, load
 from weft.schemas.parameters import ConfigError
 
 
@@ -96,6 +97,16 @@ def test_what_is_only_watched_may_change_between_runs(kit, tmp_path, monkeypatch
     lines = []
     training.train(str(kit.shards), str(tmp_path), kit.config(checkpoint_every=3, eval_samples=5), lines.append)
     assert "train: resuming after step 4" in lines
+
+
+def test_the_papers_configuration_trains_a_step_at_reduced_size(kit, tmp_path):
+    small = {"layers": 1, "width": 32, "heads": 2, "ffn": 64, "steps": 1, "batch_tokens": 512, "max_length": 64}
+    machine = {"vision": f"local-dir:{kit.tower}", "compile": False, "workers": 1}
+    sets = [f"train.{key}={json.dumps(value)}" for key, value in (small | machine).items()]
+    config = load(str(MODELS / "kosmos1.toml"), sets).train
+    assert (config.dropout, config.learning_rate, config.precision, config.warmup_steps) == (0.1, 2e-4, "bf16", 375)
+    told = training.train(str(kit.shards), str(tmp_path), config, quiet)
+    assert told["steps"] == 1 and set(told["loss"]) == {"text", "pairs", "interleaved"}
 
 
 def test_learning_rate_warms_up_and_decays_to_nothing(kit):
