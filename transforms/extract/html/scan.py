@@ -110,6 +110,7 @@ class Scan:
         self.licence = ""
         self.json_ld: list[str] = []
         self.links: list[str] = []  # tags of links, in page order
+        self.source = ""  # what the pass went over: the page as the parser writes it, without comments and raw text
         self.drawings: list[int] = []  # inline SVGs: how many items came before each
         # By item, in reading order.
         self.texts: list[str] = []  # "" for an image
@@ -118,6 +119,9 @@ class Scan:
         self.figures: list[int] = []  # number of the figure it stands in, 0 outside
         self.containers: list[int] = []  # its innermost container, -1 for none
         self.images: dict[int, Image] = {}  # by item
+        # Where in the source it stands, from the end of the tag before it to the beginning of the tag that ends it; an
+        # image is its own tag.
+        self.spans: list[tuple[int, int]] = []
         self.inline: list[int] = []  # names on inline elements in items and on images
         self.inline_ends: list[int] = []  # by item, end of its part of them
         self.words: list[str] = []  # the first words of items
@@ -129,9 +133,12 @@ class Scan:
         self.depths: list[int] = []
         self.tags: list[Tag] = []
 
-    def add(self, text: str, kind: int, linked: int, figure: int, container: int, words: str) -> None:
+    def add(
+        self, text: str, kind: int, linked: int, figure: int, container: int, words: str, start: int, end: int
+    ) -> None:
         """Add an item; `words` is the text whose first words are features of it."""
         self.texts.append(text)
+        self.spans.append((start, end))
         self.kinds.append(kind)
         self.linked.append(linked)
         self.figures.append(figure)
@@ -170,10 +177,11 @@ class Scanner:
         if max(len(self._cache), len(self._called), len(self._word)) > MAX_CACHED:
             for cache in (self._cache, self._tags, self._called, self._word):
                 cache.clear()
+        page.source = source
         if source.count("<") == source.count(">"):
             parts = source.replace(">", "<").split("<")
         else:  # a name of an attribute may hold a "<", which the parser leaves as it is
-            parts = ["", *itertools.chain.from_iterable(_TAG.findall(source))]
+            parts = [source.partition("<")[0], *itertools.chain.from_iterable(_TAG.findall(source))]
         self._loop(parts, page)
 
     def _loop(self, parts: list[str], page: Scan) -> None:
@@ -191,10 +199,12 @@ class Scanner:
         picture: list[str] = []
         in_picture = broke = shut = False  # shut: an inline element ended just here
         each = iter(parts)
-        next(each)
+        following = start = len(next(each))  # where the next tag stands; where the block being read begins
         for tag, text in zip(each, each, strict=False):
             known = cached(tag) or learn(tag)
             action, tag_kind, names, _ = known
+            at = following
+            following += len(tag) + len(text) + 2
             if action == _INLINE:
                 shut = False
                 if names:
@@ -205,11 +215,12 @@ class Scanner:
                     said = _rendered(pieces, kind, preformatted)
                     if said:
                         row = kind in _CELLS
-                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD])
+                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD], start, at)
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 if not filled:
                     pieces.clear()
                     del own[own_end:]
+                    start = at + len(tag) + 2
                 broke = shut = False
                 if action == _OPEN:
                     if filled and cell and pieces[-1] != " | ":
@@ -235,7 +246,7 @@ class Scanner:
                             page.images[len(texts)] = Image(
                                 f'background{role} src="{background}"', [], link if links else "", noscript > 0
                             )
-                            page.add("", IMAGE, 0, figure, container, "")
+                            page.add("", IMAGE, 0, figure, container, "", at, at + len(tag) + 2)
                             own_end = len(own)
                 elif stack:
                     ends[container] = len(texts) + filled
@@ -271,15 +282,16 @@ class Scanner:
                     said = _rendered(pieces, kind, preformatted)
                     if said:
                         row = kind in _CELLS
-                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD])
+                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD], start, at)
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 pieces.clear()
+                start = at + len(tag) + 2
                 if action == _IMAGE:
                     around = picture if in_picture else []
                     in_picture = False  # its sources are this element's
                     page.images[len(texts)] = Image(tag, around, link if links else "", noscript > 0)
                     own += names
-                    page.add("", IMAGE, 0, figure, container, _described(tag))
+                    page.add("", IMAGE, 0, figure, container, _described(tag), at, start)
                     own_end = len(own)
             elif action == _BREAK:
                 pieces.append("\x00")
@@ -297,7 +309,7 @@ class Scanner:
             elif action == _PICTURE_END:
                 if in_picture and any(picture):  # a picture whose image is added by a script
                     page.images[len(texts)] = Image("img", picture, link if links else "", noscript > 0)
-                    page.add("", IMAGE, 0, figure, container, "")
+                    page.add("", IMAGE, 0, figure, container, "", at, at + len(tag) + 2)
                     own_end = len(own)
                 in_picture = False
             elif action == _TITLE:
@@ -320,7 +332,7 @@ class Scanner:
         if filled:
             said = _rendered(pieces, kind, preformatted)
             if said:
-                page.add(said, kind, linked, figure, container, said[:HEAD])
+                page.add(said, kind, linked, figure, container, said[:HEAD], start, following)
         while stack:
             ends[container] = len(texts)
             container, kind, figure = stack.pop()

@@ -91,3 +91,10 @@ def test_what_a_scanner_remembers_changes_nothing():
     for body in bodies:
         old, new = warm.scan(body), Scanner(NAMES).scan(body)
         assert (old.texts, [t.names for t in old.tags]) == (new.texts, [t.names for t in new.tags])
+
+
+def test_an_item_knows_where_in_the_source_it_stands():
+    page = scan("<p>One <b>two</b><p>a<img src=x>b<br><br>c<table><tr><td>1<td><i>2</i></table><p x<y=1>d")
+    assert [page.source[start:end] for start, end in page.spans] == [
+        "One <b>two</b>", "a", '<img src="x">', "b<br>", "c", "1</td><td><i>2</i></td>", "d"
+    ]  # fmt: skip
