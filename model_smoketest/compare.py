@@ -1,13 +1,15 @@
 """Which of two corpora gives the better model: equal models, tokens and seeds, judged on the same held-out samples.
 
-    corpora ─► held-out samples of all, as many of each ─► their documents are left out of every training set
+    corpora ─► held-out samples of all, as many of each ─► their documents, and copies of these (copies.py), are left
+               out of every training set
             ─► for each size and seed: a model of each corpus ─► bits per byte of each held-out sample
             ─► Δ with a 95 % interval over seeds and samples; undecided where it spans 0
 
 A tokenizer is each corpus' own: held-out samples are read back as text and told again in the tokens of each model, and
 bits are counted per byte. Seeds are paired: the same seed starts the same model on each corpus. The interval is that of
 Student's t with a degree of freedom less than there are seeds, around a standard error from a bootstrap that draws
-seeds and samples (a sample stands for all models at once), the seeds' part widened by n / (n - 1), as five are few.
+seeds, and documents with all their samples (which stand for all models at once; what two corpora hold alike is one
+sample), the seeds' part widened by n / (n - 1), as five are few.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weft.model_smoketest import data, evaluate, losses, shard_files, train
+from weft.model_smoketest import copies, data, evaluate, losses, shard_files, train
 from weft.model_smoketest.tars import Sample, Tar, documents_of
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
@@ -45,13 +47,15 @@ T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 Log = Callable[[str], None]
 Matrix = npt.NDArray[np.float64]
+Chosen = npt.NDArray[np.bool_]  # some of the samples
 
 
 class HeldOut(NamedTuple):
     """A held-out sample as text and images, told by no tokenizer: None where an image stands."""
 
     kind: str  # one of CORPORA
-    source: str  # the corpus it is from
+    sources: tuple[str, ...]  # the corpora that hold it, pictures and all
+    document: str  # that it is of; of a text of several, the first
     key: str
     segments: tuple[str | None, ...]
     images: tuple[bytes, ...]
@@ -79,10 +83,15 @@ def compare(
     for size in sizes:
         if size not in SIZES:
             raise ConfigError(f"no size {size!r}: {', '.join(SIZES)}")
-    held, documents = hold_out({"neutral": neutral} if neutral else corpora)
+    asked = {"neutral": neutral} if neutral else corpora
+    held, documents = hold_out(asked)
+    held = fitted(held, list(corpora.values()), config.max_length)
     if not held:
         raise ConfigError("no held-out sample in any of the corpora: pack with a larger pack.val_fraction")
-    found: dict[str, Any] = {"corpora": dict(corpora), "held_out": _counts(held), "documents_left_out": len(documents)}
+    again = copies.of(corpora.values(), asked.values()) - documents
+    documents |= again
+    found: dict[str, Any] = {"corpora": dict(corpora), "held_out": _counts(held)}
+    found |= {"documents_left_out": len(documents), "copies_left_out": len(again)}
     found |= {"seeds": seeds, "tokens": config.steps * config.batch_tokens, "sizes": {}, "epochs": {}}
     for size in sizes:
         bits: dict[str, Matrix] = {}
@@ -103,9 +112,9 @@ def compare(
 
 
 def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
-    """Held-out samples, as many from each corpus of each kind; and the documents that they are from.
+    """Held-out samples, as many from each corpus of each kind; and the documents of all val splits.
 
-    All documents of the val splits are left out of training, whether they are among the samples or not.
+    What several corpora hold alike is one sample of all of them.
     """
     held: list[HeldOut] = []
     documents: set[str] = set()
@@ -117,11 +126,17 @@ def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
             mine = []
             for tar in map(Tar, data.tars_of(shards, kind, "val")):
                 for key in tar.samples:
-                    documents |= set(documents_of(tar, key))
-                    mine.append(_read(kind, name, tar.read(kind, key, vocabulary), vocabulary, words))
+                    of = documents_of(tar, key)
+                    documents |= set(of)
+                    found = _read(kind, name, tar.read(kind, key, vocabulary), vocabulary, words)
+                    mine.append(found._replace(document=of[0] if of else key))
             by_source.append(sorted(filter(lambda one: one.size, mine), key=lambda one: hash_unit(one.key, "held")))
         most = min(min(map(len, by_source)), HELD_OUT // len(by_source))
-        held += [one for mine in by_source for one in mine[:most]]
+        once: dict[Any, HeldOut] = {}
+        for one in (one for mine in by_source for one in mine[:most]):
+            same = once.setdefault((one.segments, one.images), one)
+            once[one.segments, one.images] = same._replace(sources=tuple(dict.fromkeys(same.sources + one.sources)))
+        held += once.values()
     return held, documents
 
 
@@ -132,7 +147,38 @@ def _read(kind: str, source: str, sample: Sample, vocabulary: Vocabulary, words:
         segments += [None, text]
     kept = tuple(segment for segment in segments if segment != "")
     size = sum(len(segment.encode()) for segment in kept if segment)
-    return HeldOut(kind, source, sample.key, kept, sample.images, size)
+    return HeldOut(kind, (source,), sample.key, sample.key, kept, sample.images, size)
+
+
+def fitted(held: Sequence[HeldOut], corpora: Sequence[str], longest: int) -> list[HeldOut]:
+    """Held-out samples shortened at their end until each corpus' tokenizer has at most `longest` tokens for them.
+
+    A model that is asked for less of a text than another would be the better one for it.
+    """
+    told = [
+        (Words(shards, vocabulary), vocabulary) for shards in corpora for vocabulary in (data.read_vocabulary(shards),)
+    ]
+    longest = min(longest, *(vocabulary.context_length for _, vocabulary in told))
+
+    def tokens(segments: Sequence[str | None]) -> int:
+        return max(len(_ids(segments, words, vocabulary)) for words, vocabulary in told)
+
+    kept = []
+    for one in held:
+        segments = list(one.segments)
+        while segments and (segments[-1] is None or tokens(segments) > longest):
+            last = segments.pop()
+            if shorter := (last or "")[: len(last or "") * 7 // 8].rpartition(" ")[0]:
+                segments.append(shorter)
+        size = sum(len(segment.encode()) for segment in segments if segment)
+        if size:
+            kept.append(one._replace(segments=tuple(segments), images=one.images[: segments.count(None)], size=size))
+    return kept
+
+
+def _ids(segments: Sequence[str | None], words: Words, vocabulary: Vocabulary) -> list[int]:
+    parts = [None if segment is None else words.encode(segment) for segment in segments]
+    return contract.encode_segments(parts, vocabulary)
 
 
 def judge(shards: str, model_dir: str, held: Sequence[HeldOut], without: frozenset[str]) -> list[float]:
@@ -141,10 +187,8 @@ def judge(shards: str, model_dir: str, held: Sequence[HeldOut], without: frozens
     words, eye = Words(shards, vocabulary), losses.Eye(model)
     samples = []
     for one in held:
-        parts = [None if segment is None else words.encode(segment) for segment in one.segments]
-        ids = np.array(contract.encode_segments(parts, vocabulary), np.int64)
-        whole = Sample(one.key, ids, contract.loss_mask(ids, vocabulary), one.images)
-        samples.append(data.cut(whole, 0, vocabulary.context_length, vocabulary))
+        ids = np.array(_ids(one.segments, words, vocabulary), np.int64)
+        samples.append(Sample(one.key, ids, contract.loss_mask(ids, vocabulary), one.images))
     return [math.fsum(row) / math.log(2) for row in losses.of_samples(model, eye, samples)]
 
 
@@ -153,25 +197,35 @@ def _counts(held: Sequence[HeldOut]) -> dict[str, int]:
 
 
 def _verdicts(bits: dict[str, Matrix], held: Sequence[HeldOut]) -> dict[str, Any]:
-    """Bits per byte of each corpus' models, by kind and overall, and each two compared."""
+    """Bits per byte of each corpus' models: overall, by kind, by seed and by whose samples; and each two compared."""
     sizes = np.array([one.size for one in held], np.float64)
+    _, documents = np.unique([one.document for one in held], return_inverse=True)
     by_kind = {kind: np.array([one.kind == kind for one in held]) for kind in contract.CORPORA}
     by_kind = {kind: chosen for kind, chosen in by_kind.items() if chosen.any()}
     kinds = list(by_kind.values())
+    sources = {source: np.array([source in one.sources for one in held]) for one in held for source in one.sources}
+
+    def only(chosen: Chosen) -> list[Chosen]:
+        return [both for kind in kinds if (both := kind & chosen).any()]
+
     means = {
         name: {
             "overall": round(score(matrix, sizes, kinds), 5),
             **{kind: round(score(matrix, sizes, [chosen]), 5) for kind, chosen in by_kind.items()},
             "by_seed": [round(score(matrix[s : s + 1], sizes, kinds), 5) for s in range(len(matrix))],
+            "by_source": {source: round(score(matrix, sizes, only(of)), 5) for source, of in sources.items()},
         }
         for name, matrix in bits.items()
     }
-    pairs = [{"a": a, "b": b, **difference(bits[a], bits[b], sizes, kinds).row(a, b)} for a, b in combinations(bits, 2)]
+    pairs = [
+        {"a": a, "b": b, **difference(bits[a], bits[b], sizes, kinds, documents).row(a, b)}
+        for a, b in combinations(bits, 2)
+    ]
     rank = sorted(bits, key=lambda name: score(bits[name], sizes, kinds))
     return {"bits_per_byte": means, "rank": rank, "pairs": pairs}
 
 
-def score(bits: Matrix, sizes: Matrix, kinds: Sequence[npt.NDArray[np.bool_]]) -> float:
+def score(bits: Matrix, sizes: Matrix, kinds: Sequence[Chosen]) -> float:
     """Bits per byte: of each kind over seeds and samples, then their mean, so that long documents are not all."""
     each = bits.mean(0)
     return float(np.mean([each[chosen].sum() / sizes[chosen].sum() for chosen in kinds]))
@@ -190,23 +244,32 @@ class Difference(NamedTuple):
         return {**{key: round(value, 5) for key, value in self._asdict().items()}, "better": winner}
 
 
-def difference(a: Matrix, b: Matrix, sizes: Matrix, kinds: Sequence[npt.NDArray[np.bool_]]) -> Difference:
-    """a, b: bits (seeds, samples), row by row of the same seed; see the head of this file. One seed decides nothing."""
+def difference(
+    a: Matrix, b: Matrix, sizes: Matrix, kinds: Sequence[Chosen], documents: npt.NDArray[np.intp]
+) -> Difference:
+    """See the head of this file. One seed decides nothing.
+
+    Args:
+        a, b: bits (seeds, samples), row by row of the same seed.
+        sizes: bytes of each sample.
+        documents: the number of each sample's document.
+    """
     apart = a - b
     seeds = len(apart)
     delta = score(apart, sizes, kinds)
     if seeds < 2:
         return Difference(delta, -math.inf, math.inf)
     rng = np.random.default_rng(0)
-    by_kind = [(apart[:, chosen], sizes[chosen]) for chosen in kinds]
     rows = rng.integers(0, seeds, (DRAWS, seeds))
-    over_seeds = np.mean([matrix.sum(1)[rows].mean(1) / size.sum() for matrix, size in by_kind], axis=0)
-    means = [(matrix.mean(0), size) for matrix, size in by_kind]
-    over_samples = np.zeros(DRAWS)
-    for draw in range(DRAWS):  # one at a time: all draws of many samples would not fit into memory
-        columns = [rng.integers(0, len(size), len(size)) for _, size in means]
-        parts = [mean[column].sum() / size[column].sum() for (mean, size), column in zip(means, columns, strict=True)]
-        over_samples[draw] = np.mean(parts)
-    variance = float(over_seeds.var()) * seeds / (seeds - 1) + float(over_samples.var())
+    over_seeds = np.mean([apart[:, kind].sum(1)[rows].mean(1) / sizes[kind].sum() for kind in kinds], axis=0)
+    there = int(documents.max()) + 1
+    told = np.array(
+        [[np.bincount(documents[kind], of[kind], there) for of in (apart.mean(0), sizes)] for kind in kinds]
+    )
+    over_documents = np.zeros(DRAWS)
+    for draw in range(DRAWS):  # one at a time: all draws of many documents would not fit into memory
+        bits, size = (told @ np.bincount(rng.integers(0, there, there), minlength=there)).T
+        over_documents[draw] = np.mean(bits[size > 0] / size[size > 0])
+    variance = float(over_seeds.var()) * seeds / (seeds - 1) + float(over_documents.var())
     half = (T95[seeds - 2] if seeds - 2 < len(T95) else 1.96) * math.sqrt(variance)
     return Difference(delta, delta - half, delta + half)

@@ -118,7 +118,8 @@ def told(found: Mapping[str, Any]) -> list[str]:
             means = one["bits_per_byte"][name]
             kinds = ", ".join(f"{kind} {means[kind]:.4f}" for kind in ("pairs", "interleaved", "text") if kind in means)
             epochs = ", ".join(f"{kind} {value:.1f}" for kind, value in sorted(found["epochs"][name].items()))
-            lines.append(f"  {name:20} {means['overall']:.4f}  ({kinds}; epochs: {epochs})")
+            own = ", ".join(f"of {source} {value:.4f}" for source, value in means["by_source"].items())
+            lines.append(f"  {name:20} {means['overall']:.4f}  ({kinds}; samples {own}; epochs: {epochs})")
         for pair in one["pairs"]:
             lines.append(
                 f"  {pair['a']} - {pair['b']}: {pair['delta']:+.4f} [{pair['low']:+.4f}, {pair['high']:+.4f}]  "

@@ -17,7 +17,8 @@ def trial(number, better=0.0):
     rng = np.random.default_rng(number)
     difficulty = rng.normal(100, 30, SAMPLES)
     a, b = (difficulty + rng.normal(0, 3, (SEEDS, 1)) + rng.normal(0, 6, (SEEDS, SAMPLES)) for _ in range(2))
-    return compare.difference(a - better, b, np.full(SAMPLES, 50.0), [np.arange(SAMPLES) % 2 == k for k in (0, 1)])
+    kinds = [np.arange(SAMPLES) % 2 == k for k in (0, 1)]
+    return compare.difference(a - better, b, np.full(SAMPLES, 50.0), kinds, np.arange(SAMPLES))
 
 
 def test_equals_are_undecided_and_a_better_one_is_found():
@@ -34,9 +35,9 @@ def test_the_interval_covers_what_is_true_about_95_times_of_100():
 
 def test_the_same_corpus_twice_differs_by_nothing_and_one_seed_decides_nothing():
     same = np.random.default_rng(0).normal(100, 9, (SEEDS, SAMPLES))
-    both = [np.ones(SAMPLES, bool)]
-    assert compare.difference(same, same, np.full(SAMPLES, 50.0), both) == (0.0, 0.0, 0.0)
-    one = compare.difference(same[:1] - 50, same[:1], np.full(SAMPLES, 50.0), both)
+    rest = np.full(SAMPLES, 50.0), [np.ones(SAMPLES, bool)], np.arange(SAMPLES)
+    assert compare.difference(same, same, *rest) == (0.0, 0.0, 0.0)
+    one = compare.difference(same[:1] - 50, same[:1], *rest)
     assert one.delta < 0 and one.row("a", "b")["better"] == "undecided"
 
 
@@ -76,3 +77,29 @@ def test_a_document_that_is_held_out_is_in_no_training_set(kit, finished):
     assert gone and all(any(doc in key for doc in some) or key.startswith("text") for key in gone)
     _, documents = compare.hold_out({"a": shards})
     assert not documents & some
+
+
+def test_what_corpora_hold_alike_is_one_sample_and_a_document_s_samples_stand_together(kit):
+    alone, _ = compare.hold_out({"a": str(kit.shards)})
+    held, _ = compare.hold_out({"a": str(kit.shards), "b": str(kit.shards)})
+    assert [one.key for one in held] == [one.key for one in alone]
+    assert all(one.sources == ("a", "b") for one in held)
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(100, 9, (SEEDS, SAMPLES)) for _ in range(2))
+    rest = np.full(SAMPLES, 50.0), [np.ones(SAMPLES, bool)]
+    apart = compare.difference(a, b, *rest, np.arange(SAMPLES))
+    twice = compare.difference(*(np.tile(m, 2) for m in (a, b)), np.full(2 * SAMPLES, 50.0), [np.ones(2 * SAMPLES, bool)],
+                               np.tile(np.arange(SAMPLES), 2))  # fmt: skip
+    assert twice == pytest.approx(apart)  # the same samples once more tell nothing new
+
+
+def test_no_tokenizer_is_asked_for_less_of_a_text(kit):
+    held, _ = compare.hold_out({"a": str(kit.shards)})
+    cut = compare.fitted(held, [str(kit.shards)], 30)
+    assert len(cut) == len(held) and any(one.size < whole.size for one, whole in zip(cut, held, strict=True))
+    vocabulary = kit.vocabulary
+    for one in cut:
+        words = compare.Words(str(kit.shards), vocabulary)
+        assert len(compare._ids(one.segments, words, vocabulary)) <= 30
+        assert len(one.images) == one.segments.count(None) and one.segments[-1]
+    assert compare.fitted(held, [str(kit.shards)], vocabulary.context_length) == held

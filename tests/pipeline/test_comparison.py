@@ -15,7 +15,10 @@ FOUND = {
     "rank_holds": False,
     "sizes": {
         size: {
-            "bits_per_byte": {"a": {"overall": 1.0, "pairs": 1.0}, "b<": {"overall": 1.2, "pairs": 1.2}},
+            "bits_per_byte": {
+                name: {"overall": bits, "pairs": bits, "by_source": {"a": bits, "b<": bits}}
+                for name, bits in (("a", 1.0), ("b<", 1.2))
+            },
             "rank": ["a", "b<"],
             "pairs": [{"a": "a", "b": "b<", "delta": -0.2, "low": -0.3, "high": high, "better": better}],
         }
@@ -28,6 +31,9 @@ def test_the_page_and_the_lines_say_what_is_decided_and_what_is_not():
     lines = comparison.told(FOUND)
     assert "  a - b<: -0.2000 [-0.3000, -0.1000]  a is better" in lines
     assert "  a - b<: -0.2000 [-0.3000, +0.1000]  undecided" in lines
+    assert (
+        "  a                    1.0000  (pairs 1.0000; samples of a 1.0000, of b< 1.0000; epochs: pairs 1.5)" in lines
+    )
     assert lines[-1] == "the order does not hold across sizes"
     page = comparison.page(FOUND)
     assert page.count("<circle") == 2 and "b&lt;" in page and "b<" not in page
