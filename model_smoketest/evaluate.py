@@ -14,8 +14,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from safetensors.torch import load as safetensors
 
@@ -25,12 +25,13 @@ from weft.model_smoketest.chance import Check
 from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.shard_files import join
-from weft.model_smoketest.tars import Sample, Tar
-from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of
+from weft.model_smoketest.tars import Sample, Tar, documents_of
+from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of, train
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
+from weft.schemas.records import hash_bucket
 from weft.schemas.shards import CORPORA, Vocabulary
 
 RESULT, SUSPECTS = "eval.json", "suspects.jsonl"
@@ -71,7 +72,8 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
             found["grounding"][corpus] = gap
             found["notes"] += [f"{corpus}: {note}"] if note else []
             checks += [_used(corpus, gap)] if gap else []
-    checks += _aligned(shards, model, eye, model_dir, found)
+    folded = dataclasses.replace(config, audit_folds=config.audit_folds if own else 0)
+    checks += _aligned(shards, model_dir, Part(model, eye, lambda tar, key: True), folded, found)
     checks += census.take(shards, vocabulary)
     found["checks"] = [check.row() for check in checks]
     found["failed"] = sorted({check.name for check in checks if check.failed})
@@ -86,23 +88,67 @@ def _used(corpus: str, gap: dict[str, Any]) -> Check:
     return Check(f"{corpus}.ungrounded", gap["gap"], 0.0, 1.0 if shown else 0.0, gap["samples"], told)
 
 
-def _aligned(shards: str, model: Kosmos, eye: Eye, model_dir: str, found: dict[str, Any]) -> list[Check]:
+class Part(NamedTuple):
+    """A model and whose samples it judges."""
+
+    model: Kosmos
+    eye: Eye
+    judges: Callable[[Tar, str], bool]  # the sample of a shard with this key
+
+
+def _parts(shards: str, model_dir: str, whole: Part, config: Train) -> Iterator[Part]:
+    """One model after another, with whom it judges: `whole` all, or the val split where each fold has its own.
+
+    A fold's model was trained without its documents, and so has learned none of its pairs by heart.
+    """
+    folds = config.audit_folds
+    if folds < 2:
+        yield whole
+        return
+    yield whole._replace(judges=lambda tar, key: _split(tar) == "val")
+    tars = [Tar(path) for corpus in CORPORA for path in data.tars_of(shards, corpus, "train")]
+    documents = {document for tar in tars for key in tar.samples for document in documents_of(tar, key)}
+    for number in range(folds):
+        without = frozenset(one for one in documents if hash_bucket(one, folds, "fold") == number)
+        where = join(model_dir, "folds", f"{number + 1}-of-{folds}")
+        train(shards, where, whole.model.config, lambda line: None, without)
+        model, _ = load_model(shards, where, without=without, tower=config)
+
+        def judges(tar: Tar, key: str, without: frozenset[str] = without) -> bool:
+            return _split(tar) == "train" and not without.isdisjoint(documents_of(tar, key))
+
+        yield Part(model, Eye(model), judges)
+
+
+def _aligned(shards: str, model_dir: str, whole: Part, config: Train, found: dict[str, Any]) -> list[Check]:
     """The checks on pairs and documents of both splits; the suspects are written beside the model."""
-    vocabulary, checks = model.vocabulary, []
-    pairs = list(_first(shards, "pairs", vocabulary, model.config.max_length))
-    audited = alignment.audit(model, eye, [(f"pairs/{_split(tar)}/{tar.name}", sample) for tar, sample in pairs])
+    vocabulary = whole.model.vocabulary
+    pairs = list(_first(shards, "pairs", vocabulary, whole.model.config.max_length))
+    documents = [one for one in _first(shards, "interleaved", vocabulary, 1 << 30) if one[1].images]
+    audited: list[Pair] = []
+    places: alignment.Gains = {place: [] for place in alignment.PLACES}
+    moves: alignment.Gains = {move: [] for move in alignment.MOVES}
+    for part in _parts(shards, model_dir, whole, config):
+        mine = [(f"pairs/{_split(tar)}/{tar.name}", one) for tar, one in pairs if part.judges(tar, one.key)]
+        audited += alignment.audit(part.model, part.eye, mine)
+        of = [(number, one) for number, (tar, one) in enumerate(documents) if part.judges(tar, one.key)]
+        for told, more in ((places, alignment.places), (moves, alignment.moved)):
+            for place, gains in more(part.model, part.eye, of).items():
+                told[place] += gains
+    checks = []
     if audited:
         checks.append(alignment.mismatched(audited))
         found["mismatched"] = round(checks[-1].value, 4)
-    by_key = {sample.key: tar for tar, sample in pairs}
+    by_key = {one.key: tar for tar, one in pairs}
     suspects = sorted((pair for pair in audited if pair.beaten > 0.5), key=lambda pair: (pair.gap, pair.key))
     lines = [_suspect(pair, by_key[pair.key]) for pair in suspects[:SUSPICIOUS]]
     text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
     shard_files.write(join(model_dir, SUSPECTS), text.encode())
-    documents = [sample for _, sample in _first(shards, "interleaved", vocabulary, 1 << 30) if sample.images]
-    told = alignment.places(model, eye, documents)
-    found["places"] = {f"{place:+d}": _place(gains) for place, gains in told.items()}
-    check = alignment.misplaced(told)
+    found["places"], found["moves"] = (
+        {f"{n:+d}": _place(gains) for n, gains in told.items()} for told in (places, moves)
+    )
+    found["folds"] = config.audit_folds if config.audit_folds > 1 else 0
+    check = alignment.misplaced(places, moves)
     return [*checks, check] if check else checks
 
 

@@ -51,7 +51,10 @@ ADAM_EPS = 1e-6  # Kosmos-2's train.sh
 # These say how a run is watched, and where its tower lies, not what it computes: a checkpoint survives their change.
 Parts = list[tuple[int, Callable[[], data.Batch]]]  # micro-batches yet to be read, with their numbers in the step
 
-INCIDENTAL = ("checkpoint_every", "eval_samples", "vision", "vision_pretrained", "compile", "recompute", "workers")
+INCIDENTAL = (
+    *("checkpoint_every", "eval_samples", "audit_folds"),
+    *("vision", "vision_pretrained", "compile", "recompute", "workers"),
+)
 READS_AS = 2  # goes up where the same settings and shards train another model than before
 AHEAD = 2  # steps that are read before they are needed, where there are workers
 

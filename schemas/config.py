@@ -138,6 +138,7 @@ class Train:
     compile: bool = False  # layers by torch.compile: minutes of waiting, then faster; needs a C++ compiler
     workers: Count = 0  # threads that read and decode ahead; 0: none, which suits a few CPU cores
     eval_samples: Count = 256  # held-out samples of each corpus
+    audit_folds: Count = 0  # models besides, each without so large a part of the documents, that judge it; 0 or 1: none
 
 
 @dataclasses.dataclass(frozen=True)

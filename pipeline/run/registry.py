@@ -130,6 +130,7 @@ STAGES = (
         outputs=("model",),
         needs=("pack",),
         doc="shards → a small Kosmos-1",
+        how=frozenset({"eval_samples", "audit_folds"}),
         more=decides.train,
     ),
     Stage(

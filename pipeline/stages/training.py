@@ -122,6 +122,8 @@ def verdict(found: dict[str, Any]) -> list[str]:
         mark = "FAILS" if check["failed"] else "passes"
         figures = [f"{check['value']:8.3f}", f"{check['allowed']:8.3f}", f"{check['p']:8.2g}"]
         lines.append(f"{check['name']:24} {' '.join(figures)}  {mark}: {check['told']}")
+    if found.get("folds"):
+        lines += ["", f"pairs and places: judged by {found['folds']} models, each trained without what it judges"]
     return [*lines, "", f"failed: {', '.join(found['failed']) or 'none'}"]
 
 

@@ -94,7 +94,7 @@ def write_tar(path, samples):
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for key, parts in sorted(samples.items()):
-            for suffix, content in sorted(({contract.META: b"{}"} | parts).items()):
+            for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items()):
                 info = tarfile.TarInfo(contract.member(key, suffix))
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))

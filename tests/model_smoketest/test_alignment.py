@@ -61,6 +61,12 @@ def test_images_one_place_late_or_early_are_found_with_their_direction(found):
     assert found["early"]["places"]["+2"]["nats"] > 5 * abs(found["early"]["places"]["+1"]["nats"])
 
 
+def test_documents_gain_where_their_images_are_moved_back_and_lose_where_they_are_moved_away(found):
+    gains = {name: {move: one["nats"] for move, one in result["moves"].items()} for name, result in found.items()}
+    assert gains["faulty"]["-1"] > 1 > 0 > gains["clean"]["-1"], gains
+    assert gains["early"]["+1"] > 1 > 0 > gains["clean"]["+1"], gains
+
+
 def test_rotations_give_nobody_his_own_picture():
     images = [bytes([i % 5]) for i in range(17)] + [b"x"] * 6  # groups of equal images, up to six
     every = alignment.rotations(images, 100)

@@ -5,9 +5,12 @@ import math
 
 import pytest
 
-from weft.model_smoketest import evaluate
+from weft.model_smoketest import data, evaluate
+from weft.model_smoketest import tars as tars_
 from weft.model_smoketest import train as training
 from weft.schemas.parameters import ConfigError
+from weft.schemas.records import hash_bucket
+from weft.schemas.shards import CORPORA
 
 
 def quiet(line):
@@ -50,3 +53,20 @@ def test_evaluating_without_or_with_another_model_is_one_clear_line(kit, tmp_pat
     (other / name).write_text((other / name).read_text().replace('"red"', '"rot"'))
     with pytest.raises(ConfigError, match="another tokenizer"):
         evaluate.evaluate(str(other), str(tmp_path), kit.config(), "other.json", own=False)
+
+
+def test_with_folds_a_sample_is_judged_by_a_model_that_was_trained_without_its_document(kit, tmp_path):
+    config = kit.config(steps=2, audit_folds=2)
+    training.train(str(kit.shards), str(tmp_path), config, quiet)
+    before = (tmp_path / training.WEIGHTS).read_bytes()
+    result = evaluate.evaluate(str(kit.shards), str(tmp_path), config)
+    assert result["folds"] == 2 and (tmp_path / training.WEIGHTS).read_bytes() == before
+    assert next(one for one in result["checks"] if one["name"] == "pairs.mismatched")["samples"] == 48 + 16
+    assert {move: one["texts"] for move, one in result["moves"].items()} == {"-1": 12, "+1": 12}
+    tars = [tars_.Tar(p) for corpus in CORPORA for p in data.tars_of(str(kit.shards), corpus, "train")]
+    documents = {document for tar in tars for key in tar.samples for document in tars_.documents_of(tar, key)}
+    parts = [frozenset(d for d in documents if hash_bucket(d, 2, "fold") == n) for n in range(2)]
+    for number, without in enumerate(parts):  # a model loads only with what it was trained without
+        evaluate.load_model(str(kit.shards), str(tmp_path / f"folds/{number + 1}-of-2"), without=without)
+        with pytest.raises(ConfigError, match="other shards"):
+            evaluate.load_model(str(kit.shards), str(tmp_path / f"folds/{number + 1}-of-2"))
