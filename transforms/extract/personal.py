@@ -80,10 +80,12 @@ def find(text: str, kinds: Collection[str] = KINDS) -> list[Found]:
     if not any(map(text.__contains__, "0123456789@")):
         return []
     found: list[Found] = []
+    taken = bytearray(len(text))
     for kind in KINDS:
-        if kind in kinds:
-            new = [Found(*span, kind) for span in _FINDERS[kind](text) if text[slice(*span)] != MASKS[kind]]
-            found += [one for one in new if not any(one.start < old.end and old.start < one.end for old in found)]
+        for start, end in _FINDERS[kind](text) if kind in kinds else ():
+            if text[start:end] != MASKS[kind] and taken.find(1, start, end) < 0:
+                taken[start:end] = b"\1" * (end - start)
+                found.append(Found(start, end, kind))
     return sorted(found)
 
 

@@ -40,7 +40,9 @@ END_MARKS = frozenset(  # of sentences, in all scripts (datatrove, TERMINAL_PUNC
     "\U0001da88"
 )
 _KNOWN_CHUNKS = 1 << 16
-_LONGEST = 1_000  # characters without a space that are taken apart: no prose has more, and time grows faster
+_LONGEST = 1_000  # characters without a space that are taken apart: no prose has more
+_REMEMBERED = 64  # characters of one whose tokens are remembered: longer ones seldom come again, and fill the memory
+_SUFFIX = 8  # characters, more than any suffix has but for a run of full stops
 
 
 class _Patterns(NamedTuple):
@@ -160,15 +162,17 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 
 _EXCEPTIONS = _table()
+_LONGEST_EXCEPTION = max(map(len, _EXCEPTIONS))
 
 
-def words(text: str) -> list[str]:
+@lru_cache(1)  # two rules after each other ask for those of the same page
+def words(text: str) -> tuple[str, ...]:
     """Tokens of a text, punctuation among them.
 
     >>> words("Don't go: it's well-known (e.g. in the U.S.).")
-    ['Do', "n't", 'go', ':', 'it', "'s", 'well', '-', 'known', '(', 'e.g.', 'in', 'the', 'U.S.', ')', '.']
+    ('Do', "n't", 'go', ':', 'it', "'s", 'well', '-', 'known', '(', 'e.g.', 'in', 'the', 'U.S.', ')', '.')
     """
-    return [token for chunk in text.split() for token in _apart(chunk)]
+    return tuple(token for chunk in text.split() for token in (_known if len(chunk) <= _REMEMBERED else _apart)(chunk))
 
 
 def sentences(tokens: Sequence[str]) -> int:
@@ -186,10 +190,13 @@ def sentences(tokens: Sequence[str]) -> int:
     return count
 
 
-@lru_cache(_KNOWN_CHUNKS)
+def _is_exception(chunk: str) -> bool:
+    return len(chunk) <= _LONGEST_EXCEPTION and chunk in _EXCEPTIONS
+
+
 def _apart(chunk: str) -> tuple[str, ...]:
     """Tokens of what stands between spaces."""
-    if chunk in _EXCEPTIONS:
+    if _is_exception(chunk):
         return _EXCEPTIONS[chunk]
     if chunk.isalpha() or len(chunk) > _LONGEST:
         return (chunk,)
@@ -197,16 +204,17 @@ def _apart(chunk: str) -> tuple[str, ...]:
     before: list[str] = []
     after: list[str] = []
     last = -1
-    while chunk and len(chunk) != last and chunk not in _EXCEPTIONS:
+    while chunk and len(chunk) != last and not _is_exception(chunk):
         last = len(chunk)
         prefix = found.end() if (found := patterns.prefix.match(chunk)) else 0
-        if prefix and chunk[prefix:] in _EXCEPTIONS:
+        if prefix and _is_exception(chunk[prefix:]):
             before.append(chunk[:prefix])
             chunk = chunk[prefix:]
             break
-        ending = patterns.suffix.search(chunk, prefix)
+        near = min(len(chunk) - _SUFFIX, len(chunk.rstrip(".")))
+        ending = patterns.suffix.search(chunk, max(prefix, near))
         suffix = len(chunk) - ending.start() if ending else 0
-        if suffix and chunk[:-suffix] in _EXCEPTIONS:
+        if suffix and _is_exception(chunk[:-suffix]):
             after.append(chunk[-suffix:])
             chunk = chunk[:-suffix]
             break
@@ -217,11 +225,14 @@ def _apart(chunk: str) -> tuple[str, ...]:
             chunk = chunk[:-suffix]
         chunk = chunk[prefix:]
     inside: Iterable[str] = ()
-    if chunk in _EXCEPTIONS:
+    if _is_exception(chunk):
         inside = _EXCEPTIONS[chunk]
     elif chunk:
         inside = (chunk,) if _is_address(chunk) else _at_infixes(chunk)
     return _joined([*before, *inside, *reversed(after)])
+
+
+_known = lru_cache(_KNOWN_CHUNKS)(_apart)
 
 
 def _joined(tokens: list[str]) -> tuple[str, ...]:

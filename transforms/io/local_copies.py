@@ -68,7 +68,7 @@ def _stamp(path: str) -> str:
     if files.is_web(path):
         return str(files.listing(path)[0][1])
     with object_files.unavailable(path):
-        return object_files.store(path).stamp(path)
+        return object_files.store(path).about(path)[1]
 
 
 def _copy(path: str, target: str) -> None:

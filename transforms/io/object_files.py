@@ -40,13 +40,14 @@ BREAKS, PAUSE_S = 5, 0.2  # of one answer in its middle that are borne, and seco
 class Store(Protocol):
     """What is asked of an object store. Paths are whole: s3://bucket/key."""
 
-    def size(self, path: str) -> int:
-        """Bytes of a file; FileNotFoundError where there is none."""
+    def about(self, path: str) -> tuple[int, str]:
+        """(bytes of a file, its version: what changes when the file does); FileNotFoundError where there is none."""
 
-    def get(self, path: str, start: int, length: int | None = None) -> bytes:
+    def get(self, path: str, start: int, length: int | None = None, version: str = "") -> bytes:
         """At most `length` bytes from `start`, fewer at the end of the file; FileNotFoundError where there is none.
 
         None: all that follows. One request, so that a file that is replaced meanwhile comes as it was, or as it is.
+        Of no other version than the one that is named; Replaced where that is gone.
         """
 
     def put(self, path: str, stream: BinaryIO) -> None:
@@ -64,11 +65,15 @@ class Store(Protocol):
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files; one that is gone already is no error."""
 
-    def stamp(self, path: str) -> str:
-        """What changes when the file does; FileNotFoundError where there is none."""
-
     def abandon(self, prefix: str) -> None:
         """Delete what uploads that were not finished left of files whose path begins like this."""
+
+
+class Replaced(Unavailable):
+    """Another file stands where one was that is being read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} changed while it was read; run the same command again with --redo")
 
 
 _stores: dict[str, Store] = {}
@@ -122,7 +127,7 @@ def listing(pattern: str) -> list[tuple[str, int]]:
     with unavailable(pattern):
         if plain == pattern:
             try:
-                return [(pattern, store(pattern).size(pattern))]
+                return [(pattern, store(pattern).about(pattern)[0])]
             except FileNotFoundError:
                 pass
         elif found := _matching(re.sub(r"[\[?]", lambda one: f"[{one[0]}]", pattern), plain):
@@ -174,9 +179,11 @@ def _refused(error: Exception) -> bool:
 class ObjectFile(PlacedStream):
     """A file of an object store, to be read. Reads on ask for more and more at once; after a seek, for little again.
 
+    All bytes are of the file as it was when it was opened.
+
     Raises:
         FileNotFoundError: there is none.
-        Unavailable: on opening or reading.
+        Unavailable: on opening or reading; Replaced where another file has taken its place since.
     """
 
     def __init__(self, path: str) -> None:
@@ -184,7 +191,7 @@ class ObjectFile(PlacedStream):
         self._held, self._begins = b"", 0
         with unavailable(path, "read"):
             self._store = store(path)
-            self.size = self._store.size(path)
+            self.size, self._version = self._store.about(path)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         wanted = min(len(buffer), self.size - self._at)
@@ -195,7 +202,7 @@ class ObjectFile(PlacedStream):
             follows = offset == len(self._held)
             self._ahead = min(2 * self._ahead, MOST_READ) if follows else FIRST_READ
             with unavailable(self._path, "read"):
-                self._held = self._store.get(self._path, self._at, max(wanted, self._ahead))
+                self._held = self._store.get(self._path, self._at, max(wanted, self._ahead), self._version)
             if not self._held:
                 raise Unavailable(f"cannot read {self._path}: it ends at {self._at:,} of {self.size:,} bytes")
             self._begins, offset = self._at, 0
@@ -220,20 +227,24 @@ class _S3:
             exceptions.IncompleteReadError,
         )
 
-    def size(self, path: str) -> int:
+    def about(self, path: str) -> tuple[int, str]:
         with self._missing(path):
-            return int(self._client.head_object(**_place(path))["ContentLength"])
+            answer = self._client.head_object(**_place(path))
+            return int(answer["ContentLength"]), str(answer["ETag"])
 
-    def get(self, path: str, start: int, length: int | None = None) -> bytes:
+    def get(self, path: str, start: int, length: int | None = None, version: str = "") -> bytes:
         with self._missing(path):
             last = "" if length is None else start + length - 1
+            same = {"IfMatch": version} if version else {}
             for attempt in range(BREAKS + 1):
                 try:
-                    answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{last}")
+                    answer = self._client.get_object(**_place(path), Range=f"bytes={start}-{last}", **same)
                     return bytes(answer["Body"].read())
                 except self._client.exceptions.ClientError as error:
                     if _code(error) in ("InvalidRange", "416"):
                         return b""
+                    if _code(error) in ("PreconditionFailed", "412"):
+                        raise Replaced(path) from None
                     raise
                 except self._broken:
                     if attempt == BREAKS:
@@ -271,10 +282,6 @@ class _S3:
             if answer.get("Errors"):
                 raise OSError(f"{answer['Errors'][0].get('Message', 'not deleted')}")
 
-    def stamp(self, path: str) -> str:
-        with self._missing(path):
-            return str(self._client.head_object(**_place(path))["ETag"])
-
     def abandon(self, prefix: str) -> None:
         bucket, key = _place(prefix).values()
         for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
@@ -310,25 +317,26 @@ class _Google:
         self._client: Any = gcsio.create_storage_client(FileSystems._pipeline_options)
         self._errors: Any = exceptions
 
-    def _blob(self, path: str) -> Any:
+    def _blob(self, path: str, version: str = "") -> Any:
         place = _place(path)
-        return self._client.bucket(place["Bucket"]).blob(place["Key"])
+        return self._client.bucket(place["Bucket"]).blob(place["Key"], generation=int(version) if version else None)
 
-    def size(self, path: str) -> int:
+    def about(self, path: str) -> tuple[int, str]:
         blob = self._blob(path)
         with self._missing(path):
             blob.reload()
-        return int(blob.size)
+        return int(blob.size), str(blob.generation)
 
-    def get(self, path: str, start: int, length: int | None = None) -> bytes:
-        with self._missing(path):
-            last = None if length is None else start + length - 1
-            try:
-                # Raw: what was uploaded as gzip is else unpacked on the way, whole, whatever range is asked for.
-                blob = self._blob(path)
-                return bytes(blob.download_as_bytes(start=start, end=last, checksum=None, raw_download=True))
-            except self._errors.RequestRangeNotSatisfiable:
-                return b""
+    def get(self, path: str, start: int, length: int | None = None, version: str = "") -> bytes:
+        last = None if length is None else start + length - 1
+        try:
+            # Raw: what was uploaded as gzip is else unpacked on the way, whole, whatever range is asked for.
+            blob = self._blob(path, version)
+            return bytes(blob.download_as_bytes(start=start, end=last, checksum=None, raw_download=True))
+        except self._errors.RequestRangeNotSatisfiable:
+            return b""
+        except self._errors.NotFound:
+            raise Replaced(path) if version else FileNotFoundError(f"no file {path}") from None
 
     def put(self, path: str, stream: BinaryIO) -> None:
         self._blob(path).upload_from_file(stream, rewind=True)
@@ -354,12 +362,6 @@ class _Google:
             with contextlib.suppress(FileNotFoundError), self._missing(path):
                 self._blob(path).delete()
 
-    def stamp(self, path: str) -> str:
-        blob = self._blob(path)
-        with self._missing(path):
-            blob.reload()
-        return str(blob.generation)
-
     def abandon(self, prefix: str) -> None:
         """Nothing: the store forgets an upload after a week, and takes no money for it."""
 
@@ -374,16 +376,20 @@ class _Google:
 class _Beam:
     """Beam's file systems, for all else. A whole file is copied into a stream that is closed only when all is in it."""
 
-    def size(self, path: str) -> int:
+    def about(self, path: str) -> tuple[int, str]:
         if not FileSystems.exists(path):
             raise FileNotFoundError(f"no file {path}")
-        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+        size = int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+        return size, f"{size} {FileSystems.last_updated(path)}"
 
-    def get(self, path: str, start: int, length: int | None = None) -> bytes:
+    def get(self, path: str, start: int, length: int | None = None, version: str = "") -> bytes:
         try:
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
                 stream.seek(start)
-                return bytes(stream.read(-1 if length is None else length))
+                data = bytes(stream.read(-1 if length is None else length))
+            if version and self.about(path)[1] != version:  # such stores know no condition
+                raise Replaced(path)
+            return data
         except Exception:
             if not FileSystems.exists(path):
                 raise FileNotFoundError(f"no file {path}") from None
@@ -394,7 +400,7 @@ class _Beam:
             shutil.copyfileobj(stream, target, MOST_READ)
 
     def create(self, path: str, data: bytes) -> bool:
-        if FileSystems.exists(path):  # the best that can be done: such stores know no condition
+        if FileSystems.exists(path):  # the best that can be done
             return False
         self.put(path, io.BytesIO(data))
         return True
@@ -410,9 +416,6 @@ class _Beam:
         there = [path for path in paths if FileSystems.exists(path)]
         if there:
             FileSystems.delete(there)
-
-    def stamp(self, path: str) -> str:
-        return f"{self.size(path)} {FileSystems.last_updated(path)}"
 
     def abandon(self, prefix: str) -> None:
         """Nothing that Beam knows of."""

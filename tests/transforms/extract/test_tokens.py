@@ -25,7 +25,7 @@ from weft.transforms.extract.tokens import sentences, words
     ],
 )  # fmt: skip
 def test_tokens(text, tokens):
-    assert words(text) == tokens.split()
+    assert words(text) == tuple(tokens.split())
 
 
 @pytest.mark.parametrize(

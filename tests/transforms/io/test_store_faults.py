@@ -47,6 +47,18 @@ def test_an_answer_that_breaks_off_is_asked_for_again(line: flaky.Line, bucket: 
     assert line.cut == 0
 
 
+def test_a_file_that_is_replaced_between_two_reads_gives_no_mixed_bytes(bucket: object_stores.Bucket) -> None:
+    path = f"{bucket.path}/replaced"
+    files.write_atomic(path, CONTENT)
+    with files.open_read(path) as stream:
+        assert stream.read(10) == CONTENT[:10]
+        files.write_atomic(path, CONTENT[::-1])
+        with pytest.raises(Unavailable, match=r"replaced changed while it was read; run the same command again"):
+            stream.read()
+    with files.open_read(path) as stream:
+        assert stream.read() == CONTENT[::-1]
+
+
 def test_a_line_that_always_breaks_is_an_outage_in_one_line(
     line: flaky.Line, bucket: object_stores.Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
