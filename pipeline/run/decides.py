@@ -5,11 +5,14 @@ Another file under the same name is another fingerprint; what is not named adds 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
+from weft.schemas.parameters import ClipChoice
+from weft.schemas.records import digest
 from weft.transforms.dedup import index
 from weft.transforms.extract import exclusions
 from weft.transforms.io import files
@@ -43,10 +46,17 @@ def fetch(config: Config, _: Sequence[str]) -> dict[str, Any]:
 def score(config: Config, _: Sequence[str]) -> dict[str, Any]:
     """Heads, evaluation vectors and models of one's own; and what is compared at all, which the recipe asks for."""
     asked = config.score
-    models = [_model(asked.model, asked.pretrained), *(_model(*_named(entry)) for entry in asked.also)]
+    models = _models(config)
     heads = [getattr(asked, f"{kind}_head") for kind in KINDS]
     found = {"files": _of((*heads, *asked.evaluation_embeddings)), "models": models if any(models) else []}
     return {**found, "needs": needs.of(asked, config.pack)}
+
+
+def vectors(config: Config) -> str:
+    """What decides the vector of an image or text: the models, and how they are run."""
+    asked = config.score
+    choice = {field.name: getattr(asked, field.name) for field in dataclasses.fields(ClipChoice)}
+    return digest("vectors", manifest.VERSION, choice, _models(config))
 
 
 def pack(config: Config, _: Sequence[str]) -> dict[str, Any]:
@@ -63,6 +73,11 @@ def train(config: Config, _: Sequence[str]) -> dict[str, Any]:
 def _of(paths: Sequence[str]) -> list[str]:
     found = [files.contents(path) if path else "" for path in paths]
     return found if any(found) else []
+
+
+def _models(config: Config) -> list[str]:
+    asked = config.score
+    return [_model(asked.model, asked.pretrained), *(_model(*_named(entry)) for entry in asked.also)]
 
 
 def _named(entry: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 
-from weft.pipeline.run import spread
+from weft.pipeline.run import decides, spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.pipeline.stages import entered
@@ -290,7 +290,8 @@ class EmbedAsked(beam.PTransform):
         from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
 
         ctx, config = self.ctx, self.ctx.config.score
-        hints, fingerprint = accelerated(config, ctx.flags), ctx.fingerprint
+        hints, fingerprint = accelerated(config, ctx.flags), decides.vectors(ctx.config)
+        standing = tuple(filter(None, (ctx.finished, ctx.output if ctx.aside else "")))
         stored, refs = inputs["stored"], []
         images = stored | "OncePerContent" >> OncePerContent()
         if "owners" in inputs:
@@ -307,9 +308,10 @@ class EmbedAsked(beam.PTransform):
                 images = {"uses": uses, "images": images} | "OfOwners" >> ImagesOfOwners()
         if config.prompts:
             refs.append(stored.pipeline | "Prompts" >> Prompts(config.prompts))
-        _ = images | "EmbedImages" >> EmbedBlobs(config, ctx.home, BLOBS, fingerprint).with_resource_hints(**hints)
+        blobs = EmbedBlobs(config, ctx.home, BLOBS, fingerprint, standing=standing)
+        _ = images | "EmbedImages" >> blobs.with_resource_hints(**hints)
         if refs:
-            texts = EmbedTextUnits(config, ctx.home, TEXTS, fingerprint, self.text_units)
+            texts = EmbedTextUnits(config, ctx.home, TEXTS, fingerprint, self.text_units, standing=standing)
             _ = tuple(refs) | "Texts" >> beam.Flatten() | "EmbedTexts" >> texts.with_resource_hints(**hints)
 
 

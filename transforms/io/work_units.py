@@ -7,7 +7,8 @@ bundle, a speculated task or a killed run therefore costs at most the units that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from weft.schemas.records import Fate, stable_id
@@ -33,18 +34,28 @@ def finished(output: str, stage: str, name: str, fingerprint: str) -> Counts | N
     return dict(done["counts"]) if done and done["fingerprint"] == fingerprint and _stand(output, done) else None
 
 
-def run_unit(output: str, stage: str, name: str, fingerprint: str, work: Callable[[], Counts | None]) -> Counts:
+def run_unit(
+    output: str,
+    stage: str,
+    name: str,
+    fingerprint: str,
+    work: Callable[[], Counts | None],
+    standing: Sequence[str] = (),
+) -> Counts:
     """Run `work` unless its marker says that it has been done from the same fingerprint and its files are still that.
 
     Args:
         output: the run's output directory; the marker is `stage`/units/`name`.json below it.
         work: writes the unit's files and returns what it counted (any names; kinds for what entered); None where
             another attempt has finished the unit meanwhile.
+        standing: other outputs; a unit that one of them has of this fingerprint is copied and not worked out again.
     """
     if (done := finished(output, stage, name, fingerprint)) is not None:
         return done
     with files.recorded() as written:
-        counts = work()
+        counts = _copied(standing, output, stage, name, fingerprint)
+        if counts is None:
+            counts = work()
     if counts is None:
         return finished(output, stage, name, fingerprint) or {}
     below = {path[len(output.rstrip("/")) + 1 :]: found for path, found in written.items()}
@@ -54,6 +65,17 @@ def run_unit(output: str, stage: str, name: str, fingerprint: str, work: Callabl
 
 def _marker(output: str, stage: str, name: str) -> str:
     return files.join(output, stage, "units", f"{name}.json")
+
+
+def _copied(standing: Sequence[str], output: str, stage: str, name: str, fingerprint: str) -> Counts | None:
+    for other in standing:
+        if (counts := finished(other, stage, name, fingerprint)) is not None:
+            for path, was in state.noted(state.read(_marker(other, stage, name))).items():
+                with files.open_read(files.join(other, path)) as source, files.atomic(files.join(output, path)) as out:
+                    shutil.copyfileobj(source, out, 1 << 20)
+                    out.rows = was.rows
+            return counts
+    return None
 
 
 def _stand(output: str, done: Mapping[str, Any]) -> bool:

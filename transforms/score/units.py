@@ -6,7 +6,7 @@
 
 A unit is what a killed job loses at most, and what one worker holds: a blob's references, never its bytes. Batches are
 formed inside a unit out of its sorted members, so that what a vector is computed beside, which decides its last bits,
-depends on the blob alone.
+depends on the blob alone. So does a unit's fingerprint: one that another output has is taken from there.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class _Unit(NamedTuple):
 class _Saving(ModelHandler[Any, str, Clip]):
     """A unit → path of its file of vectors; nothing is computed where its marker says that it is there."""
 
-    def __init__(self, handler: Handler, output: str, directory: str, fingerprint: str, halves: bool) -> None:
+    def __init__(self, handler: Handler, to: EmbedBlobs | EmbedTextUnits) -> None:
         super().__init__()
-        self._handler, self._output, self._directory = handler, output, directory
-        self._fingerprint, self._halves = fingerprint, halves
+        self._handler, self._output, self._directory = handler, to.output, to.directory
+        self._fingerprint, self._halves, self._standing = to.fingerprint, halves(to.clip), to.standing
 
     def load_model(self) -> Clip:
         return self._handler.load_model()
@@ -64,7 +64,8 @@ class _Saving(ModelHandler[Any, str, Clip]):
             def work(refs: list[Any] = refs, path: str = path) -> dict[str, int]:
                 return {"embedded": write_vectors(path, self._handler.run_inference(refs, model), self._halves)}
 
-            run_unit(self._output, STAGE, name, digest(self._fingerprint, refs), work)
+            made_of = digest(self._fingerprint, [_wherever(ref) for ref in refs])
+            run_unit(self._output, STAGE, name, made_of, work, self._standing)
             yield path
 
 
@@ -76,13 +77,16 @@ class EmbedBlobs(beam.PTransform):
         clip: which model, and how it is run.
         output: directory that markers are written below.
         directory: of the files, below `output`.
-        fingerprint: of all that decides a vector; a unit that was made from another is made again.
+        fingerprint: of all that decides a vector beside its unit's members; a unit that was made from another is made
+            again.
+        standing: outputs that units are taken from where they have the same.
     """
 
     clip: ClipChoice
     output: str
     directory: str
     fingerprint: str
+    standing: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
     def expand(self, refs: beam.PCollection[ImageRef]) -> beam.PCollection[str]:
         return _save(refs, ImageRef, ImageHandler(self.clip), self, lambda ref: ref.path)
@@ -101,6 +105,7 @@ class EmbedTextUnits(beam.PTransform):
     directory: str
     fingerprint: str
     buckets: int
+    standing: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
     def expand(self, refs: beam.PCollection[TextRef]) -> beam.PCollection[str]:
         buckets = self.buckets
@@ -121,7 +126,7 @@ def _save(
     unit: Callable[[Any], str],
 ) -> beam.PCollection[str]:
     coders.register(record)
-    saving = _Saving(handler, to.output, to.directory, to.fingerprint, halves(to.clip))
+    saving = _Saving(handler, to)
     return (
         refs
         | "Unit" >> beam.Map(lambda ref: (unit(ref), ref)).with_output_types(tuple[str, record])  # type: ignore[valid-type]
@@ -130,6 +135,11 @@ def _save(
         | "Infer" >> RunInference(saving.with_no_batching())
         | "Path" >> beam.Map(lambda path: path).with_output_types(str)
     )
+
+
+def _wherever(ref: ImageRef | TextRef) -> ImageRef | TextRef:
+    """A reference without the directory that its blob lies in; the unit is called after the blob."""
+    return ref._replace(path="") if isinstance(ref, ImageRef) else ref
 
 
 def _unit(item: tuple[str, Iterable[Any]]) -> list[_Unit]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from weft.schemas.config import Config, Dedup, Pack, Score
 from weft.schemas.parameters import ConfigError
 from weft.schemas.tables import CUTS, DOCUMENTS, IMAGES, KEPT, PAIRS
 from weft.transforms.io.parquet import write_table
-from weft.transforms.score import clip
+from weft.transforms.score import clip, units
 from weft.transforms.score.clip import Clip, ImageHandler, TextHandler
 from weft.transforms.score.clip_weights import TINY_CLIP
 from weft.transforms.score.vectors import ImageRef, TextRef, similarity
@@ -298,6 +299,25 @@ def test_a_killed_job_loses_the_units_that_were_at_work(
     assert score.run(context(home))["image"] == 6
     assert len(calls) - before == sum(left.values())
     assert sums(home) == sums(done[0])
+
+
+def test_what_is_scored_again_for_another_reason_asks_the_model_for_nothing_that_stands(
+    done: tuple[Path, dict[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another threshold, prompt or head is no reason to embed the same pictures and texts with the same model again."""
+    home = tmp_path / "out"
+    shutil.copytree(done[0], home)
+    seen: list[str] = []
+    writes = units.write_vectors
+    monkeypatch.setattr(units, "write_vectors", lambda path, *more: seen.append(path) or writes(path, *more))
+    config = dataclasses.replace(CONFIG, embeddings=True)
+    aside = dataclasses.replace(context(home, config), fingerprint="g", aside=str(home / "score.new"))
+    score.run(aside)
+    assert not seen
+    assert rows(home / "score.new", "scores") == rows(done[0], "scores")
+    shutil.rmtree(home / "score.new")
+    score.run(dataclasses.replace(aside, config=Config(score=dataclasses.replace(config, batch_size=3))))
+    assert len(seen) == len(list((home / "score/units").iterdir())), "how a model is run decides the last bits"
 
 
 @pytest.mark.parametrize(

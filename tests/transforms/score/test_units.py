@@ -28,9 +28,9 @@ def planted(home: Path) -> list[ImageRef]:
     return refs
 
 
-def embed(home: Path, refs: list[ImageRef], fingerprint: str = "f") -> None:
+def embed(home: Path, refs: list[ImageRef], fingerprint: str = "f", standing: tuple[str, ...] = ()) -> None:
     with beam.Pipeline(runner="FnApiRunner") as p:
-        _ = p | beam.Create(refs) | EmbedBlobs(CONFIG, str(home), "vectors", fingerprint)
+        _ = p | beam.Create(refs) | EmbedBlobs(CONFIG, str(home), "vectors", fingerprint, standing=standing)
 
 
 def test_a_blob_is_a_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +53,26 @@ def test_a_blob_is_a_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(seen) == 6 + 5, "another wish list of b"
     embed(tmp_path, refs[:-1], "another configuration")
     assert len(seen) == 6 + 5 + 11
+
+
+def test_another_outputs_unit_of_the_same_members_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after, fresh = (tmp_path / name for name in ("before", "after", "fresh"))
+    for home in (before, after, fresh):
+        home.mkdir()
+    embed(before, planted(before))
+    wanted, same = ([*refs[:6], *refs[7:]] for refs in (planted(after), planted(fresh)))  # b without its first
+    embed(fresh, same)
+    seen: list[bytes] = []
+    opened = clip._opened
+    monkeypatch.setattr(clip, "_opened", lambda data, models: seen.append(data) or opened(data, models))
+    embed(after, wanted, standing=(str(tmp_path / "nothing"), str(before)))
+    assert len(seen) == 5, "a is copied, b is made of what is left"
+    for name in ("vectors/a.parquet", "vectors/b.parquet", "score/units/a.json", "score/units/b.json"):
+        assert (after / name).read_bytes() == (fresh / name).read_bytes(), name
+    (before / "vectors/a.parquet").write_bytes(b"rotten")
+    (after / "score/units/a.json").unlink()
+    embed(after, wanted, standing=(str(before),))
+    assert (after / "vectors/a.parquet").read_bytes() == (fresh / "vectors/a.parquet").read_bytes()
 
 
 def test_texts_are_units_by_hash(tmp_path: Path) -> None:
