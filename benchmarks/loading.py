@@ -22,6 +22,7 @@ from weft.schemas import shards as contract
 from weft.schemas.config import Train
 
 VOCABULARY = contract.Vocabulary(64_007, 0, 1, 2, 64_003, 64_004, 64, 2048, "tokenizer.json")  # Kosmos-1's
+LINKS = 50_000  # names that a file may have on ext4: 65,000
 BATCH = 1_200_000  # tokens of Kosmos-1's step
 
 
@@ -37,8 +38,10 @@ def write(folder: Path, tars: int, samples: int) -> None:
             row = len(contract.npy(np.zeros(lengths[0], VOCABULARY.dtype)))
             for suffix, size in ((contract.IMAGE, 20_000), (contract.INPUT_IDS, row), (contract.META, 400)):
                 members.append((f"{key:08d}.{suffix}", size))
-        (folder / "index").write_text(contract.dump_index(members))
         for number in range(tars):
+            if number % LINKS == 0:
+                (folder / "index").unlink(missing_ok=True)
+                (folder / "index").write_text(contract.dump_index(members))
             name = contract.shard_name(corpus, "train", number)
             (folder / name).touch()
             os.link(folder / "index", (folder / name).with_suffix(f".{contract.INDEX}"))

@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
-EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset")
+MODEL = "transformers"  # the export that is of the trained model, not of the shards
+EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset", MODEL)
 SUITES = ("kosmos",)  # of tasks, in configs/suites
 # Arguments that are paths, by what stands for them in the help: whether they may be of an object store.
 PLACES = {"DIR": True, "GLOB": True, "FILE": True, "LIST": True, "C.toml": True, "FOLDER": False}
@@ -189,7 +190,7 @@ def parser() -> Parser:
         "--blocks", action="store_true", help="every block of the page instead: kept or not, and how sure"
     )
     _science(html)
-    export = add("export", "a run's shards in the form of another loader", epilog=_EPILOG)
+    export = add("export", "a run's shards, or its trained model, in the form of another loader", epilog=_EPILOG)
     export.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(EXPORTS)}")
     export.add_argument("--from", required=True, dest="source", metavar="DIR", help="output directory of a run")
     export.add_argument("--output", required=True, metavar="DIR", help="where to write, local or remote")

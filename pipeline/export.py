@@ -1,4 +1,4 @@
-"""`weft export`: a run's finished shards → the files of another loader.
+"""`weft export`: a run's finished shards → the files of another loader; its trained model → those of transformers.
 
     shards/manifest.jsonl ─► one work unit a shard (transforms/export) ─► CORPUS/SPLIT/NNNNNN.… ─► what lies beside them
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from weft.pipeline.arguments import EXPORTS, MODEL
 from weft.pipeline.run import manifest
 from weft.pipeline.run.claim import claim
 from weft.pipeline.run.progress import Progress
@@ -43,8 +44,10 @@ def export(
         corpora: which of those that the format holds; all where none is named.
 
     Raises:
-        ConfigError: no such format, no shards, or a directory that holds something else.
+        ConfigError: no such format, no shards or model, or a directory that holds something else.
     """
+    if name == MODEL:
+        return _model(source, output, corpora)
     form = _format(name)
     wanted = tuple(corpora) or tuple(form.writers)
     if foreign := [corpus for corpus in wanted if corpus not in form.writers]:
@@ -73,6 +76,19 @@ def export(
     return [f"{corpus:11} {sum(counts):,} samples in {len(counts)} files" for corpus, counts in totals.items()]
 
 
+def _model(source: str, output: str, corpora: Sequence[str]) -> list[str]:
+    """The trained model of a run; returns what was written, in a line."""
+    from weft.pipeline.stages import training
+
+    if corpora:
+        raise ConfigError(f"{MODEL} is an export of the model, and holds no {corpora[0]}")
+    trained = manifest.read_json(files.join(source, "model", "config.json"))
+    if trained is None:
+        raise ConfigError(f"{source} holds no trained model: run `weft train` first")
+    claim(output, STATE, digest(trained, manifest.VERSION), f"an export as {MODEL}")
+    return [f"{', '.join(training.export(source, output))} in {output}"]
+
+
 def write_shard(listed: tuple[str, str], name: str, base: str, output: str, fingerprint: str) -> None:
     """One shard, by name and sha256 → its files below `output`, unless they are there."""
     shard, sha256 = listed
@@ -92,7 +108,7 @@ def _unit(shard: str) -> str:
 
 def _format(name: str) -> formats.Format:
     if name not in formats.FORMATS:
-        raise ConfigError(f"no format {name!r}: one of {', '.join(formats.FORMATS)}")
+        raise ConfigError(f"no format {name!r}: one of {', '.join(EXPORTS)}")
     return formats.FORMATS[name]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import weft.schemas.config as configuration
 from weft.pipeline.demo import questions
 from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
@@ -93,6 +94,22 @@ def suite(name: str, output: str, config: Config, data: str | None, items: int) 
         found = tasks.run(lm, tasks.load(SUITES / f"{name}.toml"), homes, items)
     files.write_atomic(files.join(output, "model", "suite.json"), json.dumps(found, indent=1, sort_keys=True) + "\n")
     return tasks.table(found)
+
+
+def export(source: str, output: str) -> list[str]:
+    """The trained model of a run as transformers loads it; returns the names of the files.
+
+    Raises:
+        ConfigError: there is no run or no trained model, or its vision tower is not known to the exported file.
+    """
+    _evaluate()  # that torch is there
+    from weft.model_smoketest import hugging_face
+    from weft.model_smoketest.evaluate import load_model
+
+    config = configuration.from_dict(manifest.known_run(source)["config"])
+    shards = files.join(source, "shards")
+    model, _ = load_model(shards, files.join(source, "model"), tower=_told(config.train))
+    return hugging_face.export(model, shards, output)
 
 
 def evaluated(output: str) -> dict[str, Any]:

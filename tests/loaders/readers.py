@@ -144,6 +144,34 @@ def datatrove(folder):
     return found
 
 
+def transformers(folder):
+    """The exported model asked what asked.json says: logits, what it says greedily, tokens and pixels."""
+    import torch
+    from PIL import Image
+    from transformers import AutoImageProcessor, AutoModelForCausalLM, AutoTokenizer
+
+    asked = json.loads((folder / "asked.json").read_text())
+    kinds = (AutoModelForCausalLM, AutoTokenizer, AutoImageProcessor)
+    model, tokenizer, processor = (kind.from_pretrained(folder, trust_remote_code=True) for kind in kinds)
+    span = "<image>" * (model.config.image_tokens + 1) + "</image>"
+    found = []
+    with torch.inference_mode():
+        for ask in asked["prompts"]:
+            text = "<s>" + "".join(span if part == {} else part for part in ask["segments"])
+            ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+            images = [Image.open(folder / name) for name in ask["images"]]
+            pixels = processor(images, return_tensors="pt")["pixel_values"]
+            logits = model(input_ids=ids, pixel_values=pixels).logits
+            said = {}
+            for beams in (1, 3):
+                out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
+                                     max_new_tokens=asked["most"], num_beams=beams, do_sample=False)  # fmt: skip
+                said[beams] = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+            found.append({"key": "", "ids": ids[0].tolist(), "logits": logits[0, -1].tolist(), "said": said,
+                          "pixels": [float(p) for p in pixels.flatten()[::997]]})  # fmt: skip
+    return found
+
+
 def openclip(folder):
     """open_clip's own reader in train mode, one epoch; sorted, because it shuffles."""
     import types

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from weft.pipeline import arguments, export
+from weft.pipeline import arguments, cli, export
 from weft.schemas import shards
 from weft.schemas.parameters import ConfigError
 from weft.transforms.export import formats
@@ -19,7 +19,7 @@ def exported(finished, tmp_path_factory):
 
 
 def test_every_format_that_the_help_names_is_there():
-    assert tuple(formats.FORMATS) == arguments.EXPORTS
+    assert (*formats.FORMATS, arguments.MODEL) == arguments.EXPORTS
 
 
 def test_each_shard_becomes_a_file_and_the_manifest_counts_them(finished, exported):
@@ -67,6 +67,21 @@ def test_one_other_byte_in_a_shard_is_one_line(finished, tmp_path):
     with pytest.raises(Exception, match="is not what was written") as told:
         export.export("jsonl", str(tmp_path), str(tmp_path / "out"), LOCAL, quiet=True, corpora=["text"])
     assert isinstance(told.value, ConfigError) or "ConfigError" in str(told.value)
+
+
+def test_the_trained_model_is_an_export_too(finished, tmp_path, capsys):
+    from weft.model_smoketest.train import train
+    from weft.schemas.config import Train
+
+    (tmp_path / "run").mkdir()
+    for name in ("run.json", "shards"):
+        (tmp_path / "run" / name).symlink_to(finished / name)
+    command = ["export", "transformers", "--from", str(tmp_path / "run"), "--output", str(tmp_path / "out")]
+    assert cli.main(command) == 2 and "run `weft train` first" in capsys.readouterr().err
+    small = Train(steps=1, width=32, heads=2, ffn=64, batch_tokens=64)
+    train(str(finished / "shards"), str(tmp_path / "run/model"), small, lambda line: None)
+    assert cli.main(command) == 0 and "modeling_kosmos1.py" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out/config.json").read_text())["hidden_size"] == 32
 
 
 def test_nothing_of_anybody_else_is_written_over(finished, exported, tmp_path):
