@@ -65,6 +65,7 @@ class Fetch(FetchRules):
     placeholder_urls: Count = 10  # one picture behind more addresses of a host is a placeholder (OBELICS: 10); 0 is off
     earlier: tuple[Folder, ...] = ()  # outputs of earlier runs: what they have is not asked for again
     buckets: Count = 0  # work units for HTTP; hosts are never split; 0: 8, or more where the input is large
+    unit_minutes: Number = 60.0  # that a unit of hosts is asked before others have their turn; 0: until it is done
 
 
 @dataclasses.dataclass(frozen=True)

@@ -248,6 +248,7 @@ class FetchRules(ImageLimits, ImageForm, Manners):
     """Addresses of images → stored images."""
 
     downloader: Literal["weft", "img2dataset"] = "weft"  # who asks hosts; docs/images.md says what that leaves undone
+    host_hours: Number = 24.0  # that a host is asked for its images; what is left then is `host_too_slow`; 0 is off
     exclude: tuple[File, ...] = ()  # lists of hashes and addresses: such an image is not stored; the run's count too
 
 

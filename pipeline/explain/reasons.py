@@ -171,6 +171,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "capture_unreadable": ("its record in the archive cannot be read (any more)", ()),
         **_NO_ANSWER,
         "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
+        "host_too_slow": ("its host was asked long enough", ("fetch.host_hours",)),
         "bad_encoding": ("a content coding that cannot be undone", ()),
         "too_few_bytes": ("its file is too small", ("fetch.min_bytes",)),
         "too_many_bytes": ("its file is too large", ("fetch.max_bytes",)),

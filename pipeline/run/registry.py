@@ -97,7 +97,17 @@ STAGES = (
         needs=("dedup",),
         doc="image URLs → bytes and index",
         how=frozenset(
-            {"connect_to", "concurrency", "per_host", "timeout_s", "stall_s", "interval_s", "allow_networks"}
+            {
+                "connect_to",
+                "concurrency",
+                "per_host",
+                "timeout_s",
+                "stall_s",
+                "interval_s",
+                "allow_networks",
+                "unit_minutes",
+                "host_hours",
+            }
         ),
         more=decides.fetch,
         one_job=True,

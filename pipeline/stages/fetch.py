@@ -5,7 +5,8 @@
     captures, site_files ──►▲
     earlier runs ───────────┘
 
-Which image comes from where, and in how many rounds, is transforms/fetch/fetch_images.py's.
+Which image comes from where is transforms/fetch/fetch_images.py's. What units of hosts had no time for goes on in
+further jobs, until nothing is left.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from weft.pipeline.run.context import Context
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture, SiteFile
 from weft.schemas.tables import REPEATED
-from weft.transforms.fetch import blobs, by_img2dataset, fetch_images
+from weft.transforms.fetch import blobs, by_img2dataset, fetch_images, slices
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
+from weft.transforms.fetch.rounds import GoOn, WhenDone
 from weft.transforms.fetch.unit import STAGE
 from weft.transforms.io import files, parquet
 
@@ -62,35 +64,59 @@ def run(ctx: Context) -> dict[str, int]:
     ctx.expect(units)
     if config.downloader == "img2dataset" and config.http:
         ctx.say(f"fetch    img2dataset asks the hosts: it does not know {by_img2dataset.NOT_KNOWN}")
+    files.remove_tree(counted)  # where nobody waits for the job, there is none to go on from
     with ctx.pipeline(units) as p:
         captures = p | "Captures" >> parquet.Read(ctx.table("captures"), Capture)
         site_files = p | "SiteFiles" >> parquet.Read(ctx.table("site_files"), SiteFile) if judged else None
-        fetched = _shown(p, ctx) | "Images" >> FetchUnits(
-            ctx.home, config, captures, earlier, buckets, ctx.fingerprint, site_files, ctx.keys
+        fetch = FetchUnits(
+            ctx.home,
+            config,
+            captures,
+            earlier,
+            buckets,
+            ctx.fingerprint,
+            site_files,
+            ctx.keys,
+            config.unit_minutes * 60,
         )
-        _ = (
-            fetched["index"]
-            | "AllDone" >> beam.Reshuffle()  # on the runners there are, a barrier: every unit is done
-            | "Sweep" >> beam.Map(blobs.sweep).with_output_types(int)
-        )
+        fetched = _shown(p, ctx) | "Images" >> fetch
+        _finish(ctx, fetched["index"], repeated)
         _ = (
             fetched["wanted"]
             | "Count" >> beam.combiners.Count.Globally()
             | "WriteCount" >> beam.Map(lambda n: files.write_atomic(counted, json.dumps({"image": n})))
         )
-        if config.placeholder_urls:
-            _ = (
-                fetched["index"]
-                | "Indexed" >> beam.FlatMap(parquet.read, IndexedImage).with_output_types(IndexedImage)
-                | "Repeated" >> Repeated(config.placeholder_urls)
-                | "WriteRepeated" >> ctx.write("images/repeated", REPEATED, repeated)
-            )
-    return {"image": json.loads(files.read_bytes(counted))["image"]}
+    wanted = json.loads(files.read_bytes(counted))["image"]
+    turn = 1
+    while left := slices.unfinished(ctx.home):
+        turn += 1
+        images = sum(unit.images for unit in left)
+        ctx.say(f"fetch    turn {turn}: {len(left):,} units of hosts go on, with {images:,} images left")
+        with ctx.pipeline(len(left)) as p:
+            _finish(ctx, p | "Rest" >> GoOn(fetch.rounds(), left), repeated)
+    return {"image": wanted}
 
 
 def check(ctx: Context) -> None:
     """Raise ConfigError, before anything runs, for an entry that means nothing and an earlier run that does not fit."""
     fetch_images.check(ctx.config.fetch, ctx.config.fetch.earlier)
+
+
+def _finish(ctx: Context, index: beam.PCollection[str], repeated: int) -> None:
+    """What is to be done with the index files of all units, once nothing is left of any."""
+    done = (
+        index
+        | "AllDone" >> beam.Reshuffle()  # on the runners there are, a barrier: every unit has had its turn
+        | "WhenDone" >> beam.ParDo(WhenDone(ctx.home)).with_output_types(str)
+    )
+    _ = done | "Sweep" >> beam.Map(blobs.sweep).with_output_types(int)
+    if most := ctx.config.fetch.placeholder_urls:
+        _ = (
+            done
+            | "Indexed" >> beam.FlatMap(parquet.read, IndexedImage).with_output_types(IndexedImage)
+            | "Repeated" >> Repeated(most)
+            | "WriteRepeated" >> ctx.write("images/repeated", REPEATED, repeated)
+        )
 
 
 def _shown(p: beam.Pipeline, ctx: Context) -> beam.PCollection[ImageAddresses]:

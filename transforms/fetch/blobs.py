@@ -156,14 +156,14 @@ def unit_of(blob: str) -> str:
 
 
 def in_order(found: Iterable[Outcome]) -> Iterator[Outcome]:
-    """The same outcomes by key, holding no image in memory."""
+    """The same outcomes by key, of two of one key the last, holding no image in memory."""
     with tempfile.TemporaryFile() as aside:
-        places: list[tuple[Outcome, int, int]] = []
+        places: dict[str, tuple[Outcome, int, int]] = {}
         for outcome in found:
             data = outcome.image.data if isinstance(outcome.image, Prepared) else b""
-            places.append((_with_data(outcome, b""), aside.tell(), len(data)))
+            places[outcome.key] = _with_data(outcome, b""), aside.tell(), len(data)
             aside.write(data)
-        for outcome, offset, length in sorted(places, key=lambda place: place[0].key):
+        for _, (outcome, offset, length) in sorted(places.items()):
             aside.seek(offset)
             yield _with_data(outcome, aside.read(length))
 

@@ -2,9 +2,7 @@
 
     images ──► wanted keys ⋈ captures ─┬─► by key bucket: copied from an earlier run's output
                                        ├─► by archive: one unit a WARC file
-                                       └─► by host bucket: HTTP units ─► redirected to other hosts:
-                                                         ▲                  by their bucket, once more
-                                                         └──────────────────┘
+                                       └─► by host bucket: HTTP units ─► redirects to other hosts: again (rounds.py)
 
 Only narrow rows cross shuffles: URLs, places in archives, and what files of a host say against its images. Reading or
 fetching, checking and writing are one step, so image bytes never do (unit.py). A host is asked by one unit at a time
@@ -28,16 +26,16 @@ from weft.transforms.beam.folds import Fold, Once
 from weft.transforms.beam.joins import Join
 from weft.transforms.consent import responses
 from weft.transforms.consent.attach import Address, Forbidden, ForbiddenBySite
-from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
+from weft.transforms.fetch import by_img2dataset, hosts, previous_runs
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
-from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Wanted, fetch_unit, moved
-from weft.transforms.io import parquet, secrets
+from weft.transforms.fetch.rounds import Rounds
+from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Task, Wanted
+from weft.transforms.io import parquet
 from weft.transforms.urls import image_key
 
 _ASKED = -1  # stands for an image's own address beside ranks of held ones
 _TODAY = 1 << 62  # microseconds since the epoch: after every capture
-HOPS = 3  # from host to host that redirects may lead, each a round of its own
 
 
 class ImageAddresses(NamedTuple):
@@ -144,6 +142,7 @@ class FetchUnits(beam.PTransform):
     fingerprint: str
     site_files: Any = None
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of archives, as of `secrets.held`
+    unit_seconds: float = 0.0  # that a unit of hosts may take before it leaves the rest to `rounds.GoOn`; 0: no end
 
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
         check(self.rules, self.earlier)
@@ -174,7 +173,11 @@ class FetchUnits(beam.PTransform):
             | "Route"
             >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts).with_output_types(tuple[str, Wanted])
         )
-        return {"wanted": wanted, "index": self._rounds(routed)}
+        return {"wanted": wanted, "index": routed | "Rounds" >> self.rounds()}
+
+    def rounds(self) -> Rounds:
+        """What follows, once it is known which unit gets what."""
+        return Rounds(Task(self.output, self.fingerprint, self.rules, self.unit_seconds), self.buckets, self.keys)
 
     def _held(
         self, images: beam.PCollection[ImageAddresses], wanted: beam.PCollection[tuple[str, str]]
@@ -221,41 +224,6 @@ class FetchUnits(beam.PTransform):
             | "BySite" >> ForbiddenBySite(signals, self.rules.ai_agents)
             | "OfKey" >> beam.Map(_forbidden_by_key).with_output_types(tuple[str, tuple[int, str]])
         )
-
-    def _rounds(self, routed: beam.PCollection[tuple[str, Wanted]]) -> beam.PCollection[str]:
-        """Fetch, then fetch what was redirected to other hosts, and so on."""
-        fetched: list[beam.PCollection[str]] = []
-        for hop in range(HOPS + 1 if self.rules.http else 1):
-            if hop:
-                routed = (
-                    fetched[-1]
-                    | f"Moved{hop}" >> beam.FlatMap(moved)
-                    | f"Follow{hop}"
-                    >> beam.Map(_follow, self.buckets, self.rules.split_hosts, hop).with_output_types(
-                        tuple[str, Wanted]
-                    )
-                )
-            fetch = _Fetch(self.output, self.fingerprint, self.rules, hop == HOPS, self.keys)
-            fetched.append(
-                routed | f"Unit{hop}" >> beam.GroupByKey() | f"Fetch{hop}" >> beam.ParDo(fetch).with_output_types(str)
-            )
-        return fetched | "AllIndexed" >> beam.Flatten()
-
-
-class _Fetch(beam.DoFn):
-    """(unit, what is wanted) → path of its index."""
-
-    def __init__(self, output: str, fingerprint: str, rules: FetchRules, last: bool, keys: Mapping[str, str]) -> None:
-        self._output, self._fingerprint, self._rules, self._last = output, fingerprint, rules, last
-        self._keys = keys
-
-    def setup(self) -> None:
-        decode.set_up_process()
-
-    def process(self, item: tuple[str, Iterable[Wanted]]) -> Iterator[str]:
-        with secrets.held(self._keys):
-            made = fetch_unit(item, self._output, self._fingerprint, self._rules, self._last)
-        yield made
 
 
 def _preferred(one: str, other: str) -> str:
@@ -338,9 +306,3 @@ def _as_held(key: str, held: _Held) -> Address:
 def _forbidden_by_key(found: Forbidden) -> tuple[str, tuple[int, str]]:
     rank, _, key = found.key.partition(" ")
     return key, (int(rank), found.words)
-
-
-def _follow(redirected: tuple[str, str], buckets: int, split: tuple[str, ...], hop: int) -> tuple[str, Wanted]:
-    """(unit of a later round, what it is to ask for) of an image whose redirect leads to another host."""
-    key, url = redirected
-    return f"{hosts.unit_name(url, buckets, split)}-{hop}", Wanted(key, WEB, url)

@@ -17,10 +17,20 @@ from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.robots import PASSING, UNAVAILABLE
+from weft.transforms.fetch.scheduler import TOO_SLOW
 from weft.transforms.io import files, parquet, state
 
 _MAY_PASS = frozenset(
-    {*UNANSWERED, CAPPED, "host_unreachable", "host_throttled", UNAVAILABLE, "not_in_warc", "capture_unreadable"}
+    {
+        *UNANSWERED,
+        CAPPED,
+        "host_unreachable",
+        "host_throttled",
+        TOO_SLOW,
+        UNAVAILABLE,
+        "not_in_warc",
+        "capture_unreadable",
+    }
 )
 _STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
 

@@ -136,8 +136,17 @@ class HostLimits:
     def answered(self, host: str, status: int, retry_after: float | None, tries: int = 0, key: str = "") -> None:
         """Take note of an answer: where it wants fewer requests, the host is left alone for a `pause`."""
         if status in THROTTLED or retry_after is not None:
-            one = self._host(host)
-            one.next_request = max(one.next_request, time.monotonic() + pause(retry_after, tries, key))
+            self.rest(host, pause(retry_after, tries, key))
+
+    def rest(self, host: str, seconds: float) -> None:
+        """Ask nothing of the host for so long."""
+        one = self._host(host)
+        one.next_request = max(one.next_request, time.monotonic() + seconds)
+
+    def resting(self) -> dict[str, float]:
+        """Host → seconds until its next image, of those that may not be asked for one now."""
+        now = time.monotonic()
+        return {host: wait for host, one in self._hosts.items() if (wait := self._opens(one, True) - now) > 0}
 
     def ready_at(self, host: str) -> float:
         """When the next image may be asked for, by time.monotonic(); in the past where it may be now."""

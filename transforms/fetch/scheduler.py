@@ -7,6 +7,8 @@ requests for exactly these are the reason for this file.
 
 One event loop asks; threads work on the answers. A connection is free as soon as its answer is there, but a place among
 the `concurrency` only when the answer has been worked on, which bounds what is held in memory.
+
+Where there is an end to the time (slices.py), nothing new is begun after it, and what is not done is left.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import UNANSWERED, Response
 from weft.transforms.fetch.rate_limit import THROTTLED, HostLimits, host_of, pause
 from weft.transforms.fetch.robots import PASSING
+from weft.transforms.fetch.slices import Asked, Job, Slice
 
 DEAD_AFTER = 3  # images without a whole answer since the last one
 THROTTLED_AFTER = 10  # images that were told to come back later, likewise
+TOO_SLOW = "host_too_slow"  # the fate of images that a host has had all its time for
 _THREADS = min(4, os.cpu_count() or 1)  # of a worker process, of which there is one per core as a rule
 
 T = TypeVar("T")
@@ -46,18 +50,13 @@ class Asker(Protocol):
         ...
 
 
-class _Job(NamedTuple):
-    key: str
-    url: str
-    tries: int
-
-
 def fetch_all(
-    wanted: Iterable[tuple[str, str]],
+    wanted: Iterable[tuple[str, str] | Job],
     client: Asker,
     then: Callable[[Response], T],
     manners: Manners,
     more: Callable[[str, T], Iterable[tuple[str, str]]] = lambda key, made: (),
+    part: Slice | None = None,
 ) -> Iterator[tuple[str, T]]:
     """Ask for every (key, URL).
 
@@ -67,6 +66,7 @@ def fetch_all(
         then: makes of a response what is yielded with its key; called in a thread.
         manners: `concurrency`, `per_host` and `retries` count here.
         more: (key, what was made) → further keys and URLs that this answer leads to.
+        part: the time that there is for it; what is left then is put there. Something is done, be it ever so short.
 
     Raises:
         Exception: whatever the client or `then` raised; nothing is left running.
@@ -74,9 +74,8 @@ def fetch_all(
     done: asyncio.Queue[tuple[str, T] | BaseException | None] = asyncio.Queue()
     with asyncio.Runner() as runner, ThreadPoolExecutor(_THREADS, "prepare") as threads:
         loop = runner.get_loop()
-        work = loop.create_task(
-            _work(_Board(wanted, client.hosts, manners), client, then, manners.concurrency, threads, done, more)
-        )
+        board = _Board(wanted, client.hosts, manners, part or Slice())
+        work = loop.create_task(_work(board, client, then, manners.concurrency, threads, done, more))
         work.add_done_callback(lambda _: done.put_nowait(None))
         try:
             while (item := loop.run_until_complete(done.get())) is not None:
@@ -104,7 +103,7 @@ async def _work(
     changed = asyncio.Event()  # a place or a host got free
     running: set[asyncio.Task[None]] = set()
 
-    async def one(job: _Job) -> None:
+    async def one(job: Job) -> None:
         try:
             found = board.given_up(host_of(job.url))
             if found is None:
@@ -126,10 +125,10 @@ async def _work(
 
     async with client:
         try:
-            while board.open:
+            while board.open and not (board.over and not running):
                 changed.clear()
                 wait: float | None = None
-                while len(running) < concurrency:
+                while len(running) < concurrency and not board.over:
                     job, wait = board.take()
                     if job is None:
                         break
@@ -137,9 +136,10 @@ async def _work(
                     running.add(task)
                     task.add_done_callback(ended)
                 try:
-                    await asyncio.wait_for(changed.wait(), wait)
+                    await asyncio.wait_for(changed.wait(), board.until(wait))
                 except TimeoutError:
                     continue
+            board.leave()
         finally:
             for task in running:
                 task.cancel()
@@ -150,22 +150,33 @@ async def _work(
 class _Board:
     """What is left to do. A host has one token per connection; whoever holds a token may ask the host once."""
 
-    def __init__(self, wanted: Iterable[tuple[str, str]], hosts: HostLimits, manners: Manners) -> None:
-        self._hosts, self._retries = hosts, manners.retries
-        self._jobs: dict[str, deque[_Job]] = defaultdict(deque)
+    def __init__(
+        self, wanted: Iterable[tuple[str, str] | Job], hosts: HostLimits, manners: Manners, part: Slice
+    ) -> None:
+        self._hosts, self._retries, self._slice = hosts, manners.retries, part
+        self._ends = time.monotonic() + part.seconds if part.seconds else float("inf")
+        self._done = 0
+        self._begun = dict.fromkeys(part.hosts, time.monotonic())  # host → since when it is asked in this slice
+        self._jobs: dict[str, deque[Job]] = defaultdict(deque)
         self._silent: dict[str, set[str]] = defaultdict(set)  # host → URLs without an answer since it last gave one
         self._throttled: dict[str, set[str]] = defaultdict(set)  # host → URLs that it put off, likewise
         self._per_host, self.open, self._turn = manners.per_host, 0, 0
         self._tokens: list[tuple[float, int, str]] = []  # heap of (not before, turn, host)
         self._given: Counter[str] = Counter()  # host → its tokens, in the heap or held
+        for host, asked in part.hosts.items():
+            self._silent[host].update(asked.silent)
+            self._throttled[host].update(asked.throttled)
+        for host, until in part.quiet.items():
+            hosts.rest(host, until - time.time())
         self.add(wanted)
 
-    def add(self, wanted: Iterable[tuple[str, str]]) -> None:
+    def add(self, wanted: Iterable[tuple[str, str] | Job]) -> None:
         """More (key, URL) to ask for."""
         hosts: dict[str, None] = {}
-        for key, url in wanted:
-            host = host_of(url)
-            self._jobs[host].append(_Job(key, url, 0))
+        for one in wanted:
+            job = Job(*one)
+            host = host_of(job.url)
+            self._jobs[host].append(job)
             self.open += 1
             hosts[host] = None
         for _ in range(self._per_host):
@@ -174,7 +185,7 @@ class _Board:
                     self._given[host] += 1
                     self._give_token(host, 0.0)
 
-    def take(self) -> tuple[_Job | None, float | None]:
+    def take(self) -> tuple[Job | None, float | None]:
         """(the next thing to do, None), or (None, seconds until there may be one: None where that is not known)."""
         while self._tokens:
             due, turn, host = self._tokens[0]
@@ -192,10 +203,11 @@ class _Board:
                 heapq.heappop(self._tokens)
                 if not dead:
                     self._hosts.announce(host)
+                    self._begun.setdefault(host, now)
                 return self._jobs[host].popleft(), None
         return None, None
 
-    def is_last(self, job: _Job) -> bool:
+    def is_last(self, job: Job) -> bool:
         """Whether nothing more is to be asked of a job's host, as far as is known."""
         return not self._jobs[host_of(job.url)]
 
@@ -205,9 +217,33 @@ class _Board:
             return Response(0, b"", "host_unreachable", f"{host} did not answer for {DEAD_AFTER} images")
         if len(self._throttled[host]) >= THROTTLED_AFTER:
             return Response(0, b"", "host_throttled", f"{host} put off {THROTTLED_AFTER} images")
+        if self._slice.host_seconds and self._spent(host) > self._slice.host_seconds:
+            return Response(0, b"", TOO_SLOW, f"{host} has been asked for {self._slice.host_seconds / 3600:g} hours")
         return None
 
-    def try_again(self, job: _Job, found: Response) -> bool:
+    @property
+    def over(self) -> bool:
+        """Whether nothing new is to be begun."""
+        return self._done > 0 and time.monotonic() >= self._ends
+
+    def until(self, wait: float | None) -> float | None:
+        """Seconds to wait: as long as was said, but not beyond the end of the time."""
+        left = self._ends - time.monotonic()
+        if left == float("inf") or left <= 0:
+            return wait
+        return left if wait is None else min(wait, left)
+
+    def leave(self) -> None:
+        """Put into the slice what is not done, and what is known of its hosts."""
+        self._slice.left = [job for jobs in self._jobs.values() for job in jobs]
+        self._slice.hosts = {
+            host: Asked(self._spent(host), sorted(self._silent[host]), sorted(self._throttled[host]))
+            for host, jobs in self._jobs.items()
+            if jobs
+        }
+        self._slice.quiet = {host: time.time() + seconds for host, seconds in self._hosts.resting().items()}
+
+    def try_again(self, job: Job, found: Response) -> bool:
         """Take note of an answer; whether the job was put back for another try."""
         host = host_of(job.url)
         if found.reason in UNANSWERED:
@@ -225,13 +261,19 @@ class _Board:
         self._give_token(host, time.monotonic() + pause(found.retry_after, job.tries, job.url))
         return True
 
-    def release(self, job: _Job) -> None:
+    def release(self, job: Job) -> None:
         """A job's answer is there; its connection is free."""
         self._give_token(host_of(job.url), time.monotonic())
 
     def finish(self) -> None:
         """A job is done with."""
         self.open -= 1
+        self._done += 1
+
+    def _spent(self, host: str) -> float:
+        """Seconds that a host has been asked for, waits of its own among them."""
+        before = self._slice.hosts[host].seconds if host in self._slice.hosts else 0.0
+        return before + time.monotonic() - self._begun.get(host, time.monotonic())
 
     def _give_token(self, host: str, due: float) -> None:
         if self._jobs[host]:

@@ -2,14 +2,16 @@
 
 (source, what is wanted) → images/blobs, images/index, fates/fetch, and fetch/moved: images whose redirects lead to
 other hosts. Its files appear whole, its marker last. What the web has answered is spooled meanwhile, so that a unit
-which is killed does not ask again.
+which is killed does not ask again, and one whose turn is over (slices.py) goes on in another job.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, starmap
 from typing import NamedTuple
 
 from weft.schemas.parameters import FetchRules
@@ -25,6 +27,7 @@ from weft.transforms.fetch.client import MOVED, Client, Response
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.previous_runs import EarlierImage
 from weft.transforms.fetch.scheduler import fetch_all
+from weft.transforms.fetch.slices import Job, OutOfTime, Turn, Unfinished
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
@@ -47,24 +50,79 @@ class Wanted(NamedTuple):
     forbidden: str = ""  # what an archived file of its site says against its use: then it is neither read nor asked for
 
 
-def fetch_unit(
-    item: tuple[str, Iterable[Wanted]], output: str, fingerprint: str, rules: FetchRules, last: bool = True
-) -> str:
-    """Get, prepare, store and index all images of one unit; returns the path of its index file.
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What all units of a fetch share.
 
-    Args:
-        item: the archive that is read, else the unit's name; and what is wanted.
+    Attributes:
         output: the run's directory.
         fingerprint: of all that decides the stage's output.
         rules: how to fetch and store.
+        seconds: that a unit of hosts may take before it leaves the rest to another job; 0 has no end.
+    """
+
+    output: str
+    fingerprint: str
+    rules: FetchRules
+    seconds: float = 0.0
+
+    def turn(self, unit: str, fingerprint: str, last: bool = True) -> Turn:
+        """A turn of a unit of hosts."""
+        at = Spool(self.output, unit, fingerprint).at
+        return Turn(self.output, Unfinished(unit, fingerprint), at, last, self.seconds, self.rules.host_hours * 3600)
+
+
+def fetch_unit(item: tuple[str, Iterable[Wanted]], task: Task, last: bool = True) -> str:
+    """Get, prepare, store and index all images of one unit; returns the path of its index file, "" if time was short.
+
+    Args:
+        item: the archive that is read, else the unit's name; and what is wanted.
+        task: what all units share.
         last: whether no round follows: a redirect to another host then is one too many.
     """
     source, values = item
     wanted = sorted(set(values))
-    origin = wanted[0].origin
-    name = f"warc-{unit_name(source)}" if origin == WARC else source
-    fingerprint = digest(fingerprint, wanted)
-    spool = Spool(output, name, fingerprint)
+    name = f"warc-{unit_name(source)}" if wanted[0].origin == WARC else source
+    fingerprint = digest(task.fingerprint, wanted)
+    if wanted[0].origin == WEB:
+        return _take(task.turn(name, fingerprint, last), task, wanted)
+    return _write(name, fingerprint, task.output, _outcomes(source, wanted, task.rules))
+
+
+def go_on(unit: Unfinished, task: Task) -> str:
+    """Go on with a unit of hosts that has something left; returns as `fetch_unit`.
+
+    Raises:
+        FileNotFoundError: what it has is not there any more.
+    """
+    turn = task.turn(unit.name, unit.fingerprint)
+    if turn.rest is None and finished(task.output, STAGE, unit.name, unit.fingerprint) is None:
+        raise FileNotFoundError(f"{unit.name} has something left, but its spool is gone: fetch again with --redo")
+    return _take(turn, task)
+
+
+def _take(turn: Turn, task: Task, wanted: Sequence[Wanted] = ()) -> str:
+    """A turn of a unit of hosts; what is wanted counts in the first."""
+    name, fingerprint, _ = turn.unit
+    spool = Spool(task.output, name, fingerprint)
+    found = _of_hosts(wanted, task.rules, spool, turn)
+    try:
+        index = _write(name, fingerprint, task.output, ((outcome, WEB) for outcome in found), turn.last)
+    except OutOfTime:
+        return ""
+    spool.remove()
+    turn.done()
+    return index
+
+
+def _write(
+    name: str, fingerprint: str, output: str, outcomes: Iterable[tuple[Outcome, str]], last: bool | None = None
+) -> str:
+    """What came of each image, and the `origin` of its row → the unit's files; returns the path of its index.
+
+    Args:
+        last: of a unit of hosts, see `fetch_unit`.
+    """
     index = files.join(output, "images", "index", f"{name}.parquet")
 
     def work() -> Counts | None:
@@ -72,25 +130,24 @@ def fetch_unit(
         fates: list[Fate] = []
         elsewhere: list[tuple[str, str]] = []
         with BlobWriter(output, name) as blobs:
-            for outcome, row_origin in _outcomes(source, wanted, rules, spool):
+            for outcome, origin in outcomes:
                 if isinstance(outcome.image, Refused) and outcome.image.reason == MOVED:
-                    if not last:
+                    if last is False:
                         elsewhere.append((outcome.key, outcome.image.detail))
                         continue
                     outcome = outcome._replace(image=Refused("too_many_redirects", outcome.image.detail[:200]))
-                rows.append(index_row(outcome, row_origin, blobs))
+                rows.append(index_row(outcome, origin, blobs))
                 fates.append(_fate(outcome))
         rows = [blobs.named(row) for row in rows]
         if finished(output, STAGE, name, fingerprint) is not None:
             return None  # by another attempt, which may have been answered otherwise: its files are the unit's
-        if origin == WEB:
+        if last is not None:
             files.write_atomic(_moved_beside(index), json.dumps(sorted(elsewhere)))
         write_table(index, sorted(rows), IMAGES)
         write_fates(output, STAGE, name, sorted(fates))
         return {"image": len(rows)}
 
     run_unit(output, STAGE, name, fingerprint, work)
-    spool.remove()
     return index
 
 
@@ -112,12 +169,9 @@ def _fate(outcome: Outcome) -> Fate:
     return Fate(STAGE, "image", outcome.key, KEPT, "", "")
 
 
-def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules, spool: Spool) -> Iterator[tuple[Outcome, str]]:
-    """(what came of it, column `origin` of its row) of each image of a unit."""
-    for one in wanted:
-        if one.forbidden:
-            refused = Refused("opt_out", one.forbidden)
-            yield Outcome(one.key, refused, 0, one.capture_date, "", one.forbidden), one.origin
+def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[tuple[Outcome, str]]:
+    """(what came of it, column `origin` of its row) of each image of an archive or of earlier runs."""
+    yield from ((outcome, wanted[0].origin) for outcome in _forbidden(wanted))
     wanted = [one for one in wanted if not one.forbidden]
     if not wanted:
         return
@@ -125,15 +179,31 @@ def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules, spool: S
         for found in (one.earlier for one in wanted if one.earlier):
             before = previous_runs.outcome(found.output, found.row)
             yield before._replace(image=_unless_excluded(before.image, before.final_url, rules)), found.row.origin
-    elif wanted[0].origin == WEB:
-        addresses = {one.key: one.address for one in wanted}
-        for key, host in hosts.over(addresses.items(), rules.max_per_host, rules.split_hosts).items():
-            detail = f"{host} has more than fetch.max_per_host = {rules.max_per_host}"
-            yield Outcome(key, Refused(hosts.CAPPED, detail), 0, 0), WEB
-            del addresses[key]
-        yield from ((outcome, WEB) for outcome in from_web(addresses, rules, spool, leave_host=False))
     else:
         yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, rules))
+
+
+def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, spool: Spool, turn: Turn) -> Iterator[Outcome]:
+    """What came of each image of a unit of hosts, once its last turn is over.
+
+    Raises:
+        OutOfTime: this turn is over, and something is left.
+    """
+    addresses = {one.key: one.address for one in wanted if not one.forbidden}
+    refused = list(_forbidden(wanted))
+    if turn.rest is None:
+        for key, host in hosts.over(addresses.items(), rules.max_per_host, rules.split_hosts).items():
+            detail = f"{host} has more than fetch.max_per_host = {rules.max_per_host}"
+            refused.append(Outcome(key, Refused(hosts.CAPPED, detail), 0, 0))
+            del addresses[key]
+    yield from from_web(addresses, rules, spool, leave_host=False, turn=turn, refused=refused)
+
+
+def _forbidden(wanted: Iterable[Wanted]) -> Iterator[Outcome]:
+    """What is neither read nor asked for."""
+    for one in wanted:
+        if one.forbidden:
+            yield Outcome(one.key, Refused("opt_out", one.forbidden), 0, one.capture_date, "", one.forbidden)
 
 
 def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[Outcome]:
@@ -177,19 +247,53 @@ def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> 
 
 
 def from_web(
-    addresses: Mapping[str, str], rules: FetchRules, spool: Spool | None = None, leave_host: bool = True
+    addresses: Mapping[str, str],
+    rules: FetchRules,
+    spool: Spool | None = None,
+    leave_host: bool = True,
+    turn: Turn | None = None,
+    refused: Sequence[Outcome] = (),
 ) -> Iterator[Outcome]:
     """Ask for images over HTTP; their outcomes by key.
 
     Args:
-        addresses: image key → URL.
+        addresses: image key → URL; of a unit that goes on, its last turn knows better.
         rules: how to fetch and store.
         spool: of a unit; what it holds from a run that was killed is not asked for again.
         leave_host: follow redirects to other hosts; else they end as MOVED.
+        turn: of a unit.
+        refused: outcomes of further images, that nobody is asked for.
+
+    Raises:
+        OutOfTime: the turn is over, and something is left.
     """
     if not rules.http:
-        return (Outcome(key, Refused("not_in_warc", ""), 0, 0) for key in sorted(addresses))
+        nowhere = (Outcome(key, Refused("not_in_warc", ""), 0, 0) for key in addresses)
+        return iter(sorted((*refused, *nowhere), key=lambda outcome: outcome.key))
 
+    def outcomes() -> Iterator[Outcome]:
+        rest = turn.rest if turn else None
+        jobs = {job.key: job for job in (rest.jobs if rest else starmap(Job, addresses.items()))}
+        for outcome in spool.earlier(rest.spooled if rest else ()) if spool else ():
+            image = outcome.image
+            passing = isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
+            if not passing and jobs.pop(outcome.key, None) is not None:
+                yield outcome
+        found = chain(refused, _asked(jobs.values(), rules, leave_host, turn))
+        if not spool or not turn:
+            yield from spool.through(found) if spool else found
+            return
+        yield from spool.through(found, turn.is_over)
+        if turn.is_over():
+            turn.leave(spool.files)
+        if rest:
+            wanted = {job.key for job in rest.jobs}
+            yield from (outcome for outcome in spool.again(rest.spooled) if outcome.key not in wanted)
+
+    return in_order(outcomes())
+
+
+def _asked(jobs: Collection[Job], rules: FetchRules, leave_host: bool, turn: Turn | None) -> Iterator[Outcome]:
     def prepared(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
         image: Prepared | Refused = Refused(found.reason, found.detail)
         words = found.opt_out
@@ -199,22 +303,11 @@ def from_web(
             image = Refused(image.reason, f"{found.declared}: {image.detail}")
         return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, words
 
-    def asked(left: Mapping[str, str]) -> Iterator[Outcome]:
-        if rules.downloader == "img2dataset":
-            for one in by_img2dataset.outcomes(left, rules) if left else ():
-                yield one._replace(image=_unless_excluded(one.image, addresses[one.key], rules))
-            return
-        client = Client(rules, rules.max_bytes, leave_host)
-        yield from (Outcome(key, *answer) for key, answer in fetch_all(left.items(), client, prepared, rules))
-
-    def answers() -> Iterator[Outcome]:
-        left = dict(addresses)
-        for outcome in spool.earlier() if spool else ():
-            image = outcome.image
-            passing = isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
-            if not passing and left.pop(outcome.key, None) is not None:
-                yield outcome
-        found = asked(left)
-        yield from spool.through(found) if spool else found
-
-    return in_order(answers())
+    if rules.downloader == "img2dataset":
+        left = {job.key: job.url for job in jobs}
+        for one in by_img2dataset.outcomes(left, rules) if left else ():
+            yield one._replace(image=_unless_excluded(one.image, left[one.key], rules))
+        return
+    client = Client(rules, rules.max_bytes, leave_host)
+    for key, answer in fetch_all(jobs, client, prepared, rules, part=turn.part if turn else None):
+        yield Outcome(key, *answer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from weft.transforms.io import files
@@ -28,8 +28,8 @@ class Spool(Generic[T]):
         Args:
             at: directory of the unit, with a name that says what the unit is to do: for another task it is another.
         """
-        self._at, self.attempt = at, uuid.uuid4().hex[:8]
-        self._files: list[str] = []  # that this attempt has read or written
+        self.at, self.attempt = at, uuid.uuid4().hex[:8]
+        self.files: list[str] = []  # names of those that this attempt has read or written, or was told of
 
     def apart(self, item: T) -> tuple[Any, bytes]:
         """(what JSON can say of an item, its bytes)."""
@@ -39,27 +39,34 @@ class Spool(Generic[T]):
         """The item that `apart` took apart."""
         raise NotImplementedError
 
-    def earlier(self) -> Iterator[T]:
-        """What earlier attempts got. To be read to its end before anything is written."""
-        self._files = [path for path, _ in files.listing(files.join(self._at, "*.bin"))]
-        return self.again()
+    def earlier(self, known: Sequence[str] = ()) -> Iterator[T]:
+        """What earlier attempts got. To be read to its end before anything is written.
 
-    def again(self) -> Iterator[T]:
-        """What this attempt has read or written, and no other at work beside it."""
-        for path in self._files:
-            text, _, data = files.read_bytes(path).partition(b"\n\n")
+        Args:
+            known: files that are passed over here, and whose items come first in `again`.
+        """
+        names = [path.rpartition("/")[2] for path, _ in files.listing(files.join(self.at, "*.bin"))]
+        new = sorted(set(names) - set(known))
+        self.files = [*known, *new]
+        return self.again(new)
+
+    def again(self, names: Sequence[str] | None = None) -> Iterator[T]:
+        """What this attempt has read or written, and no other at work beside it; else what is in the named files."""
+        for name in self.files if names is None else names:
+            text, _, data = files.read_bytes(files.join(self.at, name)).partition(b"\n\n")
             at = 0
             for line in text.splitlines():
                 length, said = json.loads(line)
                 yield self.together(said, data[at : at + length])
                 at += length
 
-    def through(self, found: Iterable[T], rest: bool = False) -> Iterator[T]:
+    def through(self, found: Iterable[T], rest: Callable[[], bool] = lambda: False) -> Iterator[T]:
         """The same items, each file of them written before the first of the next is asked for.
 
         Args:
             found: the items.
-            rest: whether the last of them are written too: else they are about to be in the unit's own files.
+            rest: asked at the end: whether the last of them are written too, and are not about to be in the unit's own
+                files.
         """
         waiting: list[tuple[Any, bytes]] = []
         size, begun = 0, time.monotonic()
@@ -70,21 +77,23 @@ class Spool(Generic[T]):
             if len(waiting) >= MOST_ITEMS or size >= MOST_BYTES or time.monotonic() - begun >= MOST_SECONDS:
                 self._write(waiting)
                 waiting, size, begun = [], 0, time.monotonic()
-        if waiting and rest:
+        if waiting and rest():
             self._write(waiting)
 
     def keep(self, found: Iterable[T]) -> None:
         """Write all of these."""
-        for _ in self.through(found, rest=True):
+        for _ in self.through(found, rest=lambda: True):
             pass
 
     def remove(self) -> None:
         """The unit is done, and its marker says so."""
-        files.remove_tree(self._at)
+        files.remove_tree(self.at)
 
     def _write(self, waiting: list[tuple[Any, bytes]]) -> None:
         lines = [f"{json.dumps([len(data), said])}\n" for said, data in waiting]
-        path = files.join(self._at, f"{len(self._files):06d}-{self.attempt}.bin")
+        name = f"{len(self.files):06d}-{self.attempt}.bin"
         with files.recorded():  # it is gone when the unit is done: no file of its own
-            files.write_atomic(path, "".join(lines).encode() + b"\n" + b"".join(data for _, data in waiting))
-        self._files.append(path)
+            files.write_atomic(
+                files.join(self.at, name), "".join(lines).encode() + b"\n" + b"".join(data for _, data in waiting)
+            )
+        self.files.append(name)

@@ -13,7 +13,8 @@ import pytest
 from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import Response
 from weft.transforms.fetch.rate_limit import HostLimits, host_of
-from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, _Board, _Job, fetch_all
+from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, _Board, fetch_all
+from weft.transforms.fetch.slices import Job, Slice
 
 OK = Response(200, b"image", "", "")
 REFUSED = Response(0, b"", "connection_failed", "refused")
@@ -147,8 +148,8 @@ def test_a_dead_host_is_given_up() -> None:
 def test_a_host_that_is_given_up_is_not_waited_for() -> None:
     hosts = HostLimits(per_host=1)
     hosts.crawl_delay("dead.test", 30)
-    jobs = [_Job(str(n), f"http://dead.test/{n}", 0) for n in range(DEAD_AFTER + 1)]
-    board = _Board([(job.key, job.url) for job in jobs], hosts, Manners(retries=0, per_host=1))
+    jobs = [Job(str(n), f"http://dead.test/{n}", 0) for n in range(DEAD_AFTER + 1)]
+    board = _Board([(job.key, job.url) for job in jobs], hosts, Manners(retries=0, per_host=1), Slice())
     assert board.take() == (jobs[0], None) and hosts.ready_at("dead.test") > time.monotonic()
     for job in jobs[:DEAD_AFTER]:
         assert not board.try_again(job, REFUSED)

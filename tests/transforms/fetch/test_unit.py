@@ -17,7 +17,7 @@ from weft.transforms.fetch import by_img2dataset, unit
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.spool import Spool
-from weft.transforms.fetch.unit import WARC, WEB, Wanted, fetch_unit, from_web, moved
+from weft.transforms.fetch.unit import WARC, WEB, Task, Wanted, fetch_unit, from_web, moved
 from weft.transforms.io.tar import write_tar
 
 HOST = "http://a.web.test"
@@ -42,7 +42,7 @@ def statuses(index: str) -> dict[str, str]:
 def test_redirects_to_other_hosts_are_left_to_the_next_round(tmp_path: Path, web: RecordingWeb, last: bool) -> None:
     paths = {"k1": "/ok/1", "k2": "/to/b.web.test/2", "k3": "/gone/3", "k4": "/to/www.a.web.test/4"}
     wanted = [Wanted(key, WEB, HOST + path) for key, path in paths.items()]
-    index = fetch_unit(("http-00003", wanted), str(tmp_path), "f", rules(web), last)
+    index = fetch_unit(("http-00003", wanted), Task(str(tmp_path), "f", rules(web)), last)
     assert index == str(tmp_path / "images/index/http-00003.parquet")
     expected = {"k1": "ok", "k3": "http_error", "k4": "ok"}
     assert statuses(index) == ({**expected, "k2": "too_many_redirects"} if last else expected)
@@ -52,16 +52,16 @@ def test_redirects_to_other_hosts_are_left_to_the_next_round(tmp_path: Path, web
         key: "" if status == "ok" else status for key, status in statuses(index).items()
     }
     asked = len(web.seen)
-    assert fetch_unit(("http-00003", wanted[::-1]), str(tmp_path), "f", rules(web), last) == index
+    assert fetch_unit(("http-00003", wanted[::-1]), Task(str(tmp_path), "f", rules(web)), last) == index
     assert len(web.seen) == asked, "it is done, whatever the order"
-    fetch_unit(("http-00003", wanted), str(tmp_path), "another configuration", rules(web), last)
+    fetch_unit(("http-00003", wanted), Task(str(tmp_path), "another configuration", rules(web)), last)
     assert len(web.seen) > asked
 
 
 def test_an_archive_that_holds_something_else_is_said_to_be_unreadable(tmp_path: Path) -> None:
     (tmp_path / "a.warc").write_bytes(b"")
     wanted = [Wanted("k1", WARC, f"{HOST}/1", 0, 5), Wanted("k2", WARC, f"{HOST}/2", 700, 6)]
-    index = fetch_unit((str(tmp_path / "a.warc"), wanted), str(tmp_path), "f", FetchRules())
+    index = fetch_unit((str(tmp_path / "a.warc"), wanted), Task(str(tmp_path), "f", FetchRules()))
     assert statuses(index) == {"k1": "capture_unreadable", "k2": "capture_unreadable"}
     assert Path(index).name.startswith("warc-a-") and list(moved(index)) == []
 
