@@ -98,6 +98,8 @@ def classify(record: Record | Broken) -> tuple[str, str, str]:
     """(kind, reason, detail) of a record: kind "page", "text", "image" or "site_file", or why it is none of them."""
     if isinstance(record, Broken):
         return "", record.reason, record.detail
+    if record.kind == "metadata" and len(record.body) > wat.MAX_BYTES:
+        return "", "too_large", f"{len(record.body)} bytes of metadata"
     if record.problem:
         return "", record.problem, f"{record.kind[:80]} {record.url}"
     if record.kind == "conversion" and record.header("content-type").startswith("text/plain") and record.body.strip():

@@ -7,7 +7,7 @@ reason. No files, no Beam.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from weft.schemas.parameters import PageRules
@@ -16,6 +16,7 @@ from weft.transforms.archives.record import Record, parse_date
 from weft.transforms.consent import responses
 from weft.transforms.extract import (
     captions,
+    cpu_budget,
     document_rules,
     gibberish,
     html,
@@ -27,6 +28,7 @@ from weft.transforms.extract import (
 
 STAGE = "extract"
 DEFAULTS = PageRules()
+CPU_S = 300  # of one page: ten times what the worst that could be made takes, a thousand times a large real one
 _SAID_OF_IMAGES = ("alt", "caption", "title", "aria_label")
 
 
@@ -70,7 +72,8 @@ class Result(NamedTuple):
 def extract_html(html: str | bytes, url: str, rules: PageRules = DEFAULTS) -> Result:
     r"""The document, caption pairs and fates of one HTML page.
 
-    Raises nothing for what a page holds: a page that cannot be parsed has the fate "parse_error" or "too_complex".
+    Raises nothing for what a page holds: a page that cannot be parsed has the fate "parse_error", "too_complex" or
+    "page_too_slow".
 
     Args:
         html: the page; bytes are decoded as its byte order mark or meta element says, else by detection.
@@ -98,22 +101,22 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
         record: its status and type are not looked at.
         rules: which pages, images and captions are kept.
     """
-
-    def lost(reason: str, detail: str = "") -> Result:
-        return _lost(record, reason, detail)
-
     if len(record.body) > rules.max_page_bytes:
-        return lost("page_too_long", f"{len(record.body)} bytes")
+        return _lost(record, "page_too_long", f"{len(record.body)} bytes")
     wish = responses.read(record.headers, (), counted_signals(rules))
     if wish.page and rules.honour_opt_out:
-        return lost("opt_out", wish.page)
-    try:
-        page = _extract(record, rules)
-    except html.TooComplex as error:
-        return lost("too_complex", str(error))
-    except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
-        return lost("parse_error", f"{type(error).__name__}: {error}"[:200])
-    return settle(record, page, rules)
+        return _lost(record, "opt_out", wish.page)
+
+    def work() -> Result:
+        try:
+            page = _extract(record, rules)
+        except html.TooComplex as error:
+            return _lost(record, "too_complex", str(error))
+        except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
+            return _lost(record, "parse_error", f"{type(error).__name__}: {error}"[:200])
+        return _settle(record, page, rules)
+
+    return _within_budget(record, work)
 
 
 def of_parts(record: Record, title: str, texts: list[str | None], images: list[str | None], rules: PageRules) -> Result:
@@ -130,7 +133,18 @@ def of_parts(record: Record, title: str, texts: list[str | None], images: list[s
     others: list[list[str] | None] = [None if image is None else [] for image in images]
     found = [html.Occurrence(image, "", "") for image in images if image is not None]
     page = html.Page(title, texts, images, meta, found, [], record.url, others, html.About("", "", ""))
-    return settle(record, page, rules)
+    size = sum(len(text) for text in texts if text)
+    if size > rules.max_page_bytes:
+        return _lost(record, "page_too_long", f"{size} characters")
+    return _within_budget(record, lambda: _settle(record, page, rules))
+
+
+def _within_budget(record: Record, work: Callable[[], Result]) -> Result:
+    """What `work` makes of a page, dropped where that takes over CPU_S."""
+    try:
+        return cpu_budget.within(CPU_S, work)
+    except cpu_budget.TooSlow:
+        return _lost(record, "page_too_slow", f"over {CPU_S} CPU seconds")
 
 
 def _lost(record: Record, reason: str, detail: str = "") -> Result:
@@ -168,7 +182,7 @@ def _place(record: Record) -> str:
     return f"{record.archive}:{record.offset}" if record.archive else ""
 
 
-def settle(record: Record, page: html.Page, rules: PageRules) -> Result:
+def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     """The rules on a page's content, from its own opt-outs on."""
     doc_id = document_id(record.record_id, record.url, record.date, record.offset)
     place = _place(record)

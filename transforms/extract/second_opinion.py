@@ -7,6 +7,7 @@ from collections import Counter
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import html
+from weft.transforms.extract.html import limits
 from weft.transforms.urls import resolve
 
 _IMAGE = re.compile(  # no other one begins inside it, so that what only begins like one costs little
@@ -37,7 +38,11 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
 
     Returns:
         The page; every image that trafilatura leaves out is an occurrence with the reason "boilerplate".
+
+    Raises:
+        TooComplex: the page is beyond what trafilatura should be given.
     """
+    limits.check_foreign(characters)
     import trafilatura
     from trafilatura.deduplication import LRUCache
 

@@ -20,11 +20,12 @@ from weft.transforms.extract.page import STAGE, again, counted_signals
 from weft.transforms.urls import resolve
 
 _MARK = b'"Envelope"'
+MAX_BYTES = 16 << 20  # of a record that is read: its links take twenty times that in memory
 
 
 def of_page(body: bytes) -> dict[str, Any] | None:
     """What a WAT record says of the answer that was a page; None where it says nothing of one."""
-    if not body.startswith(b"{") or _MARK not in body:
+    if len(body) > MAX_BYTES or not body.startswith(b"{") or _MARK not in body:
         return None
     try:
         answer = json.loads(body)["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]

@@ -87,6 +87,7 @@ def extract(html: str, url: str, main_content: bool = True) -> Page:
     """
     limits.check(html)
     page = _scanner().scan(html)
+    limits.check_items(len(page.texts), len(page.starts), max(page.depths, default=0))
     base = (resolve(url, page.base) if page.base else "") or url
     kept = _kept(page, url) if main_content else [True] * len(page.texts)
     pictures = pictures_of(page, kept, base)

@@ -1,0 +1,58 @@
+"""The last wall around a page: it stands in any thread, and also in a library that takes every error for its own."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from weft.schemas.parameters import PageRules
+from weft.transforms.extract import cpu_budget, gibberish, page
+from weft.transforms.extract.cpu_budget import TooSlow, within
+
+
+def endless() -> None:
+    while True:
+        try:
+            sum(range(1_000))
+        except Exception:
+            continue
+
+
+def test_what_does_not_end_is_given_up_in_a_thread_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
+    ended: list[str] = []
+
+    def bundle() -> None:
+        assert within(60.0, lambda: 7) == 7
+        for _ in range(2):  # the thread goes on, and may be over again
+            with pytest.raises(TooSlow):
+                within(0.05, endless)
+        ended.append(str(within(60.0, lambda: sum(range(100_000)))))
+
+    thread = threading.Thread(target=bundle)
+    thread.start()
+    thread.join()
+    assert ended == ["4999950000"] and not cpu_budget._watched
+
+
+def test_an_error_of_the_work_is_its_own() -> None:
+    with pytest.raises(ZeroDivisionError):
+        within(60.0, lambda: 1 // 0)
+    assert not cpu_budget._watched
+
+
+def test_a_page_that_is_too_slow_has_a_fate_and_the_next_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = gibberish.judge
+
+    def slow(text: str, rules: Any) -> tuple[str, str]:
+        return endless() or ("", "") if "hostile" in text else judge(text, rules)
+
+    monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
+    monkeypatch.setattr(page, "CPU_S", 0.2)
+    monkeypatch.setattr(gibberish, "judge", slow)
+    rules = PageRules(min_words=0, languages=(), main_content=False)
+    (fate,) = page.extract_html("<p>hostile", "http://a.test/", rules).fates
+    assert (fate.kind, fate.fate, fate.reason, fate.detail) == (
+        "page", "dropped", "page_too_slow", "over 0.2 CPU seconds",
+    )  # fmt: skip
+    assert page.extract_html("<p>kind", "http://a.test/", rules).document is not None
