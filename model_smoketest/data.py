@@ -286,7 +286,10 @@ class Mixture:
         return tickets
 
     def read(self, batch: MicroBatch) -> Batch:
-        """The samples of a micro-batch, from the shards."""
+        """The samples of a micro-batch, from the shards; of one without any, tokens that teach nothing."""
+        if not batch.tickets:
+            nothing = Sample("", np.full(2, self._vocabulary.pad), np.zeros(2, np.uint8), ())
+            return collate([nothing], self._vocabulary)._replace(tokens=0)
         samples = [ticket.read(self._vocabulary, self._max_length) for ticket in batch.tickets]
         if self._foretold:
             samples = [with_images_foretold(sample, self._vocabulary) for sample in samples]

@@ -4,7 +4,7 @@ Each step takes some of every corpus, in micro-batches of like lengths, and adds
 divided by the step's target tokens: the three kinds of Kosmos-1 in one batch (section 3.2; the layout of its released
 task). AdamW with betas (0.9, 0.98), linear warm-up, then linear decay to 0.
 
-    model/checkpoint.pt       weights, optimiser, step and data position: written whole, resumed from bit by bit
+    model/checkpoint…         weights, optimiser, step and data position (checkpoints.py): resumed from bit by bit
     model/train_log.jsonl     a line every few steps
     model/model.safetensors   the trained weights (the frozen part of CLIP is named in config.json, not copied)
     model/config.json         what they are the weights of
@@ -20,10 +20,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import io
 import json
 import os
-import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -36,24 +34,25 @@ from safetensors.torch import save as safetensors
 from torch import Tensor
 
 from weft.model_smoketest import data, shard_files
+from weft.model_smoketest.checkpoints import Checkpoints
 from weft.model_smoketest.model import Kosmos, check_sizes
-from weft.model_smoketest.processes import Processes
+from weft.model_smoketest.processes import Processes, here, whole
 from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.vision import StemCache, load_tower
 from weft.schemas.config import Train, load, to_dict
 from weft.schemas.records import digest
 from weft.schemas.shards import CORPORA, Vocabulary
 
-CHECKPOINT, LOG, WEIGHTS, CONFIG = "checkpoint.pt", "train_log.jsonl", "model.safetensors", "config.json"
+LOG, WEIGHTS, CONFIG = "train_log.jsonl", "model.safetensors", "config.json"
 LOG_EVERY = 10  # steps
 ADAM_EPS = 1e-6  # Kosmos-2's train.sh
 
-# These say how a run is watched, and where its tower lies, not what it computes: a checkpoint survives their change.
 Parts = list[tuple[int, Callable[[], data.Batch]]]  # micro-batches yet to be read, with their numbers in the step
 
+# These say how a run is watched, and where its tower lies, not what it computes: a checkpoint survives their change.
 INCIDENTAL = (
     *("checkpoint_every", "eval_samples", "audit_folds"),
-    *("vision", "vision_pretrained", "compile", "recompute", "workers"),
+    *("vision", "vision_pretrained", "compile", "recompute", "workers", "shard"),
 )
 READS_AS = 2  # goes up where the same settings and shards train another model than before
 AHEAD = 2  # steps that are read before they are needed, where there are workers
@@ -84,12 +83,17 @@ def train(
     model, built = build(config, vocabulary, world.device())
     identity = identity_of(built, shards, vocabulary, without)
     device = next(model.parameters()).device
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    for block in model.blocks if config.compile else ():
+        block.compile(dynamic=True)
+    if config.shard:
+        world.split(model)
     optimizer = make_optimizer(model, config)
     stems = StemCache(model.tower)
 
-    first = resume(model_dir, identity, model, optimizer, mixture, log)
+    checkpoints = Checkpoints(model_dir, identity, model, optimizer, world)
+    first = checkpoints.resume(mixture.restore, log)
     records = start_log(model_dir, first, world)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     log(
         f"train: {sum(p.numel() for p in model.parameters()):,} parameters, {trained:,} trained, on {device}; "
         f"steps {first + 1} to {config.steps} of {config.batch_tokens} tokens: "
@@ -97,35 +101,34 @@ def train(
     )
 
     model.train()
-    for block in model.blocks if config.compile else ():
-        block.compile(dynamic=True)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, where bf16 is not asked for
     meter = Meter(config.steps, first, device)
     position = mixture.state()
     steps = feed(mixture, stems, config, world)
-    for step in range(first, config.steps):
-        rate = learning_rate(step, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        parts, position = next(steps)
-        take_step(model, stems, optimizer, parts, step, world, meter)
-        done = step + 1
-        if world.rank:
-            continue
-        if done % LOG_EVERY == 0 or done == config.steps:
-            records.append(meter.record(done, rate))
-            if shard_files.is_local(model_dir):
-                append_log(model_dir, records[-1])
-            log(meter.line(records[-1]))
-        if done % config.checkpoint_every == 0 or done == config.steps:
-            if not shard_files.is_local(model_dir):
-                write_log(model_dir, records)  # a store appends nothing, and takes a file once a second at most
-            save(model_dir, identity, done, model, optimizer, position)
+    with checkpoints:
+        for step in range(first, config.steps):
+            rate = learning_rate(step, config)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            parts, position = next(steps)
+            take_step(model, stems, optimizer, parts, step, world, meter)
+            done = step + 1
+            if world.rank == 0 and (done % LOG_EVERY == 0 or done == config.steps):
+                records.append(meter.record(done, rate))
+                if shard_files.is_local(model_dir):
+                    append_log(model_dir, records[-1])
+                log(meter.line(records[-1]))
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                if world.rank == 0 and not shard_files.is_local(model_dir):
+                    write_log(model_dir, records)  # a store appends nothing, and takes a file once a second at most
+                if world.rank == 0 or config.shard:
+                    checkpoints.save(done, position)
 
     described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary)}
+    weights = {name: whole(value.detach()).cpu().contiguous() for name, value in model.trained_state().items()}
     if world.rank == 0:
-        finish(model_dir, model, config, vocabulary, described)
+        finish(model_dir, weights, config, vocabulary, described)
     world.wait()
     return {
         "steps": config.steps,
@@ -155,8 +158,10 @@ def take_step(
         meter.add(batch, losses)
     parameters = [p for p in model.parameters() if p.requires_grad]
     targets = world.add_up(parameters, meter)
-    torch._foreach_div_([p.grad for p in parameters if p.grad is not None], targets)
-    torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    held = [here(gradient) for gradient in gradients]
+    torch._foreach_div_(held, targets)
+    torch._foreach_mul_(held, (config.clip_norm / (world.norm(gradients) + 1e-6)).clamp(max=1.0))
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
@@ -193,13 +198,13 @@ def identity_of(built: dict[str, Any], shards: str, vocabulary: Vocabulary, with
 
 
 def make_optimizer(model: Kosmos, config: Train) -> torch.optim.AdamW:
-    """AdamW; weight decay on matrices, not on norms and biases."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), eps=ADAM_EPS, fused=True)
+    """AdamW; weight decay on matrices, not on norms and biases. What is split and what is whole cannot be one group."""
+    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+    for p in model.parameters():
+        if p.requires_grad:
+            groups.setdefault((p.ndim >= 2, here(p) is p), []).append(p)
+    decays = [{"params": held, "weight_decay": config.weight_decay * matrix} for (matrix, _), held in groups.items()]
+    return torch.optim.AdamW(decays, lr=config.learning_rate, betas=(0.9, config.beta2), eps=ADAM_EPS, fused=True)
 
 
 def learning_rate(step: int, config: Train) -> float:
@@ -220,6 +225,8 @@ def feed(
     def plan() -> Iterator[tuple[list[tuple[int, data.MicroBatch]], data.State]]:
         while True:
             every = data.micro_batches(mixture.step(), config.micro_tokens)
+            if config.shard:  # layers are put together by all at once: each has as many micro-batches
+                every += [data.MicroBatch([], 0)] * (-len(every) % world.size)
             yield list(enumerate(every))[world.rank :: world.size], mixture.state()
 
     def load(part: data.MicroBatch) -> data.Batch:
@@ -299,45 +306,10 @@ class Meter:
         )
 
 
-def save(model_dir: str, identity: str, step: int, model: Kosmos, optimizer: Any, position: data.State) -> None:
-    """The checkpoint, whole: an earlier one stands until then."""
-    state = {
-        "identity": identity,
-        "step": step,
-        "model": model.trained_state(),
-        "optimizer": optimizer.state_dict(),
-        "data": position,
-    }
-    buffer = io.BytesIO()  # by way of memory: torch's own file writer hides a full disk behind a RuntimeError
-    torch.save(state, buffer)
-    shard_files.write(join(model_dir, CHECKPOINT), buffer.getbuffer())
-
-
-def resume(model_dir: str, identity: str, model: Kosmos, optimizer: Any, mixture: data.Mixture, log: data.Log) -> int:
-    """Steps already done: those of a checkpoint of this very run, else 0."""
-    path = join(model_dir, CHECKPOINT)
-    try:
-        held = io.BytesIO(shard_files.read_bytes(path))
-    except FileNotFoundError:
-        return 0
-    try:
-        state = torch.load(held, map_location=next(model.parameters()).device, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError):
-        log(f"train: {path} is unreadable; starting from step 1")
-        return 0
-    if state.get("identity") != identity:
-        log(f"train: {path} is of another config, vision tower or shards; starting from step 1")
-        return 0
-    model.load_trained(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    mixture.restore(state["data"])
-    log(f"train: resuming after step {state['step']}")
-    return int(state["step"])
-
-
-def finish(model_dir: str, model: Kosmos, config: Train, vocabulary: Vocabulary, more: dict[str, str]) -> None:
+def finish(
+    model_dir: str, weights: dict[str, Tensor], config: Train, vocabulary: Vocabulary, more: dict[str, str]
+) -> None:
     """Weights, then the config that says they are whole and of what."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.trained_state().items()}
     described = {"train": to_dict(config), "vocabulary": dataclasses.asdict(vocabulary), **more}
     shard_files.write(join(model_dir, WEIGHTS), safetensors(weights))
     shard_files.write(join(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())

@@ -137,6 +137,7 @@ class Train:
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of matrix products: bf16 on a GPU, fp32 elsewhere
     recompute: bool = False  # layers' activations in the backward pass: a third more work, much less memory
     compile: bool = False  # layers by torch.compile: minutes of waiting, then faster; needs a C++ compiler
+    shard: bool = False  # under torchrun: layers and their optimiser state split over the processes (FSDP2)
     workers: Count = 0  # threads that read and decode ahead; 0: none, which suits a few CPU cores
     eval_samples: Count = 256  # held-out samples of each corpus
     audit_folds: Count = 0  # models besides, each without so large a part of the documents, that judge it; 0 or 1: none

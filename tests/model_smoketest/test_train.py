@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from weft.model_smoketest import data, evaluate
+from weft.model_smoketest import checkpoints, data, evaluate
 from weft.model_smoketest import train as training
 from weft.schemas.config import MODELS, load
 from weft.schemas.parameters import ConfigError
@@ -42,7 +42,7 @@ def run_killed(kit, directory, monkeypatch, config, step):
     monkeypatch.setattr(training, "LOG_EVERY", 1)
     with pytest.raises(Killed):
         training.train(str(kit.shards), str(directory), config, killed_after(step))
-    assert (directory / training.CHECKPOINT).exists() and not (directory / training.WEIGHTS).exists()
+    assert (directory / checkpoints.WHOLE).exists() and not (directory / training.WEIGHTS).exists()
 
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}])
@@ -83,7 +83,7 @@ def test_a_checkpoint_of_something_else_is_told_and_not_used(kit, tmp_path, monk
     elif what == "tower":
         config = kit.config(vision=f"local-dir:{kit.write_tower(tmp_path / 't', seed=7)}")
     else:
-        (directory / training.CHECKPOINT).write_bytes((directory / training.CHECKPOINT).read_bytes()[:1000])
+        (directory / checkpoints.WHOLE).write_bytes((directory / checkpoints.WHOLE).read_bytes()[:1000])
         why = "is unreadable"
     lines = []
     training.train(str(shards), str(directory), config, lines.append)
@@ -147,7 +147,7 @@ def test_parts_and_workers_change_next_to_nothing_and_nothing(kit, tmp_path):
     ):
         training.train(str(kit.shards), str(tmp_path / name), kit.config(steps=3, **changes), quiet)
     assert equal(weights(tmp_path / "whole"), weights(tmp_path / "threads"))
-    states = [torch.load(tmp_path / d / training.CHECKPOINT)["data"] for d in ("whole", "threads")]
+    states = [torch.load(tmp_path / d / checkpoints.WHOLE)["data"] for d in ("whole", "threads")]
     assert states[0] == states[1]
     whole, parts, low = (weights(tmp_path / name) for name in ("whole", "parts", "low"))
     assert not equal(whole, parts) and not equal(whole, low)
