@@ -22,7 +22,7 @@ PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 setup: $(STAMP)
 
 # What weft runs with. pip shows its progress: PyTorch with its CUDA libraries is most of what it fetches.
-$(STAMP): requirements/lock.txt pyproject.toml
+$(STAMP): requirements/lock.txt pyproject.toml transforms/extract/html/_compiled.c
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
 		{ echo "weft needs Python 3.11 or 3.12: make setup PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setting up $(VENV): about 3 GB to fetch, 7 GB on disk"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from weft.pipeline.view import serve
 from weft.schemas.config import Config
+from weft.transforms.extract.html import compiled
 from weft.transforms.io import files, web_files
 
 ANSWER_S = 5.0
@@ -51,7 +52,8 @@ def examine(config: Config, output: str = ".") -> Iterator[Finding]:
     yield _network(config)
     missing = [name for name, there in (("torch", torch), ("open_clip", clip)) if not there]
     without = f"needs {' and '.join(missing)}: pip install 'weft-corpus[clip]'"
-    yield Finding(True, "extract", "can run")
+    slow = "can run, at a third of its speed: weft was installed where no C compiler was, or WEFT_COMPILED is 0"
+    yield Finding(True, "extract", "can run" if compiled.module else slow)
     yield Finding(True, "dedup", "can run")
     how = "asks for images over HTTP" if config.fetch.http else "takes images from the archives alone"
     yield Finding(True, "fetch", f"can run, and {how}")

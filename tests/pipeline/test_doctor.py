@@ -21,6 +21,11 @@ def test_what_can_run_is_said_for_each_stage(tmp_path: Path):
     assert not other["score"].good and f"there is no {tmp_path}/none" in other["score"].told
 
 
+def test_extraction_without_its_compiled_part_is_said_to_be_slow(monkeypatch):
+    monkeypatch.setattr(doctor.compiled, "module", None)
+    assert examined()["extract"].good and "no C compiler" in examined()["extract"].told
+
+
 def test_without_pytorch_score_and_train_cannot_run(monkeypatch):
     monkeypatch.setattr(doctor, "_has", lambda name: False)
     found = examined()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from weft.transforms.archives.record import GZIP
 from weft.transforms.consent import responses
 from weft.transforms.extract import html
-from weft.transforms.extract.html.scan import ATTRIBUTE, plain
+from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 from weft.transforms.urls import resolve
 
 MAX_LINKS = 10_000  # of one page

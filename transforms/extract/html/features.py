@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -301,5 +302,5 @@ def _about(scan: Scan, url: str, names: Vocabulary) -> list[int]:
     return [number for number in found if number is not None]
 
 
-def _ints(values: list[int]) -> Ints:
+def _ints(values: list[int] | array[int]) -> Ints:
     return np.array(values, np.int64)

@@ -22,7 +22,8 @@ from weft.transforms.extract.html.choose import choose
 from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import shipped
 from weft.transforms.extract.html.pictures import Picture, bind_captions, flat, pictures_of
-from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, Image, Scan, Scanner, plain
+from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, Scan, Scanner
+from weft.transforms.extract.html.tag_values import Image, plain
 from weft.transforms.urls import resolve
 
 MAX_ALTERNATES = 6  # URLs of one picture, the best one included

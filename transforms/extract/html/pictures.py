@@ -6,7 +6,8 @@ import re
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import srcset
-from weft.transforms.extract.html.scan import ATTRIBUTE, IMAGE, KIND, Image, Scan, plain
+from weft.transforms.extract.html.scan import IMAGE, KIND, Scan
+from weft.transforms.extract.html.tag_values import ATTRIBUTE, Image, plain
 
 TWIN_REACH = 4  # items back from a noscript image to the one it stands for
 _FIGCAPTION = KIND["figcaption"]

@@ -10,14 +10,31 @@ and spans a range of items. Names (classes, ids, roles) are known by their numbe
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import re
+import sys
+from array import array
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.limits import laborious
 from weft.transforms.extract.html.parser import written
+from weft.transforms.extract.html.tag_values import (
+    HEAD,
+    HEAD_WORDS,
+    NAMES,
+    Image,
+    background_tag,
+    described,
+    head_words,
+    plain,
+    srcset_of,
+    take_base,
+    take_licence,
+    take_meta,
+    take_title,
+)
 
 BLOCKS = (
     "body p li div h1 h2 h3 h4 h5 h6 tr td th dt dd figcaption caption blockquote pre button summary label legend "
@@ -64,31 +81,16 @@ _RAW = re.compile(
     r"plaintext)(?=[ >]))"
 )
 _TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")
-ATTRIBUTE = re.compile(r'(?<= )([a-z-]++)="([^"]*+)"')  # `:href` is a name of its own
-_NAMED = re.compile(r' (role|itemprop|itemtype|style|hidden|aria-hidden)="([^"]*)"')
+_NAMED = re.compile(r' ((?:role|itemprop|itemtype|style|hidden|aria-hidden)="[^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
-NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
 _CAPTION = re.compile(r' class="[^"]*caption', re.I)
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
-_DECLARED = re.compile(r"background(?:-image)?:", re.I)
-_ADDRESS = re.compile(r"url\(\s*+(?:&quot;|['\"])?+((?:(?!url\()[^)'\"])++)(['\"]?+)\s*+\)", re.I)
-_SHAPE = str.maketrans("123456789", "000000000", ".,")  # a price, date or count counts as one of its length
 MAX_NAMES = 8  # of one attribute that are read; longer class lists are utility classes
-MAX_STYLE = 4_096  # characters of a tag in which a background is looked for
+MAX_VALUE = 256  # characters of its that are looked at
 MAX_CACHED = 50_000  # tags remembered from page to page
 MAX_CELL = 200  # characters; a table row that is longer is layout, and each of its cells a block of its own
-HEAD, HEAD_WORDS = 64, 8  # characters at the beginning of a text, and words in them, that are features of it
 
 Vocabulary = Mapping[str, int]
-
-
-class Image(NamedTuple):
-    """An image element as it stands in the page."""
-
-    tag: str  # as the parser writes it, without its brackets
-    picture: list[str]  # srcset values of the sources around it
-    link: str  # the tag of the link around it, "" without one
-    noscript: bool
 
 
 class Tag(NamedTuple):
@@ -114,29 +116,29 @@ class Scan:
         self.drawings: list[int] = []  # inline SVGs: how many items came before each
         # By item, in reading order.
         self.texts: list[str] = []  # "" for an image
-        self.kinds: list[int] = []
-        self.linked: list[int] = []  # characters inside links
-        self.figures: list[int] = []  # number of the figure it stands in, 0 outside
-        self.containers: list[int] = []  # its innermost container, -1 for none
+        self.kinds = array("q")
+        self.linked = array("q")  # characters inside links
+        self.figures = array("q")  # number of the figure it stands in, 0 outside
+        self.containers = array("q")  # its innermost container, -1 for none
         self.images: dict[int, Image] = {}  # by item
         # Where in the source it stands, from the end of the tag before it to the beginning of the tag that ends it; an
         # image is its own tag.
         self.spans: list[tuple[int, int]] = []
-        self.inline: list[int] = []  # names on inline elements in items and on images
-        self.inline_ends: list[int] = []  # by item, end of its part of them
+        self.inline = array("q")  # names on inline elements in items and on images
+        self.inline_ends = array("q")  # by item, end of its part of them
         self.words: list[str] = []  # the first words of items
-        self.word_ends: list[int] = []
+        self.word_ends = array("q")
         # By container, as they open: the items that it spans, its parent (-1 for none), its depth and its tag.
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.parents: list[int] = []
-        self.depths: list[int] = []
+        self.starts = array("q")
+        self.ends = array("q")
+        self.parents = array("q")
+        self.depths = array("q")
         self.tags: list[Tag] = []
 
     def add(
-        self, text: str, kind: int, linked: int, figure: int, container: int, words: str, start: int, end: int
+        self, text: str, kind: int, linked: int, figure: int, container: int, words: list[str], start: int, end: int
     ) -> None:
-        """Add an item; `words` is the text whose first words are features of it."""
+        """Add an item; `words` are those that it begins with."""
         self.texts.append(text)
         self.spans.append((start, end))
         self.kinds.append(kind)
@@ -144,7 +146,7 @@ class Scan:
         self.figures.append(figure)
         self.containers.append(container)
         self.inline_ends.append(len(self.inline))
-        self.words += words.lower().translate(_SHAPE).split()[:HEAD_WORDS]
+        self.words += words
         self.word_ends.append(len(self.words))
 
 
@@ -156,10 +158,16 @@ class Scanner:
 
     def __init__(self, names: Vocabulary) -> None:
         self._names = names
+        self.kinds = KIND
         self._cache: dict[str, Tag] = {}  # by what stands in the page
         self._tags: dict[tuple[int, int, tuple[int, ...]], Tag] = {}
+        self._by_name = {name: self._tag(action, 0, ()) for name, action in _ACTIONS.items() if action not in _MANY}
+        self._links: dict[str, Tag] = {}  # by class
+        self._spans: dict[str, Tag] = {}
+        self._pictures: dict[str, Tag] = {}
         self._called: dict[str, tuple[int, ...]] = {}  # numbers by value of a class or id
         self._word: dict[str, tuple[int, ...]] = {}  # by word of one
+        self._said: dict[str, tuple[int, ...]] = {}  # by another attribute
 
     def scan(self, html: str) -> Scan:
         """Items, containers and metadata of a page.
@@ -174,10 +182,18 @@ class Scanner:
 
     def read(self, source: str, page: Scan) -> None:
         """Add to `page` what is in `source`: a page as the parser writes it, without comments and raw text."""
-        if max(len(self._cache), len(self._called), len(self._word)) > MAX_CACHED:
-            for cache in (self._cache, self._tags, self._called, self._word):
+        memory: tuple[dict[Any, Any], ...] = (
+            self._cache, self._tags, self._links, self._spans, self._pictures, self._called, self._word, self._said
+        )  # fmt: skip
+        if max(map(len, memory)) > MAX_CACHED:
+            for cache in memory:
                 cache.clear()
         page.source = source
+        if compiled.module:
+            kinds = (_TR, _TD, _TH, _PRE, _FIGURE, _NOSCRIPT, IMAGE)
+            limits = (HEAD, HEAD_WORDS, MAX_CELL, MAX_NAMES, MAX_VALUE)
+            compiled.module.walk(sys.modules[__name__], self, source, page, kinds, limits)
+            return
         if source.count("<") == source.count(">"):
             parts = source.replace(">", "<").split("<")
         else:  # a name of an attribute may hold a "<", which the parser leaves as it is
@@ -185,8 +201,8 @@ class Scanner:
         self._loop(parts, page)
 
     def _loop(self, parts: list[str], page: Scan) -> None:
-        # The hot loop of extraction, over some thousand tags a page, and one function for that reason: its state is in
-        # locals, the commonest actions come first, and a tag seen before costs one look into a dictionary.
+        # What `walk` of _compiled.c does, where that was built: over some thousand tags a page, and one function for
+        # that reason. Its state is in locals, the commonest actions come first, a tag seen before costs one look-up.
         cached, learn = self._cache.get, self._learn
         texts, own = page.texts, page.inline
         starts, ends, parents, depths, tags = page.starts, page.ends, page.parents, page.depths, page.tags
@@ -208,14 +224,16 @@ class Scanner:
             if action == _INLINE:
                 shut = False
                 if names:
-                    own += names
+                    own.extend(names)
             elif action <= _CLOSE:  # _OPEN or _CLOSE
                 cell = tag_kind in _CELLS
                 if filled and not (cell and length < MAX_CELL and kind in _ROW):
                     said = _rendered(pieces, kind, preformatted)
                     if said:
                         row = kind in _CELLS
-                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD], start, at)
+                        page.add(
+                            said, _TR if row else kind, linked, figure, container, head_words(said[:HEAD]), start, at
+                        )
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 if not filled:
                     pieces.clear()
@@ -240,13 +258,10 @@ class Scanner:
                     elif tag_kind == _NOSCRIPT:
                         noscript += 1
                     if "url(" in tag:
-                        background = _background(tag[:MAX_STYLE])
+                        background = background_tag(tag)
                         if background:
-                            role = ' role="img"' if ' role="img"' in tag else ""
-                            page.images[len(texts)] = Image(
-                                f'background{role} src="{background}"', [], link if links else "", noscript > 0
-                            )
-                            page.add("", IMAGE, 0, figure, container, "", at, at + len(tag) + 2)
+                            page.images[len(texts)] = Image(background, [], link if links else "", noscript > 0)
+                            page.add("", IMAGE, 0, figure, container, [], at, at + len(tag) + 2)
                             own_end = len(own)
                 elif stack:
                     ends[container] = len(texts) + filled
@@ -260,7 +275,7 @@ class Scanner:
                     pieces.append(" ")
                 shut = False
                 if names:
-                    own += names
+                    own.extend(names)
             elif action == _UNSPAN:
                 shut = not text
             elif action == _LINK:
@@ -271,9 +286,9 @@ class Scanner:
                 link = tag
                 page.links.append(tag)
                 if names:
-                    own += names
-                if "license" in tag and not page.licence:
-                    page.licence = _licence(tag)
+                    own.extend(names)
+                if "license" in tag:
+                    take_licence(tag, page)
             elif action == _UNLINK:
                 links = max(0, links - 1)
                 shut = not text
@@ -282,7 +297,9 @@ class Scanner:
                     said = _rendered(pieces, kind, preformatted)
                     if said:
                         row = kind in _CELLS
-                        page.add(said, _TR if row else kind, linked, figure, container, said[:HEAD], start, at)
+                        page.add(
+                            said, _TR if row else kind, linked, figure, container, head_words(said[:HEAD]), start, at
+                        )
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 pieces.clear()
                 start = at + len(tag) + 2
@@ -290,8 +307,8 @@ class Scanner:
                     around = picture if in_picture else []
                     in_picture = False  # its sources are this element's
                     page.images[len(texts)] = Image(tag, around, link if links else "", noscript > 0)
-                    own += names
-                    page.add("", IMAGE, 0, figure, container, _described(tag), at, start)
+                    own.extend(names)
+                    page.add("", IMAGE, 0, figure, container, described(tag), at, start)
                     own_end = len(own)
             elif action == _BREAK:
                 pieces.append("\x00")
@@ -299,25 +316,23 @@ class Scanner:
             elif action == _SVG:
                 page.drawings.append(len(texts))
             elif action == _META:
-                _take_meta(tag, page)
+                take_meta(tag, page)
             elif action == _SOURCE:
                 if in_picture:
-                    attributes = dict(ATTRIBUTE.findall(tag))
-                    picture.append(plain(attributes.get("srcset") or attributes.get("data-srcset") or ""))
+                    picture.append(srcset_of(tag))
             elif action == _PICTURE:
                 picture, in_picture = [], True
             elif action == _PICTURE_END:
                 if in_picture and any(picture):  # a picture whose image is added by a script
                     page.images[len(texts)] = Image("img", picture, link if links else "", noscript > 0)
-                    page.add("", IMAGE, 0, figure, container, "", at, at + len(tag) + 2)
+                    page.add("", IMAGE, 0, figure, container, [], at, at + len(tag) + 2)
                     own_end = len(own)
                 in_picture = False
             elif action == _TITLE:
-                if not page.title:
-                    page.title = " ".join(plain(text).split())
+                take_title(text, page)
                 continue
-            elif action == _BASE and not page.base:
-                page.base = plain(dict(ATTRIBUTE.findall(tag)).get("href", ""))
+            elif action == _BASE:
+                take_base(tag, page)
             if text:
                 if text.isspace():
                     if filled:
@@ -332,7 +347,7 @@ class Scanner:
         if filled:
             said = _rendered(pieces, kind, preformatted)
             if said:
-                page.add(said, kind, linked, figure, container, said[:HEAD], start, following)
+                page.add(said, kind, linked, figure, container, head_words(said[:HEAD]), start, following)
         while stack:
             ends[container] = len(texts)
             container, kind, figure = stack.pop()
@@ -340,17 +355,21 @@ class Scanner:
     def _learn(self, tag: str) -> Tag:
         """What a tag does; remembered if the same tag is likely to come again."""
         name, _, rest = tag.partition(" ")
-        action = _ACTIONS.get(name)
-        if action in _MANY:
-            at = rest.find('class="')
-            end = rest.find('"', at + 7)
-            found = self._tag(action, 0, self._numbers(rest[at + 7 : end]) if at >= 0 else ())
-            if not rest or (at == 0 and end == len(rest) - 1):
+        found = self._by_name.get(name)
+        if found is not None:
+            if found.action < _SVG:
                 self._cache[tag] = found
             return found
-        if action is not None:
-            found = self._tag(action, 0, ())
-            if action < _SVG:
+        action = _ACTIONS.get(name)
+        if action is not None:  # one of _MANY
+            at = rest.find('class="')
+            end = rest.find('"', at + 7)
+            value = rest[at + 7 : end] if at >= 0 else ""
+            memory = self._links if action == _LINK else self._spans if action == _SPAN else self._pictures
+            found = memory.get(value)
+            if found is None:
+                found = memory[value] = self._tag(action, 0, self._numbers(value))
+            if not rest or (at == 0 and end == len(rest) - 1):
                 self._cache[tag] = found
             return found
         closing = name[:1] == "/"
@@ -377,16 +396,22 @@ class Scanner:
         for value in _CALLED.findall(attributes):
             found += self._numbers(value)
         if "hidden" in attributes or "item" in attributes or "role" in attributes or "display" in attributes:
-            said = []
-            for key, value in _NAMED.findall(attributes):
-                if key == "style":
-                    if _HIDDEN.search(value):
-                        said.append("@hidden")
-                elif key in ("hidden", "aria-hidden"):
-                    said.append(f"@{key}{value}")
-                else:
-                    said += (f"{key}:{part.rpartition('/')[2]}" for part in value.lower().split()[:MAX_NAMES])
-            found += tuple(number for name in said if (number := self._names.get(name)) is not None)
+            for said in _NAMED.findall(attributes):
+                found += self._said_numbers(said)
+        return found
+
+    def _said_numbers(self, said: str) -> tuple[int, ...]:
+        """Numbers of what an attribute other than class and id says; it is given without its last quote."""
+        found = self._said.get(said)
+        if found is None:
+            key, _, value = said.partition('="')
+            if key == "style":
+                names = ["@hidden"] if _HIDDEN.search(value) else []
+            elif key in ("hidden", "aria-hidden"):
+                names = [f"@{key}{value}"]
+            else:
+                names = [f"{key}:{part.rpartition('/')[2]}" for part in value.lower().split()[:MAX_NAMES]]
+            found = self._said[said] = tuple(n for name in names if (n := self._names.get(name)) is not None)
         return found
 
     def _numbers(self, value: str) -> tuple[int, ...]:
@@ -394,25 +419,20 @@ class Scanner:
         found = self._called.get(value)
         if found is None:
             found = ()
-            for word in NAMES.findall(value[:256])[:MAX_NAMES]:
-                numbers = self._word.get(word)
-                if numbers is None:
-                    numbers = self._word[word] = self._parts(word.lower())
-                found += numbers
+            for word in NAMES.findall(value[:MAX_VALUE])[:MAX_NAMES]:
+                found += self._word_numbers(word)
             self._called[value] = found
+        return found
+
+    def _word_numbers(self, word: str) -> tuple[int, ...]:
+        found = self._word.get(word)
+        if found is None:
+            found = self._word[word] = self._parts(word.lower())
         return found
 
     def _parts(self, word: str) -> tuple[int, ...]:
         said = [word, *("~" + part for part in dict.fromkeys(_PURPOSE.findall(word)))]
         return tuple(number for name in said if (number := self._names.get(name)) is not None)
-
-
-def plain(text: str) -> str:
-    """Text without the few character references that the parser writes."""
-    if "&" not in text:
-        return text
-    text = text.replace("&nbsp;", "\xa0").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
-    return text.replace("&amp;", "&")
 
 
 def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:
@@ -424,35 +444,6 @@ def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:
         return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\x00"))))
     text = " ".join(text.split())
     return text.strip("| ") if kind in _ROW else text
-
-
-def _background(tag: str) -> str:
-    """The address of the first background that a tag declares with one, the last where it has several; "" for none."""
-    addresses = []
-    for found in _ADDRESS.finditer(tag):
-        said, quoted = found.groups()
-        said = said if quoted else said.rstrip().removesuffix("&quot;")
-        if said:
-            addresses.append((found.start(), said))
-    end = 0
-    for declared in _DECLARED.finditer(tag) if addresses else ():
-        if declared.start() >= end:  # what stands before that was looked at with the declaration that it is part of
-            end = tag.find(";", declared.end()) % (len(tag) + 1)  # len(tag) where there is none
-            at = bisect.bisect_left(addresses, (end - 3, ""))  # "url(" itself stands before the end
-            if at and addresses[at - 1][0] >= declared.end():
-                return addresses[at - 1][1]
-    return ""
-
-
-_SOURCE_OF = re.compile(r' (?:data-)?src="(?!data:)([^"]*)"')
-_ALT_OF = re.compile(r' alt="([^"]{1,64})')
-
-
-def _described(tag: str) -> str:
-    """Words of an image's address and alt text."""
-    source, alt = _SOURCE_OF.search(tag), _ALT_OF.search(tag)
-    said = " ".join(NAMES.findall(source.group(1)[-80:])[-5:]) if source else ""
-    return f"{said} {alt.group(1)}" if alt else said
 
 
 def without_raw(source: str, json_ld: list[str]) -> str:
@@ -480,20 +471,3 @@ def without_raw(source: str, json_ld: list[str]) -> str:
         found = _RAW.search(source, at)
     kept.append(source[at:])
     return "".join(kept)
-
-
-def _take_meta(tag: str, page: Scan) -> None:
-    found = dict(ATTRIBUTE.findall(tag))
-    if tag[:4] == "link":
-        if "license" in found.get("rel", "").split() and not page.licence:
-            page.licence = plain(found.get("href", ""))
-    elif "content" in found:
-        name = found.get("name") or found.get("property") or found.get("http-equiv") or found.get("itemprop") or ""
-        page.meta.append((plain(name).strip().lower(), plain(found["content"])))
-
-
-def _licence(tag: str) -> str:
-    found = dict(ATTRIBUTE.findall(tag))
-    if "license" in found.get("rel", "").split() or "creativecommons.org/licenses" in found.get("href", ""):
-        return plain(found.get("href", ""))
-    return ""

@@ -58,12 +58,12 @@ def test_names_are_words_of_classes_and_ids_and_what_they_are_for():
     page = scan("<div class='postContent' id=side hidden><span class=lede>x</span></div>")
     tag = page.tags[page.containers[0]]
     assert [list(NAMES)[n] for n in tag.names] == ["post", "~post", "content", "~content", "side", "@hidden"]
-    assert page.inline == [NAMES["lede"]]
+    assert list(page.inline) == [NAMES["lede"]]
 
 
 def test_links_are_counted_in_characters():
     page = scan("<p>four<a href=/x>twelve chars</a></p>")
-    assert page.linked == [12] and page.texts == ["fourtwelve chars"]
+    assert list(page.linked) == [12] and page.texts == ["fourtwelve chars"]
 
 
 def test_a_page_tells_what_it_is():

@@ -24,7 +24,8 @@ from weft.transforms.archives.record import Record
 from weft.transforms.extract import srcset
 from weft.transforms.extract.html.charset import to_text
 from weft.transforms.extract.html.features import GRID, Features, features
-from weft.transforms.extract.html.scan import ATTRIBUTE, Scanner, plain
+from weft.transforms.extract.html.scan import Scanner
+from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 from weft.transforms.extract.html.training.labels import label, words
 from weft.transforms.urls import resolve
 

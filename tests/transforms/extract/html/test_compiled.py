@@ -1,0 +1,139 @@
+"""The compiled loops give the same as the Python that they stand for, of every page."""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from soup import SOUP
+
+from weft.transforms.archives.read import read_archive
+from weft.transforms.archives.record import Record
+from weft.transforms.extract.html import compiled, extract, to_text
+from weft.transforms.extract.html.model import shipped
+from weft.transforms.extract.html.parser import TooComplex
+from weft.transforms.extract.html.scan import Scan, Scanner
+
+NAMES = shipped().names
+SCANNERS = {True: Scanner(NAMES), False: Scanner(NAMES)}
+ADDRESS = "http://site.test/a"
+built = pytest.mark.skipif(compiled.module is None, reason="no compiler was there when weft was installed")
+# Bits of pages as the parser writes them, and as it never would.
+BITS = st.one_of(
+    st.sampled_from((
+        "<", ">", "<p>", "</p>", "<a", ' class="', '"', " ", "<td>", "</td>", "<tr>", " | ", "<br>", "<hr>", "<pre>", "</pre>",
+        '<div class="wp-caption', "captıon", ' style="display:none"', ' style="DISPLAY: none"', ' id="menuItem-HTMLParser2"',
+        "<span>", "</span>", "<picture>", "</picture>", '<source srcset="a.jpg">', '<img src="a.jpg" alt="ΣΑΣ İ 1,234.5">',
+        '<a href="/" class="more">', '<li role="menuitem/x y">', '<x-y hidden="">', "&amp;", "&amp;lt;", "&nbsp;", "\x00", "\n\n",
+        "\u2003", "\x1f", "\U0001f600", "İΣ 12.5", '<div style="background:url(x.jpg)" role="img">', "<title>", '<base href="/b">',
+        '<meta name="a" content="b">', '<a rel="license" href="/by">', "</a>", "<noscript>", "</noscript>", "<figure>", "<svg>",
+    )),
+    st.text(max_size=8),
+)  # fmt: skip
+
+
+def seen(work: Any, with_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with monkeypatch.context() as patch:
+        if not with_compiled:
+            patch.setattr(compiled, "module", None)
+        try:
+            return work(SCANNERS[with_compiled])
+        except TooComplex as error:
+            return str(error)
+
+
+def all_of(page: Scan) -> dict[str, Any]:
+    """Everything of a scan; numbers of tags, which depend on what was scanned before, by their first places."""
+    first: dict[int, int] = {}
+    found = dict(vars(page), tags=[tag[:3] for tag in page.tags])
+    return found | {"alike": [first.setdefault(tag.number, len(first)) for tag in page.tags]}
+
+
+def same(html: str, monkeypatch: pytest.MonkeyPatch, source: bool = False) -> None:
+    def scanned(scanner: Scanner) -> dict[str, Any]:
+        page = Scan()
+        if source:
+            scanner.read(html, page)
+        return all_of(page if source else scanner.scan(html))
+
+    assert seen(scanned, True, monkeypatch) == seen(scanned, False, monkeypatch)
+    if not source:
+        whole = [seen(lambda _: extract(html, ADDRESS), way, monkeypatch) for way in (True, False)]
+        assert whole[0] == whole[1]
+
+
+@built
+def test_on_the_demo_s_pages(small_web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 0
+    for path in sorted((small_web / "warcs").iterdir()):
+        for record in itertools.islice(read_archive(str(path)), 0, None, 10):
+            if isinstance(record, Record) and b"<" in record.body[:4096]:
+                same(to_text(record.body, record.header("content-type")), monkeypatch)
+                count += 1
+    assert count > 10
+
+
+@built
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 2_000 + "deep", "<b><p>" * 300, "<table><tr><td>x" * 500, f"<p class='{'relatedpost ' * 5_000}'>x",
+        f"<div style='{'background:url(' * 4_000}'>x", "<img " + "data-x='.' " * 3_000 + ">", "<p>" + "&lt;" * 50_000,
+        "<br>" * 5_000, "<figure>" * 1_000 + "<figcaption>x" * 1_000, "<noscript><img src=a>" * 2_000, "<pre>\n\n a \n</pre>",
+        "<p>" + "".join(map(chr, range(1, 0xD7FF))), "<p>" + "<i>".join(map(chr, range(0x1F000, 0x1F900))),
+    ],
+    ids=lambda html: html[:12],
+)  # fmt: skip
+def test_on_hostile_pages(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    same(html, monkeypatch)
+
+
+@built
+@given(SOUP)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_on_soup(html: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        same(html, monkeypatch)
+
+
+@built
+@given(st.lists(BITS, max_size=40).map("".join))
+@settings(max_examples=600, deadline=None, derandomize=True)
+def test_on_what_no_parser_writes(source: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        same(source, monkeypatch, source=True)
+
+
+@built
+def test_a_letter_is_lowered_to_one() -> None:
+    assert [c for c in range(0x110000) if len(chr(c).lower()) != 1] == [0x130]  # _compiled.c knows of it
+
+
+@built
+def test_what_it_took_of_a_page_it_gives_back() -> None:
+    chance = random.Random(3)
+    pages = [
+        f"<div class='c{n} {chance.choice('abc') * 4}' id=x{n} role=main><a class=k{n}>ağ {n}</a><img src={n}.jpg></div>"
+        * 20
+        for n in range(40)
+    ]
+    scanner = Scanner(NAMES)
+    counted = []
+    for _ in range(6):
+        for page in pages:
+            scanner.scan(page)
+        counted.append(sys.getallocatedblocks())
+    assert counted[-1] - counted[2] < 100, counted
+
+
+def test_the_python_ones_can_be_asked_for() -> None:
+    code = "from weft.transforms.extract.html import compiled; print(compiled.module)"
+    environment = {**os.environ, "WEFT_COMPILED": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "None", done.stderr

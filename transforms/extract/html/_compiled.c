@@ -1,0 +1,729 @@
+/* The hot loops of extraction, compiled. Each does what a Python function beside it does, and that one is what is meant:
+   where the two differ, this one is wrong (tests/transforms/extract/html/test_compiled.py holds both to the same).
+
+   walk     Scanner._loop of scan.py: the pass over a page's tags
+   counted  counted of limits.py: what is counted before a page is parsed
+   measure  measured of features.py: characters of each text by class
+   summed   _summed of model.py: sums of rows of a table
+
+   A page is read as an array of code points. Names, links and whatever is rare are left to Python. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+
+typedef Py_ssize_t Size;
+
+/* Numbers that grow in number. */
+typedef struct {
+    int64_t *at;
+    Size n, room;
+} Column;
+
+static int push(Column *column, int64_t value)
+{
+    if (column->n == column->room) {
+        Size room = 2 * column->room + 64;
+        int64_t *at = PyMem_Realloc(column->at, room * sizeof *at);
+        if (!at) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        column->at = at;
+        column->room = room;
+    }
+    column->at[column->n++] = value;
+    return 0;
+}
+
+/* What a tag does: the order of _ACTIONS in scan.py. */
+enum { INLINE, OPEN, CLOSE, SPAN, UNSPAN, LINK, UNLINK, IMAGE, BREAK, SVG, META, TITLE, SOURCE, PICTURE, PICTURE_END, BASE };
+/* Columns of Scan, by name below; STACK, its own: outer container, its kind, outer figure. */
+enum { KINDS, LINKED, FIGURES, CONTAINERS, INLINES, INLINE_ENDS, WORD_ENDS, STARTS, ENDS, PARENTS, DEPTHS, STACK, COLUMNS };
+static const char *const NAMED[STACK] = {"kinds", "linked", "figures", "containers", "inline", "inline_ends",
+                                         "word_ends", "starts", "ends", "parents", "depths"};
+/* Objects of Scan that are added to, by name below. */
+enum { TEXTS, SPANS, WORDS, LINKS, DRAWINGS, TAGS, IMAGES, OBJECTS };
+static const char *const HELD[OBJECTS] = {"texts", "spans", "words", "links", "drawings", "tags", "images"};
+
+/* What a Scanner remembers, by name below: tags, by how they stand in the page, by name or by class, and numbers. */
+enum { CACHED, BY_NAME, LINK_CLASS, SPAN_CLASS, IMAGE_CLASS, TAGGED, WORD, SAID, KIND_OF, MEMORIES };
+static const char *const MEMORY[MEMORIES] = {"_cache", "_by_name", "_links", "_spans", "_pictures", "_tags", "_word", "_said",
+                                             "kinds"};
+
+typedef struct {
+    PyObject *scan, *page, *object[OBJECTS]; /* the module scan.py, a Scan, and what that holds */
+    PyObject *scanner, *memory[MEMORIES];                    /* a Scanner, and what it remembers */
+    Column column[COLUMNS];
+    const Py_UCS4 *source;
+    Py_UCS4 *piece; /* the block being read */
+    Size said, room, last; /* its length, its room, where its last piece begins */
+    Size begin;            /* where it begins in the source */
+    Size own_end;          /* of the names on inline elements, those of items before it */
+    int64_t linked, length;
+    int container, kind, figure, preformatted, filled;
+    int tr, td, th, pre, figure_kind, noscript_kind, image; /* numbers of kinds */
+    int head, head_words, max_cell, max_names, max_value;   /* limits of scan.py */
+    int links, noscript, figures, in_picture, broke, shut;
+    PyObject *link, *picture; /* tag of the last link; srcset values of the <picture> around */
+} Walk;
+
+static int is_cell(const Walk *w, int kind) { return kind == w->td || kind == w->th; }
+static int is_row(const Walk *w, int kind) { return kind == w->tr || is_cell(w, kind); }
+
+static PyObject *text_of(const Py_UCS4 *at, Size n) { return PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, at, n); }
+
+static int starts(const Py_UCS4 *at, Size n, const char *what, Size i)
+{
+    for (; *what; what++, i++)
+        if (i >= n || at[i] != (Py_UCS4)*what)
+            return 0;
+    return 1;
+}
+
+static Size find(const Py_UCS4 *at, Size n, const char *what, Size from)
+{
+    for (Size i = from; i < n; i++)
+        if (at[i] == (Py_UCS4)*what && starts(at, n, what, i))
+            return i;
+    return -1;
+}
+
+static int is(const Py_UCS4 *at, Size n, const char *what) { return n == (Size)strlen(what) && starts(at, n, what, 0); }
+
+static int add_piece(Walk *w, const Py_UCS4 *at, Size n)
+{
+    if (n > w->room - w->said) {
+        Size room = 2 * w->room + n + 1024;
+        Py_UCS4 *piece = PyMem_Realloc(w->piece, room * sizeof *piece);
+        if (!piece) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        w->piece = piece;
+        w->room = room;
+    }
+    memcpy(w->piece + w->said, at, n * sizeof *at);
+    w->last = w->said;
+    w->said += n;
+    return 0;
+}
+
+static int add_space(Walk *w)
+{
+    static const Py_UCS4 space[] = {' '};
+    return add_piece(w, space, 1);
+}
+
+/* plain() of scan.py, in place; the new length. */
+static Size plain(Py_UCS4 *at, Size n)
+{
+    static const struct {
+        const char *name;
+        Py_UCS4 meant;
+    } references[] = {{"&nbsp;", 0xa0}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&amp;", '&'}};
+    Size made = 0;
+    for (Size i = 0; i < n;) {
+        Py_UCS4 meant = at[i];
+        Size wide = 1;
+        for (int k = 0; at[i] == '&' && wide == 1 && k < 5; k++) {
+            Size length = (Size)strlen(references[k].name);
+            if (starts(at, n, references[k].name, i)) {
+                meant = references[k].meant;
+                wide = length;
+            }
+        }
+        at[made++] = meant;
+        i += wide;
+    }
+    return made;
+}
+
+/* _rendered() of scan.py, in place: the new length, and where it begins. */
+static Size rendered(const Walk *w, Size *start)
+{
+    Py_UCS4 *at = w->piece;
+    Size n = plain(at, w->said), made = 0;
+    *start = 0;
+    if (w->preformatted) {
+        for (Size i = 0; i < n; i++)
+            if (!at[i])
+                at[i] = '\n';
+        while (*start < n && at[*start] == '\n')
+            ++*start;
+        while (n > *start && Py_UNICODE_ISSPACE(at[n - 1]))
+            n--;
+        return n - *start;
+    }
+    int broken = 0;
+    Py_UCS4 gap = 0;
+    for (Size i = 0; i < n; i++) {
+        Py_UCS4 c = at[i];
+        if (!c) {
+            gap = '\n';
+            broken = 1;
+        } else if (Py_UNICODE_ISSPACE(c)) {
+            if (!gap)
+                gap = ' ';
+        } else {
+            if (gap && made)
+                at[made++] = gap;
+            gap = 0;
+            at[made++] = c;
+        }
+    }
+    if (!broken && is_row(w, w->kind)) {
+        while (*start < made && (at[*start] == '|' || at[*start] == ' '))
+            ++*start;
+        while (made > *start && (at[made - 1] == '|' || at[made - 1] == ' '))
+            made--;
+    }
+    return made - *start;
+}
+
+static int append(PyObject *list, PyObject *value) /* takes the reference */
+{
+    int failed = !value || PyList_Append(list, value);
+    Py_XDECREF(value);
+    return failed ? -1 : 0;
+}
+
+/* The first words of a text, as head_words() of scan.py has them. */
+static int add_words(Walk *w, const Py_UCS4 *at, Size n)
+{
+    Py_UCS4 word[64];
+    Size wide = 0;
+    int found = 0;
+    n = n > w->head ? w->head : n;
+    for (Size i = 0; i < n; i++)
+        if (at[i] == 0x130 || at[i] == 0x3a3) { /* become two letters, or one or another */
+            PyObject *text = text_of(at, n);
+            PyObject *words = text ? PyObject_CallMethod(w->scan, "head_words", "O", text) : NULL;
+            int failed = !words || PyList_SetSlice(w->object[WORDS], PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, words);
+            Py_XDECREF(text);
+            Py_XDECREF(words);
+            return failed ? -1 : 0;
+        }
+    for (Size i = 0; i <= n && found < w->head_words; i++) {
+        Py_UCS4 c = i < n ? Py_UNICODE_TOLOWER(at[i]) : ' ';
+        if (Py_UNICODE_ISSPACE(c)) {
+            if (wide && append(w->object[WORDS], text_of(word, wide)))
+                return -1;
+            found += wide > 0;
+            wide = 0;
+        } else if (c != '.' && c != ',') {
+            word[wide++] = c >= '1' && c <= '9' ? '0' : c;
+        }
+    }
+    return 0;
+}
+
+/* Scan.add(), but for the words. */
+static int add_item(Walk *w, PyObject *text, int kind, int64_t linked, Size start, Size end)
+{
+    Column *column = w->column;
+    return append(w->object[TEXTS], text) || append(w->object[SPANS], Py_BuildValue("nn", start, end)) ||
+           push(&column[KINDS], kind) || push(&column[LINKED], linked) || push(&column[FIGURES], w->figure) ||
+           push(&column[CONTAINERS], w->container) || push(&column[INLINE_ENDS], column[INLINES].n);
+}
+
+static int end_words(Walk *w) { return push(&w->column[WORD_ENDS], PyList_GET_SIZE(w->object[WORDS])); }
+
+/* The block being read ends at `end`: an item, if it says anything. */
+static int end_block(Walk *w, int kind, Size end)
+{
+    Size start, n = rendered(w, &start);
+    if (n) {
+        const Py_UCS4 *at = w->piece + start;
+        if (add_item(w, text_of(at, n), kind, w->linked, w->begin, end) || add_words(w, at, n) || end_words(w))
+            return -1;
+    }
+    w->filled = 0;
+    w->linked = w->length = 0;
+    w->own_end = w->column[INLINES].n;
+    return 0;
+}
+
+static int add_image(Walk *w, PyObject *tag, PyObject *picture, Size start, Size end)
+{
+    PyObject *none = PyUnicode_New(0, 0), *at = PyLong_FromSsize_t(PyList_GET_SIZE(w->object[TEXTS]));
+    PyObject *image = PyObject_CallMethod(w->scan, "Image", "OOOO", tag, picture, w->links ? w->link : none,
+                                          w->noscript ? Py_True : Py_False);
+    int failed = !at || !image || PyDict_SetItem(w->object[IMAGES], at, image) ||
+                 add_item(w, Py_NewRef(none), w->image, 0, start, end);
+    Py_XDECREF(at);
+    Py_XDECREF(image);
+    Py_XDECREF(none);
+    return failed ? -1 : 0;
+}
+
+/* Add the numbers of a word of a class or id, or of an attribute's value, to `numbers`. */
+static int add_numbers(Walk *w, Column *numbers, int held, const char *ask, const Py_UCS4 *at, Size n)
+{
+    PyObject *key = text_of(at, n), *found = key ? Py_XNewRef(PyDict_GetItemWithError(w->memory[held], key)) : NULL;
+    if (key && !found && !PyErr_Occurred())
+        found = PyObject_CallMethod(w->scanner, ask, "O", key);
+    int failed = !found;
+    for (Size i = 0; !failed && i < PyTuple_GET_SIZE(found); i++)
+        failed = push(numbers, PyLong_AsLongLong(PyTuple_GET_ITEM(found, i)));
+    Py_XDECREF(key);
+    Py_XDECREF(found);
+    return failed ? -1 : 0;
+}
+
+static int is_upper(Py_UCS4 c) { return c >= 'A' && c <= 'Z'; }
+static int is_lower(Py_UCS4 c) { return c >= 'a' && c <= 'z'; }
+
+/* Scanner._numbers: those of the first words of a class or id. NAMES of tag_values.py, by hand. */
+static int add_words_of(Walk *w, Column *numbers, const Py_UCS4 *at, Size n)
+{
+    n = n > w->max_value ? w->max_value : n;
+    int words = 0;
+    for (Size i = 0; i < n && words < w->max_names;) {
+        Size lower = i + is_upper(at[i]), end = lower;
+        while (end < n && is_lower(at[end]))
+            end++;
+        if (end - lower < 2)
+            for (end = i; end < n && is_upper(at[end]);)
+                end++;
+        if (end - i < 2) {
+            i++;
+            continue;
+        }
+        if (add_numbers(w, numbers, WORD, "_word_numbers", at + i, end - i))
+            return -1;
+        words++;
+        i = end;
+    }
+    return 0;
+}
+
+/* The Tag of this action, kind and names, a new reference. */
+static PyObject *tag_of(Walk *w, int action, int kind, const Column *numbers)
+{
+    PyObject *names = PyTuple_New(numbers->n), *found = NULL, *number;
+    for (Size i = 0; names && i < numbers->n; i++) {
+        if (!(number = PyLong_FromLongLong(numbers->at[i])))
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, i, number);
+    }
+    PyObject *key = names ? Py_BuildValue("iiO", action, kind, names) : NULL;
+    if (key && !(found = Py_XNewRef(PyDict_GetItemWithError(w->memory[TAGGED], key))) && !PyErr_Occurred())
+        found = PyObject_CallMethod(w->scanner, "_tag", "iiO", action, kind, names);
+    Py_XDECREF(names);
+    Py_XDECREF(key);
+    return found;
+}
+
+static int remembered(PyObject *where, PyObject *key, PyObject *found)
+{
+    return !found || PyDict_SetItem(where, key, found) ? -1 : 0;
+}
+
+/* A link, span or image, by its class. */
+static PyObject *classed(Walk *w, PyObject *where, int action, const Py_UCS4 *value, Size n)
+{
+    PyObject *key = text_of(value, n), *found = key ? Py_XNewRef(PyDict_GetItemWithError(where, key)) : NULL;
+    if (key && !found && !PyErr_Occurred()) {
+        Column numbers = {0};
+        if (!add_words_of(w, &numbers, value, n) && remembered(where, key, found = tag_of(w, action, 0, &numbers)))
+            Py_CLEAR(found);
+        PyMem_Free(numbers.at);
+    }
+    Py_XDECREF(key);
+    return found;
+}
+
+static int like(const Py_UCS4 *at, Size n, const char *what, Size i) /* in lower or upper case */
+{
+    for (; *what; what++, i++)
+        if (i >= n || (at[i] | 0x20) != (Py_UCS4)*what)
+            return 0;
+    return 1;
+}
+
+/* Scanner._names_of for what is common: 1 if this is such a tag, 0 if it is left to Python. */
+static int names_of(Walk *w, Column *numbers, const Py_UCS4 *at, Size n, Size from)
+{
+    static const char *const said[] = {" role=\"", " itemprop=\"", " itemtype=\"", " hidden=\"", " aria-hidden=\""};
+    for (Size i = from; i < n; i++)
+        if (at[i] > 0x7f || like(at, n, "caption", i) || like(at, n, "isplay:", i) || like(at, n, "isibility:", i))
+            return 0;
+    for (int named = 0; named < 2; named++) /* first classes and ids, then the others */
+        for (Size i = from; i < n; i++) {
+            Size value = 0, end;
+            if (at[i] != ' ')
+                continue;
+            if (!named)
+                value = starts(at, n, " class=\"", i) ? i + 8 : starts(at, n, " id=\"", i) ? i + 5 : 0;
+            for (int k = 0; named && !value && k < 5; k++)
+                value = starts(at, n, said[k], i) ? i + (Size)strlen(said[k]) : 0;
+            if (!value || (end = find(at, n, "\"", value)) < 0)
+                continue;
+            if (named ? add_numbers(w, numbers, SAID, "_said_numbers", at + i + 1, end - i - 1)
+                      : add_words_of(w, numbers, at + value, end - value))
+                return -1;
+            i = end;
+        }
+    return 1;
+}
+
+/* Scanner._learn: what a tag does, a new reference. */
+static PyObject *learnt(Walk *w, const Py_UCS4 *tag, Size n, Size wide)
+{
+    PyObject *key = text_of(tag, n), *found = key ? Py_XNewRef(PyDict_GetItemWithError(w->memory[CACHED], key)) : NULL;
+    if (key && !found && !PyErr_Occurred()) {
+        Column numbers = {0};
+        PyObject *name = text_of(tag, wide), *kind = name ? PyDict_GetItemWithError(w->memory[KIND_OF], name) : NULL;
+        int simple = wide < n && (kind || (tag[0] != '/' && find(tag, wide, "-", 0) < 0)) && name && !PyErr_Occurred()
+                         ? names_of(w, &numbers, tag, n, wide)
+                         : 0;
+        int action = kind ? OPEN : INLINE, number = kind ? (int)PyLong_AsLong(kind) : 0;
+        if (simple > 0 && remembered(w->memory[CACHED], key, found = tag_of(w, action, number, &numbers)))
+            Py_CLEAR(found);
+        if (!simple && !PyErr_Occurred())
+            found = PyObject_CallMethod(w->scanner, "_learn", "O", key);
+        Py_XDECREF(name);
+        PyMem_Free(numbers.at);
+    }
+    Py_XDECREF(key);
+    return found;
+}
+
+/* What a tag does, a new reference. */
+static PyObject *known(Walk *w, const Py_UCS4 *tag, Size n)
+{
+    Size wide = 0;
+    while (wide < n && tag[wide] != ' ')
+        wide++;
+    int action = is(tag, wide, "a") ? LINK : is(tag, wide, "span") ? SPAN : is(tag, wide, "img") ? IMAGE : INLINE;
+    if (action != INLINE) {
+        Size value = find(tag, n, "class=\"", wide), end = value < 0 ? -1 : find(tag, n, "\"", value + 7);
+        PyObject *where = w->memory[action == LINK ? LINK_CLASS : action == SPAN ? SPAN_CLASS : IMAGE_CLASS];
+        if (value < 0)
+            return classed(w, where, action, tag, 0);
+        if (end >= 0)
+            return classed(w, where, action, tag + value + 7, end - value - 7);
+    } else if (wide < n) {
+        PyObject *name = text_of(tag, wide), *found = name ? PyDict_GetItemWithError(w->memory[BY_NAME], name) : NULL;
+        Py_XDECREF(name);
+        if (found || PyErr_Occurred())
+            return Py_XNewRef(found);
+    }
+    return learnt(w, tag, n, wide);
+}
+
+static int add_names(Walk *w, PyObject *names)
+{
+    for (Size i = 0; i < PyTuple_GET_SIZE(names); i++)
+        if (push(&w->column[INLINES], PyLong_AsLongLong(PyTuple_GET_ITEM(names, i))))
+            return -1;
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *said_by(Walk *w, const char *function, const Py_UCS4 *tag, Size n)
+{
+    return PyObject_CallMethod(w->scan, function, "N", text_of(tag, n));
+}
+
+/* A background that a container's tag declares is an image. */
+static int add_background(Walk *w, const Py_UCS4 *tag, Size n, Size start)
+{
+    PyObject *image = said_by(w, "background_tag", tag, n), *none = PyList_New(0);
+    int failed = !image || !none;
+    if (!failed && PyUnicode_GET_LENGTH(image)) {
+        failed = add_image(w, image, none, start, start + n + 2) || end_words(w);
+        w->own_end = w->column[INLINES].n;
+    }
+    Py_XDECREF(image);
+    Py_XDECREF(none);
+    return failed ? -1 : 0;
+}
+
+static int open_or_close(Walk *w, PyObject *tag_known, int opens, int kind, const Py_UCS4 *tag, Size n, Size at)
+{
+    static const Py_UCS4 bar[] = {' ', '|', ' '};
+    Column *column = w->column, *stack = &w->column[STACK];
+    int cell = is_cell(w, kind);
+    if (w->filled && !(cell && w->length < w->max_cell && is_row(w, w->kind)))
+        if (end_block(w, is_cell(w, w->kind) ? w->tr : w->kind, at))
+            return -1;
+    if (!w->filled) {
+        w->said = 0;
+        column[INLINES].n = w->own_end;
+        w->begin = at + n + 2;
+    }
+    w->broke = w->shut = 0;
+    if (opens) {
+        if (w->filled && cell && !(w->said - w->last == 3 && !memcmp(w->piece + w->last, bar, sizeof bar)))
+            if (add_piece(w, bar, 3))
+                return -1;
+        if (push(&column[DEPTHS], stack->n / 3) || push(stack, w->container) || push(stack, w->kind) ||
+            push(stack, w->figure) || push(&column[PARENTS], w->container) ||
+            push(&column[STARTS], PyList_GET_SIZE(w->object[TEXTS])) || push(&column[ENDS], 0) ||
+            PyList_Append(w->object[TAGS], tag_known))
+            return -1;
+        w->container = (int)(column[STARTS].n - 1);
+        w->kind = kind;
+        if (kind == w->figure_kind)
+            w->figure = ++w->figures;
+        else if (kind == w->pre)
+            w->preformatted++;
+        else if (kind == w->noscript_kind)
+            w->noscript++;
+        return find(tag, n, "url(", 0) < 0 ? 0 : add_background(w, tag, n, at);
+    }
+    if (stack->n) {
+        column[ENDS].at[w->container] = PyList_GET_SIZE(w->object[TEXTS]) + w->filled;
+        stack->n -= 3;
+        w->container = (int)stack->at[stack->n];
+        w->kind = (int)stack->at[stack->n + 1];
+        w->figure = (int)stack->at[stack->n + 2];
+        if (kind == w->pre && w->preformatted)
+            w->preformatted--;
+        else if (kind == w->noscript_kind && w->noscript)
+            w->noscript--;
+    }
+    return 0;
+}
+
+/* Inline elements that are apart where they touch. */
+static int open_inline(Walk *w, PyObject *names)
+{
+    int apart = w->shut && !w->preformatted;
+    w->shut = 0;
+    return (apart && add_space(w)) || add_names(w, names) ? -1 : 0;
+}
+
+static int open_link(Walk *w, PyObject *names, const Py_UCS4 *tag, Size n)
+{
+    PyObject *link = text_of(tag, n);
+    if (!link || PyList_Append(w->object[LINKS], link)) {
+        Py_XDECREF(link);
+        return -1;
+    }
+    Py_XSETREF(w->link, link);
+    w->links++;
+    if (open_inline(w, names))
+        return -1;
+    if (find(tag, n, "license", 0) < 0)
+        return 0;
+    PyObject *done = PyObject_CallMethod(w->scan, "take_licence", "OO", link, w->page);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* An image, a rule or two line breaks end a block. */
+static int divide(Walk *w, int image, PyObject *names, const Py_UCS4 *tag, Size n, Size at)
+{
+    if (w->filled && end_block(w, is_cell(w, w->kind) ? w->tr : w->kind, at))
+        return -1;
+    w->said = 0;
+    w->begin = at + n + 2;
+    if (!image)
+        return 0;
+    PyObject *text = text_of(tag, n), *words = NULL, *around = w->in_picture ? Py_NewRef(w->picture) : PyList_New(0);
+    w->in_picture = 0; /* its sources are this element's */
+    int failed = !text || !around || add_names(w, names) || add_image(w, text, around, at, w->begin) ||
+                 !(words = PyObject_CallMethod(w->scan, "described", "O", text)) ||
+                 PyList_SetSlice(w->object[WORDS], PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, words) || end_words(w);
+    w->own_end = w->column[INLINES].n;
+    Py_XDECREF(text);
+    Py_XDECREF(words);
+    Py_XDECREF(around);
+    return failed ? -1 : 0;
+}
+
+/* What stands in few places of a page. */
+static int seldom(Walk *w, long action, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size wide, Size at)
+{
+    PyObject *done;
+    switch (action) {
+    case SVG:
+        return append(w->object[DRAWINGS], PyLong_FromSsize_t(PyList_GET_SIZE(w->object[TEXTS])));
+    case SOURCE:
+        return w->in_picture ? append(w->picture, said_by(w, "srcset_of", tag, n)) : 0;
+    case PICTURE:
+        w->in_picture = 1;
+        Py_XSETREF(w->picture, PyList_New(0));
+        return w->picture ? 0 : -1;
+    case PICTURE_END:
+        if (w->in_picture) { /* a picture whose image is added by a script */
+            int some = 0, failed = 0;
+            for (Size i = 0; i < PyList_GET_SIZE(w->picture); i++)
+                some |= PyUnicode_GET_LENGTH(PyList_GET_ITEM(w->picture, i)) > 0;
+            PyObject *image = PyUnicode_FromString("img");
+            if (some) {
+                failed = !image || add_image(w, image, w->picture, at, at + n + 2) || end_words(w);
+                w->own_end = w->column[INLINES].n;
+            }
+            Py_XDECREF(image);
+            w->in_picture = 0;
+            return failed ? -1 : 0;
+        }
+        return 0;
+    default: /* META, TITLE, BASE */
+        done = PyObject_CallMethod(w->scan, action == META ? "take_meta" : action == TITLE ? "take_title" : "take_base", "NO",
+                                   action == TITLE ? text_of(text, wide) : text_of(tag, n), w->page);
+        Py_XDECREF(done);
+        return done ? 0 : -1;
+    }
+}
+
+static int add_text(Walk *w, const Py_UCS4 *text, Size n)
+{
+    Size i = 0;
+    while (i < n && Py_UNICODE_ISSPACE(text[i]))
+        i++;
+    if (i == n)
+        return n && w->filled ? add_piece(w, text, n) : 0;
+    w->filled = 1;
+    w->broke = 0;
+    w->length += n;
+    if (w->links)
+        w->linked += n;
+    return add_piece(w, text, n);
+}
+
+/* A tag and the text after it. */
+static int step(Walk *w, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size wide, Size at)
+{
+    static const Py_UCS4 broken[] = {0};
+    PyObject *found = known(w, tag, n);
+    if (!found)
+        return -1;
+    long action = PyLong_AsLong(PyTuple_GET_ITEM(found, 0)), kind = PyLong_AsLong(PyTuple_GET_ITEM(found, 1));
+    PyObject *names = PyTuple_GET_ITEM(found, 2);
+    int failed = 0;
+    switch (action) {
+    case INLINE:
+        w->shut = 0;
+        failed = add_names(w, names);
+        break;
+    case OPEN:
+    case CLOSE:
+        failed = open_or_close(w, found, action == OPEN, (int)kind, tag, n, at);
+        break;
+    case SPAN:
+        failed = open_inline(w, names);
+        break;
+    case LINK:
+        failed = open_link(w, names, tag, n);
+        break;
+    case UNLINK:
+        w->links -= w->links > 0; /* fall through */
+    case UNSPAN:
+        w->shut = !wide;
+        break;
+    case BREAK:
+        if (!w->broke && w->filled && !is(tag, n, "hr")) {
+            w->broke = 1;
+            failed = add_piece(w, broken, 1);
+            break;
+        } /* fall through */
+    case IMAGE:
+        failed = divide(w, action == IMAGE, names, tag, n, at);
+        break;
+    default:
+        failed = seldom(w, action, tag, n, text, wide, at);
+    }
+    Py_DECREF(found);
+    return failed || (action != TITLE && add_text(w, text, wide)) ? -1 : 0;
+}
+
+static int is_edge(Py_UCS4 c) { return c == '<' || c == '>'; }
+
+/* All tags of the source. As many "<" as ">" there: each is the edge of a tag. Else one stands in a tag's own name. */
+static int walked(Walk *w, Size n)
+{
+    const Py_UCS4 *s = w->source;
+    int64_t opened = 0;
+    for (Size i = 0; i < n; i++)
+        opened += (s[i] == '<') - (s[i] == '>');
+    Size i = 0;
+    while (i < n && !(opened ? s[i] == '<' : is_edge(s[i])))
+        i++;
+    w->begin = i;
+    Size at = i; /* as i, but where a tag is cut off */
+    while (i < n) {
+        Size tag = i + 1, end = tag, next;
+        while (end < n && !(opened ? s[end] == '>' : is_edge(s[end])))
+            end++;
+        if (end == n && !opened)
+            break;
+        Size text = end < n ? end + 1 : n;
+        for (next = text; next < n && !(opened ? s[next] == '<' : is_edge(s[next]));)
+            next++;
+        if (step(w, s + tag, end - tag, s + text, next - text, at))
+            return -1;
+        at += end - tag + next - text + 2;
+        i = next;
+    }
+    if (w->filled && end_block(w, w->kind, at))
+        return -1;
+    for (Column *stack = &w->column[STACK]; stack->n; w->container = (int)stack->at[stack->n]) {
+        w->column[ENDS].at[w->container] = PyList_GET_SIZE(w->object[TEXTS]);
+        stack->n -= 3;
+    }
+    return 0;
+}
+
+static int filled_in(Walk *w)
+{
+    for (int i = 0; i < STACK; i++) {
+        PyObject *array = PyObject_GetAttrString(w->page, NAMED[i]);
+        PyObject *done = array ? PyObject_CallMethod(array, "frombytes", "y#", w->column[i].at ? (char *)w->column[i].at : "",
+                                                     w->column[i].n * (Size)sizeof(int64_t))
+                               : NULL;
+        Py_XDECREF(array);
+        Py_XDECREF(done);
+        if (!done)
+            return -1;
+    }
+    return 0;
+}
+
+/* walk(scan, scanner, source, page, kinds, limits) */
+static PyObject *walk(PyObject *self, PyObject *arguments)
+{
+    Walk w = {.container = -1};
+    PyObject *source;
+    int failed = 1;
+    if (!PyArg_ParseTuple(arguments, "OOUO(iiiiiii)(iiiii)", &w.scan, &w.scanner, &source, &w.page, &w.tr, &w.td, &w.th, &w.pre,
+                          &w.figure_kind, &w.noscript_kind, &w.image, &w.head, &w.head_words, &w.max_cell, &w.max_names,
+                          &w.max_value))
+        return NULL;
+    for (int i = 0; i < OBJECTS; i++)
+        if (!(w.object[i] = PyObject_GetAttrString(w.page, HELD[i])) ||
+            !(i == IMAGES ? PyDict_CheckExact(w.object[i]) : PyList_CheckExact(w.object[i])))
+            goto done;
+    for (int i = 0; i < MEMORIES; i++)
+        if (!(w.memory[i] = PyObject_GetAttrString(w.scanner, MEMORY[i])) || !PyDict_CheckExact(w.memory[i]))
+            goto done;
+    if (w.head > 64)
+        goto done;
+    w.source = PyUnicode_AsUCS4Copy(source);
+    failed = !w.source || walked(&w, PyUnicode_GET_LENGTH(source)) || filled_in(&w);
+done:
+    PyMem_Free((void *)w.source);
+    PyMem_Free(w.piece);
+    for (int i = 0; i < COLUMNS; i++)
+        PyMem_Free(w.column[i].at);
+    for (int i = 0; i < OBJECTS; i++)
+        Py_XDECREF(w.object[i]);
+    for (int i = 0; i < MEMORIES; i++)
+        Py_XDECREF(w.memory[i]);
+    Py_XDECREF(w.link);
+    Py_XDECREF(w.picture);
+    if (!failed)
+        Py_RETURN_NONE;
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "walk: no Scan, or limits beyond those that it was compiled with");
+    return NULL;
+}
+
+static PyMethodDef FUNCTIONS[] = {{"walk", walk, METH_VARARGS, "The pass over a page's tags."}, {0}};
+static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_compiled", "The hot loops of extraction.", -1, FUNCTIONS};
+
+PyMODINIT_FUNC PyInit__compiled(void) { return PyModule_Create(&MODULE); }
