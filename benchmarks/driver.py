@@ -1,13 +1,13 @@
 """What the process that hands out a cluster's jobs holds as the corpus grows: peak memory of each stage's driver.
 
-The tables of a run are generated (short rows, files of FILE_PAGES pages), and each stage is run on them by a runner
+The tables of a run are generated (short rows, files of so many pages), and each stage is run on them by a runner
 that does nothing, in a process of its own: what is left is the driver's part. It counts rows, builds the graphs of all
 jobs, reads what they leave, and audits the books. Of what a job of the books would have found, the file is there.
 
 The ratio is the memory over that after imports, of the smallest corpus over the largest, in the stage where it grows
 most: 1 is flat.
 
-Run: python benchmarks/driver.py [--pages 50000] [--times 1 4 16]
+Run: python benchmarks/driver.py [--pages 50000] [--times 1 4 16] [--file-pages 10000]
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from weft.schemas import tables
 from weft.transforms.io import parquet
 from weft.transforms.pack import tokenizer
 
-FILE_PAGES = 10_000
 STAGES = registry.CORPUS
 FLAGS = ("--runner=SparkRunner",)  # whose driver leaves large books to a job
 # Kinds of each stage's fates, a row a page each; extract has two images on a page.
@@ -65,10 +64,10 @@ def rows(schema: pa.Schema, numbers: range, columns: _Columns) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def generate(home: Path, pages: int) -> configuration.Config:
-    """The tables of a run of so many pages, and what its jobs leave for the driver."""
-    for start in range(0, pages, FILE_PAGES):
-        numbers, name = range(start, min(start + FILE_PAGES, pages)), f"{start:09}.parquet"
+def generate(home: Path, pages: int, each: int) -> configuration.Config:
+    """The tables of a run of so many pages, in files of `each`, and what its jobs leave for the driver."""
+    for start in range(0, pages, each):
+        numbers, name = range(start, min(start + each, pages)), f"{start:09}.parquet"
         made = {table: rows(schema, numbers, columns) for table, (schema, columns) in _TABLES.items()}
         for stage, kinds in FATES.items():
             made[f"fates/{stage}"] = pa.concat_tables(
@@ -95,12 +94,16 @@ def generate(home: Path, pages: int) -> configuration.Config:
     for stage, kinds in FATES.items():
         counts = {kind: kinds.count(kind) * pages for kind in kinds}
         tally = [[json.dumps([kind, "kept", ""]), count] for kind, count in sorted(counts.items())]
-        for name, value in [("entered", counts), ("wanted", counts), ("job-books", {"tally": tally, "repeated": 0})]:
+        for name, value in [
+            ("entered", counts),
+            ("job-wanted", counts),
+            ("job-books", {"tally": tally, "repeated": 0}),
+        ]:
             _write(home / stage / f"{name}.json", value)
     _write(home / "dedup" / "stars-1.json", 0)
     (home / "tokenizer.json").write_bytes(tokenizer.train(["some words"], 300))
     config = configuration.load(overrides=[f'pack.tokenizer="{home}/tokenizer.json"', 'score.compare="always"'])
-    inputs = [(f"http://h.test/{n}.warc.gz", 0) for n in range(0, pages, FILE_PAGES)]
+    inputs = [(f"http://h.test/{n}.warc.gz", 0) for n in range(0, pages, each)]
     manifest.write_run(str(home), config, inputs)
     for stage, fingerprint in registry.fingerprints(config, inputs).items():
         manifest.start(str(home), stage, fingerprint)
@@ -122,7 +125,8 @@ def play(home: str, stage: str) -> None:
         """A pipeline whose jobs leave what is there."""
 
         def run(self, *arguments: Any, **options: Any) -> Any:
-            Path(home, stage, "books.json").write_bytes(Path(home, stage, "job-books.json").read_bytes())
+            for left in Path(home, stage).glob("job-*.json"):
+                left.with_name(left.name.removeprefix("job-")).write_bytes(left.read_bytes())
             return beam.Pipeline(options=beam_options.options((), 1)).run()
 
     beam_options.pipeline = lambda *_: Nothing(options=beam_options.options((), 1))
@@ -146,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pages", type=int, default=50_000, help="of the smallest corpus")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--file-pages", type=int, default=10_000, help="in a file of a table")
     parser.add_argument("--play", nargs=2, metavar=("DIR", "STAGE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.play:
@@ -156,7 +161,7 @@ def main() -> None:
         pages = options.pages * times
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
-            generate(home, pages)
+            generate(home, pages, options.file_pages)
             for stage in STAGES:
                 begun = time.monotonic()
                 command = [sys.executable, __file__, "--play", str(home), stage]
@@ -164,7 +169,7 @@ def main() -> None:
                 before, peak = json.loads(told.splitlines()[-1])
                 grown[stage].append(peak - before)
                 print(
-                    f"{pages:10,} {stage:8}{-(-pages // FILE_PAGES):7,}{len(FATES[stage]) * pages:12,}"
+                    f"{pages:10,} {stage:8}{-(-pages // options.file_pages):7,}{len(FATES[stage]) * pages:12,}"
                     f"{before / 1e6:18.0f}{peak / 1e6:9.0f}{time.monotonic() - begun:9.1f}",
                     flush=True,
                 )

@@ -1,13 +1,13 @@
 """What dedup kept, as the stages after it read it: each kept document and pair once.
 
-kept/, cuts/ and what a step knows of documents (narrow) ──► by document ──► by archive ─┐
-documents/ ──► which archive a file is of ───────────────────────────────────────────────┴─► read that file, keep what
-                                                                                           is kept, cut its lines
-keys of kept pairs and what is known of them (narrow) ──► by pair ──► by block of a file of pairs/ ──► read likewise
+kept/, cuts/ and what a step knows of documents (narrow) ─┐
+documents/ ──► ids, and the block that each stands in ────┴─► by document ──► by block ──► read it, keep what is kept,
+                                                                                            cut its lines
+keys of kept pairs and what is known of them, pairs/ ──► by pair ──► by block ──► likewise
 
-Texts and captions never cross a shuffle here: the narrow rows go to the file where their documents or pairs stand, and
-are looked up while it is read. Memory: what is known of the kept documents of one archive, or of 100,000 pairs of one
-file, from a hundred bytes each: a list of captions may be one file of ten million.
+Texts and captions never cross a shuffle here: the narrow rows go to the block of a file where their documents or pairs
+stand, and are looked up while it is read. Memory: what is known of 100,000 rows, from a hundred bytes each: a list of
+documents or captions may be one file of ten million.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import xxhash
 from apache_beam.typehints import typehints
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
@@ -25,15 +26,19 @@ from weft.schemas.records import KeptRow, PairKey
 from weft.transforms.beam import coders
 from weft.transforms.beam.joins import Join
 from weft.transforms.dedup import repeated_lines
-from weft.transforms.io import parquet
+from weft.transforms.io import files, parquet
 
 _BLOCK = "\x1f"  # between a file and the number of a block of it
 _Beside = Mapping[str, beam.PCollection[Any]]
 _Found = tuple[Any, dict[str, list[Any]]]  # a row and what is known of it
 
 
-class _Archive(NamedTuple):
+class _Place(NamedTuple):
+    """Columns of documents/."""
+
+    doc_id: str
     warc_file: str
+    warc_offset: int
 
 
 @dataclasses.dataclass
@@ -60,30 +65,28 @@ class KeptDocuments(beam.PTransform):
             "place": kept
             | "OfDocuments" >> beam.Filter(lambda row: row.kind == "document")
             | "Place"
-            >> beam.Map(lambda row: (row.doc_id, (row.warc_file, row.warc_offset))).with_output_types(
-                tuple[str, tuple[str, int]]
-            )
+            >> beam.Map(lambda row: (row.doc_id, _mark(row.warc_file, row.warc_offset))).with_output_types(
+                tuple[str, int]
+            ),
+            "blocks": begin
+            | "Files" >> parquet.Files(ctx.table("documents"))
+            | "Blocks" >> beam.FlatMap(_blocks).with_output_types(tuple[str, tuple[str, int]]),
         }
         dedup = ctx.config.dedup
         if self.kept is None and "texts" in self.record._fields and (dedup.lines_once or dedup.lines_per_host):  # type: ignore[attr-defined]
             known["cuts"] = begin | "Cuts" >> repeated_lines.Cuts(ctx.table("cuts"))
         known |= self.beside
-        names = [name for name in known if name != "place"]
+        names = [name for name in known if name not in ("place", "blocks")]
         row = typehints.Tuple[str, typehints.Tuple[str, int, _lists(known, names)]]
-        if names:
-            by_archive = known | "ById" >> Join() | "ByArchive" >> beam.FlatMap(_by_archive, names)
-        else:
-            by_archive = known["place"] | "ByArchive" >> beam.MapTuple(lambda doc_id, at: (at[0], (doc_id, at[1], ())))
-        files = (
-            begin
-            | "Files" >> parquet.Files(ctx.table("documents"))
-            | "Archives" >> beam.FlatMap(_archives).with_output_types(tuple[str, str])
-        )
         coders.register(self.record)
         found = (
-            {"files": files, "places": by_archive | "Typed" >> beam.Map(_as_is).with_output_types(row)}
-            | "ToFiles" >> Join()
-            | "ReadKept" >> beam.FlatMap(_read, self.record, dedup.line_unit, names)
+            known
+            | "ById" >> Join()
+            | "ByBlock" >> beam.FlatMap(_by_block, names)
+            | "Typed" >> beam.Map(_as_is).with_output_types(row)
+            | "ToFiles" >> beam.GroupByKey()
+            | "ReadKept"
+            >> beam.FlatMap(_read, self.record, dedup.line_unit, names, files.join(ctx.output, "documents"))
         )
         return found if self.beside else found | "Row" >> beam.Keys().with_output_types(self.record)
 
@@ -112,7 +115,7 @@ class KeptPairs(beam.PTransform):
                 | "OfPairs" >> beam.Filter(lambda row: row.kind == "pair")
                 | "Key" >> beam.Map(lambda row: PairKey.parse(row.key)).with_output_types(PairKey)
             )
-        files = (
+        blocks = (
             begin
             | "Files" >> parquet.Files(self.ctx.table("pairs"))
             | "Pairs" >> beam.FlatMap(_pairs).with_output_types(tuple[str, str])
@@ -121,7 +124,7 @@ class KeptPairs(beam.PTransform):
         names = list(self.beside)
         row = typehints.Tuple[str, typehints.Tuple[str, _lists(self.beside, names)]]
         by_file = (
-            {"wanted": wanted, "files": files, **self.beside}
+            {"wanted": wanted, "files": blocks, **self.beside}
             | "ByKey" >> Join()
             | "ByFile" >> beam.FlatMap(_by_file, names)
         )
@@ -145,9 +148,12 @@ def _as_is(row: Any) -> Any:
     return row
 
 
-def _by_archive(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Iterator[tuple[str, Any]]:
-    for warc_file, offset in item[1]["place"]:
-        yield warc_file, (item[0], offset, tuple(item[1][name] for name in names))
+def _by_block(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Iterator[tuple[str, Any]]:
+    doc_id, found = item
+    for mark in found["place"]:
+        for block, at in found["blocks"]:
+            if at == mark:
+                yield block, (doc_id, mark, tuple(found[name] for name in names))
 
 
 def _by_file(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Iterator[tuple[str, Any]]:
@@ -157,9 +163,15 @@ def _by_file(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Iterat
         yield min(found["files"]), (key, tuple(found[name] for name in names))
 
 
-def _archives(path: str) -> Iterator[tuple[str, str]]:
-    for archive in sorted({row.warc_file for row in parquet.read(path, _Archive)}):
-        yield archive, path
+def _mark(warc_file: str, offset: int) -> int:
+    """Stands for a place in an archive: of one document there are few."""
+    return xxhash.xxh3_64_intdigest(f"{warc_file}:{offset}".encode()) >> 1
+
+
+def _blocks(path: str) -> Iterator[tuple[str, tuple[str, int]]]:
+    name = path.rpartition("/")[2]
+    for block, row in parquet.by_block(path, _Place):
+        yield row.doc_id, (f"{name}{_BLOCK}{block:06d}", _mark(row.warc_file, row.warc_offset))
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:
@@ -167,15 +179,16 @@ def _pairs(path: str) -> Iterator[tuple[str, str]]:
         yield str(row), f"{path}{_BLOCK}{block:06d}"
 
 
-def _read(item: tuple[str, dict[str, list[Any]]], record: Any, unit: Any, names: list[str]) -> Iterator[_Found]:
-    archive, found = item
-    places = {(doc_id, offset): dict(zip(names, known)) for doc_id, offset, known in found["places"]}
-    for path in sorted(found["files"]):
-        for row in parquet.read(path, record):
-            known = places.pop((row.doc_id, row.warc_offset), None) if row.warc_file == archive else None
-            if known is not None:
-                lines = sorted({number for numbers in known.pop("cuts", ()) for number in numbers})
-                yield row._replace(texts=repeated_lines.cut(row.texts, lines, unit)) if lines else row, known
+def _read(
+    item: tuple[str, Iterable[tuple[str, int, Any]]], record: Any, unit: Any, names: list[str], directory: str
+) -> Iterator[_Found]:
+    places = {(doc_id, mark): dict(zip(names, known)) for doc_id, mark, known in item[1]}
+    name, _, block = item[0].rpartition(_BLOCK)
+    for row in parquet.read(files.join(directory, name), record, int(block)):
+        known = places.pop((row.doc_id, _mark(row.warc_file, row.warc_offset)), None)
+        if known is not None:
+            lines = sorted({number for numbers in known.pop("cuts", ()) for number in numbers})
+            yield row._replace(texts=repeated_lines.cut(row.texts, lines, unit)) if lines else row, known
 
 
 def _read_pairs(item: tuple[str, Iterable[tuple[str, Any]]], record: Any, names: list[str]) -> Iterator[_Found]:

@@ -67,6 +67,28 @@ def test_each_kept_pair_is_read_once(output: Path) -> None:
         assert_that(keys, equal_to([PairKey("a", "p"), PairKey("c", "p")]))
 
 
+def test_documents_of_a_large_file_are_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of documents is one archive and one file: what is known of them is held of a few at a time."""
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 2)
+    monkeypatch.setattr(parquet, "_GROUPS_A_BLOCK", 2)
+    rows = [document(f"d{n % 9}", "list.jsonl", n, f"of {n}") for n in range(11)]
+    write_table(str(tmp_path / "documents/list.parquet"), rows, DOCUMENTS)
+    kept = [KeptRow("document", d.doc_id, d.doc_id, d.warc_file, d.warc_offset) for d in rows[2:]]
+    write_table(str(tmp_path / "kept/k.parquet"), kept, KEPT)
+    read = stage._read
+
+    def few(item: tuple[str, Iterable[Any]], *rest: Any) -> Any:
+        known = [*item[1]]
+        assert len(known) == {0: 2, 1: 4, 2: 3}[int(item[0][-6:])], "blocks of four rows, but for what is not kept"
+        return read((item[0], known), *rest)
+
+    monkeypatch.setattr(stage, "_read", few)
+    ctx = context(tmp_path)
+    with ctx.pipeline() as p:  # of a document that stands there twice, that which is kept
+        wanted = [Texts(d.doc_id, d.warc_file, d.warc_offset, list(d.texts)) for d in rows[2:]]
+        assert_that(p | KeptDocuments(ctx, Texts), equal_to(wanted))
+
+
 def test_pairs_of_a_large_file_are_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of captions is one file: what is known of its pairs is held of a few at a time."""
     monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 2)
