@@ -125,7 +125,7 @@ format: $(DEV)
 bench: $(DEV)
 	@for script in $(filter-out benchmarks/meter.py benchmarks/parity.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-# Every planted fault is found and twenty clean runs are passed: twenty minutes, on the shards of a demo.
+# Every planted fault is found and twenty clean corpora are passed: half an hour, on the shards of a demo.
 meter: demo
 	$(BIN)/python benchmarks/meter.py --shards demo-output/shards
 

@@ -94,17 +94,16 @@ def compare(
     found |= {"documents_left_out": len(documents), "copies_left_out": len(again)}
     found |= {"seeds": seeds, "tokens": config.steps * config.batch_tokens, "sizes": {}, "epochs": {}}
     for size in sizes:
-        bits: dict[str, Matrix] = {}
-        for name, shards in corpora.items():
-            rows = []
-            for seed in range(seeds):
+        rows: dict[str, list[list[float]]] = {name: [] for name in corpora}
+        for seed in range(seeds):  # outermost: what is there of a call that was stopped serves one of fewer seeds
+            chosen = dataclasses.replace(config, seed=config.seed + seed, **SIZES[size])  # type: ignore[arg-type]
+            for name, shards in corpora.items():
                 where = os.path.join(home, "models", f"{name}-{size}-{seed}")
-                chosen = dataclasses.replace(config, seed=config.seed + seed, **SIZES[size])  # type: ignore[arg-type]
                 log(f"compare: {name}, size {size}, seed {seed + 1} of {seeds}")
                 summary = train.train(shards, where, chosen, lambda line: None, frozenset(documents))
                 found["epochs"].setdefault(name, summary["epochs"])
-                rows.append(judge(shards, where, held, frozenset(documents)))
-            bits[name] = np.array(rows)
+                rows[name].append(judge(shards, where, held, frozenset(documents)))
+        bits = {name: np.array(of) for name, of in rows.items()}
         found["sizes"][size] = _verdicts(bits, held)
     found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
     shard_files.write(shard_files.join(home, RESULT), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())

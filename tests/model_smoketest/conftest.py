@@ -1,159 +1,32 @@
-"""A vision tower and shards small enough to train on within a test; the shards go through the contract alone."""
+"""What the tests of the trainer share: generated shards, a tower, and models that have learned to look."""
 
-import io
-import json
-import tarfile
 from pathlib import Path
 
-import numpy as np
+import generated
 import planted
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
 from weft.model_smoketest import train
-from weft.schemas import shards as contract
-from weft.schemas.config import Train
-from weft.schemas.records import hash_bucket, hash_unit, stable_id
-
-VOCABULARY = contract.Vocabulary(
-    size=64, bos=0, pad=1, eos=2, image=4, image_end=5, image_tokens=4, context_length=64, file="tokenizer.json"
-)
-COLOURS = {"red": (220, 40, 40), "green": (40, 170, 60), "blue": (50, 80, 220), "yellow": (240, 220, 50)}
-SHAPES = ("circle", "square")
-IMAGES = 3  # of a document
-WORDS = {word: 6 + i for i, word in enumerate(["a", "on", *COLOURS, *SHAPES])}
-
-
-def tokenizer():
-    """Each word is a token; those without a name are called by their number."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    names = {word: i for i, word in enumerate(contract.SPECIALS)} | WORDS
-    names |= {f"w{'abcdefghij'[i // 10]}{'abcdefghij'[i % 10]}": i for i in range(len(names), VOCABULARY.size)}
-    made = Tokenizer(models.WordLevel(names, unk_token=contract.UNK))
-    made.add_special_tokens(list(contract.SPECIALS))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return made
-
-
-def scene(seed):
-    """(shape's colour, shape, ground's colour): the ground never has the shape's colour."""
-    names = list(COLOURS)
-    ground = hash_bucket(f"{seed}:ground", 4)
-    colour = (ground + 1 + hash_bucket(f"{seed}:colour", 3)) % 4
-    return names[colour], SHAPES[hash_bucket(f"{seed}:shape", 2)], names[ground]
-
-
-def picture(seed):
-    colour, shape, ground = scene(seed)
-    image = Image.new("RGB", (48, 40), COLOURS[ground])
-    draw = ImageDraw.Draw(image)
-    draw_shape = draw.ellipse if shape == "circle" else draw.rectangle
-    at = int(hash_unit(f"{seed}:x", "") * 16)
-    draw_shape([at + 4, 6, at + 28, 30], fill=COLOURS[colour])
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=90)
-    return out.getvalue()
-
-
-def caption(seed):
-    colour, shape, ground = scene(seed)
-    return [WORDS[word] for word in ("a", colour, shape, "on", "a", ground)]
-
-
-def ids_of(segments):
-    return np.array(contract.encode_segments(segments, VOCABULARY), VOCABULARY.dtype)
-
-
-def pair(seed, shown):
-    ids = ids_of([None, caption(seed)])
-    said = " ".join(name for token in caption(seed) for name, i in WORDS.items() if i == token)
-    return {contract.INPUT_IDS: contract.npy(ids), contract.IMAGE: picture(shown), contract.CAPTION: said.encode()}
-
-
-def document(seed, shown):
-    """Text, then three pictures with their captions, longer than the tests' max_length."""
-    words = [20 + hash_bucket(f"{seed}:{i}", 40) for i in range(9)]
-    told = [part for k in range(IMAGES) for part in (None, caption(IMAGES * seed + k))]
-    ids = ids_of([words, *told, words])
-    parts = {f"{k}.{contract.IMAGE}": picture(IMAGES * shown + k) for k in range(IMAGES)}
-    mask = contract.loss_mask(ids, VOCABULARY)
-    return parts | {contract.INPUT_IDS: contract.npy(ids), contract.LOSS_MASK: contract.npy(mask)}
-
-
-def text(seed, _):
-    words = [20 + (hash_bucket(str(seed), 40) + i) % 40 for i in range(58)]
-    return {contract.INPUT_IDS: contract.npy(np.array(contract.encode_text(words, VOCABULARY), VOCABULARY.dtype))}
-
-
-MAKERS = {"pairs": pair, "interleaved": document, "text": text}
-
-
-def write_tar(path, samples):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for key, parts in sorted(samples.items()):
-            for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items()):
-                info = tarfile.TarInfo(contract.member(key, suffix))
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-
-
-def write_shards(directory, counts=None, shown=lambda seed: seed, tars=2):
-    """Shards of `counts[corpus] = (train, val)` samples; `shown(seed)` is the picture that goes with caption `seed`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / contract.TOKENIZER_INFO).write_text(VOCABULARY.dumps())
-    (directory / VOCABULARY.file).write_text(tokenizer().to_str())
-    for corpus, numbers in (counts or {"pairs": (48, 16), "interleaved": (8, 4), "text": (6, 2)}).items():
-        seeds = iter(range(1000, 10_000))
-        for split, number, files in zip(contract.SPLITS, numbers, (tars, 1), strict=True):
-            made = {stable_id(corpus, str(s)): MAKERS[corpus](s, shown(s)) for s, _ in zip(seeds, range(number))}
-            for index in range(files):
-                part = {key: parts for key, parts in made.items() if hash_bucket(key, files) == index}
-                write_tar(directory / contract.shard_name(corpus, split, index), part)
-    return directory
-
-
-def write_tower(directory, image_size=32, seed=0):
-    """A CLIP of random weights as an open_clip local-dir, in half precision as one that is shipped would be."""
-    import open_clip
-    from safetensors.torch import save_file
-
-    torch.manual_seed(seed)
-    model = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": image_size, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-        "text_cfg": {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1},
-    }
-    directory.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.half().contiguous() for name, value in open_clip.CLIP(**model).state_dict().items()}
-    save_file(weights, directory / "open_clip_model.safetensors")
-    preprocess = {"mean": [0.5] * 3, "std": [0.25] * 3}
-    text = json.dumps({"model_cfg": model, "preprocess_cfg": preprocess})
-    (directory / "open_clip_config.json").write_text(text)
-    return directory
 
 
 class Kit:
     """What the tests of this directory share."""
 
-    vocabulary = VOCABULARY
-    write_shards = staticmethod(write_shards)
-    write_tower = staticmethod(write_tower)
-    write_tar = staticmethod(write_tar)
-    picture = staticmethod(picture)
-    pair = staticmethod(pair)
-    ids_of = staticmethod(ids_of)
+    vocabulary = generated.VOCABULARY
+    write_shards = staticmethod(generated.write_shards)
+    write_tower = staticmethod(generated.write_tower)
+    write_tar = staticmethod(generated.write_tar)
+    picture = staticmethod(generated.picture)
+    pair = staticmethod(generated.pair)
+    ids_of = staticmethod(generated.ids_of)
 
     def __init__(self, root: Path) -> None:
-        self.tower = write_tower(root / "tower")
-        self.shards = write_shards(root / "shards")
+        self.tower = generated.write_tower(root / "tower")
+        self.shards = generated.write_shards(root / "shards")
 
     def config(self, **changes):
-        small = {"steps": 8, "layers": 2, "width": 32, "heads": 2, "ffn": 64, "batch_tokens": 256, "max_length": 40}
-        named = {"vision": f"local-dir:{self.tower}", "warmup_steps": 2, "checkpoint_every": 4}
-        return Train(**(small | named | changes))
+        return generated.config(self.tower, **changes)
 
 
 @pytest.fixture(scope="session")
@@ -169,13 +42,13 @@ def learned(kit, tmp_path_factory):
     """Two corpora and the model of each, as (shards, model): `clean`, and `faulty`, of which a tenth of the pairs have
     each other's images and the documents' images stand one place late."""
     root = tmp_path_factory.mktemp("learned")
-    clean = kit.write_shards(root / "clean", {"pairs": (720, 80), "interleaved": (60, 16), "text": (20, 6)})
+    clean = kit.write_shards(root / "clean", generated.COUNTS)
     world = planted.World(clean)
     planted.mismatched(world)
     planted.shifted(world, 1)
     made = {}
     for name, shards in (("clean", clean), ("faulty", world.write(root / "faulty", clean))):
-        config = kit.config(steps=140, batch_tokens=512, learning_rate=5e-3, max_length=64, warmup_steps=10)
+        config = kit.config(**generated.LEARNS)
         train.train(str(shards), str(root / f"{name}-model"), config, lambda line: None)
         made[name] = shards, root / f"{name}-model"
     return made
