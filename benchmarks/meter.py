@@ -1,11 +1,13 @@
 """What the meter finds: every planted fault, and nothing in clean runs. Half an hour on two cores.
 
-    python benchmarks/meter.py --shards OUT/shards [--clean 3] [--draws 20] [--steps 300] [--folds 3] [--faults N]
+    python benchmarks/meter.py --shards OUT/shards [--draws 20] [--equal 20] [--clean 3] [--folds 3] [--steps 300]
 
 Trains `--clean` models of different seeds on the shards as they are, and one on the shards with each fault of
 tests/planted.py that only a model can tell; prints for each fault which check finds it, how its figure moves, and p.
 With `--folds` these are judged by models that have not trained on what they judge. `--draws` are clean corpora of the
-tests' generated pictures, each with a model of its own: how often a sound corpus fails a check.
+tests' generated pictures, each with a model of its own: how often a sound corpus fails a check. `--equal` are ways to
+divide ten models of one such corpus, but for their seeds alike, into two fives that are compared as two corpora are:
+how often a difference is seen that is none; and the same corpus with faults is compared with it sound.
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import weft.schemas.config as configuration
-from weft.model_smoketest import census, data, evaluate, train
+from weft.model_smoketest import census, compare, data, evaluate, train
 from weft.schemas.config import Train
+from weft.schemas.shards import CORPORA
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import generated
@@ -39,11 +44,39 @@ def drawn(home: Path, number: int) -> list[str]:
     return judged(shards, home / "model", generated.config(tower, seed=number, **generated.LEARNS))["failed"]
 
 
+def equals(home: Path, ways: int) -> tuple[int, list[dict[str, Any]]]:
+    """In how many of so many ways equal models are told apart, and a corpus compared with itself and two faults."""
+    shards = generated.write_shards(home / "sound", generated.COUNTS)
+    world = planted.World(shards)
+    planted.mismatched(world, 0.3)
+    planted.shifted(world, 1)
+    faulty = world.write(home / "faulty", shards)
+    config = generated.config(generated.write_tower(home / "tower"), **generated.LEARNS)
+    corpora = {"sound": str(shards), "faulty": str(faulty)}
+    compared = compare.compare(corpora, str(home), config, 5, log=lambda line: None)["sizes"]["S"]["pairs"]
+    held, documents = compare.hold_out({"sound": str(shards)})
+    held = compare.fitted(held, [str(shards)], config.max_length)
+    bits = []
+    for seed in range(10):
+        where, without = str(home / "equal" / str(seed)), frozenset(documents)
+        train.train(str(shards), where, dataclasses.replace(config, seed=seed), lambda line: None, without)
+        bits.append(compare.judge(str(shards), where, held, without))
+    sizes = np.array([one.size for one in held], np.float64)
+    kinds = [chosen for kind in CORPORA if (chosen := np.array([one.kind == kind for one in held])).any()]
+    told = 0
+    for way in range(ways):
+        order = np.random.default_rng(way).permutation(10)
+        a, b = (np.array(bits)[order[half]] for half in (slice(5), slice(5, None)))
+        told += compare.difference(a, b, sizes, kinds, np.arange(len(held))).row("a", "b")["better"] != "undecided"
+    return told, compared
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--clean", type=int, default=3)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--equal", type=int, default=20)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--faults", type=int, default=len(planted.FAULTS))
@@ -56,6 +89,12 @@ def main() -> None:
             failed = drawn(Path(home, f"draw{number}"), number)
             passed += not failed
             print(f"draw {number + 1}: {', '.join(failed) or 'nothing'} found", flush=True)
+        if options.equal:
+            apart, compared = equals(Path(home, "equal"), options.equal)
+            print(
+                f"equal models told apart: {apart} of {options.equal} times; sound against faulty: {compared}",
+                flush=True,
+            )
         for seed in range(options.clean):
             found = judged(options.shards, Path(home, f"clean{seed}"), dataclasses.replace(config, seed=seed))
             passed += not found["failed"]

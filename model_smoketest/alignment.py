@@ -17,6 +17,7 @@ in ROTATED_TOKENS, else as many as do, evenly spaced.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ from weft.schemas.shards import Vocabulary
 
 ROTATED_TOKENS = 300_000  # that the rotations of a corpus may cost; at least LEAST of them are taken
 LEAST = 3
+MOVED_TOKENS = 50_000  # of documents whose images are moved
 AUDIT_ROTATIONS = 9  # other images that a pair's own is compared with: odd, so that there is a median
 MISMATCHED = 0.05  # allowed: LAION's alt texts have more, which is what the figure is for; a clean demo shows 0 to 4 %
 NEAR = 48  # text tokens, nearest to the image, that a text is judged by
@@ -187,6 +189,8 @@ def moved(model: Kosmos, eye: Eye, documents: list[tuple[int, Sample]]) -> Gains
     A document of two images is the same after either move.
     """
     several = [(number, one) for number, one in documents if len({content(image) for image in one.images}) > 1]
+    before = itertools.accumulate((len(one.ids) for _, one in several), initial=0)
+    several = [one for one, tokens in zip(several, before, strict=False) if tokens < MOVED_TOKENS]
     samples = [sample for _, sample in several]
     own = _sums(losses.of_samples(model, eye, samples))
     found: Gains = {}
