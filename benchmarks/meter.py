@@ -4,16 +4,20 @@
 
 Trains `--clean` models of different seeds on the shards as they are, and one on the shards with each fault of
 tests/planted.py that only a model can tell; prints for each fault which check finds it, how its figure moves, and p.
-With `--folds` these are judged by models that have not trained on what they judge. `--draws` are clean corpora of the
-tests' generated pictures, each with a model of its own: how often a sound corpus fails a check. `--equal` are ways to
-divide ten models of one such corpus, but for their seeds alike, into two fives that are compared as two corpora are:
-how often a difference is seen that is none; and the same corpus with faults is compared with it sound.
+With `--folds` these are judged by models that have not trained on what they judge. `--draws` are demo webs of `--pages`
+pages, each of a salt of its own: how often a sound corpus fails a check, with `--draw-steps` one of a model's too.
+`--equal` are ways to divide ten models of the tests' generated shards, but for their seeds alike, into two fives that
+are compared as two corpora are: how often a difference is seen that is none; and the same corpus with faults is
+compared with it sound.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +27,8 @@ import numpy as np
 
 import weft.schemas.config as configuration
 from weft.model_smoketest import census, compare, data, evaluate, train
+from weft.pipeline import cli
+from weft.pipeline.demo import run, web
 from weft.schemas.config import Train
 from weft.schemas.shards import CORPORA
 
@@ -37,11 +43,18 @@ def judged(shards: Path, model: Path, config: Train) -> dict[str, Any]:
     return evaluate.evaluate(str(shards), str(model), config)
 
 
-def drawn(home: Path, number: int) -> list[str]:
-    """The checks that a clean corpus of generated pictures fails."""
-    shards = generated.write_shards(home / "shards", generated.COUNTS, draw=number + 1)
-    tower = generated.write_tower(home / "tower", seed=number)
-    return judged(shards, home / "model", generated.config(tower, seed=number, **generated.LEARNS))["failed"]
+def drawn(home: Path, salt: str, pages: int, config: Train) -> list[str]:
+    """The checks that the corpus of a demo web of this salt fails; those that need a model where steps are given."""
+    web.make_web(str(home / "web"), pages, salt)
+    sets = [part for one in (*run.SMALL, "fetch.http=false", 'score.compare="needed"') for part in ("--set", one)]
+    asked = ["run", "--quiet", "--input", str(home / "web/warcs"), "--output", str(home / "run"), *sets]
+    with contextlib.redirect_stdout(io.StringIO()):
+        if cli.main(asked):
+            raise SystemExit("the run of a draw failed")
+    shards = home / "run/shards"
+    if config.steps:
+        return list(judged(shards, home / "model", config)["failed"])
+    return sorted({one.name for one in census.take(str(shards), data.read_vocabulary(str(shards))) if one.failed})
 
 
 def equals(home: Path, ways: int) -> tuple[int, list[dict[str, Any]]]:
@@ -76,6 +89,8 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--clean", type=int, default=3)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draw-steps", type=int, default=0)
+    parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--equal", type=int, default=20)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--folds", type=int, default=3)
@@ -86,7 +101,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         passed = 0
         for number in range(options.draws):
-            failed = drawn(Path(home, f"draw{number}"), number)
+            drawing = dataclasses.replace(config, steps=options.draw_steps, audit_folds=0)
+            failed = drawn(Path(home, f"draw{number}"), f"draw {number}", options.pages, drawing)
+            shutil.rmtree(Path(home, f"draw{number}"))
             passed += not failed
             print(f"draw {number + 1}: {', '.join(failed) or 'nothing'} found", flush=True)
         if options.equal:
