@@ -95,7 +95,7 @@ def compare(
     found |= {"seeds": seeds, "tokens": config.steps * config.batch_tokens, "sizes": {}, "epochs": {}}
     for size in sizes:
         rows: dict[str, list[list[float]]] = {name: [] for name in corpora}
-        for seed in range(seeds):  # outermost: what is there of a call that was stopped serves one of fewer seeds
+        for seed in range(seeds):  # outermost: what is there of a call that was stopped is a comparison of fewer seeds
             chosen = dataclasses.replace(config, seed=config.seed + seed, **SIZES[size])  # type: ignore[arg-type]
             for name, shards in corpora.items():
                 where = os.path.join(home, "models", f"{name}-{size}-{seed}")
@@ -103,10 +103,12 @@ def compare(
                 summary = train.train(shards, where, chosen, lambda line: None, frozenset(documents))
                 found["epochs"].setdefault(name, summary["epochs"])
                 rows[name].append(judge(shards, where, held, frozenset(documents)))
-        bits = {name: np.array(of) for name, of in rows.items()}
-        found["sizes"][size] = _verdicts(bits, held)
-    found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
-    shard_files.write(shard_files.join(home, RESULT), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+            found["sizes"][size] = {"seeds": seed + 1} | _verdicts(
+                {name: np.array(of) for name, of in rows.items()}, held
+            )
+            found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
+            text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+            shard_files.write(shard_files.join(home, RESULT), text.encode())
     return found
 
 

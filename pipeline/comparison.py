@@ -113,7 +113,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
     """The result as lines."""
     lines = []
     for size, one in found["sizes"].items():
-        lines.append(f"size {size}: bits per byte of held-out text, mean of {found['seeds']} seeds")
+        lines.append(f"size {size}: bits per byte of held-out text, mean of {one['seeds']} seeds")
         for name in one["rank"]:
             means = one["bits_per_byte"][name]
             kinds = ", ".join(f"{kind} {means[kind]:.4f}" for kind in ("pairs", "interleaved", "text") if kind in means)

@@ -15,6 +15,7 @@ FOUND = {
     "rank_holds": False,
     "sizes": {
         size: {
+            "seeds": 5,
             "bits_per_byte": {
                 name: {"overall": bits, "pairs": bits, "by_source": {"a": bits, "b<": bits}}
                 for name, bits in (("a", 1.0), ("b<", 1.2))
