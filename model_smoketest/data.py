@@ -194,9 +194,11 @@ class Stream:
         self._shard_order: tuple[str, list[Tar]] = ("", [])
         self._key_order: tuple[tuple[str, str], list[str]] = (("", ""), [])
 
-    @property
-    def shards(self) -> int:
-        return len(self._tars)
+    def epochs(self, at: Position) -> float:
+        """How often the corpus has been gone through at a position; opens the shard where that is."""
+        shards = self._shards(f"train:{self._seed}:{at.epoch}")
+        of = len(shards[at.shard].samples) if at.shard < len(shards) else 0
+        return at.epoch + (at.shard + (at.sample / of if of else 0)) / len(shards)
 
     def take(self, tokens: float) -> list[Ticket]:
         """The next samples: `tokens` of them on average over many calls, often none in a single one."""
@@ -298,10 +300,8 @@ class Mixture:
 
     def epochs(self, state: State) -> dict[str, float]:
         """How often each corpus has been gone through at a position."""
-        return {
-            corpus: round(state[corpus]["epoch"] + state[corpus]["shard"] / stream.shards, 2)
-            for corpus, stream in self.streams.items()
-        }
+        at = {corpus: Position(**state[corpus]) for corpus in self.streams}  # type: ignore[arg-type]
+        return {corpus: round(stream.epochs(at[corpus]), 2) for corpus, stream in self.streams.items()}
 
     def state(self) -> State:
         """Positions, ready for a checkpoint."""

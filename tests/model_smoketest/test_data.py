@@ -1,5 +1,8 @@
 """The trainer's reader: contract, order, mixture, position."""
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -133,6 +136,19 @@ def test_restoring_a_position_goes_on_with_the_very_next_sample(kit):
     other.restore(mix.state())
     for _ in range(10):
         assert told(mix.step()) == told(other.step())
+
+
+def test_epochs_tell_how_much_of_a_corpus_was_taken_also_within_a_shard(kit):
+    mix, taken, told = mixture(kit), Counter(), []
+    totals = {"pairs": 48, "interleaved": 8, "text": 6}
+    for _ in range(25):
+        taken.update(one.corpus for one in mix.step())
+        told.append(mix.epochs(mix.state()))
+    # Shards of few samples are uneven, and each is an equal part of an epoch.
+    apart = {corpus: told[-1][corpus] - taken[corpus] / totals[corpus] for corpus in totals}
+    assert abs(apart["pairs"]) < 0.1 and all(abs(one) < 0.5 for one in apart.values()), apart
+    assert any(0 < one["pairs"] < 0.5 for one in told), "the first of two shards is half of an epoch"
+    assert all(a[corpus] <= b[corpus] for a, b in itertools.pairwise(told) for corpus in totals)
 
 
 def test_an_empty_corpus_is_told_and_its_share_goes_to_the_others(kit, tmp_path):
