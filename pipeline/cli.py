@@ -224,6 +224,15 @@ def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:
     print("\n".join(made))
 
 
+def _card(options: argparse.Namespace, flags: Sequence[str]) -> None:
+    from weft.pipeline.card import card, facts
+    from weft.pipeline.run import lock
+
+    said = facts.Said(options.name, options.creator, options.licence, options.url, options.published)
+    with lock.held(options.output):
+        print("\n".join(card.write(options.output, options.to, said, flags)))
+
+
 def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import crawl
     from weft.pipeline.run import lock
@@ -329,6 +338,7 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
     "verify": _verify,
     "plan": _plan,
     "export": _export,
+    "card": _card,
     "retokenize": _retokenize,
     "html": _html,
     "recipes": _recipes,

@@ -1,0 +1,99 @@
+"""What a finished shard holds of each site and of each language, counted from the shard itself.
+
+Only KEY.json of a sample is read; of its images, the sizes. A text that runs over several sequences stands whole where
+it begins, so sums over shards count it once.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from courlan import extract_domain
+
+from weft.schemas import shards
+from weft.transforms.fetch.rate_limit import bare_host
+from weft.transforms.io import files
+
+SITE, LANGUAGE = "site", "language"
+
+
+class Content(NamedTuple):
+    """How much of something there is; sums are exact."""
+
+    documents: int = 0  # interleaved and text
+    pairs: int = 0
+    images: int = 0  # stored pictures in samples, each time that one stands there
+    text_bytes: int = 0  # UTF-8
+    image_bytes: int = 0
+
+    def plus(self, other: Content) -> Content:
+        """Both together."""
+        return Content(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def bytes(self) -> int:
+        """Size of the content."""
+        return self.text_bytes + self.image_bytes
+
+
+def site(url: str) -> str:
+    """The registered domain of an address, by the public suffix list; its host where there is none.
+
+    >>> site("https://www.news.example.co.uk/x"), site("http://weft.test/x")
+    ('example.co.uk', 'weft.test')
+    """
+    return extract_domain(url) or bare_host(url)
+
+
+def count(path: str, corpus: str) -> dict[tuple[str, str], Content]:
+    """(SITE or LANGUAGE, its name) → what a shard of a corpus holds of it.
+
+    Raises:
+        tarfile.TarError, KeyError, ValueError: it is no shard of weft's.
+    """
+    found: dict[tuple[str, str], Content] = {}
+    for url, language, content in _parts(path, corpus):
+        for key in ((SITE, site(url)), (LANGUAGE, language or "undecided")):
+            found[key] = found.get(key, Content()).plus(content)
+    return found
+
+
+def _parts(path: str, corpus: str) -> Iterator[tuple[str, str, Content]]:
+    """(address of the page, language, how much) of each document or pair, or of a sequence of one."""
+    for told, sizes in _samples(path):
+        if corpus == "pairs":
+            yield told["page_url"], told["language"], Content(0, 1, len(sizes), _size(told["text"]), sum(sizes))
+        elif corpus == "interleaved":
+            texts = sum(_size(text) for text in told["texts"] if text)
+            first = int(told["chunk"] == 0)
+            yield told["url"], told["language"], Content(first, 0, len(sizes), texts, sum(sizes))
+        else:
+            for entry in told["documents"]:
+                if "text" in entry:  # else it goes on from the sequence before
+                    yield entry["url"], entry["language"], Content(1, 0, 0, _size(entry["text"]), 0)
+
+
+def _samples(path: str) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    """(KEY.json, sizes of the images) of each sample; members of one stand together."""
+    with files.open_read(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        told: dict[str, Any] = {}
+        last, sizes = "", list[int]()
+        for info in tar:
+            key, _, suffix = info.name.partition(".")
+            if key != last:
+                if told:
+                    yield told, sizes
+                last, told, sizes = key, {}, []
+            if suffix == shards.META and (file := tar.extractfile(info)):
+                told = json.loads(file.read())
+            elif shards.is_image(suffix):
+                sizes.append(info.size)
+        if told:
+            yield told, sizes
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
