@@ -116,7 +116,7 @@ def _write(path: Path, value: Any) -> None:
 
 
 def play(home: str, stage: str) -> None:
-    """Run one stage's driver; prints its memory in bytes after imports and at most."""
+    """Run one stage's driver; prints its memory in bytes after imports and at most, and the CPU seconds between."""
     found = manifest.known_run(home)
     config = configuration.from_dict(found["config"])
     inputs = tuple((path, size) for path, size in found["inputs"])
@@ -137,9 +137,9 @@ def play(home: str, stage: str) -> None:
         for name in layout.names():
             info = {"name": name, "samples": 1, "tokens": 1, "images": 1, "bytes": 1, "sha256": "0" * 64}
             _write(Path(pack._marker(home, name)), info)
-    before = _memory("VmRSS")
+    before, begun = _memory("VmRSS"), time.process_time()
     Run(home, inputs, config, FLAGS, quiet=True).go([stage])
-    print(json.dumps([before, _memory("VmHWM")]))
+    print(json.dumps([before, _memory("VmHWM"), time.process_time() - begun]))
 
 
 def _memory(name: str) -> int:
@@ -155,7 +155,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.play:
         return play(*options.play)
-    print(f"{'pages':>10} {'stage':8}{'files':>7}{'fates':>12}{'after imports MB':>18}{'peak MB':>9}{'seconds':>9}")
+    print(
+        f"{'pages':>10} {'stage':8}{'files':>7}{'fates':>12}{'after imports MB':>18}{'peak MB':>9}{'CPU s':>9}",
+        flush=True,
+    )
     grown: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for times in sorted(options.times):
         pages = options.pages * times
@@ -163,14 +166,13 @@ def main() -> None:
             home = Path(folder)
             generate(home, pages, options.file_pages)
             for stage in STAGES:
-                begun = time.monotonic()
                 command = [sys.executable, __file__, "--play", str(home), stage]
                 told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                before, peak = json.loads(told.splitlines()[-1])
+                before, peak, seconds = json.loads(told.splitlines()[-1])
                 grown[stage].append(peak - before)
                 print(
                     f"{pages:10,} {stage:8}{-(-pages // options.file_pages):7,}{len(FATES[stage]) * pages:12,}"
-                    f"{before / 1e6:18.0f}{peak / 1e6:9.0f}{time.monotonic() - begun:9.1f}",
+                    f"{before / 1e6:18.0f}{peak / 1e6:9.0f}{seconds:9.1f}",
                     flush=True,
                 )
     print(f"ratio: {min(values[0] / values[-1] for values in grown.values()):.2f}x")

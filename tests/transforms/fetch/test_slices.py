@@ -2,10 +2,11 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import object_stores
 import pyarrow.parquet as pq
 import pytest
 from recording_web import RecordingWeb, recording_web
@@ -17,6 +18,7 @@ from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.slices import Slice, unfinished
 from weft.transforms.fetch.spool import Spool
 from weft.transforms.fetch.unit import WEB, Task, Wanted, fetch_unit, go_on, moved
+from weft.transforms.io import files
 
 NAME = "http-00000"
 SHORT = 1e-6  # seconds: a turn ends with what is under way
@@ -38,12 +40,13 @@ def web() -> Iterator[RecordingWeb]:
 
 
 def rules(web: RecordingWeb, **more: Any) -> FetchRules:
-    return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, concurrency=3, max_per_host=15, **more)
+    told = {"concurrency": 3, "max_per_host": 15, **more}
+    return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, **told)
 
 
-def in_turns(task: Task, most: int = 100) -> tuple[str, int]:
+def in_turns(task: Task, most: int = 100, wanted: Sequence[Wanted] = WANTED) -> tuple[str, int]:
     """(index, turns) of the unit, taken on and on."""
-    index, turns = fetch_unit((NAME, WANTED), task, last=False), 1
+    index, turns = fetch_unit((NAME, wanted), task, last=False), 1
     while not index and turns < most:
         (left,) = unfinished(task.output)
         assert left.name == NAME and left.images > 0
@@ -76,6 +79,20 @@ def test_no_byte_tells_where_a_turn_ended(tmp_path: Path, web: RecordingWeb) -> 
     assert web.counts() == asked, "what was answered in one turn is not asked for in another"
     left = {path.relative_to(often.output).as_posix() for path in Path(often.output).rglob("*") if path.is_file()}
     assert not [name for name in left if "spool" in name or "left" in name] and unfinished(often.output) == []
+
+
+def test_turns_go_on_in_an_object_store(tmp_path: Path, web: RecordingWeb, bucket: object_stores.Bucket) -> None:
+    """Where nothing is renamed, and a listing is all that tells what is left."""
+    there = Task(f"{bucket.path}/turns", "f", rules(web, concurrency=10, per_host=5), SHORT)
+    index, turns = in_turns(there)
+    assert turns > 2 and index.startswith(there.output)
+    in_turns(Task(str(tmp_path / "once"), "f", there.rules))
+    object_stores.download(there.output, tmp_path / "there")
+    assert made(tmp_path / "there") == made(tmp_path / "once")
+    names = (path.removeprefix(f"{there.output}/") for path, _ in files.listing(f"{there.output}/**"))
+    assert {"/".join(name.split("/")[:2]) for name in names} == {
+        "images/index", "images/blobs", "fates/fetch", "fetch/units", "fetch/moved",
+    }  # fmt: skip
 
 
 def test_a_kill_in_a_later_turn_costs_at_most_that_turn(
@@ -130,7 +147,7 @@ def test_a_host_has_so_many_hours_in_all_its_turns(tmp_path: Path) -> None:
 
 def test_a_host_rests_between_turns_too(tmp_path: Path) -> None:
     with recording_web(takes=0.0) as web:
-        in_turns(Task(str(tmp_path), "f", rules(web, interval_s=0.05), SHORT))
+        in_turns(Task(str(tmp_path), "f", rules(web, interval_s=0.05), SHORT), wanted=WANTED[:8])
         for host, asked in web.by_host().items():
             gaps = [later.begun - one.begun for one, later in itertools.pairwise(asked)]
             assert min(gaps) > 0.7 * 0.05, host
