@@ -38,7 +38,7 @@ from weft.model_smoketest.checkpoints import Checkpoints
 from weft.model_smoketest.model import Kosmos, check_sizes
 from weft.model_smoketest.processes import Processes, here, whole
 from weft.model_smoketest.shard_files import join
-from weft.model_smoketest.vision import StemCache, load_tower
+from weft.model_smoketest.vision import StemCache, StemStore, load_tower
 from weft.schemas.config import Train, load, to_dict
 from weft.schemas.records import digest
 from weft.schemas.shards import CORPORA, Vocabulary
@@ -52,7 +52,7 @@ Parts = list[tuple[int, Callable[[], data.Batch]]]  # micro-batches yet to be re
 # These say how a run is watched, and where its tower lies, not what it computes: a checkpoint survives their change.
 INCIDENTAL = (
     *("checkpoint_every", "eval_samples", "audit_folds"),
-    *("vision", "vision_pretrained", "compile", "recompute", "workers", "shard"),
+    *("vision", "vision_pretrained", "stems", "compile", "recompute", "workers", "shard"),
 )
 READS_AS = 2  # goes up where the same settings and shards train another model than before
 AHEAD = 2  # steps that are read before they are needed, where there are workers
@@ -89,7 +89,7 @@ def train(
     if config.shard:
         world.split(model)
     optimizer = make_optimizer(model, config)
-    stems = StemCache(model.tower)
+    stems = StemCache(model.tower, store=StemStore(config.stems, built["tower"]) if config.stems else None)
 
     checkpoints = Checkpoints(model_dir, identity, model, optimizer, world)
     first = checkpoints.resume(mixture.restore, log)
@@ -185,7 +185,7 @@ def build(config: Train, vocabulary: Vocabulary, device: torch.device | None = N
     """
     tower = load_tower(config.vision, config.vision_pretrained, config.unfreeze_last)
     identity = {key: value for key, value in to_dict(config).items() if key not in INCIDENTAL}
-    identity |= {"tower": tower.fingerprint(), "reads_as": READS_AS}
+    identity |= {"tower": tower.fingerprint(), "stems": bool(config.stems), "reads_as": READS_AS}
     torch.manual_seed(config.seed)
     model = Kosmos(config, vocabulary, tower)
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), identity

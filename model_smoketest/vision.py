@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from weft.model_smoketest import shard_files
 from weft.schemas.parameters import ConfigError
 from weft.transforms.score.clip_import import HUB, LOCAL, imported, needs_timm
 from weft.transforms.score.clip_weights import Weights, check_name, clip_name, weights
@@ -111,16 +112,44 @@ class Tower(nn.Module):
         return digest.hexdigest()
 
 
+class StemStore:
+    """Stem activations on a disk or in a store, in bf16, a file an image: half a megabyte for ViT-L/14.
+
+    Any number of processes and trainings may read and write at once: a file is whole or not there, and its name says
+    what it must hold.
+    """
+
+    def __init__(self, folder: str, tower: str) -> None:
+        """Below `folder`, those of the tower of this fingerprint."""
+        self._home = shard_files.join(folder, tower)
+
+    def _path(self, key: bytes) -> str:
+        return shard_files.join(self._home, key.hex()[:2], f"{key.hex()}.bf16")
+
+    def read(self, key: bytes, width: int) -> Tensor | None:
+        """(S, width) of an image, where it is there."""
+        try:
+            held = shard_files.read_bytes(self._path(key))
+        except FileNotFoundError:
+            return None
+        return torch.frombuffer(bytearray(held), dtype=torch.bfloat16).view(-1, width)
+
+    def write(self, key: bytes, tokens: Tensor) -> None:
+        """Keep (S, width) bf16."""
+        shard_files.write(self._path(key), tokens.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+
+
 class StemCache:
     """Images → stem activations, remembered by content.
 
     Images go through the stem in batches of one size, the last filled up with nothing: so what an image becomes does
-    not depend on its neighbours, and a resumed run, whose cache is empty, gets the same to the last bit.
+    not depend on its neighbours, and a resumed run, whose cache is empty, gets the same to the last bit. With a store
+    all are rounded to what it holds, whether they come from there or not.
     """
 
-    def __init__(self, tower: Tower, limit: int = CACHE_BYTES) -> None:
+    def __init__(self, tower: Tower, limit: int = CACHE_BYTES, store: StemStore | None = None) -> None:
         """Keeps at most `limit` bytes; the oldest image goes first."""
-        self._tower, self._limit, self._held = tower, limit, 0
+        self._tower, self._limit, self._held, self._store = tower, limit, 0, store
         self._known: OrderedDict[bytes, Tensor] = OrderedDict()
         self._decoded: dict[bytes, Tensor] = {}
 
@@ -129,10 +158,17 @@ class StemCache:
         keys = [content(jpeg) for jpeg in jpegs]
         found = {key: self._known[key] for key in keys if key in self._known}
         new = {key: jpeg for key, jpeg in zip(keys, jpegs, strict=True) if key not in found}
-        left = list(new.items())
+        found |= {key: tokens for key in new if (tokens := self._stored(key)) is not None}
+        left = [(key, jpeg) for key, jpeg in new.items() if key not in found]
         for start in range(0, len(left), BATCH):
             some = left[start : start + BATCH]
-            found |= zip([key for key, _ in some], self._stems(some), strict=False)
+            made = self._stems(some)
+            if self._store:
+                low = made.bfloat16()
+                for (key, _), tokens in zip(some, low, strict=False):
+                    self._store.write(key, tokens)
+                made = low.type_as(made)
+            found |= zip([key for key, _ in some], made, strict=False)
         for key in new:
             self._keep(key, found[key])
         for key in keys:
@@ -143,14 +179,25 @@ class StemCache:
         """Have the pixels of images ready for the call that will want them; from any thread."""
         for jpeg in jpegs:
             if (key := content(jpeg)) not in self._known and key not in self._decoded:
-                self._decoded[key] = self._tower.pixels(jpeg)
+                held = self._store.read(key, self._tower.width) if self._store else None
+                self._decoded[key] = self._tower.pixels(jpeg) if held is None else held
+
+    def _stored(self, key: bytes) -> Tensor | None:
+        """(S, Dv) on the tower's device, of an image that the store holds."""
+        if not self._store:
+            return None
+        held = self._decoded.get(key)
+        if held is None or held.dtype != torch.bfloat16:  # pixels, at most
+            held = self._store.read(key, self._tower.width)
+        like = next(self._tower.parameters())
+        return None if held is None else held.to(like.device).type_as(like)
 
     def _stems(self, images: Sequence[tuple[bytes, bytes]]) -> Tensor:
         """(key, image) → (BATCH, S, Dv), one after another and then of nothing."""
         device = next(self._tower.parameters()).device
         pixels = torch.zeros(BATCH, 3, *self._tower.size)
         for i, (key, jpeg) in enumerate(images):
-            ready = self._decoded.pop(key, None)
+            ready = self._decoded.pop(key, None)  # pixels: what the store had is not asked for here
             pixels[i] = self._tower.pixels(jpeg) if ready is None else ready
         return self._tower.stem(pixels.to(device))
 

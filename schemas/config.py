@@ -116,6 +116,7 @@ class Train:
     dropout: Share = 0.0  # Kosmos-1: 0.1; a minute's training cannot overfit
     vision: Folder = "weft-tiny"  # as score.model
     vision_pretrained: File = ""  # as score.pretrained
+    stems: Folder = ""  # where what the frozen part makes of each image is kept for later epochs and trainings, in bf16
     unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
     resampler: Literal["attention", "flamingo"] = (
         "attention"  # image → embeddings: the released code's one cross-attention, or Flamingo's six layers

@@ -1,5 +1,6 @@
 """Training as a whole: exact resumption, and what is left of a run that did not end."""
 
+import dataclasses
 import io
 import json
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from weft.model_smoketest import checkpoints, data, evaluate
+from weft.model_smoketest import checkpoints, data, evaluate, vision
 from weft.model_smoketest import train as training
 from weft.schemas.config import MODELS, load
 from weft.schemas.parameters import ConfigError
@@ -107,6 +108,25 @@ def test_the_papers_configuration_trains_a_step_at_reduced_size(kit, tmp_path):
     assert (config.dropout, config.learning_rate, config.precision, config.warmup_steps) == (0.1, 2e-4, "bf16", 375)
     told = training.train(str(kit.shards), str(tmp_path), config, quiet)
     assert told["steps"] == 1 and set(told["loss"]) == {"text", "pairs", "interleaved"}
+
+
+def test_stems_are_worked_out_once_for_all_trainings(kit, tmp_path, monkeypatch):
+    config = kit.config(steps=3, stems=str(tmp_path / "stems"))
+    training.train(str(kit.shards), str(tmp_path / "a"), config, quiet)
+    held = list((tmp_path / "stems").glob("*/*/*.bf16"))
+    assert len(held) > 10 and {path.stat().st_size for path in held} == {(1 + 16) * 32 * 2}  # tokens, width, bytes
+
+    def unwanted(self, pixels):
+        raise AssertionError("an image goes through the stem again")
+
+    monkeypatch.setattr(vision.Tower, "stem", unwanted)
+    for name, workers in (("b", 0), ("c", 2)):
+        training.train(str(kit.shards), str(tmp_path / name), dataclasses.replace(config, workers=workers), quiet)
+        assert equal(weights(tmp_path / "a"), weights(tmp_path / name))
+    monkeypatch.undo()
+    training.train(str(kit.shards), str(tmp_path / "d"), dataclasses.replace(config, stems=""), quiet)
+    for name, value in weights(tmp_path / "d").items():  # bf16 of three digits
+        torch.testing.assert_close(weights(tmp_path / "a")[name], value, atol=1e-2, rtol=1e-1)
 
 
 def test_learning_rate_warms_up_and_decays_to_nothing(kit):

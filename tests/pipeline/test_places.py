@@ -167,6 +167,17 @@ def _earlier(path: str) -> Any:
     return [found.path.removeprefix(path) for found in previous_runs.index_files([path])]
 
 
+def _stems(path: str) -> Any:
+    import torch
+
+    from weft.model_smoketest.vision import StemStore
+
+    key, store = bytes(range(16)), StemStore(path, "tower")
+    store.write(key, torch.arange(6, dtype=torch.bfloat16).view(2, 3))
+    held = StemStore(path, "tower").read(key, 3)
+    return held is not None and held.tolist()
+
+
 # key → what reads it: the same from a directory of this machine and from a store.
 READ: dict[str, Callable[[str], Any]] = {
     "exclude": lambda path: exclusions.contents((f"{path}/hashes/known.txt",)),
@@ -190,6 +201,7 @@ READ: dict[str, Callable[[str], Any]] = {
     "pack.tokenizer": lambda path: Encoder(f"{path}/tokenizer.json", 64, 512).encode("every word of it"),
     "pack.evaluation_images": lambda path: list(evaluation_images.load((f"{path}/hashes",), 512).exact),
     "train.vision": lambda path: _copied(f"local-dir:{path}/clip"),
+    "train.stems": lambda path: _stems(f"{path}/stems"),
     "train.vision_pretrained": lambda path: _copied(f"openai={path}/clip/open_clip_config.json"),
 }
 
