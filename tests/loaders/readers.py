@@ -172,6 +172,22 @@ def transformers(folder):
     return found
 
 
+def lm_eval(folder):
+    """What lm-evaluation-harness' own model class finds of the exported model on the task that lies in task/."""
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    found = lm_eval.simple_evaluate(
+        model="hf", model_args=f"pretrained={folder},trust_remote_code=True,dtype=float32", tasks=["asked"],
+        task_manager=TaskManager(include_path=str(folder / "task"), include_defaults=False),
+        device="cpu", batch_size=2, log_samples=True, bootstrap_iters=0,
+    )  # fmt: skip
+    return [
+        {"key": "", "likelihoods": [answer[0][0] for answer in sample["resps"]], "accuracy": found["results"]["asked"]}
+        for sample in sorted(found["samples"]["asked"], key=lambda one: one["doc_id"])
+    ]
+
+
 def openclip(folder):
     """open_clip's own reader in train mode, one epoch; sorted, because it shuffles."""
     import types

@@ -26,12 +26,29 @@ ENVIRONMENTS = Path(os.environ.get("WEFT_LOADERS", ".venv-loaders"))
 MOST = 8
 
 
-def test_transformers_reads_and_says_what_the_model_does(finished, tmp_path):
-    shards, home, out = str(finished / "shards"), str(tmp_path / "model"), tmp_path / "out"
-    train(shards, home, Train(steps=40, width=64, heads=2, ffn=128, warmup_steps=5), lambda line: None)
-    model, vocabulary = load_model(shards, home)
-    hugging_face.export(model, shards, str(out))
-    lm = LanguageModel(model, Words(shards, vocabulary))
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory):
+    """A model of the demo's shards, and the directory that it was written to."""
+    shards, root = str(finished / "shards"), tmp_path_factory.mktemp("exported")
+    small = Train(steps=40, width=64, heads=2, ffn=128, warmup_steps=5)
+    train(shards, str(root / "model"), small, lambda line: None)
+    model, vocabulary = load_model(shards, str(root / "model"))
+    hugging_face.export(model, shards, str(root / "out"))
+    return LanguageModel(model, Words(shards, vocabulary)), root / "out"
+
+
+def read(what, out):
+    """What readers.py finds, in the environment of transformers."""
+    reader = [ENVIRONMENTS / "transformers/bin/python", Path(__file__).with_name("readers.py"), what, out]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(out.parent / "datasets")}
+    done = subprocess.run(reader, capture_output=True, text=True, env=os.environ | offline)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"key"')]
+
+
+def test_transformers_reads_and_says_what_the_model_does(finished, exported):
+    lm, out = exported
+    model, vocabulary, shards = lm.model, lm.vocabulary, str(finished / "shards")
     tar = Tar(tars_of(shards, "pairs", "val")[0])
     pictures = [tar.read("pairs", key, vocabulary).images[0] for key in sorted(tar.samples)[:3]]
     prompts = [[pictures[0], "a photo of"], ["first", pictures[1], "then", pictures[2], "an image"]]
@@ -44,10 +61,7 @@ def test_transformers_reads_and_says_what_the_model_does(finished, tmp_path):
                 (out / names[-1]).write_bytes(part)
         asked.append({"segments": [{} if isinstance(part, bytes) else part for part in prompt], "images": names})
     (out / "asked.json").write_text(json.dumps({"prompts": asked, "most": MOST}))
-    reader = [ENVIRONMENTS / "transformers/bin/python", Path(__file__).with_name("readers.py"), "transformers", out]
-    done = subprocess.run(reader, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"key"')]
+    found = read("transformers", out)
     assert len(found) == len(prompts)
     said = lm.generate_until(prompts, most=MOST)
     for i, (prompt, got) in enumerate(zip(prompts, found, strict=True)):
@@ -63,3 +77,36 @@ def test_transformers_reads_and_says_what_the_model_does(finished, tmp_path):
         torch.testing.assert_close(torch.tensor(got["logits"]), want, atol=2e-3, rtol=1e-3)
         assert got["said"]["1"] == said[i]
         assert set(got["said"]) == {"1", "3"}  # beams end otherwise there: that they are searched is all
+
+
+TASK = """
+task: asked
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {items}}}}}
+output_type: multiple_choice
+test_split: test
+doc_to_text: "<s>{{{{question}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: "{{{{answer}}}}"
+target_delimiter: ""
+metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
+"""
+
+
+def test_lm_evaluation_harness_finds_the_likelihoods_that_weft_finds(exported):
+    lm, out = exported
+    items = [
+        {"question": "a red circle on a", "choices": [" green ground", " blue", " yellow"], "answer": 0},
+        {"question": "There are two squares", "choices": [" left of", " and"], "answer": 1},
+    ]
+    (out / "task").mkdir()
+    (out / "task/items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    (out / "task/asked.yaml").write_text(TASK.format(items=out / "task/items.jsonl"))
+    found = read("lm_eval", out)
+    assert len(found) == len(items)
+    right = 0
+    for item, got in zip(items, found, strict=True):
+        want = [one.total for one in lm.loglikelihood([([item["question"]], text) for text in item["choices"]])]
+        assert got["likelihoods"] == pytest.approx(want, abs=1e-3)
+        right += max(range(len(want)), key=want.__getitem__) == item["answer"]
+    assert found[0]["accuracy"]["acc,none"] == right / len(items)
