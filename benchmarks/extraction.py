@@ -44,7 +44,8 @@ from weft.transforms.extract.html import extract, model, page, to_text
 from weft.transforms.extract.html.choose import choose
 from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import Model
-from weft.transforms.extract.html.scan import IMAGE, Scan, Scanner, without_raw
+from weft.transforms.extract.html.scan import IMAGE, Scan, Scanner
+from weft.transforms.extract.html.source import without_raw
 from weft.transforms.urls import resolve
 
 Document = list[tuple[str | None, str | None]]

@@ -111,6 +111,8 @@ class PageRules(TextRules, CaptionRules):
 
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
     main_content: bool = True  # False keeps boilerplate blocks too
+    markup: Literal["plain", "markdown"] = "plain"  # form of texts; rules judge the plain text either way
+    markup_links: bool = False  # Markdown has links with their addresses; else as their text alone
     honour_opt_out: bool = True  # what headers, meta elements and site files forbid; recorded in fates either way
     opt_out: tuple[PageSignal, ...] = (  # signals that count where opt-outs are honoured: docs/consent.md
         "noai", "noml", "noimageai", "noimageindex", "tdm", "content-usage", "content-signal", "ai-agents", "ai-txt",
@@ -128,6 +130,10 @@ class PageRules(TextRules, CaptionRules):
     common_crawl: File = (
         "https://data.commoncrawl.org/"  # where cc: and lists of files and records lie; also s3://commoncrawl/, …
     )
+
+    def __post_init__(self) -> None:
+        if self.markup != "plain" and self.extractor != "fast":
+            raise ConfigError(f'extract.markup = "{self.markup}" needs extract.extractor = "fast"')
 
 
 @dataclasses.dataclass(frozen=True)

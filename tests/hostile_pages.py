@@ -18,7 +18,9 @@ from weft.transforms.consent import responses
 from weft.transforms.extract import document_rules, gibberish, html, language, line_rules, page, second_opinion
 from weft.transforms.extract.html import about, charset, limits, parser, scan
 from weft.transforms.extract.html import page as page_of
+from weft.transforms.extract.html.markdown import markdown_of
 from weft.transforms.extract.html.pictures import bind_captions, pictures_of
+from weft.transforms.extract.html.source import without_raw
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 URL = "http://site.test/"
@@ -75,6 +77,20 @@ PAGES: dict[str, Callable[[int], str]] = {
     "digits": _fill("1 ", "<p>"),
     "personal data": _fill("a@b.cd 212-555-0123 8.8.8.8 ; 4111 1111 1111 1111 ; 123-45-6789 ", "<p>"),
     "blanks": _fill(" ", "<pre>a", "b"),
+    "formulas": _fill('<math><mi>x</mi></math><img class="tex" alt="x^2" src=a> '),
+    "deep formulas": _fill("<mrow>", "<math>"),
+    "annotations": _fill('<math><annotation encoding="application/x-tex">x</annotation></math> '),
+    "drawn formulas": _fill('<span class="katex-html"><span><math>'),
+    "formulas in scripts": _fill("<script type=math/tex>x</script> "),
+    "powers": _fill("x<sup>2</sup>"),
+    "nested powers": _fill("<i>x</i><sup>2</sup>"),
+    "spanning cells": _fill("<tr><td colspan=999 rowspan=999>x<th>y", "<table>"),
+    "a wide row": lambda size: "<table><tr>" + "<th>x" * (size // 10) + "<tr><td>y" * (size // 18),
+    "code": _fill("<pre><code class=language-x>x<br>y</code></pre>"),
+    "lines of code": _fill("<div><span>x</span></div>", "<pre>"),
+    "quotations": _fill("<blockquote>x", "", "</blockquote>"),
+    "emphasis": _fill("<b>x</b> y <i>z</i> <code>`</code>", "<p>"),
+    "numbered": _fill("<ol><li value=999999999>x</ol>"),
     "references": _fill("&nbsp;&amp;", "<p>a", "b"),
     "markup in names": _fill("<p a<b>x"),
     "long base": lambda size: f"<base href='http://a.test/{'a/' * min(size // 4, 2_000)}'>" + "<img src=../a>" * (size // 28),
@@ -99,7 +115,7 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
         cost("what the parser may take", limits.check, text)
         laborious = cost("whether to parse it apart", limits.laborious, text)
         written = cost("parser, apart" if laborious else "parser", parser.written, text, laborious)
-        source = cost("scripts and comments", scan.without_raw, written, seen.json_ld)
+        source = cost("scripts and formulas", without_raw, written, seen.json_ld, seen.drawn)
         cost("scan", page_of._scanner().read, source, seen)
         limits.check_items(len(seen.texts), len(seen.starts), max(seen.depths, default=0))
     except html.TooComplex:
@@ -108,7 +124,11 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
     kept = [True] * len(seen.texts)
     pictures = cost("pictures", pictures_of, seen, kept, URL)
     cost("captions beside pictures", bind_captions, seen, pictures, kept)
-    made = cost("texts", page_of._assembled, seen, pictures, kept, URL)
+    markdown = cost("Markdown", markdown_of, seen, kept, URL, True)
+    marked = cost("texts and Markdown", page_of._assembled, seen, pictures, kept, URL, markdown)
+    cost("Markdown written", page._as_markdown, marked)
+    cost("lines with Markdown", page._by_lines, marked, "paper", True)
+    made = marked._replace(marked=())
     cost("author, date, licence", about.read, seen, URL)
     cost("opt-outs", responses.read, (), made.meta, page.counted_signals(RULES))
     for variant in ("code", "paper", "fineweb"):

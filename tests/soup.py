@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 NAMES = st.sampled_from(
     "html body div p span a img picture source figure figcaption table tr td th ul li pre code br hr h1 h2 article nav "
-    "noscript template script style svg textarea select option button iframe base meta title amp-img x-y b/ =".split()
+    "noscript template script style svg textarea select option button iframe base meta title amp-img x-y b/ = "
+    "math mfrac msup mi annotation katex-html blockquote ol h6 thead sup dl dd em strong".split()
 )
 VALUES = st.one_of(
     st.text(max_size=12),

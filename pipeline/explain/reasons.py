@@ -132,6 +132,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "boilerplate": ("outside the main content", ()),
         "noscript_twin": ("the noscript copy of the image before it", ()),
         "data_uri bad_url no_source svg_inline": ("it has no address that can be fetched", ()),
+        "formula": ("it is the picture of a formula, which stands in the text as LaTeX", ()),
         "forbidden_url": ("its address holds a word of extract.image_url_forbidden", ("extract.image_url_forbidden",)),
         "background": ("a background declared on an element that is not said to be an image", ()),
         "opt_out": ("the page forbids the use of its images", ("extract.honour_opt_out", "extract.opt_out")),

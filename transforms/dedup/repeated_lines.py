@@ -14,7 +14,8 @@ Each rule looks at all documents whatever the other one says, so `lines_per_host
 that `lines_once` would have left to it. The rules then need no order, and the answer is the same on every runner.
 
 C4 compares lower-cased lines byte by byte; here case, white space and punctuation are folded (shingles.py).
-A line without a word ("* * *") is equal to nothing.
+A line without a word ("* * *") is equal to nothing; nor is one that frames others in Markdown: the fence of a piece of
+code, the header of a table.
 
 Lines are numbered through a document in reading order, over all its texts; blank lines have no number. Texts that lose
 everything stay as "", so that positions in a document keep their meaning: scores and images refer to them.
@@ -28,6 +29,7 @@ its lines.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -42,6 +44,8 @@ from weft.transforms.beam.joins import Join
 from weft.transforms.dedup.shingles import words
 from weft.transforms.io.parquet import Read
 
+_FENCE = re.compile(r"^[> ]*+`{3}", re.MULTILINE)
+_UNDER_HEADER = re.compile(r"[> \d.-]*+\|(?: --- \|)++\Z")  # what stands below the header of a table in Markdown
 Unit = Literal["line", "paragraph"]
 Keyed = tuple[str, tuple[str, list[bytes]]]  # doc_id, (host, keys of its lines in order)
 
@@ -52,14 +56,21 @@ def lines(texts: Iterable[str | None], unit: Unit) -> list[str]:
 
 
 def line_key(line: str) -> bytes:
-    """16 bytes, the same for lines with the same words; b"" for a line without a word."""
+    """16 bytes, the same for lines with the same words; b"" for a line without a word, or that frames others."""
+    if _FENCE.search(line):
+        return b""
     tokens = words(line)
     return xxhash.xxh3_128_digest(b" ".join(tokens)) if tokens else b""
 
 
 def line_keys(texts: Iterable[str | None], unit: Unit) -> list[bytes]:
     """Keys of all lines of a document: a key's place in the list is the line's number."""
-    return [line_key(line) for line in lines(texts, unit)]
+    found = lines(texts, unit)
+    keys = [line_key(line) for line in found]
+    for number, line in enumerate(found[1:]):
+        if _UNDER_HEADER.match(line):
+            keys[number] = b""
+    return keys
 
 
 def keyed(document: Any, unit: Unit) -> Keyed:

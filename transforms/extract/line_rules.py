@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 from weft.transforms.extract import tokens
 
 Texts = list[str | None]
+Lines = list[str | None]  # of one text; None where a line has gone
 
 
 class C4(NamedTuple):
@@ -69,7 +70,23 @@ def apply(
     >>> apply(["Menu\nThe barn was built by hand. It stands to this day. So it is.", None, "Home"], "code", False)
     (['The barn was built by hand. It stands to this day. So it is.', None, ''], '', '')
     """
-    made: Texts = list(texts)
+    made = [None if text is None else list[str | None](text.split("\n")) for text in texts]
+    left, reason, detail = apply_to_lines(made, c4, refinedweb)
+    if reason:
+        return [], reason, detail
+    return [text if lines is was else joined(lines) for text, lines, was in zip(texts, left, made, strict=True)], "", ""
+
+
+def joined(lines: Sequence[str | None] | None) -> str | None:
+    """The text that these lines leave; None for those of an image."""
+    return None if lines is None else "\n".join(line for line in lines if line is not None).strip("\n")
+
+
+def apply_to_lines(
+    texts: Sequence[Lines | None], c4: Literal["off", "code", "paper", "fineweb"], refinedweb: bool
+) -> tuple[list[Lines | None], str, str]:
+    """`apply` to texts by their lines: each line stays at its place, as what is left of it or None for nothing."""
+    made = list(texts)
     if refinedweb:
         made, removed = _refinedweb(made)
         if removed > MAX_REMOVED:
@@ -81,57 +98,72 @@ def apply(
     return made, "", ""
 
 
-def _c4(texts: Texts, rules: C4) -> tuple[Texts, str, str]:
-    made: Texts = []
+class _Dropped(Exception):
+    """A page that goes whole: reason, detail."""
+
+
+def _c4(texts: Sequence[Lines | None], rules: C4) -> tuple[list[Lines | None], str, str]:
     sentences = 0
-    for text in texts:
-        kept = []
-        for line in [] if text is None else text.splitlines():
-            line = line.strip()
-            words = line.split()
-            if any(len(word) > MAX_WORD for word in words):
+    made: list[Lines | None] = []
+    try:
+        for lines in texts:
+            if lines is None:
+                made.append(None)
                 continue
-            line = _CITATION.sub("", line)
-            words = words if rules.datatrove else line.split()
-            if rules.marks and (not line.endswith(rules.marks) or line.endswith("...")):
-                continue
-            if len(words) < rules.words:
-                continue
-            low = line.lower()
-            if "lorem ipsum" in low:
-                return [], "c4_lorem_ipsum", line[:100]
-            if "javascript" in low:
-                continue
-            if "{" in line:
-                return [], "c4_curly_bracket", line[:100]
-            if any(phrase in low for phrase in _POLICY):
-                continue
-            sentences += _sentences(line, rules)
-            kept.append(line)
-        made.append(None if text is None else "\n".join(kept))
+            left: Lines = []
+            for line in lines:
+                # A form feed and the like part lines too.
+                kept = [said for part in (line or "").splitlines() if (said := _sentence_line(part, rules))]
+                sentences += sum(_sentences(said, rules) for said in kept)
+                left.append("\n".join(kept) if kept else None)
+            made.append(left)
+    except _Dropped as dropped:
+        return [], *dropped.args
     if sentences < rules.sentences:
         return [], "c4_too_few_sentences", f"{sentences} sentences"
     return made, "", ""
+
+
+def _sentence_line(line: str, rules: C4) -> str:
+    """What C4's rules leave of a line, "" for nothing."""
+    line = line.strip()
+    words = line.split()
+    if any(len(word) > MAX_WORD for word in words):
+        return ""
+    line = _CITATION.sub("", line)
+    words = words if rules.datatrove else line.split()
+    if (rules.marks and (not line.endswith(rules.marks) or line.endswith("..."))) or len(words) < rules.words:
+        return ""
+    low = line.lower()
+    if "lorem ipsum" in low:
+        raise _Dropped("c4_lorem_ipsum", line[:100])
+    if "javascript" in low:
+        return ""
+    if "{" in line:
+        raise _Dropped("c4_curly_bracket", line[:100])
+    return "" if any(phrase in low for phrase in _POLICY) else line
 
 
 def _sentences(line: str, rules: C4) -> int:
     return tokens.sentences(tokens.words(line)) if rules.datatrove else max(len(_SENTENCE.findall(line)), 1)
 
 
-def _refinedweb(texts: Texts) -> tuple[Texts, float]:
+def _refinedweb(texts: Sequence[Lines | None]) -> tuple[list[Lines | None], float]:
     """The texts without the lines, and the share of words that these had."""
-    made: Texts = []
+    made: list[Lines | None] = []
     words = lost = 0
-    for text in texts:
-        kept = []
-        for line in [] if text is None else text.split("\n"):
+    for lines in texts:
+        left: Lines = []
+        for line in lines or ():
+            if line is None:
+                left.append(None)
+                continue
             count = len(line.split())
             cut = _prose(line, count)
             words += count
             lost += count - len(cut.split())
-            if cut.strip() or not line.strip():
-                kept.append(cut)
-        made.append(None if text is None else "\n".join(kept).strip("\n") if lost else text)
+            left.append(cut if cut.strip() or not line.strip() else None)
+        made.append(None if lines is None else left if lost else lines)
     return made, lost / words if words else 0.0
 
 

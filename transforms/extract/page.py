@@ -8,7 +8,7 @@ reason. No files, no Beam.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
@@ -216,7 +216,7 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
 
 def _extract(record: Record, rules: PageRules) -> html.Page:
     characters = html.to_text(record.body, record.header("content-type"))
-    page = html.extract(characters, record.url, rules.main_content)
+    page = html.extract(characters, record.url, rules.main_content, rules.markup == "markdown", rules.markup_links)
     return second_opinion.read(page, characters, record.url) if rules.extractor == "trafilatura" else page
 
 
@@ -229,10 +229,10 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
     if rules.licences and not any(one in page.about.licence for one in rules.licences):
         return page, undecided, "licence", page.about.licence or "none stated"
     first = rules.c4 if rules.c4 in ("code", "paper") else "off"
-    texts, reason, detail = line_rules.apply(page.texts, first, False)
+    page, reason, detail = _by_lines(page, first, False)
     if reason:
         return page, undecided, reason, detail
-    page = _without_forbidden(_with_texts(page, texts), rules.image_url_forbidden)
+    page = _without_forbidden(page, rules.image_url_forbidden)
     text = _whole(page, rules)
     reason, detail = gibberish.judge(text, rules)
     if reason:
@@ -243,10 +243,10 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
     reason, detail = document_rules.judge(text, spoken[0], rules)
     if not reason:
         last = rules.c4 if rules.c4 == "fineweb" else "off"
-        texts, reason, detail = line_rules.apply(page.texts, last, rules.refinedweb_lines)
-    if not reason:
-        page = _with_texts(page, texts)
-        reason, detail = document_rules.fineweb(_whole(page, rules)) if rules.fineweb_quality else ("", "")
+        page, reason, detail = _by_lines(page, last, rules.refinedweb_lines)
+    if not reason and rules.fineweb_quality:
+        reason, detail = document_rules.fineweb(_whole(page, rules))
+    page = _as_markdown(page)
     if not reason and rules.pii != "off":
         page, reason, detail = _without_personal(page, rules)
     return page, spoken, reason, detail
@@ -280,8 +280,34 @@ def _whole(page: html.Page, rules: PageRules) -> str:
     return joint.join(text for text in page.texts if text)
 
 
+def _by_lines(
+    page: html.Page, c4: Literal["off", "code", "paper", "fineweb"], refinedweb: bool
+) -> tuple[html.Page, str, str]:
+    """(the page as rules on lines leave it, "", ""), or a reason; a text that has become empty loses its position."""
+    if c4 == "off" and not refinedweb:
+        return page, "", ""
+    if not page.marked:
+        texts, reason, detail = line_rules.apply(page.texts, c4, refinedweb)
+        return page if reason else _with_texts(page, texts), reason, detail
+    made: list[line_rules.Lines | None] = [[line.plain for line in lines] or None for lines in page.marked]
+    left, reason, detail = line_rules.apply_to_lines(made, c4, refinedweb)
+    if reason:
+        return page, reason, detail
+    lines = [html.marked.kept(was, said or ()) for was, said in zip(page.marked, left, strict=True)]
+    texts = [None if said is None else line_rules.joined(said) for said in left]
+    return _with_texts(page._replace(marked=lines), texts), "", ""
+
+
+def _as_markdown(page: html.Page) -> html.Page:
+    """The page with the Markdown of its texts in their place, where it was asked for; rules on texts come before."""
+    if not page.marked:
+        return page
+    texts = [html.marked.written(lines) if lines else text for text, lines in zip(page.texts, page.marked, strict=True)]
+    return _with_texts(page._replace(marked=()), texts)
+
+
 def _with_texts(page: html.Page, texts: list[str | None]) -> html.Page:
-    """The page with texts that rules on lines have shortened; a text that has become empty loses its position."""
+    """The page with other texts; one that has become empty loses its position."""
     if texts == page.texts:
         return page
     return _only(page._replace(texts=texts), [n for n, text in enumerate(texts) if text or page.images[n] is not None])
@@ -309,6 +335,7 @@ def _only(page: html.Page, positions: list[int]) -> html.Page:
         images=[page.images[n] for n in positions],
         image_meta=[page.image_meta[n] for n in positions],
         alternates=[page.alternates[n] for n in positions],
+        marked=[page.marked[n] for n in positions] if page.marked else (),
     )
 
 

@@ -51,6 +51,12 @@ def test_key_folds_case_space_and_punctuation(one: str, two: str) -> None:
     assert len(line_key(one)) == 16
 
 
+def test_what_frames_markdown_is_no_line_that_repeats() -> None:
+    text = "> ```python\nx = 1\n```\n| Year | Barns |\n| --- | --- |\n| 1890 | 12 |"
+    keys = [bool(key) for key in line_keys([text], "line")]
+    assert keys == [False, True, False, False, False, True]
+
+
 def test_key_tells_words_apart() -> None:
     different = [
         "we use cookies",

@@ -1,8 +1,10 @@
 """Rules on a page's text, as a page meets them: what a line loses is nowhere, and each rule is a fate of its own."""
 
+import re
+
 import pytest
 
-from weft.schemas.parameters import PageRules
+from weft.schemas.parameters import ConfigError, PageRules
 from weft.transforms.archives.record import Record
 from weft.transforms.extract import page
 
@@ -97,3 +99,51 @@ def test_personal_data_is_masked_in_texts_and_captions_or_drops_the_page():
     assert process(lines, pii="mask", pii_kinds=("ip",)).document.texts == process(lines).document.texts
     dropped = process(lines, pii="drop")
     assert (dropped.fates[0].reason, dropped.fates[0].detail) == ("personal_data", "2 email, 1 phone")
+
+
+MARKED = """<html><body><article><h2>Barns of the north</h2><p>The <b>old</b> barn was built by hand of stone in 1890 [1].
+<ul><li>It stands to this day on the hill above the river.<li>Menu</ul><pre><code class="language-py">x = 1
+print(x)</code></pre><table><tr><th>Year<th>Barns<tr><td>1890<td>12</table><p>Nobody knows who the builders of it were.
+<p>It was painted red by the children of the village.</article></body></html>"""
+
+
+def marked(**options):
+    given = {"main_content": False, **OFF, **options}
+    return page.extract_html(MARKED, "http://w.test/", PageRules(**given))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"c4": "code"}, {"c4": "paper"}, {"refinedweb_lines": True}, {"gopher_quality": True, "min_words": 5}],
+)
+def test_rules_judge_the_same_in_both_forms(options):
+    plain, markdown = (marked(markup=markup, **options) for markup in ("plain", "markdown"))
+    assert [fate[:6] for fate in plain.fates] == [fate[:6] for fate in markdown.fates]
+    if plain.document:
+        said = [re.findall(r"\w+", form.document.texts[0].replace("```py\n", "")) for form in (plain, markdown)]
+        assert said[0] == said[1]
+
+
+def test_markdown_is_what_the_rules_leave():
+    assert marked(markup="markdown").document.texts[0] == (
+        "## Barns of the north\n\nThe **old** barn was built by hand of stone in 1890 [1].\n\n"
+        "- It stands to this day on the hill above the river.\n- Menu\n\n```py\nx = 1\nprint(x)\n```\n\n"
+        "| Year | Barns |\n| --- | --- |\n| 1890 | 12 |\n\nNobody knows who the builders of it were.\n\n"
+        "It was painted red by the children of the village."
+    )
+    assert marked(markup="markdown", c4="code").document.texts[0] == (
+        "The old barn was built by hand of stone in 1890 .\n\n- It stands to this day on the hill above the river.\n\n"
+        "Nobody knows who the builders of it were.\n\nIt was painted red by the children of the village."
+    )
+
+
+def test_personal_data_is_masked_in_markdown():
+    body = "<h2>Write</h2><p>Mail <b>jane.roe@farm.example.org</b> for the hay of this year."
+    given = {"main_content": False, **OFF}
+    made = page.extract_html(body, "http://w.test/", PageRules(markup="markdown", pii="mask", **given))
+    assert "jane.roe" not in made.document.texts[0] and made.document.texts[0].startswith("## Write\n\nMail **")
+
+
+def test_only_the_fast_walk_writes_markdown():
+    with pytest.raises(ConfigError, match=r"needs extract\.extractor"):
+        PageRules(markup="markdown", extractor="trafilatura")

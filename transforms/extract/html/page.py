@@ -20,6 +20,8 @@ from weft.schemas.records import ImageMeta
 from weft.transforms.extract.html import about, limits, repair
 from weft.transforms.extract.html.choose import choose
 from weft.transforms.extract.html.features import features
+from weft.transforms.extract.html.markdown import Marked, markdown_of
+from weft.transforms.extract.html.marked import Block, Line
 from weft.transforms.extract.html.model import shipped
 from weft.transforms.extract.html.pictures import Picture, bind_captions, flat, pictures_of
 from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, Scan, Scanner
@@ -66,6 +68,8 @@ class Page(NamedTuple):
     base: str  # absolute URL against which its links are resolved
     alternates: list[list[str] | None]  # other URLs of the same picture, best first
     about: about.About  # author, date, licence
+    # Parallel to texts: of each its lines with their Markdown; empty where none was asked for.
+    marked: Sequence[list[Line]] = ()
     links: Sequence[str] = ()  # every link's tag as the parser writes it, without its brackets, in page order
 
 
@@ -74,13 +78,15 @@ def _scanner() -> Scanner:
     return Scanner(shipped().names)
 
 
-def extract(html: str, url: str, main_content: bool = True) -> Page:
+def extract(html: str, url: str, main_content: bool = True, markup: bool = False, links: bool = False) -> Page:
     """A page's content in reading order.
 
     Args:
         html: the page as characters.
         url: its absolute address, against which relative links are resolved.
         main_content: False keeps every block and every image that has a source.
+        markup: say of each line what its Markdown is.
+        links: with links in it.
 
     Raises:
         TooComplex: the page is beyond the bounds in limits.py.
@@ -93,7 +99,7 @@ def extract(html: str, url: str, main_content: bool = True) -> Page:
     kept = _kept(page, url) if main_content else [True] * len(page.texts)
     pictures = pictures_of(page, kept, base)
     bind_captions(page, pictures, kept)
-    return _assembled(page, pictures, kept, base)
+    return _assembled(page, pictures, kept, base, markdown_of(page, kept, base, links) if markup else None)
 
 
 def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
@@ -135,12 +141,16 @@ def _kept(page: Scan, url: str) -> list[bool]:
     return list(kept)
 
 
-def _assembled(page: Scan, pictures: dict[int, Picture], kept: list[bool], base: str) -> Page:
+def _assembled(
+    page: Scan, pictures: dict[int, Picture], kept: list[bool], base: str, markdown: dict[int, Marked] | None = None
+) -> Page:
     texts: list[str | None] = []
     images: list[str | None] = []
     metas: list[ImageMeta | None] = []
     others: list[list[str] | None] = []
+    lines: list[list[Line]] = []
     pieces: list[str] = []
+    read: list[tuple[str | None, Block | None]] = []  # of the lines in them
     last = -1
 
     def close() -> None:
@@ -151,6 +161,8 @@ def _assembled(page: Scan, pictures: dict[int, Picture], kept: list[bool], base:
             images.append(None)
             metas.append(None)
             others.append(None)
+            lines.append(_lines(said, read))
+        read.clear()
 
     for at in np.flatnonzero(kept).tolist():
         kind = page.kinds[at]
@@ -161,23 +173,43 @@ def _assembled(page: Scan, pictures: dict[int, Picture], kept: list[bool], base:
             images.append(picture.urls[0])
             metas.append(picture.meta)
             others.append(picture.urls[1:MAX_ALTERNATES])
+            lines.append([])
             continue
         if pieces:
-            pieces.append("\n" if kind in _TIGHT and last in _TIGHT else "\n\n")
+            tight = kind in _TIGHT and last in _TIGHT
+            pieces.append("\n" if tight else "\n\n")
+            read += [] if tight else [(None, None)]
         if kind == _LI:
             pieces.append("- ")
         pieces.append(page.texts[at])
+        read += markdown[at] if markdown is not None else ()
         last = kind
     close()
     return Page(
         repair.text(page.title or dict(page.meta).get("og:title", "")), texts, images, metas,
         _occurrences(page, pictures, kept, base), page.meta, base, others, about.read(page, base),
-        page.links,
+        lines if markdown is not None else (), page.links,
     )  # fmt: skip
 
 
+def _lines(said: str, read: list[tuple[str | None, Block | None]]) -> list[Line]:
+    """The lines of a text, each with its Markdown."""
+    plain_lines = said.split("\n")
+    if len(plain_lines) != len(read):  # mending took a line
+        return [Line(line, line, Block()) for line in plain_lines] if read else []
+    return [
+        Line(line, repair.text(of) if of else of, block) for line, (of, block) in zip(plain_lines, read, strict=True)
+    ]
+
+
 def _occurrences(page: Scan, pictures: dict[int, Picture], kept: list[bool], base: str) -> list[Occurrence]:
-    found = [(at, 0, Occurrence("", "svg_inline", "")) for at in page.drawings]
+    found = []
+    for number, at in enumerate(page.drawings):
+        of_formula = page.drawn[number] if number < len(page.drawn) else ""
+        if of_formula:
+            found.append((at, 0, Occurrence(resolve(base, of_formula), "formula", of_formula[:80])))
+        else:
+            found.append((at, 0, Occurrence("", "svg_inline", "")))
     for at, image in page.images.items():
         picture = pictures.get(at)
         if picture is None or not (kept[at] or picture.reason):

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.limits import laborious
 from weft.transforms.extract.html.parser import written
+from weft.transforms.extract.html.source import without_raw
 from weft.transforms.extract.html.tag_values import (
     HEAD,
     HEAD_WORDS,
@@ -75,11 +76,6 @@ _ACTIONS = {
 }  # fmt: skip
 _MANY = frozenset((_LINK, _SPAN, _IMAGE))  # nearly every such tag is unlike all others, mostly in what does not matter
 
-# Comments, and elements whose content is no text of the page.
-_RAW = re.compile(
-    r"<(?:!--|(script|style|svg|template|iframe|select|textarea|video|audio|canvas|math|object|noembed|noframes|xmp|"
-    r"plaintext)(?=[ >]))"
-)
 _TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")
 _NAMED = re.compile(r' ((?:role|itemprop|itemtype|style|hidden|aria-hidden)="[^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
@@ -114,6 +110,7 @@ class Scan:
         self.links: list[str] = []  # tags of links, in page order
         self.source = ""  # what the pass went over: the page as the parser writes it, without comments and raw text
         self.drawings: list[int] = []  # inline SVGs: how many items came before each
+        self.drawn: list[str] = []  # of each of these "", or the address of the image of a formula that is text now
         # By item, in reading order.
         self.texts: list[str] = []  # "" for an image
         self.kinds = array("q")
@@ -177,7 +174,7 @@ class Scanner:
             ValueError: the parser gives no document.
         """
         page = Scan()
-        self.read(without_raw(written(html, laborious(html)), page.json_ld), page)
+        self.read(without_raw(written(html, laborious(html)), page.json_ld, page.drawn), page)
         return page
 
     def read(self, source: str, page: Scan) -> None:
@@ -444,30 +441,3 @@ def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:
         return "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\x00"))))
     text = " ".join(text.split())
     return text.strip("| ") if kind in _ROW else text
-
-
-def without_raw(source: str, json_ld: list[str]) -> str:
-    """The page without comments and the content of scripts, styles and the like; JSON-LD is added to `json_ld`."""
-    found = _RAW.search(source)
-    if found is None:
-        return source
-    kept = []
-    at = 0
-    while found is not None:
-        name = found.group(1)
-        if name is None:
-            kept.append(source[at : found.start()])
-            end = source.find("-->", found.end())
-            at = end + 3 if end >= 0 else len(source)
-        else:
-            inner = source.find(">", found.end()) + 1
-            kept.append(source[at:inner])
-            end = source.find("</" + name, inner)
-            if end < 0:
-                end = len(source)
-            if name == "script" and "ld+json" in source[found.end() : inner]:
-                json_ld.append(source[inner:end])
-            at = end + len(name) + 3
-        found = _RAW.search(source, at)
-    kept.append(source[at:])
-    return "".join(kept)

@@ -13,7 +13,8 @@ from weft.transforms.extract import html
 @settings(max_examples=400, deadline=None, derandomize=True)
 def test_soup_becomes_a_document(text: str, url: str) -> None:
     try:
-        page = html.extract(text, url)
+        page = html.extract(text, url, markup=True, links=True)
+        assert html.extract(text, url) == page._replace(marked=())
     except html.TooComplex:
         return
     assert len(page.texts) == len(page.images) == len(page.image_meta)
@@ -21,6 +22,9 @@ def test_soup_becomes_a_document(text: str, url: str) -> None:
         assert (said is None) != (image is None)
         assert said is None or said.strip()
         assert image is None or re.match(r"https?://[^\s]+$", image)
+    assert [html.marked.plain(lines) for lines in page.marked] == [said or "" for said in page.texts]
+    for lines in page.marked:
+        html.marked.written(html.marked.kept(lines, [line.plain if n % 3 else None for n, line in enumerate(lines)]))
     again = html.extract(text, url)
     assert (again.texts, again.images) == (page.texts, page.images)
 
