@@ -15,6 +15,7 @@ cell's text or nothing. Means over the pages that have such.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +34,8 @@ from weft.transforms.extract.html import extract, marked, to_text
 
 GOLD = Path(__file__).parent / "structure.jsonl"
 KINDS = ("code", "formula", "table")
-MOST = 40_000  # characters of a page's code that are compared
+MOST = 20_000  # characters of a page's code that are compared
+ROWS = 25  # of a table that are
 Place = tuple[str, bool]  # text of a place in a table, and whether it may as well be empty
 Table = list[list[Place]]
 
@@ -126,6 +128,7 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
+@functools.lru_cache(100_000)
 def likeness(one: str, other: str) -> float:
     """1 - edit distance / the longer length; the distance by bits in parallel (Myers 1999, as by Hyyrö 2003)."""
     if one == other or not one or not other:
@@ -149,6 +152,7 @@ def likeness(one: str, other: str) -> float:
 
 def teds(one: Table, other: Table) -> float:
     """Likeness of two tables as trees of rows of cells; a cell's cost is 1 - the likeness of its text."""
+    one, other = one[:ROWS], other[:ROWS]
     size = max(*(1 + sum(1 + len(row) for row in table) for table in (one, other)))
     memo: dict[tuple[Place, Place], float] = {}
 
