@@ -73,8 +73,7 @@ def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
     if hashlib.sha256(data).hexdigest() != said["sha256"]:
         yield f"{stage.name}/{LIST} is missing or not what was written"
         return
-    rows = [json.loads(line) for line in data.decode("utf-8").splitlines()]
-    known = {row.pop("name"): Written(**row) for row in rows}
+    known = {row.pop("name"): Written(**row) for row in map(json.loads, data.splitlines())}
     there = dict(_there(output, stage))
     yield from (f"{name} is not {stage.name}'s" for name in there if name not in known and name.endswith(_READ))
 

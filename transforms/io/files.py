@@ -262,8 +262,10 @@ def _local(pattern: str) -> Iterator[tuple[str, int]]:
         return
     if "**" in rest:
         matches = re.compile(FileSystem.translate_pattern(rest)).match
-        below = (os.path.join(folder, name) for folder, _, names in os.walk(base or ".") for name in names)
-        names = [name for name in (os.path.relpath(path, base or ".") for path in below) if matches(name)]
+        root = base or "."
+        inside = ((folder[len(root) :].strip("/"), found) for folder, _, found in os.walk(root))
+        below = (f"{folder}/{name}" if folder else name for folder, found in inside for name in found)
+        names = [name for name in below if matches(name)]
     else:
         names = glob.glob(rest, root_dir=base or None, include_hidden=True)
     for name in names:
