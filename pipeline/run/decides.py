@@ -53,10 +53,11 @@ def score(config: Config, _: Sequence[str]) -> dict[str, Any]:
 
 
 def vectors(config: Config) -> str:
-    """What decides the vector of an image or text: the models, and how they are run."""
+    """What decides the vector of an image or text: the models, how they are run, and what runs them."""
     asked = config.score
     choice = {field.name: getattr(asked, field.name) for field in dataclasses.fields(ClipChoice)}
-    return digest("vectors", manifest.VERSION, choice, _models(config))
+    made_with = {name: manifest.versions().get(name) for name in ("torch", "open_clip_torch", "pillow")}
+    return digest("vectors", manifest.VERSION, made_with, choice, _models(config))
 
 
 def pack(config: Config, _: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import inputs, manifest, registry
+from weft.pipeline.run import decides, inputs, manifest, registry
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -60,3 +60,11 @@ def test_another_archive_of_the_same_name_and_size_is_another_input(tmp_path: Pa
     after = inputs.marked(inputs.expand([str(path)]))
     assert [one[:2] for one in before] == [one[:2] for one in after] and before != after
     assert inputs.marked([("https://a.test/x.warc.gz", 0)]) == [("https://a.test/x.warc.gz", 0, "")]
+
+
+def test_vectors_are_others_by_another_model_or_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = decides.vectors(configuration.load())
+    assert decides.vectors(configuration.load(overrides=["score.near_images=0.9"])) == one
+    assert decides.vectors(configuration.load(overrides=["score.batch_size=3"])) != one
+    monkeypatch.setattr(manifest, "versions", lambda: {"torch": "9.9"})
+    assert decides.vectors(configuration.load()) != one
