@@ -28,7 +28,7 @@ class _Watched(NamedTuple):
 
 
 _watched: dict[int, _Watched] = {}  # by thread
-_starting = threading.Lock()
+_changing = threading.Lock()
 _watcher: threading.Thread | None = None
 
 
@@ -42,33 +42,49 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     Raises:
         TooSlow: it takes longer.
     """
-    _watch()
+    if not hasattr(time, "pthread_getcpuclockid"):  # a system that knows no such clock has no such wall
+        return work()
     me = threading.get_ident()
     clock = time.pthread_getcpuclockid(me)
-    _watched[me] = _Watched(clock, time.clock_gettime(clock) + seconds)
+    _watch(me, _Watched(clock, time.clock_gettime(clock) + seconds))
     try:
         return work()
     finally:
-        _watched.pop(me, None)
+        with _changing:
+            _watched.pop(me, None)
+            _raise_in(me, None)  # what came as the work ended must not strike whatever is next
 
 
-def _watch() -> None:
-    """Have the thread that looks; a process that was forked has none of its parent's."""
+def _watch(thread: int, one: _Watched) -> None:
+    """Have a thread looked at, and the one that looks; a process that was forked has none of its parent's."""
     global _watcher
-    with _starting:
+    with _changing:
+        _watched[thread] = one
         if _watcher is None or not _watcher.is_alive():
             _watcher = threading.Thread(target=_look, name="cpu budget", daemon=True)
             _watcher.start()
 
 
 def _look() -> None:
+    """Until there is nothing to look at: a worker without work has no thread that seems to be at some."""
+    global _watcher
     while True:
         time.sleep(LOOK_S)
-        for thread, one in list(_watched.items()):
-            try:
-                over = time.clock_gettime(one.clock) > one.until
-            except OSError:  # the thread has ended
-                _watched.pop(thread, None)
-                continue
-            if over and _watched.get(thread) is one:  # again and again, until it has ended
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TooSlow))
+        with _changing:
+            for thread, one in list(_watched.items()):
+                try:
+                    over = time.clock_gettime(one.clock) > one.until
+                except OSError:  # the thread has ended
+                    _watched.pop(thread, None)
+                    continue
+                if over:  # again and again, until it has ended
+                    _raise_in(thread, TooSlow)
+            if not _watched:
+                _watcher = None
+                return
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise in another thread as soon as it runs Python; None takes back what has not struck yet."""
+    what = ctypes.py_object(error) if error else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)

@@ -1,10 +1,13 @@
 """The last wall around a page: it stands in any thread, and also in a library that takes every error for its own."""
 
+import contextlib
 import threading
+import time
 from typing import Any
 
 import pytest
 
+from weft.pipeline.runners import stillness
 from weft.schemas.parameters import PageRules
 from weft.transforms.extract import cpu_budget, gibberish, page
 from weft.transforms.extract.cpu_budget import TooSlow, within
@@ -33,6 +36,30 @@ def test_what_does_not_end_is_given_up_in_a_thread_of_a_worker(monkeypatch: pyte
     thread.start()
     thread.join()
     assert ended == ["4999950000"] and not cpu_budget._watched
+
+
+def test_the_thread_that_looks_ends_with_the_work_and_is_not_at_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that waits for its next bundle must not seem to stand still in one."""
+    monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
+    during = within(60.0, lambda: (cpu_budget._watcher, [*stillness.at_work().values()]))
+    assert during[0] is not None and not any("_look" in place for place in during[1])
+    during[0].join(10)
+    assert not during[0].is_alive()
+    assert within(60.0, lambda: 7) == 7
+
+
+def test_what_comes_as_the_work_ends_strikes_nothing_else() -> None:
+    me = threading.get_ident()
+    for _ in range(200):  # the error is raised within, or taken back: never after it
+        with contextlib.suppress(TooSlow):
+            within(60.0, lambda: cpu_budget._raise_in(me, TooSlow))
+        sum(range(1_000))
+    assert not cpu_budget._watched
+
+
+def test_a_system_without_such_a_clock_has_no_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(time, "pthread_getcpuclockid")
+    assert within(0.0, lambda: 7) == 7
 
 
 def test_an_error_of_the_work_is_its_own() -> None:
