@@ -1,12 +1,12 @@
-/* The hot loops of extraction, compiled. Each does what a Python function beside it does, and that one is what is meant:
-   where the two differ, this one is wrong (tests/transforms/extract/html/test_compiled.py holds both to the same).
+/* The hot loops of extraction, compiled. Each does what a Python function does, and that one is what is meant: where the two
+   differ, this one is wrong (tests/transforms/extract/html/test_compiled.py holds both to the same).
 
-   walk     Scanner._loop of scan.py: the pass over a page's tags
-   counted  counted of limits.py: what is counted before a page is parsed
-   measure  measured of features.py: characters of each text by class
-   summed   _summed of model.py: sums of rows of a table
+   walk                                               Scanner._loop of scan.py: the pass over a page's tags
+   counted                                            counted of limits.py: what is counted before a page is parsed
+   measured                                           measured of features.py: characters of each text, by kind
+   add_rows, add_parents, set_normal, activate, around   parts of model.py; their sums are exact, in any order
 
-   A page is read as an array of code points. Names, links and whatever is rare are left to Python. */
+   A page is read as an array of code points. Whatever is rare is left to Python. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -405,7 +405,9 @@ static PyObject *known(Walk *w, const Py_UCS4 *tag, Size n)
             return classed(w, where, action, tag, 0);
         if (end >= 0)
             return classed(w, where, action, tag + value + 7, end - value - 7);
-    } else if (wide < n) {
+        return PyObject_CallMethod(w->scanner, "_learn", "N", text_of(tag, n)); /* its class is cut off */
+    }
+    if (wide < n) {
         PyObject *name = text_of(tag, wide), *found = name ? PyDict_GetItemWithError(w->memory[BY_NAME], name) : NULL;
         Py_XDECREF(name);
         if (found || PyErr_Occurred())
@@ -723,7 +725,417 @@ done:
     return NULL;
 }
 
-static PyMethodDef FUNCTIONS[] = {{"walk", walk, METH_VARARGS, "The pass over a page's tags."}, {0}};
+static int is_blank(Py_UCS4 c) { return c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == ' '; }
+
+/* Where a tag ends whose name ends at i, as HTML has it and _WHOLE of limits.py; 0 if it is no whole tag. */
+static Size end_of_tag(int kind, const void *at, Size n, Size i)
+{
+#define AT(i) PyUnicode_READ(kind, at, i)
+    for (;;) {
+        while (i < n && (is_blank(AT(i)) || AT(i) == '/'))
+            i++;
+        if (i == n)
+            return 0;
+        if (AT(i) == '>')
+            return i + 1;
+        for (i++; i < n && !is_blank(AT(i)) && AT(i) != '/' && AT(i) != '>' && AT(i) != '=';)
+            i++;
+        Size value = i;
+        while (value < n && is_blank(AT(value)))
+            value++;
+        if (value == n || AT(value) != '=')
+            continue;
+        for (value++; value < n && is_blank(AT(value));)
+            value++;
+        if (value < n && (AT(value) == '"' || AT(value) == '\'')) {
+            Size end = value + 1;
+            while (end < n && AT(end) != AT(value))
+                end++;
+            i = end < n ? end + 1 : value;
+        } else {
+            for (i = value; i < n && !is_blank(AT(i)) && AT(i) != '>';)
+                i++;
+        }
+    }
+}
+
+/* counted() of limits.py, as a tuple. */
+static PyObject *counted(PyObject *self, PyObject *const *given, Size count)
+{
+    static const char *const formatting[] = {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike",
+                                             "strong", "tt", "u"};
+    Size most = count == 2 && PyUnicode_Check(given[0]) ? PyLong_AsSsize_t(given[1]) : -1;
+    PyObject *html = given[0], *parts = most < 0 ? NULL : PyList_New(0);
+    if (!parts)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "counted: a str and a length");
+    Size n = PyUnicode_GET_LENGTH(html), tags = 0, closing = 0, many = 0, characters = 0, once = 0, after = 0;
+    int kind = PyUnicode_KIND(html);
+    const void *at = PyUnicode_DATA(html);
+    for (Size i = -1, next; i < n; i = next) {
+        if (i + 1 >= n || (next = PyUnicode_FindChar(html, '<', i + 1, n, 1)) < 0)
+            next = n;
+        if (next - i - 1 > most && append(parts, PyUnicode_Substring(html, i + 1, next))) {
+            Py_DECREF(parts);
+            return NULL;
+        }
+        if (i < 0)
+            continue;
+        tags++;
+        closing += i + 1 < n && AT(i + 1) == '/';
+        for (int k = 0; many >= 0 && k < 14; k++) {
+            Size end = i + 1;
+            for (const char *c = formatting[k]; *c && end < n && (AT(end) | 0x20) == (Py_UCS4)*c; c++)
+                end++;
+            if (end - i - 1 != (Size)strlen(formatting[k]) || end == n || !(is_blank(AT(end)) || AT(end) == '/'))
+                continue;
+            Size whole = i < after ? 0 : end_of_tag(kind, at, n, end);
+            if (!whole)
+                many = -1;
+            else if (k == 0 || k == 7) /* a and nobr */
+                once = whole - i > once ? whole - i : once;
+            else
+                many++, characters += whole - i;
+            after = whole;
+            break;
+        }
+    }
+#undef AT
+    return Py_BuildValue("nnNnnn", tags, closing, parts, many, characters, once);
+}
+
+/* An argument that is an array, C-contiguous. */
+typedef struct {
+    Py_buffer view;
+    Size n; /* numbers of 8 bytes in it */
+    union {
+        double *real;
+        int64_t *whole;
+    };
+} Array;
+
+static int arrays(PyObject *const *given, Size count, Array *made, int written)
+{
+    for (Size i = 0; i < count; i++) {
+        if (PyObject_GetBuffer(given[i], &made[i].view, i == written ? PyBUF_CONTIG : PyBUF_CONTIG_RO)) {
+            while (i--)
+                PyBuffer_Release(&made[i].view);
+            return -1;
+        }
+        made[i].n = made[i].view.len / 8;
+        made[i].real = made[i].view.buf;
+    }
+    return 0;
+}
+
+static PyObject *released(Array *made, Size count, int failed)
+{
+    for (Size i = 0; i < count; i++)
+        PyBuffer_Release(&made[i].view);
+    if (failed)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "numbers beyond their table");
+    Py_RETURN_NONE;
+}
+
+/* add_rows(table (R, W), numbers, ends (N,), out (N, S), W, offset): add to out[n, offset:offset + W] the rows of the table
+   that the numbers of item n stand for, which end at ends[n]; the last row for -1. */
+static PyObject *add_rows(PyObject *self, PyObject *const *given, Size count)
+{
+    enum { TABLE, NUMBERS, ROW_ENDS, OUT };
+    Array a[4];
+    Size wide = count == 6 ? PyLong_AsSsize_t(given[4]) : 0, offset = count == 6 ? PyLong_AsSsize_t(given[5]) : -1;
+    if (wide <= 0 || offset < 0 || arrays(given, 4, a, OUT))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "add_rows: four arrays, a width and an offset");
+    Size items = a[ROW_ENDS].n, rows = a[TABLE].n / wide, stride = items ? a[OUT].n / items : 0, at = 0;
+    int failed = items && offset + wide > stride;
+    for (Size n = 0; n < items && !failed; n++) {
+        double *out = a[OUT].real + n * stride + offset;
+        if (a[ROW_ENDS].whole[n] > a[NUMBERS].n)
+            failed = 1;
+        for (; at < a[ROW_ENDS].whole[n] && !failed; at++) {
+            int64_t row = a[NUMBERS].whole[at];
+            row += row < 0 ? rows : 0;
+            if (row < 0 || row >= rows) {
+                failed = 1;
+                break;
+            }
+            const double *from = a[TABLE].real + row * wide;
+            for (Size k = 0; k < wide; k++)
+                out[k] += from[k];
+        }
+    }
+    return released(a, 4, failed);
+}
+
+/* add_parents(own (C + 1, W), parents (C,), W): add to each row that of its parent, which comes before it or is the last. */
+static PyObject *add_parents(PyObject *self, PyObject *const *given, Size count)
+{
+    Array a[2];
+    Size wide = count == 3 ? PyLong_AsSsize_t(given[2]) : 0;
+    if (wide <= 0 || arrays(given, 2, a, 0))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "add_parents: two arrays and a width");
+    int failed = a[0].n < (a[1].n + 1) * wide;
+    for (Size n = 0; n < a[1].n && !failed; n++) {
+        int64_t parent = a[1].whole[n];
+        if (parent < 0 || (parent >= n && parent != a[1].n)) {
+            failed = 1;
+            break;
+        }
+        for (Size k = 0; k < wide; k++)
+            a[0].real[n * wide + k] += a[0].real[parent * wide + k];
+    }
+    return released(a, 2, failed);
+}
+
+/* set_wider(wider (C + 1,), same (C,) of bool): where a container spans what its parent does, the wider one of that. */
+static PyObject *set_wider(PyObject *self, PyObject *const *given, Size count)
+{
+    Array a[2];
+    if (count != 2 || arrays(given, 2, a, 0))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_wider: two arrays");
+    const char *same = a[1].view.buf;
+    int failed = a[0].n < a[1].view.len + 1;
+    for (Size n = 0; n < a[1].view.len && !failed; n++) {
+        int64_t parent = a[0].whole[n];
+        failed = parent < 0 || parent >= a[0].n;
+        if (!failed && same[n])
+            a[0].whole[n] = a[0].whole[parent];
+    }
+    return released(a, 2, failed);
+}
+
+/* The nearest multiple of 1 / GRID, halves to even, of what is below 2^43; and no -0. */
+static inline double gridded(double value)
+{
+    const double shift = 6755399441055744.0; /* 1.5 * 2^52: there doubles are whole numbers */
+    return (value * 256.0 + shift - shift) * 0.00390625;
+}
+
+/* activate(values): _active of model.py, in place. */
+static PyObject *activate(PyObject *self, PyObject *values)
+{
+    Array a[1];
+    if (arrays(&values, 1, a, 0))
+        return NULL;
+    double *at = a->real;
+    for (Size i = 0; i < a->n; i++)
+        at[i] = gridded(at[i] > 0 ? at[i] : 0);
+    return released(a, 1, 0);
+}
+
+/* set_normal(values (N, W), mean (W,), scale (W,), out (N, S), bound): out[n, :W] = _normal of model.py. */
+static PyObject *set_normal(PyObject *self, PyObject *const *given, Size count)
+{
+    enum { VALUES, MEAN, SCALE, OUT };
+    Array a[4];
+    double bound = count == 5 ? PyFloat_AsDouble(given[4]) : 0;
+    if (!(bound > 0) || arrays(given, 4, a, OUT))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_normal: four arrays and a bound");
+    Size wide = a[MEAN].n, items = wide ? a[VALUES].n / wide : 0, stride = items ? a[OUT].n / items : 0;
+    int failed = a[SCALE].n < wide || (items && stride < wide);
+    for (Size n = 0; n < items && !failed; n++) {
+        const double *from = a[VALUES].real + n * wide;
+        double *out = a[OUT].real + n * stride;
+        for (Size k = 0; k < wide; k++) {
+            double value = (from[k] - a[MEAN].real[k]) * a[SCALE].real[k];
+            out[k] = gridded(value < -bound ? -bound : value > bound ? bound : value);
+        }
+    }
+    return released(a, 4, failed);
+}
+
+/* around(message (N, M), low (L, N), high (L, N), alike (N,), running (N + 1, M), groups (G, M), sizes (G,),
+   out (N, (6 + L) M), window): _around of model.py. `running`, `groups` and `sizes` are zeros to work with. */
+static PyObject *around(PyObject *self, PyObject *const *given, Size count)
+{
+    enum { MESSAGE, LOW, HIGH, ALIKE, RUNNING, GROUPS, SIZES, OUT };
+    static const int steps[] = {-1, 1, -2, 2};
+    Array a[8];
+    Size window = count == 9 ? PyLong_AsSsize_t(given[8]) : -1;
+    if (window < 0)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "around: eight arrays and a window");
+    for (Size i = 0; i < 8; i++)
+        if (arrays(given + i, 1, a + i, i < RUNNING ? -1 : 0)) {
+            released(a, i, 0);
+            return NULL;
+        }
+    Size items = a[ALIKE].n, wide = items ? a[MESSAGE].n / items : 0, levels = items ? a[LOW].n / items : 0;
+    Size stride = (6 + levels) * wide;
+    const double *message = a[MESSAGE].real;
+    double *running = a[RUNNING].real, *groups = a[GROUPS].real;
+    int failed = a[HIGH].n < levels * items || a[RUNNING].n < (items + 1) * wide || a[GROUPS].n < a[SIZES].n * wide ||
+                 a[OUT].n < items * stride;
+    for (Size n = 0; n < items && !failed; n++) {
+        int64_t group = a[ALIKE].whole[n];
+        if (group < 0 || group >= a[SIZES].n) {
+            failed = 1;
+            break;
+        }
+        a[SIZES].real[group] += 1;
+        for (Size k = 0; k < wide; k++) {
+            running[(n + 1) * wide + k] = running[n * wide + k] + message[n * wide + k];
+            groups[group * wide + k] += message[n * wide + k];
+        }
+    }
+    for (Size n = 0; n < items && !failed; n++) {
+        double *out = a[OUT].real + n * stride;
+        for (int slot = 0; slot < 4; slot++, out += wide) {
+            Size other = n + steps[slot];
+            for (Size k = 0; k < wide; k++)
+                out[k] = other >= 0 && other < items ? message[other * wide + k] : 0;
+        }
+        for (Size level = -1; level < levels; level++, out += wide) {
+            Size low = level < 0 ? (n > window ? n - window : 0) : a[LOW].whole[level * items + n];
+            Size high = level < 0 ? (n + window + 1 < items ? n + window + 1 : items) : a[HIGH].whole[level * items + n];
+            if (low < 0 || high <= low || high > items) {
+                failed = 1;
+                break;
+            }
+            double size = (double)(high - low);
+            for (Size k = 0; k < wide; k++)
+                out[k] = gridded((running[high * wide + k] - running[low * wide + k]) / size);
+        }
+        int64_t group = a[ALIKE].whole[n];
+        for (Size k = 0; k < wide && !failed; k++)
+            out[k] = gridded(groups[group * wide + k] / a[SIZES].real[group]);
+    }
+    return released(a, 8, failed);
+}
+
+/* The number of a key among those that were asked for before, in the order in which they came; `slots` is a power of two. */
+static int64_t numbered(uint64_t *keys, int64_t *numbers, uint64_t slots, int64_t *known, uint64_t key)
+{
+    uint64_t slot = (key * 0x9e3779b97f4a7c15u) >> 20 & (slots - 1);
+    while (numbers[slot] >= 0 && keys[slot] != key)
+        slot = (slot + 1) & (slots - 1);
+    if (numbers[slot] < 0) {
+        keys[slot] = key;
+        numbers[slot] = (*known)++;
+    }
+    return numbers[slot];
+}
+
+/* structured(tags, parents, kinds, numbers, structures): _structures and _tags of features.py into the last three, which have
+   C, C and C + 1 places. Gives the different tags, as they come. */
+static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
+{
+    enum { PARENT, KIND, NUMBER, STRUCTURE };
+    if (count != 5 || !PyList_CheckExact(given[0]))
+        return PyErr_Format(PyExc_TypeError, "structured: a list and four arrays");
+    Array a[4];
+    for (Size i = 0; i < 4; i++)
+        if (arrays(given + 1 + i, 1, a + i, i ? 0 : -1)) {
+            released(a, i, 0);
+            return NULL;
+        }
+    Size n = PyList_GET_SIZE(given[0]);
+    uint64_t slots = 64;
+    while (slots < 2 * (uint64_t)n)
+        slots *= 2;
+    uint64_t *keys = PyMem_Malloc(2 * slots * sizeof *keys);
+    int64_t *numbers = PyMem_Malloc(2 * slots * sizeof *numbers), tags = 0, structures = 0;
+    PyObject *different = PyList_New(0);
+    int failed = !keys || !numbers || !different || a[PARENT].n < n || a[KIND].n < n || a[NUMBER].n < n || a[STRUCTURE].n <= n;
+    if (keys && numbers)
+        memset(numbers, 0xff, 2 * slots * sizeof *numbers);
+    for (Size i = 0; i < n && !failed; i++) {
+        PyObject *tag = PyList_GET_ITEM(given[0], i);
+        int64_t parent = a[PARENT].whole[i], before = tags;
+        if (!PyTuple_Check(tag) || PyTuple_GET_SIZE(tag) != 4 || parent >= i || parent < -1) {
+            failed = 1;
+            break;
+        }
+        a[KIND].whole[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(tag, 1));
+        a[NUMBER].whole[i] =
+            numbered(keys, numbers, slots, &tags, (uint64_t)PyLong_AsLongLong(PyTuple_GET_ITEM(tag, 3)));
+        uint64_t above = parent < 0 ? 0 : (uint64_t)a[STRUCTURE].whole[parent] + 1;
+        a[STRUCTURE].whole[i] = numbered(keys + slots, numbers + slots, slots, &structures,
+                                         above << 32 | (uint64_t)a[NUMBER].whole[i]);
+        failed = tags > before && PyList_Append(different, tag);
+    }
+    if (!failed)
+        a[STRUCTURE].whole[n] = structures;
+    PyMem_Free(keys);
+    PyMem_Free(numbers);
+    PyObject *done = released(a, 4, failed || PyErr_Occurred());
+    if (!done)
+        Py_CLEAR(different);
+    else
+        Py_DECREF(done);
+    return different;
+}
+
+/* looked_up(words, vocabulary, out): numbers of words, -1 for those that are unknown. */
+static PyObject *looked_up(PyObject *self, PyObject *const *given, Size count)
+{
+    Array a[1];
+    if (count != 3 || !PyList_CheckExact(given[0]) || !PyDict_CheckExact(given[1]))
+        return PyErr_Format(PyExc_TypeError, "looked_up: a list, a dict and an array");
+    if (arrays(given + 2, 1, a, 0))
+        return NULL;
+    int failed = a->n < PyList_GET_SIZE(given[0]);
+    for (Size i = 0; !failed && i < PyList_GET_SIZE(given[0]); i++) {
+        PyObject *found = PyDict_GetItemWithError(given[1], PyList_GET_ITEM(given[0], i));
+        a->whole[i] = found ? PyLong_AsLongLong(found) : -1;
+        failed = PyErr_Occurred() != NULL;
+    }
+    return released(a, 1, failed);
+}
+
+/* measured(texts, classes, ends, rows (9, N)): measured() of features.py. */
+static PyObject *measured(PyObject *self, PyObject *const *given, Size count)
+{
+    if (count != 4 || !PyList_CheckExact(given[0]) || !PyUnicode_Check(given[2]))
+        return PyErr_Format(PyExc_TypeError, "measured: a list, bytes, a str and an array");
+    Array a[2];
+    if (arrays(given + 1, 1, a, -1))
+        return NULL;
+    if (arrays(given + 3, 1, a + 1, 0)) {
+        released(a, 1, 0);
+        return NULL;
+    }
+    Size items = PyList_GET_SIZE(given[0]), most = a[0].view.len - 1;
+    const uint8_t *classes = a[0].view.buf;
+    int failed = most < 0 || a[1].n < 9 * items;
+    for (Size n = 0; n < items && !failed; n++) {
+        PyObject *text = PyList_GET_ITEM(given[0], n);
+        if ((failed = !PyUnicode_Check(text)))
+            break;
+        Size length = PyUnicode_GET_LENGTH(text), found[4] = {0}, spaces = 0, dots = 0, commas = 0;
+        int kind = PyUnicode_KIND(text);
+        const void *at = PyUnicode_DATA(text);
+        for (Size i = 0; i < length; i++) {
+            Py_UCS4 c = PyUnicode_READ(kind, at, i);
+            spaces += c == ' ';
+            dots += c == '.';
+            commas += c == ',';
+            found[classes[c < (Py_UCS4)most ? c : (Py_UCS4)most] & 3]++;
+        }
+        Py_UCS4 last = length ? PyUnicode_READ(kind, at, length - 1) : 0;
+        int ends = 0;
+        for (Size i = 0; length && i < PyUnicode_GET_LENGTH(given[2]); i++)
+            ends |= PyUnicode_READ_CHAR(given[2], i) == last;
+        const Size row[] = {length, spaces + (length > 0), dots, commas, found[1], found[2], found[3], ends,
+                            length && Py_UNICODE_ISUPPER(PyUnicode_READ(kind, at, 0))};
+        for (int k = 0; k < 9; k++)
+            a[1].real[k * items + n] = (double)row[k];
+    }
+    return released(a, 2, failed);
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+static PyMethodDef FUNCTIONS[] = {
+    {"walk", walk, METH_VARARGS, "The pass over a page's tags."},
+    {"counted", FAST(counted), "What is counted before a page is parsed."},
+    {"structured", FAST(structured), "Which tags and structures containers have."},
+    {"looked_up", FAST(looked_up), "Numbers of words."},
+    {"measured", FAST(measured), "Characters of each text, by kind."},
+    {"add_rows", FAST(add_rows), "Sums of rows of a table."},
+    {"add_parents", FAST(add_parents), "Sums over the containers around each."},
+    {"set_wider", FAST(set_wider), "The next wider container of each."},
+    {"set_normal", FAST(set_normal), "Features as the network takes them."},
+    {"activate", activate, METH_O, "What a layer says, on its grid."},
+    {"around", FAST(around), "What each item reads of those around it."},
+    {0}};
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_compiled", "The hot loops of extraction.", -1, FUNCTIONS};
 
 PyMODINIT_FUNC PyInit__compiled(void) { return PyModule_Create(&MODULE); }

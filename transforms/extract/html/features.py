@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.scan import IMAGE, KIND, KINDS, Scan, Vocabulary
 
 Floats = NDArray[np.float64]
@@ -25,7 +27,7 @@ GRID = 256.0  # features are multiples of 1 / GRID, so that a model of whole num
 _LONG = 8  # words; a longer text is no label
 _H1, _H6, _LI, _TR, _DIV = KIND["h1"], KIND["h6"], KIND["li"], KIND["tr"], KIND["div"]
 _PROSE = [KIND["p"], KIND["blockquote"], KIND["pre"]]
-_ENDS = frozenset('.!?…:。！？"”’)')
+_ENDS = '.!?…:。！？"”’)'
 _UPPER, _DIGIT, _WIDE = 1, 2, 3  # classes of characters
 _TYPE = re.compile(r'"@type"\s*:\s*"(\w{1,40})"')
 _WORD = re.compile(r"[a-z]{2,}")
@@ -91,19 +93,19 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     total = len(texts)
     kinds = np.array(scan.kinds)
     image = kinds == IMAGE
-    chars = np.array([len(text) for text in texts], np.float64)
-    words = np.array([text.count(" ") for text in texts], np.float64) + (chars > 0)
+    chars, words, dots, commas, upper, digit, wide, ended, capital = measured(texts)
     linked = np.minimum(np.array(scan.linked, np.float64), chars)
-    upper, digit, wide = _characters(texts, chars)
     safe = np.maximum(chars, 1.0)
     order = np.arange(total)
     heading = (kinds >= _H1) & (kinds <= _H6)
     last = np.maximum.accumulate(np.where(heading, order, -1))
     title = scan.title.lower()
-    titled = np.array([4 <= len(text) <= 200 and text.lower() in title for text in texts])
+    longest = min(200, len(title))  # no text becomes shorter in lower case
+    titled = np.array([4 <= len(text) <= longest and text.lower() in title for text in texts])
     container, parents, depths = _tree(scan)
     low, high = _ranges(scan, container, parents, depths, total)
-    alike = _structures(scan, container)
+    structures, container_kinds, tags, tag_names, name_ends = _tagged(scan)
+    alike = structures[container]
     depth = np.append(depths, 0)[container]
 
     counted = np.stack([chars, linked, words, image, ~image, heading, digit, words > _LONG])
@@ -119,17 +121,17 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     group_chars = np.bincount(alike, chars)
     logs = np.log2(1.0 + np.concatenate([
         np.stack([
-            chars, words, np.array([text.count(".") for text in texts]), _repeats(scan, texts),
+            chars, words, dots, _repeats(scan, texts),
             np.where(last >= 0, order - last, order + 1), group[alike], np.bincount(alike, image)[alike],
             (np.bincount(alike, words) / np.maximum(group, 1))[alike],
         ]),
         inside[0], inside[4], inside[2] / items, inside[3], inside[5], inside[7],
     ])) / 4  # fmt: skip
     shares = np.stack([
-        linked / safe, (linked >= chars) & (chars > 0), np.array([text.count(",") for text in texts]) / safe * 20,
-        np.array([text[-1:] in _ENDS for text in texts]), np.array([text[:1].isupper() for text in texts]),
-        digit / safe, upper / safe, chars / np.maximum(words, 1) / 8, wide / safe, order / total, before[:-1],
-        depth / 16, titled, np.where(last >= 0, _H1 + 7 - kinds[last], 0) / 6, np.array(scan.figures) > 0,
+        linked / safe, (linked >= chars) & (chars > 0), commas / safe * 20,
+        ended, capital, digit / safe, upper / safe, chars / np.maximum(words, 1) / 8, wide / safe,
+        order / total, before[:-1], depth / 16, titled, np.where(last >= 0, _H1 + 7 - kinds[last], 0) / 6,
+        np.array(scan.figures) > 0,
         (group_chars / size)[alike], (np.bincount(alike, linked) / np.maximum(group_chars, 1))[alike],
     ])  # fmt: skip
     levels = [inside[1] / said, inside[0] / size, (order - low) / np.maximum(1, high - low), inside[6] / said]
@@ -144,17 +146,35 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
         *counts, whole[1] / size, float(share[_PROSE].sum()), share[_LI], share[_TR], share[_DIV],
         share[_H1 : _H6 + 1].sum(), float(prose.sum()) / size,
     ])  # fmt: skip
-    lookup = vocabulary.get
     return Features(
         _gridded(dense.T), _gridded(page), words, kinds, container, parents, depths,
-        *_tags(scan), _ints(scan.inline), _ints(scan.inline_ends),
-        _ints([lookup(word, -1) for word in scan.words]), _ints(scan.word_ends),
+        container_kinds, tags, tag_names, name_ends, _ints(scan.inline), _ints(scan.inline_ends),
+        _looked_up(scan.words, vocabulary), _ints(scan.word_ends),
         np.where(last >= 0, last, total), alike, low, high, _ints(_about(scan, url, names)),
     )  # fmt: skip
 
 
 def _gridded(values: Floats) -> Floats:
     return np.rint(values * GRID) / GRID
+
+
+def measured(texts: list[str]) -> Floats:
+    """(9, N) numbers of each text and whether it ends as a sentence does and begins with an upper-case letter.
+
+    The numbers are those of characters, words, ".", ",", upper-case letters, digits and characters of unspaced scripts.
+    """
+    if compiled.module:
+        found = np.empty((9, len(texts)))
+        compiled.module.measured(texts, _CLASSES, _ENDS, found)
+        return found
+    chars = np.array([len(text) for text in texts], np.float64)
+    return np.stack([
+        chars, np.array([text.count(" ") for text in texts]) + (chars > 0),
+        np.array([text.count(".") for text in texts]), np.array([text.count(",") for text in texts]),
+        *_characters(texts, chars),
+        np.array([bool(text) and text[-1] in _ENDS for text in texts]),
+        np.array([text[:1].isupper() for text in texts]),
+    ])  # fmt: skip
 
 
 def _characters(texts: list[str], chars: Floats) -> tuple[Floats, Floats, Floats]:
@@ -171,10 +191,7 @@ def _repeats(scan: Scan, texts: list[str]) -> Floats:
     """How often each text stands on the page, or each image's tag."""
     images = scan.images
     keys = [text or images[n].tag for n, text in enumerate(texts)]
-    seen: dict[str, int] = {}
-    for key in keys:
-        seen[key] = seen.get(key, 0) + 1
-    return np.array([seen[key] for key in keys], np.float64)
+    return np.array(list(map(Counter(keys).__getitem__, keys)), np.float64)
 
 
 def _tree(scan: Scan) -> tuple[Ints, Ints, Ints]:
@@ -198,8 +215,11 @@ def _ranges(scan: Scan, container: Ints, parents: Ints, depths: Ints, total: int
     first, last = _ints([*scan.starts, 0]), _ints([*scan.ends, total])
     same = (first[parents] == first[:-1]) & (last[parents] == last[:-1])
     wider = np.append(parents, count)
-    for level in levels_of(depths):
-        wider[level] = np.where(same[level], wider[parents[level]], parents[level])
+    if compiled.module:
+        compiled.module.set_wider(wider, same)
+    else:
+        for level in levels_of(depths):
+            wider[level] = np.where(same[level], wider[parents[level]], parents[level])
     around = np.empty((LEVELS, total), np.int64)
     at = container
     for row in around:
@@ -209,15 +229,34 @@ def _ranges(scan: Scan, container: Ints, parents: Ints, depths: Ints, total: int
     return np.minimum(first[around], order), np.minimum(np.maximum(last[around], order + 1), total)
 
 
-def _structures(scan: Scan, container: Ints) -> Ints:
-    """Which repeated structure each item belongs to: items whose containers have the same tags all the way up."""
+def _looked_up(words: list[str], vocabulary: Vocabulary) -> Ints:
+    if compiled.module and type(vocabulary) is dict:
+        numbers = np.empty(len(words), np.int64)
+        compiled.module.looked_up(words, vocabulary, numbers)
+        return numbers
+    lookup = vocabulary.get
+    return _ints([lookup(word, -1) for word in words])
+
+
+def _tagged(scan: Scan) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Structure, kind and number of its tag on this page of each container; and the names of those tags."""
+    if compiled.module is None:
+        return _structures(scan), *_tags(scan)
+    count = len(scan.tags)
+    kinds, numbers, structures = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
+    names = [tag[2] for tag in compiled.module.structured(scan.tags, scan.parents, kinds, numbers, structures)]
+    return structures, kinds, numbers, *_named(names)
+
+
+def _structures(scan: Scan) -> Ints:
+    """(C + 1,) which repeated structure a container is: those that have the same tags all the way up are one."""
     known: dict[tuple[int, int], int] = {}
     found: list[int] = []
     number, add = known.setdefault, found.append
     for parent, tag in zip(scan.parents, scan.tags, strict=True):
         add(number((found[parent] if parent >= 0 else -1, tag[3]), len(known)))
     add(len(known))
-    return _ints(found)[container]
+    return _ints(found)
 
 
 def _tags(scan: Scan) -> tuple[Ints, Ints, Ints, Ints]:
@@ -226,12 +265,13 @@ def _tags(scan: Scan) -> tuple[Ints, Ints, Ints, Ints]:
     different = dict(zip(numbers, scan.tags, strict=True))
     known = {number: n for n, number in enumerate(different)}
     names = [tag[2] for tag in different.values()]
-    return (
-        _ints([tag[1] for tag in scan.tags]),
-        _ints([known[number] for number in numbers]),
-        _ints(list(itertools.chain.from_iterable(names))),
-        _ints(list(itertools.accumulate(map(len, names)))),
-    )
+    return _ints([tag[1] for tag in scan.tags]), _ints([known[number] for number in numbers]), *_named(names)
+
+
+def _named(names: list[tuple[int, ...]]) -> tuple[Ints, Ints]:
+    """Names one after another, and where those of each tag end."""
+    every = list(itertools.chain.from_iterable(names))
+    return _ints(every), _ints(list(itertools.accumulate(map(len, names))))
 
 
 def _landmarks(low: Ints, high: Ints, before: Floats, prose: Floats, kinds: Ints, named: NDArray[np.bool_]) -> Floats:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
+from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.parser import TooComplex
 
 MAX_TAGS = 1_000_000  # of one page; a browser gives up before
@@ -43,25 +45,48 @@ _OPENING = re.compile(rf"<(?:{_NAMES})[\s>]", re.I)
 _CLOSING = re.compile(rf"</(?:{_NAMES})[\s>]", re.I)
 
 
-def laborious(html: str) -> bool:
+class Counts(NamedTuple):
+    """What is counted in a page before it is parsed."""
+
+    tags: int  # "<"
+    closing: int  # "</"
+    long: list[str]  # what stands between two "<" and is longer than MAX_ATTRIBUTES
+    many: int  # formatting elements with attributes, but for those of _ONCE; -1 if not all are whole, or one in another
+    characters: int  # of their tags
+    once: int  # of the longest tag of those of _ONCE
+
+
+def counted(html: str) -> Counts:
+    """Counts of a page, in one pass where that is compiled."""
+    if compiled.module:
+        return Counts(*compiled.module.counted(html, MAX_ATTRIBUTES))
+    many = characters = once = at = 0
+    for start in _ATTRIBUTED.finditer(html):
+        found = _WHOLE.match(html, start.start()) if start.start() >= at else None
+        if found is None:
+            many = -1
+            break
+        at = found.end()
+        if found[1].lower() in _ONCE:
+            once = max(once, at - found.start())
+        else:
+            many += 1
+            characters += at - found.start()
+    long = [part for part in html.split("<") if len(part) > MAX_ATTRIBUTES]
+    return Counts(html.count("<"), html.count("</"), long, many, characters, once)
+
+
+def laborious(html: str, counts: Counts | None = None) -> bool:
     """Whether the parser might take more than MAX_DEPTHS or MAX_COPIES for a page: never less than it really takes."""
-    tags = html.count("<")
-    opening = tags - html.count("</")
+    tags, closing, _, many, characters, once = counts or counted(html)
+    opening = tags - closing
     if opening * tags > MAX_DEPTHS:
         return True
     if opening * (_NODE * opening + _WRITTEN * len(html)) <= MAX_COPIES:
         return False
-    starts, many, characters, longest = len(_ATTRIBUTED.findall(html)), 0, 0, 0
-    for found in _WHOLE.finditer(html):
-        starts -= 1
-        if found[1].lower() in _ONCE:
-            longest = max(longest, found.end() - found.start())
-        else:
-            many += 1
-            characters += found.end() - found.start()
-    if starts:  # some stand in others, or in what is no markup: all may be one tag
-        many, characters = opening, len(html)
-    return opening * (_NODE * (many + len(_ONCE) + _ALIKE) + _WRITTEN * (characters + longest)) > MAX_COPIES
+    if many < 0:  # some stand in others, or in what is no markup: all may be one tag
+        many, characters, once = opening, len(html), 0
+    return opening * (_NODE * (many + len(_ONCE) + _ALIKE) + _WRITTEN * (characters + once)) > MAX_COPIES
 
 
 def check_items(items: int, containers: int, depth: int) -> None:
@@ -81,27 +106,23 @@ def check_foreign(html: str) -> None:
         raise TooComplex(f"{html.count('<')} tags for trafilatura")
 
 
-def check(html: str) -> None:
+def check(html: str, counts: Counts | None = None) -> None:
     """Raise TooComplex for a page that would take the parser too much."""
     if len(html) <= MAX_QUICK:
         return
-    tags = html.count("<")
+    tags, closing, long = (counts or counted(html))[:3]
     if tags > MAX_TAGS:
         raise TooComplex(f"{tags} tags")
-    parts = html.split("<")
-    if max(map(len, parts)) > MAX_ATTRIBUTES:
-        # A "<" in a script is no tag: what follows it there is no name and a space.
-        for part in parts:
-            if len(part) > MAX_ATTRIBUTES and _TAG_WITH_ATTRIBUTES.match(part):
-                tag = _QUOTED.sub("", part).partition(">")[0]
-                values, names = tag.count("="), sum(1 for _ in _NAME.finditer(tag))
-                if values > MAX_ATTRIBUTES or names > MAX_NAMES:
-                    raise TooComplex(f"a tag of {max(values, names)} attributes")
+    for part in filter(_TAG_WITH_ATTRIBUTES.match, long):  # a "<" in a script is no tag: no name and space follow it
+        tag = _QUOTED.sub("", part).partition(">")[0]
+        values, names = tag.count("="), sum(1 for _ in _NAME.finditer(tag))
+        if values > MAX_ATTRIBUTES or names > MAX_NAMES:
+            raise TooComplex(f"a tag of {max(values, names)} attributes")
     if tags > MAX_OPTIONS:
         options = sum(1 for _ in _OPTION.finditer(html))
         if options > MAX_OPTIONS:
             raise TooComplex(f"{options} options")
-    if tags - 2 * html.count("</") > MAX_UNCLOSED:
+    if tags - 2 * closing > MAX_UNCLOSED:
         unclosed = sum(1 for _ in _OPENING.finditer(html)) - sum(1 for _ in _CLOSING.finditer(html))
         if unclosed > MAX_UNCLOSED:
             raise TooComplex(f"{unclosed} formatting elements left open")

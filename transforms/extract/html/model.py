@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.features import GRID, LEVELS, Features, Floats, Ints, levels_of
 
 WEIGHTS = 4096.0
@@ -38,19 +39,11 @@ class Model:
         """(N,) logits of the items as texts and (N,) as images."""
         w = self._w
         total = len(page.kinds)
-        heads = _summed(w["heads"], page.heads, page.head_ends)
         about = np.concatenate([
             _normal(page.page, w["page_mean"], w["page_scale"]),
             w["about"][page.about].sum(0) if len(page.about) else np.zeros(w["about"].shape[1]),
         ])  # fmt: skip
-        inputs = np.concatenate([
-            _normal(page.dense, w["mean"], w["scale"]),
-            _context(_tagged(w["context"], w["around"], page), page)[page.container],
-            _tagged(w["own"], w["inside"], page)[page.container] + _summed(w["own"], page.inline, page.inline_ends),
-            heads,
-            np.vstack([heads, np.zeros((1, heads.shape[1]))])[page.heading],
-            w["kind"][page.kinds],
-        ], 1)  # fmt: skip
+        inputs = _inputs(w, page)
         wide = inputs.shape[1]
         hidden = _active(inputs @ w["w1"][:wide] + (about @ w["w1"][wide:] + w["b1"]))
         message = _active(hidden @ w["wm"] + w["bm"])
@@ -71,6 +64,37 @@ def shipped() -> Model:
         return Model(dict(arrays))
 
 
+def _inputs(w: dict[str, Floats], page: Features) -> Floats:
+    """(N, D) what the network takes of each item by itself."""
+    context = _context(_tagged(w["context"], w["around"], page), page)
+    own = _tagged(w["own"], w["inside"], page)
+    total, wide = len(page.kinds), page.dense.shape[1]
+    heads = np.zeros((total + 1, w["heads"].shape[1]))  # a last row of zeros, for no heading
+    if compiled.module is None:
+        heads[:total] = _summed(w["heads"], page.heads, page.head_ends)
+        return np.concatenate([
+            _normal(page.dense, w["mean"], w["scale"]), context[page.container],
+            own[page.container] + _summed(w["own"], page.inline, page.inline_ends), heads[:total], heads[page.heading],
+            w["kind"][page.kinds],
+        ], 1)  # fmt: skip
+    add = compiled.module.add_rows
+    add(w["heads"], page.heads, page.head_ends, heads[:total], heads.shape[1], 0)
+    parts = [
+        (context, page.container), (own, page.container), (heads, np.arange(total)), (heads, page.heading),
+        (w["kind"], page.kinds),
+    ]  # fmt: skip
+    found = np.zeros((total, wide + sum(table.shape[1] for table, _ in parts)))
+    compiled.module.set_normal(np.ascontiguousarray(page.dense), w["mean"], w["scale"], found, BOUND)
+    each = np.arange(1, total + 1)
+    at = wide
+    for table, numbers in parts:
+        add(table, numbers, each, found, table.shape[1], at)
+        if table is own:
+            add(w["own"], page.inline, page.inline_ends, found, table.shape[1], at)
+        at += table.shape[1]
+    return found
+
+
 def _tagged(names: Floats, kinds: Floats, page: Features) -> Floats:
     """(C + 1, D) sum of the rows of each container's names and kind; a last row of zeros for no container."""
     said = _summed(names, page.names, page.name_ends)[page.tags] if len(page.tags) else names[:0]
@@ -79,6 +103,9 @@ def _tagged(names: Floats, kinds: Floats, page: Features) -> Floats:
 
 def _context(own: Floats, page: Features) -> Floats:
     """(C + 1, D) what each container says, added to what all containers around it say."""
+    if compiled.module:
+        compiled.module.add_parents(own, page.parents, own.shape[1])
+        return own
     for level in levels_of(page.depths):
         own[level] += own[page.parents[level]]
     return own
@@ -88,8 +115,13 @@ def _around(message: Floats, page: Features, total: int) -> Floats:
     """(N, (5 + LEVELS + 1) * M): messages before and after each item, and means over what is around it."""
     wide = message.shape[1]
     running = np.zeros((total + 1, wide))
-    np.cumsum(message, axis=0, out=running[1:])
     found = np.zeros((total, (6 + LEVELS) * wide))
+    if compiled.module:
+        count = int(page.alike.max()) + 1
+        work = running, np.zeros((count, wide)), np.zeros(count)
+        compiled.module.around(message, page.low, page.high, page.alike, *work, found, WINDOW)
+        return found
+    np.cumsum(message, axis=0, out=running[1:])
     for slot, step in enumerate((-1, 1, -2, 2)):
         there = found[:, slot * wide : (slot + 1) * wide]
         if step < 0:
@@ -119,6 +151,9 @@ def _normal(values: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def _active(values: Floats) -> Floats:
+    if compiled.module:
+        compiled.module.activate(values)  # in place: nobody has them but who gives them here
+        return values
     return _on_grid(np.maximum(values, 0.0))
 
 
@@ -130,4 +165,8 @@ def _running(table: Floats, numbers: Ints) -> Floats:
 
 def _summed(table: Floats, numbers: Ints, ends: Ints) -> Floats:
     """(N, D) sums of the rows of each item, whose numbers end at `ends`."""
+    if compiled.module:
+        found = np.zeros((len(ends), table.shape[1]))
+        compiled.module.add_rows(table, numbers, ends, found, table.shape[1], 0)
+        return found
     return np.diff(_running(table, numbers)[ends], axis=0, prepend=0)

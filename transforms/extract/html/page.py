@@ -92,8 +92,9 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
         TooComplex: the page is beyond the bounds in limits.py.
         ValueError: the parser gives no document.
     """
-    limits.check(html)
-    page = _scanner().scan(html)
+    counts = limits.counted(html)
+    limits.check(html, counts)
+    page = _scanner().scan(html, counts)
     limits.check_items(len(page.texts), len(page.starts), max(page.depths, default=0))
     base = (resolve(url, page.base) if page.base else "") or url
     kept = _kept(page, url) if main_content else [True] * len(page.texts)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from soup import SOUP
 
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
-from weft.transforms.extract.html import compiled, extract, to_text
+from weft.transforms.extract.html import compiled, extract, limits, to_text
+from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import shipped
 from weft.transforms.extract.html.parser import TooComplex
 from weft.transforms.extract.html.scan import Scan, Scanner
@@ -32,7 +34,7 @@ BITS = st.one_of(
         "<span>", "</span>", "<picture>", "</picture>", '<source srcset="a.jpg">', '<img src="a.jpg" alt="ΣΑΣ İ 1,234.5">',
         '<a href="/" class="more">', '<li role="menuitem/x y">', '<x-y hidden="">', "&amp;", "&amp;lt;", "&nbsp;", "\x00", "\n\n",
         "\u2003", "\x1f", "\U0001f600", "İΣ 12.5", '<div style="background:url(x.jpg)" role="img">', "<title>", '<base href="/b">',
-        '<meta name="a" content="b">', '<a rel="license" href="/by">', "</a>", "<noscript>", "</noscript>", "<figure>", "<svg>",
+        '<meta name="a" content="b">', "<b ", "<STRONG\t", "<nobr/", "='", "=", "/", "<font color=x", "<a\n", '<a rel="license" href="/by">', "</a>", "<noscript>", "</noscript>", "<figure>", "<svg>",
     )),
     st.text(max_size=8),
 )  # fmt: skip
@@ -60,7 +62,14 @@ def same(html: str, monkeypatch: pytest.MonkeyPatch, source: bool = False) -> No
         page = Scan()
         if source:
             scanner.read(html, page)
-        return all_of(page if source else scanner.scan(html))
+        else:
+            page = scanner.scan(html)
+        found: dict[str, Any] = {"counts": limits.counted(html)}
+        if page.texts:
+            numbers = features(page, ADDRESS, NAMES, shipped().words)
+            found |= numbers._asdict() | dict(enumerate(shipped()(numbers)))
+        found = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in found.items()}
+        return found | all_of(page)
 
     assert seen(scanned, True, monkeypatch) == seen(scanned, False, monkeypatch)
     if not source:
