@@ -120,7 +120,7 @@ def by_folds(folder: Path, corpus: list[tuple[str, str]]) -> dict[str, Document]
 
 def _use(weights: Callable[[], Model]) -> None:
     page.shipped = weights  # type: ignore[attr-defined]
-    page._scanner.cache_clear()
+    vars(page._own).clear()
 
 
 def steps(corpus: list[tuple[str, str]]) -> list[tuple[str, float]]:

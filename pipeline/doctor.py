@@ -52,7 +52,7 @@ def examine(config: Config, output: str = ".") -> Iterator[Finding]:
     yield _network(config)
     missing = [name for name, there in (("torch", torch), ("open_clip", clip)) if not there]
     without = f"needs {' and '.join(missing)}: pip install 'weft-corpus[clip]'"
-    slow = "can run, at half its speed: weft was installed where no C compiler was, or WEFT_COMPILED is 0"
+    slow = f"can run, at about half its speed: {compiled.lacking}"
     yield Finding(True, "extract", "can run" if compiled.module else slow)
     yield Finding(True, "dedup", "can run")
     how = "asks for images over HTTP" if config.fetch.http else "takes images from the archives alone"

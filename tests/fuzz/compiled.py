@@ -43,6 +43,7 @@ ATTRIBUTES = (
 VALUES = (
     "post-content", "wp-caption", "relatedPosts HTMLParser x2", "display:none", "VISIBILITY: hidden", "url(a.jpg)", "license",
     "background:url('", "ünï", "captıon", "x" * 300, "aB" * 200, "", "&quot;", "a.jpg 1x, b 2w", "http://s.org/Thing",
+    " role=", " hidden=", " class=", " style=", " id=x", "navigation", "x" * 1_100,
 )  # fmt: skip
 WORDS = (
     " ", "\n", "\x00", "word ", "A Sentence, 1,234.5. ", "&amp;", "&nbsp;", "&lt", "\u2003", "İΣ", "日本語", "\U0001f600",

@@ -12,6 +12,8 @@
 #include <Python.h>
 #include <stdint.h>
 
+#define VERSION 1 /* that of compiled.py: raise both with any change of what either takes, gives or means */
+
 typedef Py_ssize_t Size;
 
 /* Numbers that grow in number. */
@@ -63,7 +65,7 @@ typedef struct {
     int64_t linked, length;
     int container, kind, figure, preformatted, filled;
     int tr, td, th, pre, figure_kind, noscript_kind, image; /* numbers of kinds */
-    int head, head_words, max_cell, max_names, max_value;   /* limits of scan.py */
+    int head, head_words, max_cell, max_names, max_value, max_known; /* limits of scan.py */
     int links, noscript, figures, in_picture, broke, shut;
     PyObject *link, *picture; /* tag of the last link; srcset values of the <picture> around */
 } Walk;
@@ -72,6 +74,14 @@ static int is_cell(const Walk *w, int kind) { return kind == w->td || kind == w-
 static int is_row(const Walk *w, int kind) { return kind == w->tr || is_cell(w, kind); }
 
 static PyObject *text_of(const Py_UCS4 *at, Size n) { return PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, at, n); }
+
+/* What a method makes of these characters, and of `also` if that is not NULL. */
+static PyObject *asked(PyObject *of, const char *method, const Py_UCS4 *at, Size n, PyObject *also)
+{
+    PyObject *text = text_of(at, n), *made = text ? PyObject_CallMethod(of, method, also ? "OO" : "O", text, also) : NULL;
+    Py_XDECREF(text);
+    return made;
+}
 
 static int starts(const Py_UCS4 *at, Size n, const char *what, Size i)
 {
@@ -115,7 +125,7 @@ static int add_space(Walk *w)
     return add_piece(w, space, 1);
 }
 
-/* plain() of scan.py, in place; the new length. */
+/* plain() of tag_values.py, in place; the new length. */
 static Size plain(Py_UCS4 *at, Size n)
 {
     static const struct {
@@ -188,7 +198,7 @@ static int append(PyObject *list, PyObject *value) /* takes the reference */
     return failed ? -1 : 0;
 }
 
-/* The first words of a text, as head_words() of scan.py has them. */
+/* The first words of a text, as head_words() of tag_values.py has them. */
 static int add_words(Walk *w, const Py_UCS4 *at, Size n)
 {
     Py_UCS4 word[64];
@@ -197,10 +207,8 @@ static int add_words(Walk *w, const Py_UCS4 *at, Size n)
     n = n > w->head ? w->head : n;
     for (Size i = 0; i < n; i++)
         if (at[i] == 0x130 || at[i] == 0x3a3) { /* become two letters, or one or another */
-            PyObject *text = text_of(at, n);
-            PyObject *words = text ? PyObject_CallMethod(w->scan, "head_words", "O", text) : NULL;
+            PyObject *words = asked(w->scan, "head_words", at, n, NULL);
             int failed = !words || PyList_SetSlice(w->object[WORDS], PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, words);
-            Py_XDECREF(text);
             Py_XDECREF(words);
             return failed ? -1 : 0;
         }
@@ -247,9 +255,10 @@ static int end_block(Walk *w, int kind, Size end)
 static int add_image(Walk *w, PyObject *tag, PyObject *picture, Size start, Size end)
 {
     PyObject *none = PyUnicode_New(0, 0), *at = PyLong_FromSsize_t(PyList_GET_SIZE(w->object[TEXTS]));
-    PyObject *image = PyObject_CallMethod(w->scan, "Image", "OOOO", tag, picture, w->links ? w->link : none,
-                                          w->noscript ? Py_True : Py_False);
-    int failed = !at || !image || PyDict_SetItem(w->object[IMAGES], at, image) ||
+    PyObject *image = none && at ? PyObject_CallMethod(w->scan, "Image", "OOOO", tag, picture, w->links ? w->link : none,
+                                                       w->noscript ? Py_True : Py_False)
+                                 : NULL;
+    int failed = !image || PyDict_SetItem(w->object[IMAGES], at, image) ||
                  add_item(w, Py_NewRef(none), w->image, 0, start, end);
     Py_XDECREF(at);
     Py_XDECREF(image);
@@ -264,8 +273,10 @@ static int add_numbers(Walk *w, Column *numbers, int held, const char *ask, cons
     if (key && !found && !PyErr_Occurred())
         found = PyObject_CallMethod(w->scanner, ask, "O", key);
     int failed = !found;
-    for (Size i = 0; !failed && i < PyTuple_GET_SIZE(found); i++)
-        failed = push(numbers, PyLong_AsLongLong(PyTuple_GET_ITEM(found, i)));
+    for (Size i = 0; !failed && i < PyTuple_GET_SIZE(found); i++) {
+        int64_t number = PyLong_AsLongLong(PyTuple_GET_ITEM(found, i));
+        failed = (number == -1 && PyErr_Occurred()) || push(numbers, number);
+    }
     Py_XDECREF(key);
     Py_XDECREF(found);
     return failed ? -1 : 0;
@@ -316,9 +327,9 @@ static PyObject *tag_of(Walk *w, int action, int kind, const Column *numbers)
     return found;
 }
 
-static int remembered(PyObject *where, PyObject *key, PyObject *found)
+static int remembered(const Walk *w, PyObject *where, PyObject *key, PyObject *found)
 {
-    return !found || PyDict_SetItem(where, key, found) ? -1 : 0;
+    return !found || (PyUnicode_GET_LENGTH(key) <= w->max_known && PyDict_SetItem(where, key, found)) ? -1 : 0;
 }
 
 /* A link, span or image, by its class. */
@@ -327,7 +338,7 @@ static PyObject *classed(Walk *w, PyObject *where, int action, const Py_UCS4 *va
     PyObject *key = text_of(value, n), *found = key ? Py_XNewRef(PyDict_GetItemWithError(where, key)) : NULL;
     if (key && !found && !PyErr_Occurred()) {
         Column numbers = {0};
-        if (!add_words_of(w, &numbers, value, n) && remembered(where, key, found = tag_of(w, action, 0, &numbers)))
+        if (!add_words_of(w, &numbers, value, n) && remembered(w, where, key, found = tag_of(w, action, 0, &numbers)))
             Py_CLEAR(found);
         PyMem_Free(numbers.at);
     }
@@ -346,23 +357,29 @@ static int like(const Py_UCS4 *at, Size n, const char *what, Size i) /* in lower
 /* Scanner._names_of for what is common: 1 if this is such a tag, 0 if it is left to Python. */
 static int names_of(Walk *w, Column *numbers, const Py_UCS4 *at, Size n, Size from)
 {
-    static const char *const said[] = {" role=\"", " itemprop=\"", " itemtype=\"", " hidden=\"", " aria-hidden=\""};
+    enum { STYLE = 5 }; /* says nothing here, as there is no display: or visibility:, but others may seem to stand in it */
+    static const char *const said[] = {" role=\"", " itemprop=\"", " itemtype=\"", " hidden=\"", " aria-hidden=\"",
+                                       " style=\""};
     for (Size i = from; i < n; i++)
         if (at[i] > 0x7f || like(at, n, "caption", i) || like(at, n, "isplay:", i) || like(at, n, "isibility:", i))
             return 0;
     for (int named = 0; named < 2; named++) /* first classes and ids, then the others */
         for (Size i = from; i < n; i++) {
             Size value = 0, end;
+            int which = -1;
             if (at[i] != ' ')
                 continue;
             if (!named)
                 value = starts(at, n, " class=\"", i) ? i + 8 : starts(at, n, " id=\"", i) ? i + 5 : 0;
-            for (int k = 0; named && !value && k < 5; k++)
-                value = starts(at, n, said[k], i) ? i + (Size)strlen(said[k]) : 0;
+            for (int k = 0; named && which < 0 && k < 6; k++)
+                if (starts(at, n, said[k], i)) {
+                    value = i + (Size)strlen(said[k]);
+                    which = k;
+                }
             if (!value || (end = find(at, n, "\"", value)) < 0)
                 continue;
-            if (named ? add_numbers(w, numbers, SAID, "_said_numbers", at + i + 1, end - i - 1)
-                      : add_words_of(w, numbers, at + value, end - value))
+            if (!named ? add_words_of(w, numbers, at + value, end - value)
+                       : which < STYLE && add_numbers(w, numbers, SAID, "_said_numbers", at + i + 1, end - i - 1))
                 return -1;
             i = end;
         }
@@ -380,7 +397,7 @@ static PyObject *learnt(Walk *w, const Py_UCS4 *tag, Size n, Size wide)
                          ? names_of(w, &numbers, tag, n, wide)
                          : 0;
         int action = kind ? OPEN : INLINE, number = kind ? (int)PyLong_AsLong(kind) : 0;
-        if (simple > 0 && remembered(w->memory[CACHED], key, found = tag_of(w, action, number, &numbers)))
+        if (simple > 0 && remembered(w, w->memory[CACHED], key, found = tag_of(w, action, number, &numbers)))
             Py_CLEAR(found);
         if (!simple && !PyErr_Occurred())
             found = PyObject_CallMethod(w->scanner, "_learn", "O", key);
@@ -405,7 +422,7 @@ static PyObject *known(Walk *w, const Py_UCS4 *tag, Size n)
             return classed(w, where, action, tag, 0);
         if (end >= 0)
             return classed(w, where, action, tag + value + 7, end - value - 7);
-        return PyObject_CallMethod(w->scanner, "_learn", "N", text_of(tag, n)); /* its class is cut off */
+        return asked(w->scanner, "_learn", tag, n, NULL); /* its class is cut off */
     }
     if (wide < n) {
         PyObject *name = text_of(tag, wide), *found = name ? PyDict_GetItemWithError(w->memory[BY_NAME], name) : NULL;
@@ -424,15 +441,10 @@ static int add_names(Walk *w, PyObject *names)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static PyObject *said_by(Walk *w, const char *function, const Py_UCS4 *tag, Size n)
-{
-    return PyObject_CallMethod(w->scan, function, "N", text_of(tag, n));
-}
-
 /* A background that a container's tag declares is an image. */
 static int add_background(Walk *w, const Py_UCS4 *tag, Size n, Size start)
 {
-    PyObject *image = said_by(w, "background_tag", tag, n), *none = PyList_New(0);
+    PyObject *image = asked(w->scan, "background_tag", tag, n, NULL), *none = PyList_New(0);
     int failed = !image || !none;
     if (!failed && PyUnicode_GET_LENGTH(image)) {
         failed = add_image(w, image, none, start, start + n + 2) || end_words(w);
@@ -545,7 +557,7 @@ static int seldom(Walk *w, long action, const Py_UCS4 *tag, Size n, const Py_UCS
     case SVG:
         return append(w->object[DRAWINGS], PyLong_FromSsize_t(PyList_GET_SIZE(w->object[TEXTS])));
     case SOURCE:
-        return w->in_picture ? append(w->picture, said_by(w, "srcset_of", tag, n)) : 0;
+        return w->in_picture ? append(w->picture, asked(w->scan, "srcset_of", tag, n, NULL)) : 0;
     case PICTURE:
         w->in_picture = 1;
         Py_XSETREF(w->picture, PyList_New(0));
@@ -555,19 +567,19 @@ static int seldom(Walk *w, long action, const Py_UCS4 *tag, Size n, const Py_UCS
             int some = 0, failed = 0;
             for (Size i = 0; i < PyList_GET_SIZE(w->picture); i++)
                 some |= PyUnicode_GET_LENGTH(PyList_GET_ITEM(w->picture, i)) > 0;
-            PyObject *image = PyUnicode_FromString("img");
             if (some) {
+                PyObject *image = PyUnicode_FromString("img");
                 failed = !image || add_image(w, image, w->picture, at, at + n + 2) || end_words(w);
                 w->own_end = w->column[INLINES].n;
+                Py_XDECREF(image);
             }
-            Py_XDECREF(image);
             w->in_picture = 0;
             return failed ? -1 : 0;
         }
         return 0;
     default: /* META, TITLE, BASE */
-        done = PyObject_CallMethod(w->scan, action == META ? "take_meta" : action == TITLE ? "take_title" : "take_base", "NO",
-                                   action == TITLE ? text_of(text, wide) : text_of(tag, n), w->page);
+        done = action == TITLE ? asked(w->scan, "take_title", text, wide, w->page)
+                               : asked(w->scan, action == META ? "take_meta" : "take_base", tag, n, w->page);
         Py_XDECREF(done);
         return done ? 0 : -1;
     }
@@ -652,8 +664,6 @@ static int walked(Walk *w, Size n)
         Size tag = i + 1, end = tag, next;
         while (end < n && !(opened ? s[end] == '>' : is_edge(s[end])))
             end++;
-        if (end == n && !opened)
-            break;
         Size text = end < n ? end + 1 : n;
         for (next = text; next < n && !(opened ? s[next] == '<' : is_edge(s[next]));)
             next++;
@@ -692,9 +702,9 @@ static PyObject *walk(PyObject *self, PyObject *arguments)
     Walk w = {.container = -1};
     PyObject *source;
     int failed = 1;
-    if (!PyArg_ParseTuple(arguments, "OOUO(iiiiiii)(iiiii)", &w.scan, &w.scanner, &source, &w.page, &w.tr, &w.td, &w.th, &w.pre,
+    if (!PyArg_ParseTuple(arguments, "OOUO(iiiiiii)(iiiiii)", &w.scan, &w.scanner, &source, &w.page, &w.tr, &w.td, &w.th, &w.pre,
                           &w.figure_kind, &w.noscript_kind, &w.image, &w.head, &w.head_words, &w.max_cell, &w.max_names,
-                          &w.max_value))
+                          &w.max_value, &w.max_known))
         return NULL;
     for (int i = 0; i < OBJECTS; i++)
         if (!(w.object[i] = PyObject_GetAttrString(w.page, HELD[i])) ||
@@ -765,7 +775,7 @@ static PyObject *counted(PyObject *self, PyObject *const *given, Size count)
     static const char *const formatting[] = {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike",
                                              "strong", "tt", "u"};
     Size most = count == 2 && PyUnicode_Check(given[0]) ? PyLong_AsSsize_t(given[1]) : -1;
-    PyObject *html = given[0], *parts = most < 0 ? NULL : PyList_New(0);
+    PyObject *html = most < 0 ? NULL : given[0], *parts = html ? PyList_New(0) : NULL;
     if (!parts)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "counted: a str and a length");
     Size n = PyUnicode_GET_LENGTH(html), tags = 0, closing = 0, many = 0, characters = 0, once = 0, after = 0;
@@ -813,10 +823,14 @@ typedef struct {
     };
 } Array;
 
-static int arrays(PyObject *const *given, Size count, Array *made, int written)
+/* A fault of these is weft's own and never a page's: no ValueError. */
+static int arrays(const char *function, PyObject *const *given, Size count, Array *made, int written)
 {
     for (Size i = 0; i < count; i++) {
         if (PyObject_GetBuffer(given[i], &made[i].view, i == written ? PyBUF_CONTIG : PyBUF_CONTIG_RO)) {
+            if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+                PyErr_Format(PyExc_SystemError, "%s: what should be a contiguous array is a %s", function,
+                             Py_TYPE(given[i])->tp_name);
             while (i--)
                 PyBuffer_Release(&made[i].view);
             return -1;
@@ -827,12 +841,12 @@ static int arrays(PyObject *const *given, Size count, Array *made, int written)
     return 0;
 }
 
-static PyObject *released(Array *made, Size count, int failed)
+static PyObject *released(const char *function, Array *made, Size count, int failed)
 {
     for (Size i = 0; i < count; i++)
         PyBuffer_Release(&made[i].view);
     if (failed)
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "numbers beyond their table");
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_IndexError, "%s: numbers beyond their table", function);
     Py_RETURN_NONE;
 }
 
@@ -843,7 +857,7 @@ static PyObject *add_rows(PyObject *self, PyObject *const *given, Size count)
     enum { TABLE, NUMBERS, ROW_ENDS, OUT };
     Array a[4];
     Size wide = count == 6 ? PyLong_AsSsize_t(given[4]) : 0, offset = count == 6 ? PyLong_AsSsize_t(given[5]) : -1;
-    if (wide <= 0 || offset < 0 || arrays(given, 4, a, OUT))
+    if (wide <= 0 || offset < 0 || arrays(__func__, given, 4, a, OUT))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "add_rows: four arrays, a width and an offset");
     Size items = a[ROW_ENDS].n, rows = a[TABLE].n / wide, stride = items ? a[OUT].n / items : 0, at = 0;
     int failed = items && offset + wide > stride;
@@ -863,7 +877,7 @@ static PyObject *add_rows(PyObject *self, PyObject *const *given, Size count)
                 out[k] += from[k];
         }
     }
-    return released(a, 4, failed);
+    return released(__func__, a, 4, failed);
 }
 
 /* add_parents(own (C + 1, W), parents (C,), W): add to each row that of its parent, which comes before it or is the last. */
@@ -871,7 +885,7 @@ static PyObject *add_parents(PyObject *self, PyObject *const *given, Size count)
 {
     Array a[2];
     Size wide = count == 3 ? PyLong_AsSsize_t(given[2]) : 0;
-    if (wide <= 0 || arrays(given, 2, a, 0))
+    if (wide <= 0 || arrays(__func__, given, 2, a, 0))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "add_parents: two arrays and a width");
     int failed = a[0].n < (a[1].n + 1) * wide;
     for (Size n = 0; n < a[1].n && !failed; n++) {
@@ -883,14 +897,14 @@ static PyObject *add_parents(PyObject *self, PyObject *const *given, Size count)
         for (Size k = 0; k < wide; k++)
             a[0].real[n * wide + k] += a[0].real[parent * wide + k];
     }
-    return released(a, 2, failed);
+    return released(__func__, a, 2, failed);
 }
 
 /* set_wider(wider (C + 1,), same (C,) of bool): where a container spans what its parent does, the wider one of that. */
 static PyObject *set_wider(PyObject *self, PyObject *const *given, Size count)
 {
     Array a[2];
-    if (count != 2 || arrays(given, 2, a, 0))
+    if (count != 2 || arrays(__func__, given, 2, a, 0))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_wider: two arrays");
     const char *same = a[1].view.buf;
     int failed = a[0].n < a[1].view.len + 1;
@@ -900,7 +914,7 @@ static PyObject *set_wider(PyObject *self, PyObject *const *given, Size count)
         if (!failed && same[n])
             a[0].whole[n] = a[0].whole[parent];
     }
-    return released(a, 2, failed);
+    return released(__func__, a, 2, failed);
 }
 
 /* The nearest multiple of 1 / GRID, halves to even, of what is below 2^43; and no -0. */
@@ -914,12 +928,12 @@ static inline double gridded(double value)
 static PyObject *activate(PyObject *self, PyObject *values)
 {
     Array a[1];
-    if (arrays(&values, 1, a, 0))
+    if (arrays(__func__, &values, 1, a, 0))
         return NULL;
     double *at = a->real;
     for (Size i = 0; i < a->n; i++)
         at[i] = gridded(at[i] > 0 ? at[i] : 0);
-    return released(a, 1, 0);
+    return released(__func__, a, 1, 0);
 }
 
 /* set_normal(values (N, W), mean (W,), scale (W,), out (N, S), bound): out[n, :W] = _normal of model.py. */
@@ -928,7 +942,7 @@ static PyObject *set_normal(PyObject *self, PyObject *const *given, Size count)
     enum { VALUES, MEAN, SCALE, OUT };
     Array a[4];
     double bound = count == 5 ? PyFloat_AsDouble(given[4]) : 0;
-    if (!(bound > 0) || arrays(given, 4, a, OUT))
+    if (!(bound > 0) || arrays(__func__, given, 4, a, OUT))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_normal: four arrays and a bound");
     Size wide = a[MEAN].n, items = wide ? a[VALUES].n / wide : 0, stride = items ? a[OUT].n / items : 0;
     int failed = a[SCALE].n < wide || (items && stride < wide);
@@ -940,7 +954,7 @@ static PyObject *set_normal(PyObject *self, PyObject *const *given, Size count)
             out[k] = gridded(value < -bound ? -bound : value > bound ? bound : value);
         }
     }
-    return released(a, 4, failed);
+    return released(__func__, a, 4, failed);
 }
 
 /* around(message (N, M), low (L, N), high (L, N), alike (N,), running (N + 1, M), groups (G, M), sizes (G,),
@@ -954,8 +968,8 @@ static PyObject *around(PyObject *self, PyObject *const *given, Size count)
     if (window < 0)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "around: eight arrays and a window");
     for (Size i = 0; i < 8; i++)
-        if (arrays(given + i, 1, a + i, i < RUNNING ? -1 : 0)) {
-            released(a, i, 0);
+        if (arrays(__func__, given + i, 1, a + i, i < RUNNING ? -1 : 0)) {
+            released(__func__, a, i, 0);
             return NULL;
         }
     Size items = a[ALIKE].n, wide = items ? a[MESSAGE].n / items : 0, levels = items ? a[LOW].n / items : 0;
@@ -998,13 +1012,13 @@ static PyObject *around(PyObject *self, PyObject *const *given, Size count)
         for (Size k = 0; k < wide && !failed; k++)
             out[k] = gridded(groups[group * wide + k] / a[SIZES].real[group]);
     }
-    return released(a, 8, failed);
+    return released(__func__, a, 8, failed);
 }
 
 /* The number of a key among those that were asked for before, in the order in which they came; `slots` is a power of two. */
 static int64_t numbered(uint64_t *keys, int64_t *numbers, uint64_t slots, int64_t *known, uint64_t key)
 {
-    uint64_t slot = (key * 0x9e3779b97f4a7c15u) >> 20 & (slots - 1);
+    uint64_t slot = (key * 0x9e3779b97f4a7c15u) >> 40 & (slots - 1); /* high bits, in which all of the key count */
     while (numbers[slot] >= 0 && keys[slot] != key)
         slot = (slot + 1) & (slots - 1);
     if (numbers[slot] < 0) {
@@ -1023,8 +1037,8 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
         return PyErr_Format(PyExc_TypeError, "structured: a list and four arrays");
     Array a[4];
     for (Size i = 0; i < 4; i++)
-        if (arrays(given + 1 + i, 1, a + i, i ? 0 : -1)) {
-            released(a, i, 0);
+        if (arrays(__func__, given + 1 + i, 1, a + i, i ? 0 : -1)) {
+            released(__func__, a, i, 0);
             return NULL;
         }
     Size n = PyList_GET_SIZE(given[0]);
@@ -1034,6 +1048,8 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
     uint64_t *keys = PyMem_Malloc(2 * slots * sizeof *keys);
     int64_t *numbers = PyMem_Malloc(2 * slots * sizeof *numbers), tags = 0, structures = 0;
     PyObject *different = PyList_New(0);
+    if (!keys || !numbers)
+        PyErr_NoMemory();
     int failed = !keys || !numbers || !different || a[PARENT].n < n || a[KIND].n < n || a[NUMBER].n < n || a[STRUCTURE].n <= n;
     if (keys && numbers)
         memset(numbers, 0xff, 2 * slots * sizeof *numbers);
@@ -1044,9 +1060,11 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
             failed = 1;
             break;
         }
+        int64_t number = PyLong_AsLongLong(PyTuple_GET_ITEM(tag, 3));
         a[KIND].whole[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(tag, 1));
-        a[NUMBER].whole[i] =
-            numbered(keys, numbers, slots, &tags, (uint64_t)PyLong_AsLongLong(PyTuple_GET_ITEM(tag, 3)));
+        if ((failed = PyErr_Occurred() != NULL))
+            break;
+        a[NUMBER].whole[i] = numbered(keys, numbers, slots, &tags, (uint64_t)number);
         uint64_t above = parent < 0 ? 0 : (uint64_t)a[STRUCTURE].whole[parent] + 1;
         a[STRUCTURE].whole[i] = numbered(keys + slots, numbers + slots, slots, &structures,
                                          above << 32 | (uint64_t)a[NUMBER].whole[i]);
@@ -1056,7 +1074,7 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
         a[STRUCTURE].whole[n] = structures;
     PyMem_Free(keys);
     PyMem_Free(numbers);
-    PyObject *done = released(a, 4, failed || PyErr_Occurred());
+    PyObject *done = released(__func__, a, 4, failed);
     if (!done)
         Py_CLEAR(different);
     else
@@ -1070,7 +1088,7 @@ static PyObject *looked_up(PyObject *self, PyObject *const *given, Size count)
     Array a[1];
     if (count != 3 || !PyList_CheckExact(given[0]) || !PyDict_CheckExact(given[1]))
         return PyErr_Format(PyExc_TypeError, "looked_up: a list, a dict and an array");
-    if (arrays(given + 2, 1, a, 0))
+    if (arrays(__func__, given + 2, 1, a, 0))
         return NULL;
     int failed = a->n < PyList_GET_SIZE(given[0]);
     for (Size i = 0; !failed && i < PyList_GET_SIZE(given[0]); i++) {
@@ -1078,19 +1096,19 @@ static PyObject *looked_up(PyObject *self, PyObject *const *given, Size count)
         a->whole[i] = found ? PyLong_AsLongLong(found) : -1;
         failed = PyErr_Occurred() != NULL;
     }
-    return released(a, 1, failed);
+    return released(__func__, a, 1, failed);
 }
 
 /* measured(texts, classes, ends, rows (9, N)): measured() of features.py. */
 static PyObject *measured(PyObject *self, PyObject *const *given, Size count)
 {
     if (count != 4 || !PyList_CheckExact(given[0]) || !PyUnicode_Check(given[2]))
-        return PyErr_Format(PyExc_TypeError, "measured: a list, bytes, a str and an array");
+        return PyErr_Format(PyExc_TypeError, "measured: a list, an array, a str and an array");
     Array a[2];
-    if (arrays(given + 1, 1, a, -1))
+    if (arrays(__func__, given + 1, 1, a, -1))
         return NULL;
-    if (arrays(given + 3, 1, a + 1, 0)) {
-        released(a, 1, 0);
+    if (arrays(__func__, given + 3, 1, a + 1, 0)) {
+        released(__func__, a, 1, 0);
         return NULL;
     }
     Size items = PyList_GET_SIZE(given[0]), most = a[0].view.len - 1;
@@ -1119,7 +1137,7 @@ static PyObject *measured(PyObject *self, PyObject *const *given, Size count)
         for (int k = 0; k < 9; k++)
             a[1].real[k * items + n] = (double)row[k];
     }
-    return released(a, 2, failed);
+    return released(__func__, a, 2, failed);
 }
 
 #define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
@@ -1138,4 +1156,10 @@ static PyMethodDef FUNCTIONS[] = {
     {0}};
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_compiled", "The hot loops of extraction.", -1, FUNCTIONS};
 
-PyMODINIT_FUNC PyInit__compiled(void) { return PyModule_Create(&MODULE); }
+PyMODINIT_FUNC PyInit__compiled(void)
+{
+    PyObject *module = PyModule_Create(&MODULE);
+    if (module && PyModule_AddIntConstant(module, "VERSION", VERSION))
+        Py_CLEAR(module);
+    return module;
+}

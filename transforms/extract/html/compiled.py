@@ -5,12 +5,24 @@ Both give the same of every page. WEFT_COMPILED=0 in the environment asks for th
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 from types import ModuleType
 
-module: ModuleType | None = None
-if os.environ.get("WEFT_COMPILED") != "0":
-    with contextlib.suppress(ImportError):  # no compiler was there when weft was installed
-        module = importlib.import_module("weft.transforms.extract.html._compiled")
+VERSION = 1  # that of _compiled.c; an extension of another was built from other source than this
+
+
+def built() -> tuple[ModuleType | None, str]:
+    """The extension, or None and why there is none."""
+    if os.environ.get("WEFT_COMPILED") == "0":
+        return None, "WEFT_COMPILED is 0"
+    try:
+        found = importlib.import_module("weft.transforms.extract.html._compiled")
+    except ImportError:
+        return None, "weft was installed where no C compiler was"
+    if getattr(found, "VERSION", None) != VERSION:
+        return None, "its compiled part is of another version: install weft again (make setup)"
+    return found, ""
+
+
+module, lacking = built()

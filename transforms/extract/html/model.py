@@ -31,9 +31,11 @@ class Model:
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.names = {str(name): number for number, name in enumerate(arrays["names"])}
         self.words = {str(word): number for number, word in enumerate(arrays["words"])}
-        self._w = {key: value.astype(np.float64) for key, value in arrays.items() if value.dtype.kind in "fi"}
+        self._w = {
+            key: np.ascontiguousarray(value, np.float64) for key, value in arrays.items() if value.dtype.kind in "fi"
+        }
         for table in ("context", "own", "about", "heads", "around", "inside"):  # a last row of zeros, which -1 finds
-            self._w[table] = np.vstack([self._w[table], np.zeros((1, self._w[table].shape[1]))])
+            self._w[table] = np.ascontiguousarray(np.pad(self._w[table], ((0, 1), (0, 0))))
 
     def __call__(self, page: Features) -> tuple[Floats, Floats]:
         """(N,) logits of the items as texts and (N,) as images."""

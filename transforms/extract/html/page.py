@@ -7,9 +7,9 @@ reason. docs/extraction.md tells the method at length.
 
 from __future__ import annotations
 
-import functools
 import math
 import re
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -73,9 +73,15 @@ class Page(NamedTuple):
     links: Sequence[str] = ()  # every link's tag as the parser writes it, without its brackets, in page order
 
 
-@functools.cache
+_own = threading.local()
+
+
 def _scanner() -> Scanner:
-    return Scanner(shipped().names)
+    """This thread's: when one forgets what it has learned, pages that others read must not change."""
+    if not hasattr(_own, "scanner"):
+        _own.scanner = Scanner(shipped().names)
+    scanner: Scanner = _own.scanner
+    return scanner
 
 
 def extract(html: str, url: str, main_content: bool = True, markup: bool = False, links: bool = False) -> Page:

@@ -15,7 +15,7 @@ import re
 import sys
 from array import array
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.limits import Counts, laborious
@@ -84,9 +84,11 @@ _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
 MAX_NAMES = 8  # of one attribute that are read; longer class lists are utility classes
 MAX_VALUE = 256  # characters of its that are looked at
 MAX_CACHED = 50_000  # tags remembered from page to page
+MAX_KNOWN = 1_000  # characters of one of them, or of an attribute; a longer one hardly comes again
 MAX_CELL = 200  # characters; a table row that is longer is layout, and each of its cells a block of its own
 
 Vocabulary = Mapping[str, int]
+_Known = TypeVar("_Known")
 
 
 class Tag(NamedTuple):
@@ -178,7 +180,7 @@ class Scanner:
         return page
 
     def read(self, source: str, page: Scan) -> None:
-        """Add to `page` what is in `source`: a page as the parser writes it, without comments and raw text."""
+        """Read `source`, a page as the parser writes it, without comments and raw text, into `page`, a new Scan."""
         memory: tuple[dict[Any, Any], ...] = (
             self._cache, self._tags, self._links, self._spans, self._pictures, self._called, self._word, self._said
         )  # fmt: skip
@@ -188,7 +190,7 @@ class Scanner:
         page.source = source
         if compiled.module:
             kinds = (_TR, _TD, _TH, _PRE, _FIGURE, _NOSCRIPT, IMAGE)
-            limits = (HEAD, HEAD_WORDS, MAX_CELL, MAX_NAMES, MAX_VALUE)
+            limits = (HEAD, HEAD_WORDS, MAX_CELL, MAX_NAMES, MAX_VALUE, MAX_KNOWN)
             compiled.module.walk(sys.modules[__name__], self, source, page, kinds, limits)
             return
         if source.count("<") == source.count(">"):
@@ -354,9 +356,7 @@ class Scanner:
         name, _, rest = tag.partition(" ")
         found = self._by_name.get(name)
         if found is not None:
-            if found.action < _SVG:
-                self._cache[tag] = found
-            return found
+            return _remember(self._cache, tag, found) if found.action < _SVG else found
         action = _ACTIONS.get(name)
         if action is not None:  # one of _MANY
             at = rest.find('class="')
@@ -365,10 +365,9 @@ class Scanner:
             memory = self._links if action == _LINK else self._spans if action == _SPAN else self._pictures
             found = memory.get(value)
             if found is None:
-                found = memory[value] = self._tag(action, 0, self._numbers(value))
-            if not rest or (at == 0 and end == len(rest) - 1):
-                self._cache[tag] = found
-            return found
+                found = _remember(memory, value, self._tag(action, 0, self._numbers(value)))
+            alone = not rest or (at == 0 and end == len(rest) - 1)
+            return _remember(self._cache, tag, found) if alone else found
         closing = name[:1] == "/"
         bare = name[1:] if closing else name
         kind = KIND.get(bare, CUSTOM if "-" in bare else -1)
@@ -378,8 +377,7 @@ class Scanner:
             names = self._names_of(" " + rest)
             if bare in _CAPTIONS and _CAPTION.search(tag):
                 kind = KIND["figcaption"]  # what pages called a caption before there was an element for it
-        found = self._cache[tag] = self._tag(action, max(kind, 0), names)
-        return found
+        return _remember(self._cache, tag, self._tag(action, max(kind, 0), names))
 
     def _tag(self, action: int, kind: int, names: tuple[int, ...]) -> Tag:
         key = action, kind, names
@@ -408,7 +406,8 @@ class Scanner:
                 names = [f"@{key}{value}"]
             else:
                 names = [f"{key}:{part.rpartition('/')[2]}" for part in value.lower().split()[:MAX_NAMES]]
-            found = self._said[said] = tuple(n for name in names if (n := self._names.get(name)) is not None)
+            numbers = tuple(n for name in names if (n := self._names.get(name)) is not None)
+            found = _remember(self._said, said, numbers)
         return found
 
     def _numbers(self, value: str) -> tuple[int, ...]:
@@ -418,7 +417,7 @@ class Scanner:
             found = ()
             for word in NAMES.findall(value[:MAX_VALUE])[:MAX_NAMES]:
                 found += self._word_numbers(word)
-            self._called[value] = found
+            _remember(self._called, value, found)
         return found
 
     def _word_numbers(self, word: str) -> tuple[int, ...]:
@@ -430,6 +429,12 @@ class Scanner:
     def _parts(self, word: str) -> tuple[int, ...]:
         said = [word, *("~" + part for part in dict.fromkeys(_PURPOSE.findall(word)))]
         return tuple(number for name in said if (number := self._names.get(name)) is not None)
+
+
+def _remember(memory: dict[str, _Known], key: str, found: _Known) -> _Known:
+    if len(key) <= MAX_KNOWN:
+        memory[key] = found
+    return found
 
 
 def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:

@@ -18,9 +18,9 @@ from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
 from weft.transforms.extract.html import compiled, extract, limits, to_text
 from weft.transforms.extract.html.features import features
-from weft.transforms.extract.html.model import shipped
+from weft.transforms.extract.html.model import SHIPPED, Model, shipped
 from weft.transforms.extract.html.parser import TooComplex
-from weft.transforms.extract.html.scan import Scan, Scanner
+from weft.transforms.extract.html.scan import MAX_KNOWN, Scan, Scanner
 
 NAMES = shipped().names
 SCANNERS = {True: Scanner(NAMES), False: Scanner(NAMES)}
@@ -31,6 +31,7 @@ BITS = st.one_of(
     st.sampled_from((
         "<", ">", "<p>", "</p>", "<a", ' class="', '"', " ", "<td>", "</td>", "<tr>", " | ", "<br>", "<hr>", "<pre>", "</pre>",
         '<div class="wp-caption', "captıon", ' style="display:none"', ' style="DISPLAY: none"', ' id="menuItem-HTMLParser2"',
+        '<div style=" role=" role="navigation">', '<div style=" hidden=" hidden="">', ' style="', ' role="', ' hidden="',
         "<span>", "</span>", "<picture>", "</picture>", '<source srcset="a.jpg">', '<img src="a.jpg" alt="ΣΑΣ İ 1,234.5">',
         '<a href="/" class="more">', '<li role="menuitem/x y">', '<x-y hidden="">', "&amp;", "&amp;lt;", "&nbsp;", "\x00", "\n\n",
         "\u2003", "\x1f", "\U0001f600", "İΣ 12.5", '<div style="background:url(x.jpg)" role="img">', "<title>", '<base href="/b">',
@@ -95,6 +96,9 @@ def test_on_the_demo_s_pages(small_web: Path, monkeypatch: pytest.MonkeyPatch) -
         "<div>" * 2_000 + "deep", "<b><p>" * 300, "<table><tr><td>x" * 500, f"<p class='{'relatedpost ' * 5_000}'>x",
         f"<div style='{'background:url(' * 4_000}'>x", "<img " + "data-x='.' " * 3_000 + ">", "<p>" + "&lt;" * 50_000,
         "<br>" * 5_000, "<figure>" * 1_000 + "<figcaption>x" * 1_000, "<noscript><img src=a>" * 2_000, "<pre>\n\n a \n</pre>",
+        '<div style=" role=" role="navigation">x</div>', '<div style=" hidden=" hidden>x</div>',
+        '<div id=" style=" style=" class=" class=" role=" role="navigation">x</div>', "<div class='" + "main " * 300 + "'>x" * 9,
+        "<picture><source srcset=''></picture><picture><source srcset=a.jpg></picture>",
         "<p>" + "".join(map(chr, range(1, 0xD7FF))), "<p>" + "<i>".join(map(chr, range(0x1F000, 0x1F900))),
     ],
     ids=lambda html: html[:12],
@@ -139,6 +143,93 @@ def test_what_it_took_of_a_page_it_gives_back() -> None:
             scanner.scan(page)
         counted.append(sys.getallocatedblocks())
     assert counted[-1] - counted[2] < 100, counted
+
+
+@pytest.mark.parametrize("with_compiled", [pytest.param(True, marks=built), False])
+def test_what_a_style_says_is_no_attribute(with_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for html, name in (
+        ('<div style=" role=" role="navigation">x</div>', "role:navigation"),
+        ('<div style=" hidden=" hidden>x</div>', "@hidden"),
+    ):
+        page = seen(lambda scanner, html=html: scanner.scan(html), with_compiled, monkeypatch)
+        assert page.tags[1].names == (NAMES[name],)
+
+
+FAILING = r"""
+import _testcapi
+from weft.transforms.extract.html import scan
+from weft.transforms.extract.html.model import shipped
+
+SOURCE = ('<title>t</title><meta name="a" content="b"><base href="/b"><div class="post" style="background:url(x.jpg)" role="main">'
+          '<a href="/" class="k" rel="license">\u0130x</a><img src="a.jpg"><picture><source srcset="a.jpg"></picture><svg><p ')
+names = shipped().names
+scan.Scanner(names).read(SOURCE, scan.Scan())  # what is made at the first time only
+failed = 0
+for start in range(100_000):
+    page, scanner = scan.Scan(), scan.Scanner(names)
+    try:
+        _testcapi.set_nomemory(start, start + 1)
+        try:
+            scanner.read(SOURCE, page)
+        finally:
+            _testcapi.remove_mem_hooks()
+    except MemoryError:
+        failed += 1
+    else:
+        break
+print(failed)
+"""
+
+
+@built
+def test_without_memory_there_is_a_memory_error() -> None:
+    """Any one allocation fails; another error (a SystemError) ends the script."""
+    pytest.importorskip("_testcapi")
+    done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout) > 50, done.stderr
+
+
+@built
+def test_a_fault_of_its_own_is_no_page_s() -> None:
+    """A page's fate is made of ValueErrors, and of these nothing is."""
+    assert compiled.module
+    ends, rows = np.array([1]), np.zeros((1, 4))
+    with pytest.raises(IndexError, match="add_rows: numbers beyond"):
+        compiled.module.add_rows(np.zeros((2, 4)), np.array([2]), ends, rows, 4, 0)
+    with pytest.raises(SystemError, match="activate: what should be a contiguous array"):
+        compiled.module.activate(np.zeros((4, 4))[:, :2])
+    with pytest.raises(TypeError, match="counted"):
+        compiled.module.counted()
+
+
+@built
+def test_weights_may_lie_in_any_order() -> None:
+    page = SCANNERS[True].scan("<div class=post><h1>A title</h1><p>A text.<img src=a.jpg></div>")
+    numbers = features(page, ADDRESS, NAMES, shipped().words)
+    with np.load(SHIPPED) as arrays:
+        turned = Model({key: np.asfortranarray(value) for key, value in arrays.items()})
+    assert [logits.tolist() for logits in turned(numbers)] == [logits.tolist() for logits in shipped()(numbers)]
+
+
+@pytest.mark.parametrize("with_compiled", [pytest.param(True, marks=built), False])
+def test_what_is_long_is_not_remembered(with_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not with_compiled:
+        monkeypatch.setattr(compiled, "module", None)
+    scanner = Scanner(NAMES)
+    for name in ("class", "id", "style", "role", "data-x", "title"):
+        for tag in ("div", "p", "a", "span", "img", "b", "br", "x-y"):
+            scanner.scan(f"<{tag} {name}='{'main ' * 300}'>x</{tag}><{tag} {name}=a>x</{tag}>")
+    memory = [known for known in vars(scanner).values() if isinstance(known, dict) and known is not NAMES]
+    known = [key for keys in memory for key in keys if isinstance(key, str)]
+    assert len(known) > 40 and max(map(len, known)) <= MAX_KNOWN
+
+
+def test_one_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (Path(compiled.__file__).parent / "_compiled.c").read_text("utf-8")
+    assert f"#define VERSION {compiled.VERSION} " in source
+    monkeypatch.setattr(compiled, "VERSION", -1)
+    module, lacking = compiled.built()
+    assert module is None and lacking
 
 
 def test_the_python_ones_can_be_asked_for() -> None:

@@ -1,8 +1,11 @@
 """A page's texts and images in reading order, every image with one fate."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from weft.transforms.extract.html import extract
+from weft.transforms.extract.html import page as page_of
 
 URL = "http://site.test/dir/page.html"
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
@@ -113,3 +116,10 @@ def test_meta_elements_in_the_body_are_read_too():
 def test_many_meta_elements_are_read_in_linear_time():
     made = extract(page(p(), "<meta name=a content=b>" * 20_000), URL)
     assert made.meta == [("a", "b")] * 20_000  # in quadratic time: many minutes
+
+
+def test_threads_share_no_memory_of_tags():
+    """One that forgets numbers its tags anew, and another would give those numbers twice on one page."""
+    with ThreadPoolExecutor(1) as other:
+        first, again = (other.submit(page_of._scanner).result() for _ in range(2))
+    assert first is again is not page_of._scanner()
