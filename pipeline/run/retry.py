@@ -2,8 +2,9 @@
 
 It opens a finished fetch again: the units in which something failed that may pass (no answer, a busy host, 5xx) lose
 their markers, and the stages after fetch are to be done again. What such a unit has is put into its spool, as if it had
-been killed, so that it goes on with what is missing. One exception: where an answer now is a redirect to a host of
-another unit, that unit's list of images has changed, and it asks for all of them.
+been killed, so that it goes on with what is missing. So is it with all units of the rounds after: their lists hang on
+what the answers are now, and one to which no redirect leads any more is to leave nothing. One exception: a unit whose
+list has changed, since other redirects lead there, asks for all of it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from weft.pipeline.run import manifest, registry
 from weft.pipeline.run.run import Run
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageRow
-from weft.transforms.fetch import previous_runs, unit
-from weft.transforms.fetch.blobs import Outcome
+from weft.transforms.fetch import previous_runs, slices, unit
+from weft.transforms.fetch.blobs import FOLDER, Outcome
 from weft.transforms.fetch.client import MOVED
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.hosts import CAPPED
@@ -39,22 +40,28 @@ def failed(run: Run) -> int:
     """Open a run's fetch again for what failed and may pass; how many images that is.
 
     Raises:
-        ConfigError: it has not fetched with this configuration.
+        ConfigError: it has not fetched with this configuration, or its images are those of a finished run.
     """
     wanted = registry.fingerprints(run.config, run.inputs)[unit.STAGE]
     if manifest.started(run.output, unit.STAGE) != wanted:
         raise ConfigError("--retry-failed goes on with a fetch of this configuration, and there is none")
     units = list(_units(run.output, run.config.fetch.http))
+    if _taken_over(run, units):
+        raise ConfigError(
+            "--retry-failed cannot go on here, since a removal or subset took these images from a finished run: "
+            f'a new run with fetch.earlier = ["{run.output}"] asks for what did not come'
+        )
     if units:  # later stages first, then the manifest, then the units: killed in between, the same command goes on
         names = [stage.name for stage in registry.STAGES]
         for later in names[names.index(unit.STAGE) + 1 :]:
             files.remove_tree(files.join(run.output, later))
         files.remove_tree(files.join(run.output, unit.STAGE, "manifest.json"))
+    of_hosts = [one.name for one in units if one.name.startswith("http-")]
+    if of_hosts:  # these first: killed in between, the same command finds again why they are opened
+        _open_after(run.output, min(map(slices.round_of, of_hosts)))
     for name, marker, _ in units:
-        if name.startswith("http-"):
-            fingerprint = (state.read(marker) or {})["fingerprint"]
-            Spool(run.output, name, fingerprint).keep(_had(run.output, name))
-        files.remove_tree(marker)
+        if files.exists(marker):
+            _open(run.output, name)
     count = sum(one.failures for one in units)
     run.say(f"fetch    {count:,} images that did not come are asked for again")
     return count
@@ -84,11 +91,46 @@ class _Unit(NamedTuple):
 
 def _units(output: str, http: bool) -> Iterator[_Unit]:
     for marker, _ in files.listing(files.join(output, unit.STAGE, "units", "*.json")):
-        name = marker.rpartition("/")[2].removesuffix(".json")
+        name = _named(marker)
         if http or not name.startswith("http-"):
             rows = parquet.read(_index(output, name), _Status)
             if count := sum(_failed(row) for row in rows):
                 yield _Unit(name, marker, count)
+
+
+def _taken_over(run: Run, units: Sequence[_Unit]) -> bool:
+    """Whether images come from a run that `fetch.earlier` does not name: nothing would lead to them again."""
+    earlier = files.listing(files.join(run.output, "images", "index", f"{unit.EARLIER}-*.parquet"))
+    failures = any(one.name.startswith(f"{unit.EARLIER}-") for one in units)  # of fetch.earlier none is taken
+    return bool(earlier) and (failures or not run.config.fetch.earlier)
+
+
+def _open(output: str, name: str) -> None:
+    """Take a unit for one that was killed with all that need not be asked for again."""
+    marker = files.join(output, unit.STAGE, "units", f"{name}.json")
+    if name.startswith("http-") and (done := state.read(marker)):
+        Spool(output, name, done["fingerprint"]).keep(_had(output, name))
+    files.remove_tree(marker)
+
+
+def _open_after(output: str, number: int) -> None:
+    """Open all units of the rounds after one, and take their files away: they may not be reached again."""
+    for path, _ in files.listing(files.join(output, unit.STAGE, "left", "http-*.json")):
+        if slices.round_of(_named(path)) > number:
+            files.remove_tree(path)
+    for path, _ in files.listing(files.join(output, "images", "index", "http-*.parquet")):
+        name = _named(path)
+        if slices.round_of(name) > number:
+            _open(output, name)
+            files.remove_tree(files.join(output, unit.STAGE, MOVED, f"{name}.json"))
+            files.remove_tree(files.join(output, "fates", unit.STAGE, f"{name}.parquet"))
+            for blob, _ in files.listing(files.join(output, *FOLDER, f"{name}-*.bin")):
+                files.remove_tree(blob)
+            files.remove_tree(path)
+
+
+def _named(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 def _failed(row: _Status) -> bool:

@@ -6,7 +6,7 @@
     earlier runs ───────────┘
 
 Which image comes from where is transforms/fetch/fetch_images.py's. What units of hosts had no time for goes on in
-further jobs, until nothing is left.
+further jobs, until nothing is left, but where nobody waits for the first: there it has all the time that it takes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import apache_beam as beam
 
 from weft.pipeline.run import spread
 from weft.pipeline.run.context import Context
+from weft.pipeline.runners import beam_options
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
 from weft.schemas.records import Capture, SiteFile
 from weft.schemas.tables import REPEATED
@@ -77,7 +78,8 @@ def run(ctx: Context) -> dict[str, int]:
             ctx.fingerprint,
             site_files,
             ctx.keys,
-            config.unit_minutes * 60,
+            ctx.finished,
+            0.0 if beam_options.submit_only(ctx.flags) else config.unit_minutes * 60,
         )
         fetched = _shown(p, ctx) | "Images" >> fetch
         _finish(ctx, fetched["index"], repeated)
@@ -92,8 +94,9 @@ def run(ctx: Context) -> dict[str, int]:
         turn += 1
         images = sum(unit.images for unit in left)
         ctx.say(f"fetch    turn {turn}: {len(left):,} units of hosts go on, with {images:,} images left")
-        with ctx.pipeline(len(left)) as p:
+        with ctx.pipeline(units) as p:  # as many as at first: few may be left, but rounds of redirects follow
             _finish(ctx, p | "Rest" >> GoOn(fetch.rounds(), left), repeated)
+    files.remove_tree(ctx.path(STAGE, "spool"))  # of units that no longer want the same, or nothing
     return {"image": wanted}
 
 

@@ -13,7 +13,7 @@ wherever bytes are read again: what rotted, or is not what the index says, is an
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -155,11 +155,18 @@ def unit_of(blob: str) -> str:
     return blob.removesuffix(".bin").rsplit("-", 2)[0]
 
 
-def in_order(found: Iterable[Outcome]) -> Iterator[Outcome]:
-    """The same outcomes by key, of two of one key the last, holding no image in memory."""
+def in_order(found: Iterable[Outcome], passing: Callable[[Outcome], bool] = lambda outcome: False) -> Iterator[Outcome]:
+    """The same outcomes by key, each key once, holding no image in memory.
+
+    Args:
+        found: of two of one key the last counts.
+        passing: whether an outcome may pass: it counts after no other of its key that may not.
+    """
     with tempfile.TemporaryFile() as aside:
         places: dict[str, tuple[Outcome, int, int]] = {}
         for outcome in found:
+            if passing(outcome) and outcome.key in places and not passing(places[outcome.key][0]):
+                continue
             data = outcome.image.data if isinstance(outcome.image, Prepared) else b""
             places[outcome.key] = _with_data(outcome, b""), aside.tell(), len(data)
             aside.write(data)

@@ -142,6 +142,7 @@ class FetchUnits(beam.PTransform):
     fingerprint: str
     site_files: Any = None
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of archives, as of `secrets.held`
+    finished: str = ""  # of `earlier` the one whose failures stand too
     unit_seconds: float = 0.0  # that a unit of hosts may take before it leaves the rest to `rounds.GoOn`; 0: no end
 
     def expand(self, images: beam.PCollection[ImageAddresses]) -> dict[str, beam.PCollection[Any]]:
@@ -163,7 +164,9 @@ class FetchUnits(beam.PTransform):
             found["earlier"] = (
                 images.pipeline
                 | "Earlier"
-                >> beam.Create(previous_runs.index_files(self.earlier, self.rules)).with_output_types(IndexFile)
+                >> beam.Create(previous_runs.index_files(self.earlier, self.rules, self.finished)).with_output_types(
+                    IndexFile
+                )
                 | "SpreadEarlier" >> beam.Reshuffle()
                 | "EarlierRows" >> beam.FlatMap(previous_runs.images).with_output_types(tuple[str, EarlierImage])
             )

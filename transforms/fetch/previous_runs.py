@@ -42,6 +42,7 @@ class IndexFile(NamedTuple):
     output: str
     path: str
     doubtful: bool = False  # whether other opt-outs counted there: what they decided is decided anew
+    final: bool = False  # whether failures that may pass stand too
 
 
 class EarlierImage(NamedTuple):
@@ -82,15 +83,20 @@ def check(outputs: Sequence[str], form: ImageForm) -> None:
             raise ConfigError(f"fetch.earlier names {output}, whose images were stored with {'; '.join(other)}")
 
 
-def index_files(outputs: Sequence[str], rules: Manners | None = None) -> list[IndexFile]:
+def index_files(outputs: Sequence[str], rules: Manners | None = None, final: str = "") -> list[IndexFile]:
     """Index files of earlier runs; the first output named counts most.
 
     Args:
         outputs: of these runs.
         rules: which opt-outs count today; None takes them for those that counted then.
+        final: the one of which failures stand too.
     """
+
+    def doubtful(output: str) -> bool:
+        return rules is not None and _counted(output) != (rules.honoured, set(rules.ai_agents))
+
     return [
-        IndexFile(rank, output, path, rules is not None and _counted(output) != (rules.honoured, set(rules.ai_agents)))
+        IndexFile(rank, output, path, doubtful(output), output == final)
         for rank, output in enumerate(outputs)
         for path, _ in files.listing(files.join(output, "images", "index", "*.parquet"))
     ]
@@ -100,7 +106,8 @@ def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
     """(image key, image) of each row of one index file that stands."""
     for row in parquet.read(index.path, ImageRow):
         judged = row.opt_out or row.status == "opt_out"
-        if not may_pass(row.status, row.http_status) and not (index.doubtful and judged):
+        stands = index.final or not may_pass(row.status, row.http_status)
+        if stands and not (index.doubtful and judged):
             yield row.image_url, EarlierImage(index.rank, index.output, row)
 
 

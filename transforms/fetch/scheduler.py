@@ -24,7 +24,7 @@ from typing import Any, Protocol, TypeVar
 
 from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import UNANSWERED, Response
-from weft.transforms.fetch.rate_limit import THROTTLED, HostLimits, host_of, pause
+from weft.transforms.fetch.rate_limit import MAX_DELAY_S, THROTTLED, HostLimits, host_of, pause
 from weft.transforms.fetch.robots import PASSING
 from weft.transforms.fetch.slices import Asked, Job, Slice
 
@@ -156,7 +156,8 @@ class _Board:
         self._hosts, self._retries, self._slice = hosts, manners.retries, part
         self._ends = time.monotonic() + part.seconds if part.seconds else float("inf")
         self._done = 0
-        self._begun = dict.fromkeys(part.hosts, time.monotonic())  # host → since when it is asked in this slice
+        had_time = (host for host, asked in part.hosts.items() if asked.seconds > 0)
+        self._begun = dict.fromkeys(had_time, time.monotonic())  # host → since when its time runs in this slice
         self._jobs: dict[str, deque[Job]] = defaultdict(deque)
         self._silent: dict[str, set[str]] = defaultdict(set)  # host → URLs without an answer since it last gave one
         self._throttled: dict[str, set[str]] = defaultdict(set)  # host → URLs that it put off, likewise
@@ -166,9 +167,10 @@ class _Board:
         for host, asked in part.hosts.items():
             self._silent[host].update(asked.silent)
             self._throttled[host].update(asked.throttled)
+        longest = max(MAX_DELAY_S, manners.interval_s)  # that a host rests, whatever has become of the clock
         for host, until in part.quiet.items():
-            hosts.rest(host, until - time.time())
-        self.add(wanted)
+            hosts.rest(host, min(until - time.time(), longest))
+        self.add(sorted(wanted, key=lambda one: host_of(one[1]) in self._begun))  # those not asked yet come first
 
     def add(self, wanted: Iterable[tuple[str, str] | Job]) -> None:
         """More (key, URL) to ask for."""
@@ -273,7 +275,7 @@ class _Board:
     def _spent(self, host: str) -> float:
         """Seconds that a host has been asked for, waits of its own among them."""
         before = self._slice.hosts[host].seconds if host in self._slice.hosts else 0.0
-        return before + time.monotonic() - self._begun.get(host, time.monotonic())
+        return before + time.monotonic() - self._begun[host] if host in self._begun else before
 
     def _give_token(self, host: str, due: float) -> None:
         if self._jobs[host]:

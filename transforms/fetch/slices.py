@@ -16,9 +16,10 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from weft.transforms.io import files, state
+from weft.transforms.io.work_units import finished
 
 STAGE = "fetch"
 _AT_ONCE = 16  # markers that are read at a time
@@ -124,15 +125,17 @@ class Turn:
         """Whether it ended with something left."""
         return bool(self.part.left)
 
-    def leave(self, spooled: Sequence[str]) -> NoReturn:
-        """Write down what is left.
+    def leave(self, spooled: Sequence[str]) -> None:
+        """Write down what is left, unless another attempt has finished the unit: nobody would ask for that rest.
 
         Args:
             spooled: the files with the outcomes of all turns.
 
         Raises:
-            OutOfTime: always.
+            OutOfTime: it is written down.
         """
+        if finished(self._output, STAGE, self.unit.name, self.unit.fingerprint) is not None:
+            return
         head = {"last": self.last, "spooled": spooled, "hosts": self.part.hosts, "quiet": self.part.quiet}
         lines = itertools.chain([head], self.part.left)
         files.write_atomic(

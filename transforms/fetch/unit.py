@@ -275,9 +275,7 @@ def from_web(
         rest = turn.rest if turn else None
         jobs = {job.key: job for job in (rest.jobs if rest else starmap(Job, addresses.items()))}
         for outcome in spool.earlier(rest.spooled if rest else ()) if spool else ():
-            image = outcome.image
-            passing = isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
-            if not passing and jobs.pop(outcome.key, None) is not None:
+            if not _may_pass(outcome) and jobs.pop(outcome.key, None) is not None:
                 yield outcome
         found = chain(refused, _asked(jobs.values(), rules, leave_host, turn))
         if not spool or not turn:
@@ -286,11 +284,17 @@ def from_web(
         yield from spool.through(found, turn.is_over)
         if turn.is_over():
             turn.leave(spool.files)
+            return  # another attempt has finished the unit: its files are the unit's
         if rest:
             wanted = {job.key for job in rest.jobs}
             yield from (outcome for outcome in spool.again(rest.spooled) if outcome.key not in wanted)
 
-    return in_order(outcomes())
+    return in_order(outcomes(), _may_pass)
+
+
+def _may_pass(outcome: Outcome) -> bool:
+    image = outcome.image
+    return isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
 
 
 def _asked(jobs: Collection[Job], rules: FetchRules, leave_host: bool, turn: Turn | None) -> Iterator[Outcome]:

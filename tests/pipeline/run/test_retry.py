@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from recording_web import RecordingWeb, plant, recording_web
+from recording_web import Handler, RecordingWeb, Seen, picture, plant, recording_web
 
 from weft.pipeline.run import books, manifest, registry, retry
 from weft.pipeline.run.context import Context
@@ -146,3 +146,40 @@ def test_what_failed_and_may_pass_is_asked_for_again_and_nothing_else(tmp_path: 
     context = Context(str(calm), (), once, "x", ALONE)
     books.audit(str(calm), "fetch", fetch.run(context))  # the server fails at the first request alone
     assert contents(output) == contents(calm)
+
+
+class Shorter(Handler):
+    """a/x leads over b to c at first, later to b alone; a/y fails at first, and leads to b later."""
+
+    def _answer(self, seen: Seen, nth: int) -> tuple[int, dict[str, str], bytes]:
+        first = {"/robots.txt": (404, ""), "/x": (302, "b"), "/y": (500, ""), "/b/x": (302, "c")}
+        later = {**first, "/y": (302, "b"), "/b/x": (200, "")}
+        status, host = (first if nth == 1 else later).get(seen.path, (200, ""))
+        if status == 200:
+            return 200, {"Content-Type": "image/png"}, picture(seen.path)
+        return status, {"Location": f"http://{host}.web.test/{host}{seen.path}"}, b""
+
+
+def test_a_chain_of_redirects_that_got_shorter_leaves_one_fate(tmp_path: Path) -> None:
+    plant(str(tmp_path), ["http://a.web.test/x", "http://a.web.test/y"])
+    with recording_web(takes=0.0, handler=Shorter) as web:
+        once = dataclasses.replace(config(web), fetch=dataclasses.replace(config(web).fetch, retries=0))
+        run = Run(str(tmp_path), (), once, ALONE, quiet=True)
+        prints = registry.fingerprints(once, ())
+        for stage in ("extract", "dedup"):
+            manifest.write(str(tmp_path), stage, {"fingerprint": prints[stage]})
+        run.go(["fetch"])
+        (first, second) = (next((tmp_path / "images/index").glob(f"http-*-{hop}.parquet")).stem for hop in (1, 2))
+        assert retry.failed(run) == 1
+        run.go(["fetch"])  # its books balance
+        assert web.counts()["http://c.web.test/c/b/x"] == 1
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert [name for name in left if first in name] and not [name for name in left if second in name]
+    rows = [row for path in (tmp_path / "images/index").iterdir() for row in pq.read_table(path).to_pylist()]
+    assert [(row["image_url"][-2:], row["status"]) for row in sorted(rows, key=lambda row: row["image_url"])] == [
+        ("/x", "ok"), ("/y", "ok"),
+    ]  # fmt: skip
+    assert not list((tmp_path / "fetch").glob("spool/*"))
+    (tmp_path / "images/index/earlier-00000.parquet").write_bytes(b"of a run that is not named")
+    with pytest.raises(ConfigError, match="a removal or subset took these images"):
+        retry.failed(run)

@@ -129,3 +129,9 @@ def test_answers_are_put_in_the_order_of_their_keys() -> None:
         Outcome("d", prepared(b"fourth", "d"), 200, 4),
     ]
     assert list(in_order(iter(found))) == [found[1], found[2], found[0], found[3]]
+
+
+def test_what_may_pass_takes_the_place_of_nothing_that_stands() -> None:
+    good, worse = Outcome("a", prepared(b"bytes", "a"), 200, 1), Outcome("a", Refused("timeout", ""), 0, 2)
+    for found, stands in (([good, worse], good), ([worse, good], good), ([worse, worse._replace(fetched_at=3)], None)):
+        assert list(in_order(found, lambda one: one.http_status == 0)) == [stands or found[-1]]

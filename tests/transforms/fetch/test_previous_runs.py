@@ -45,6 +45,15 @@ def test_what_stands_comes_back_as_it_was(tmp_path: Path) -> None:
     assert again[1] == OUTCOMES[1]._replace(image=Refused("http_error", "as before"))
 
 
+def test_of_the_run_that_is_made_anew_failures_stand_too(tmp_path: Path) -> None:
+    outputs = [str(tmp_path / name) for name in ("same", "old")]
+    for output in outputs:
+        plant(Path(output))
+    files = previous_runs.index_files(outputs, final=outputs[0])
+    found = [(image.rank, key) for index in files for key, image in previous_runs.images(index)]
+    assert found == [*((0, key) for key in "abcde"), *((1, key) for key in "abe")]
+
+
 @pytest.mark.parametrize(
     ("then", "again"),
     [

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
 from recording_web import Handler, RecordingWeb, Seen, picture, plant, recording_web
 
-from weft.pipeline.run import books
+from weft.pipeline.run import books, manifest
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import fetch
 from weft.schemas.config import Config, Fetch
@@ -30,13 +31,29 @@ class Answers(Handler):
         return super()._answer(seen, nth)
 
 
-def run(output: Path, web: RecordingWeb, minutes: float, say: Callable[[str], None] = lambda line: None) -> None:
+class Noted(Context):
+    """Says how many pieces of work each job is told to have."""
+
+    def pipeline(self, units: int = 1) -> beam.Pipeline:
+        self.say(f"{units} pieces")
+        return super().pipeline(units)
+
+
+def run(
+    output: Path,
+    web: RecordingWeb,
+    minutes: float,
+    say: Callable[[str], None] = lambda line: None,
+    *flags: str,
+    finished: str = "",
+    max_per_host: int = Fetch.max_per_host,
+) -> None:
     part = Fetch(
         connect_to=(web.route,), buckets=2, concurrency=14, per_host=7, robots=False, tdm_file=False, placeholder_urls=2,
-        unit_minutes=minutes,
+        unit_minutes=minutes, max_per_host=max_per_host,
     )  # fmt: skip
-    flags = ("--direct_num_workers=1",)
-    context = Context(str(output), (), dataclasses.replace(Config(), fetch=part), "x", flags, say=say)
+    config = dataclasses.replace(Config(), fetch=part)
+    context = Noted(str(output), (), config, "x", ("--direct_num_workers=1", *flags), say=say, finished=finished)
     books.audit(str(output), "fetch", fetch.run(context))
 
 
@@ -56,10 +73,14 @@ def test_short_turns_end_in_the_bytes_of_one_job_be_it_killed_between_them(tmp_p
     for home in ("once", "often"):
         plant(str(tmp_path / home), URLS)
     said: list[str] = []
+    jobs: list[str] = []
+
+    def heard(line: str) -> None:
+        (jobs if line.endswith("pieces") else said).append(line)
 
     def killed(line: str) -> None:
-        said.append(line)
-        if len(said) == 1:
+        heard(line)
+        if said:
             raise KeyboardInterrupt
 
     with recording_web(takes=0.01, handler=Answers) as web:
@@ -68,7 +89,7 @@ def test_short_turns_end_in_the_bytes_of_one_job_be_it_killed_between_them(tmp_p
         web.seen.clear()
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "often", web, 1e-6, killed)
-        run(tmp_path / "often", web, 1e-6, said.append)
+        run(tmp_path / "often", web, 1e-6, heard)
         assert web.counts() == asked, "each address once, whatever ended meanwhile"
     assert made(tmp_path / "often") == made(tmp_path / "once")
     once = made(tmp_path / "once")
@@ -76,3 +97,23 @@ def test_short_turns_end_in_the_bytes_of_one_job_be_it_killed_between_them(tmp_p
     assert {"images/index/http-00000-1.parquet", "images/index/http-00001-1.parquet"} & set(once)
     assert said[0] == f"fetch    turn 2: 2 units of hosts go on, with {said[0].split()[-3]} images left"
     assert len(said) > 2 and not list((tmp_path / "often/fetch").glob("left/*"))
+    assert len(jobs) == len(said) + 1 and set(jobs) == {jobs[0]}, "few units in a later turn, and as many workers"
+
+
+def test_a_job_that_nobody_waits_for_takes_no_turns_and_whoever_makes_it_anew_asks_nobody(tmp_path: Path) -> None:
+    said: list[str] = []
+    first, again = tmp_path / "first", tmp_path / "again"
+    for home in (first, again):
+        plant(str(home), URLS)
+    with recording_web(takes=0.0, handler=Answers) as web:
+        run(first, web, 1e-6, said.append, "--no_wait_until_finish", max_per_host=10)
+        assert [line.split()[-1] for line in said] == ["pieces"]
+        manifest.write(str(first), "fetch", {"config": {"fetch": {}}})
+        web.seen.clear()
+        run(again, web, 0.0, finished=str(first), max_per_host=10)
+        assert not web.seen, "what was one too many of its host is that again"
+    status = [
+        {row["image_url"]: row["status"] for name, rows in made(home).items() if "index" in name for row in rows}
+        for home in (first, again)
+    ]
+    assert status[0] == status[1] and "host_cap" in status[0].values()

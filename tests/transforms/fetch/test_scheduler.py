@@ -12,9 +12,9 @@ import pytest
 
 from weft.schemas.parameters import Manners
 from weft.transforms.fetch.client import Response
-from weft.transforms.fetch.rate_limit import HostLimits, host_of
+from weft.transforms.fetch.rate_limit import MAX_DELAY_S, HostLimits, host_of
 from weft.transforms.fetch.scheduler import DEAD_AFTER, THROTTLED_AFTER, _Board, fetch_all
-from weft.transforms.fetch.slices import Job, Slice
+from weft.transforms.fetch.slices import Asked, Job, Slice
 
 OK = Response(200, b"image", "", "")
 REFUSED = Response(0, b"", "connection_failed", "refused")
@@ -156,6 +156,24 @@ def test_a_host_that_is_given_up_is_not_waited_for() -> None:
     board.release(jobs[0])
     assert board.take() == (jobs[1], None)
     assert board.given_up("dead.test") is not None and board.given_up("live.test") is None
+
+
+def test_hosts_that_were_never_asked_come_first_and_their_time_does_not_run() -> None:
+    jobs = [Job(host, f"http://{host}.test/") for host in ("old", "new", "later")]
+    part = Slice(hosts={"old.test": Asked(5.0), "new.test": Asked(0.0), "later.test": Asked(0.0)})
+    board = _Board(jobs, HostLimits(per_host=1), Manners(per_host=1), part)
+    assert board.take() == (jobs[1], None)
+    board.add(jobs[1:2])
+    board.leave()
+    assert part.hosts["later.test"].seconds == 0.0
+    assert part.hosts["old.test"].seconds > 5.0 and part.hosts["new.test"].seconds > 0.0
+    assert {job.key for job in part.left} == {"old", "new", "later"}
+
+
+def test_a_clock_that_was_put_back_holds_no_host_up() -> None:
+    hosts = HostLimits(per_host=1)
+    _Board([], hosts, Manners(), Slice(quiet={"a.test": time.time() + 86_400}))
+    assert 0 < hosts.ready_at("a.test") - time.monotonic() <= MAX_DELAY_S
 
 
 def test_one_bad_image_does_not_condemn_its_host(monkeypatch: pytest.MonkeyPatch) -> None:

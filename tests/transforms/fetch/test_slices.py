@@ -130,6 +130,27 @@ def test_what_failed_in_a_turn_stands_and_what_failed_before_a_kill_does_not(tmp
     assert status["a/ok/0"] == "ok" and status["a/fail/500/0"] == "http_error", "with no retries, 500 is the end"
 
 
+def test_an_attempt_that_comes_too_late_leaves_no_rest(
+    tmp_path: Path, web: RecordingWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, take = Task(str(tmp_path / "late"), "f", rules(web), SHORT), unit.fetch_all
+    fetch_unit((NAME, WANTED), task, last=False)
+    (left,) = unfinished(task.output)
+
+    def overtaken(*arguments: Any, **more: Any) -> Iterator[Any]:
+        monkeypatch.setattr(unit, "fetch_all", take)
+        while not go_on(left, task):
+            pass
+        yield from take(*arguments, **more)
+
+    monkeypatch.setattr(unit, "fetch_all", overtaken)
+    assert go_on(left, task), "the unit is done, and so says this attempt"
+    assert unfinished(task.output) == [] and not list(Path(task.output).glob("fetch/spool/*"))
+    in_turns(Task(str(tmp_path / "once"), "f", rules(web)))
+    late, once = made(tmp_path / "late"), made(tmp_path / "once")
+    assert late.pop("blobs").items() >= once.pop("blobs").items() and late == once
+
+
 def test_a_host_has_so_many_hours_in_all_its_turns(tmp_path: Path) -> None:
     wanted = [Wanted(f"k{n:02}", WEB, f"http://a.web.test/ok/{n}") for n in range(24)]
     with recording_web(takes=0.1) as web:
