@@ -155,8 +155,6 @@ class Judge:
             return ""
         if reason == "evaluation_image":
             return image.evaluation
-        if reason == "near_image" and image.answers:
-            return image.answers.repeat_of
         if reason == "placeholder":
             return f"{image.shared} addresses of its host"
         judged, about = image_scores.judge(image.answers, self.recipe)
@@ -228,8 +226,9 @@ class Packer:
         """A pair and what `BesidePairs` gives of it → its sample and fate."""
         page, stored, similarity = (next(iter(known[name]), None) for name in ("page", "stored", "scores"))
         reason, about = self.judge.pair(stored, similarity, pair.language or "")
-        if not reason and known.get("same"):
-            reason, about = "same_picture", known["same"][0]
+        for name, why in (("near", "near_image"), ("same", "same_picture")):
+            if not reason and known.get(name):
+                reason, about = why, known[name][0]
         samples: list[tuple[str, Sample]] = []
         if not reason and stored is not None:
             meta = {**pair._asdict(), **(page._asdict() if page else {})}

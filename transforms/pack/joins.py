@@ -24,7 +24,7 @@ from weft.transforms.beam import coders, hot_keys
 from weft.transforms.beam.folds import Fold
 from weft.transforms.beam.joins import Join
 from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Stored, archived
-from weft.transforms.pack.same_pictures import Captioned, SamePictures
+from weft.transforms.pack.same_pictures import Captioned, NearPictures, SamePictures
 from weft.transforms.score.image_scores import Answers
 from weft.transforms.urls import image_key
 
@@ -144,11 +144,11 @@ class BesideDocuments(beam.PTransform):
 class BesidePairs(beam.PTransform):
     """{"pairs": Captioned, "pages": Shown, "images", "scores"} → name → (str(PairKey), what is known of the pair).
 
-    The names are "page" (Archived), "stored" (Stored), "scores" (similarity), and "same" (str(PairKey) of the pair that
-    stays in its place) where the recipe asks for that.
+    The names are "page" (Archived), "stored" (Stored), "scores" (similarity), and where the recipe asks for that "near"
+    (key of the picture that stays in place of its own) and "same" (str(PairKey) of the pair that does).
 
     Args:
-        judge: decides which of pairs with the same picture and caption stays, where its recipe asks for that.
+        judge: decides which of pairs with the same picture stays.
         most: pairs with one picture that may be on one worker.
     """
 
@@ -192,8 +192,11 @@ class BesidePairs(beam.PTransform):
             | "JoinScores" >> hot_keys.Attach(most=self.most)
             | "OfScore" >> beam.Map(tuple).with_output_types(value),
         }
+        compared = {"seen": seen, "scores": joined["scores"]}
+        if self.judge.recipe.drop_near_images:
+            joined["near"] = compared["near"] = compared | "Near" >> NearPictures(self.judge, self.most)
         if self.judge.recipe.pair_same_picture:
-            joined["same"] = {"seen": seen, "scores": joined["scores"]} | "Same" >> SamePictures(self.judge, self.most)
+            joined["same"] = compared | "Same" >> SamePictures(self.judge, self.most)
         return joined
 
 

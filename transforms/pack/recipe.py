@@ -131,8 +131,6 @@ def judge_pair(
     reason = image_scores.judge(image.answers, rules)[0]
     if reason:
         return reason
-    if rules.drop_near_images and image.answers is not None and image.answers.repeat_of:
-        return "near_image"
     if similarity < max(rules.pair_min_similarity_by_language.get(language, rules.pair_min_similarity), top):
         return "low_similarity"
     return ""

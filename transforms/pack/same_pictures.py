@@ -1,16 +1,20 @@
-"""Of pairs whose pictures and captions are the same, the one with the largest picture: COYO-700M's rule.
+"""Of pairs whose pictures are the same, and their captions (COYO-700M's rule) or not, those with the largest picture.
 
-(Captioned, Stored) and (key, similarity) of all pairs → (key of a pair, key of the one that stays).
+(Captioned, Stored) and (key, similarity) of all pairs → (key of a pair, what stays in its place).
 
-"Same" is an equal perceptual hash with the same words, case and punctuation aside. A picture without structure has the
-hash of any other such picture and does not count. Only pairs that the recipe would keep take part, so none is lost for
-one that is dropped itself. Keys, sizes and places cross the shuffle, no texts and no images.
+NearPictures: score has said of which larger picture on its host one is a repeat.
+SamePictures: "same" is an equal perceptual hash with the same words, case and punctuation aside. A picture without
+structure has the hash of any other such picture and does not count.
+
+Only pairs that the recipe would keep take part, and near ones go first: no pair is lost for one that is dropped itself.
+Keys, sizes and places cross the shuffle, no texts and no images.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -34,9 +38,9 @@ class Captioned(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A pair whose picture and caption can be told from others."""
+    """A pair that may stay in the place of others."""
 
-    content: str  # the same for pairs with the same picture and words
+    content: str  # the same for pairs with the same picture, and the same words where these count
     language: str
     stored: Stored
 
@@ -56,6 +60,8 @@ def said(text: str) -> str:
 class SamePictures(beam.PTransform):
     """{"seen": (Captioned, Stored), "scores": (key, similarity)} → (key, key of the one that stays) of all others.
 
+    Those that are "near" (what NearPictures gives) take no part.
+
     Args:
         judge: says which pairs would be kept.
         most: pairs with the same content that may be on one worker.
@@ -69,7 +75,7 @@ class SamePictures(beam.PTransform):
             tuple[str, _Candidate]
         )
         by_content = (
-            {"row": candidates, "scores": inputs["scores"]}
+            {"row": candidates, **{name: inputs[name] for name in ("scores", "near") if name in inputs}}
             | "JoinScores" >> Join()
             | "ByContent" >> beam.FlatMap(_by_content, self.judge).with_output_types(tuple[str, _Best])
         )
@@ -90,12 +96,61 @@ class SamePictures(beam.PTransform):
         )
 
 
+@dataclasses.dataclass
+class NearPictures(beam.PTransform):
+    """What SamePictures takes → (key, key of the picture that stays) of pairs whose pictures repeat that one.
+
+    A picture goes only where the one that it repeats is in a pair that the recipe would keep.
+
+    Args:
+        judge: says which pairs would be kept.
+        most: pairs with repeats of one picture that may be on one worker.
+    """
+
+    judge: Judge
+    most: int = hot_keys.MOST
+
+    def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, str]]:
+        first = inputs["seen"] | "First" >> beam.FlatMapTuple(_first).with_output_types(tuple[str, _Candidate])
+        stays = (
+            {"row": first, "scores": inputs["scores"]}
+            | "JoinScores" >> Join()
+            | "ByPicture" >> beam.FlatMap(_by_content, self.judge).with_output_types(tuple[str, _Best])
+            | "OnePicture" >> Fold(_best)
+        )
+        repeats = inputs["seen"] | "Repeats" >> beam.FlatMapTuple(_repeats).with_output_types(
+            tuple[str, tuple[str, str]]
+        )
+        return (
+            {"rows": repeats, "one": stays}
+            | "OfOneThatStays" >> hot_keys.Attach(itemgetter(0), self.most)
+            | "Stays" >> beam.Map(lambda row: row[0]).with_output_types(tuple[str, str])
+        )
+
+
+def _repeated(stored: Stored) -> str:
+    """Key of the picture that this one repeats, "" for none."""
+    return stored.answers.repeat_of if stored.answers else ""
+
+
+def _first(pair: Captioned, stored: Stored) -> Iterator[tuple[str, _Candidate]]:
+    if not _repeated(stored):
+        yield pair.key, _Candidate(pair.image_key, pair.language, stored)
+
+
+def _repeats(pair: Captioned, stored: Stored) -> Iterator[tuple[str, tuple[str, str]]]:
+    if name := _repeated(stored):
+        yield name, (pair.key, name)
+
+
 def _candidates(pair: Captioned, stored: Stored) -> Iterator[tuple[str, _Candidate]]:
     if pair.said and not stored.single_colour and not dull(stored.phash):
         yield pair.key, _Candidate(stable_id("look", stored.phash, pair.said), pair.language, stored)
 
 
 def _by_content(item: tuple[str, dict[str, Iterable[Any]]], judge: Judge) -> Iterator[tuple[str, _Best]]:
+    if next(iter(item[1].get("near", ())), None):
+        return
     similarity = next(iter(item[1]["scores"]), None)
     for content, language, stored in item[1]["row"]:
         if not judge.pair(stored, similarity, language)[0]:

@@ -99,7 +99,7 @@ def join_images(p: beam.Pipeline, home: Path) -> None:
         "scores": rows(p, "scores", [Score("pair", "p", 0, 0, KEY, 0.5, ())], Score),
     }
     _ = inputs | "Documents" >> BesideDocuments()
-    _ = inputs | "Pairs" >> BesidePairs(Judge(Recipe(pair_same_picture=True), 256, "salt"))
+    _ = inputs | "Pairs" >> BesidePairs(Judge(Recipe(pair_same_picture=True, drop_near_images=True), 256, "salt"))
 
 
 def one_site(p: beam.Pipeline, home: Path) -> None:

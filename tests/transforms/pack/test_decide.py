@@ -9,7 +9,6 @@ from weft.schemas.records import Fate, ImageMeta, Pair
 from weft.transforms.pack import tokenizer
 from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Packer, Page, Stored, archived
 from weft.transforms.pack.samples import SampleMaker, ShardLayout
-from weft.transforms.score.image_scores import Answers
 
 STORED = Stored("sha", "ok", 300, 200, False, "blob", 5, 9, "5555aaaa5555aaaa")
 PAGE = Page(
@@ -33,10 +32,10 @@ def document(maker, images, scores=(), page=PAGE, **rules):
     return made
 
 
-def pair(maker, stored, similarity=0.3, same=(), **rules):
+def pair(maker, stored, similarity=0.3, others=None, **rules):
     packer = Packer(Judge(Recipe(**rules), 512, "s"), maker)
     known = {"page": [Archived("urn:d", "a.warc.gz", 7)], "stored": [stored] if stored else [], "scores": [similarity]}
-    (made,) = packer.pair(PAIR, {**known, "same": same})
+    (made,) = packer.pair(PAIR, {**known, **(others or {})})
     return made
 
 
@@ -92,20 +91,20 @@ def test_a_pair_is_kept_with_its_page_s_place_and_its_rounded_similarity(maker):
 
 
 @pytest.mark.parametrize(
-    ("stored", "similarity", "same", "rules", "reason", "detail"),
+    ("stored", "similarity", "others", "rules", "reason", "detail"),
     [
-        (None, 0.3, (), {}, "image_missing", PAIR.image_url),
-        (STORED._replace(height=199), 0.3, (), {}, "too_small", PAIR.image_url),
-        (STORED, 0.29999, (), {"pair_min_similarity": 0.3}, "low_similarity", PAIR.image_url),
-        (STORED, 0.2999999, (), {"pair_min_similarity": 0.3}, "", ""),  # a float32 of 0.3 is below 0.3
-        (STORED, 0.3, ["e:q"], {}, "same_picture", "e:q"),
-        (STORED._replace(shared=40), 0.3, (), {}, "placeholder", "40 addresses of its host"),
-        (STORED._replace(answers=Answers(repeat_of="http://a.test/big.jpg")), 0.3, (), {"drop_near_images": True},
-         "near_image", "http://a.test/big.jpg"),
+        (None, 0.3, {}, {}, "image_missing", PAIR.image_url),
+        (STORED._replace(height=199), 0.3, {}, {}, "too_small", PAIR.image_url),
+        (STORED, 0.29999, {}, {"pair_min_similarity": 0.3}, "low_similarity", PAIR.image_url),
+        (STORED, 0.2999999, {}, {"pair_min_similarity": 0.3}, "", ""),  # a float32 of 0.3 is below 0.3
+        (STORED, 0.3, {"same": ["e:q"]}, {}, "same_picture", "e:q"),
+        (STORED._replace(shared=40), 0.3, {}, {}, "placeholder", "40 addresses of its host"),
+        (STORED, 0.3, {"near": ["http://a.test/big.jpg"]}, {}, "near_image", "http://a.test/big.jpg"),
+        (STORED, 0.3, {"near": ["big"], "same": ["e:q"]}, {}, "near_image", "big"),
     ],
 )  # fmt: skip
-def test_why_a_pair_is_dropped_and_what_says_so(maker, stored, similarity, same, rules, reason, detail):
-    samples, (fate,) = pair(maker, stored, similarity, same, **rules)
+def test_why_a_pair_is_dropped_and_what_says_so(maker, stored, similarity, others, rules, reason, detail):
+    samples, (fate,) = pair(maker, stored, similarity, others, **rules)
     assert fate.reason == reason and (fate.detail == detail or not reason)
     assert bool(samples) == (not reason)
 

@@ -9,7 +9,8 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from weft.schemas.parameters import Recipe
 from weft.transforms.pack.decide import Judge, Stored
-from weft.transforms.pack.same_pictures import Captioned, SamePictures, said
+from weft.transforms.pack.same_pictures import Captioned, NearPictures, SamePictures, said
+from weft.transforms.score.image_scores import Answers
 
 HASHES = ("f0f0aa5500ff1234", "f0f0aa5500ff1235", "8000000000000000", "")
 SAID = ("A red fox", "a red FOX!", "A grey fox", "...")
@@ -66,3 +67,33 @@ def test_others_are_those_of_the_plain_loop(seed, count, most):
                 ),
             }
             assert_that(inputs | SamePictures(JUDGE, most), equal_to(expected))
+
+
+LOOK, OTHER = HASHES[:2]
+NEAR = [  # (image, size, whom it repeats, its phash, its similarity), a pair each with the same words
+    ("a", 600, "", LOOK, 0.3), ("a2", 300, "a", OTHER, 0.3), ("a3", 300, "a", OTHER, 0.1),
+    ("b", 600, "", LOOK, 0.1), ("b2", 300, "b", OTHER, 0.3), ("b3", 300, "b", OTHER, 0.3),
+    ("c", 100, "", LOOK, 0.3), ("c2", 300, "c", OTHER, 0.3),
+    ("z", 600, "", "00ff00ff12345678", 0.3), ("y", 600, "z", "00ff00ff12345678", 0.3),
+]  # fmt: skip
+
+
+def test_a_picture_goes_only_for_one_that_stays():
+    """The largest of b and c are dropped themselves, for a similarity and a size; y and z are of one size and one look."""
+    rows = [
+        (Captioned(f"{n}:{n}", n, "", said(f"fox {whom or n}")),
+         Stored(n, "ok", side, 300, False, "b", 0, 0, look, "", 0, Answers(repeat_of=whom)))
+        for n, side, whom, look, _ in NEAR
+    ]  # fmt: skip
+    with beam.Pipeline() as p:
+        inputs = {
+            "seen": p | "Row" >> beam.Create(rows).with_output_types(tuple[Captioned, Stored]),
+            "scores": p
+            | "Score" >> beam.Create([(f"{n}:{n}", v) for n, *_, v in NEAR]).with_output_types(tuple[str, float]),
+        }
+        near = inputs | "Near" >> NearPictures(JUDGE)
+        assert_that(near, equal_to([("a2:a2", "a"), ("a3:a3", "a"), ("y:y", "z")]), "near")
+        same = {**inputs, "near": near} | "Same" >> SamePictures(JUDGE)
+        # Without what is near, y would stay in the place of z, and z in that of y.
+        assert_that(same, equal_to([("b3:b3", "b2:b2")]), "same")
+        assert_that(inputs | "Alone" >> SamePictures(JUDGE), equal_to([("b3:b3", "b2:b2"), ("z:z", "y:y")]), "alone")
