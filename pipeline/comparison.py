@@ -65,7 +65,7 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
             told = partial(_named, say, name)
             flags, redo = tuple(flags), options.redo
             run = Run(home, tuple(found), config, flags, options.quiet, told, adds="never", redo=redo, keys=keys)
-            discards.check(home, registry.CORPUS, config, registry.fingerprints(config, found), options.redo)
+            discards.check(home, registry.CORPUS, config, registry.fingerprints(config, found, home), options.redo)
             for other in corpora:
                 take_over(files.join(options.output, other), home, config, found)
             run.go(registry.CORPUS, run.write)
@@ -80,7 +80,7 @@ def _named(say: Say, name: str, line: str) -> None:
 def take_over(source: str, target: str, config: Config, found: Sequence[registry.Input]) -> list[str]:
     """Link the stages of another run that a run of `config` would repeat; returns their names."""
     taken = []
-    prints = registry.fingerprints(config, found)
+    prints = registry.fingerprints(config, found, source)
     for stage in (registry.BY_NAME[name] for name in registry.CORPUS):
         wanted = prints[stage.name]
         if (manifest.read(source, stage.name) or {}).get("fingerprint") != wanted:

@@ -23,27 +23,36 @@ from weft.transforms.score.heads import KINDS
 _LOCAL = "local-dir:"
 
 
-def extract(config: Config, _: Sequence[str]) -> dict[str, Any]:
+def extract(config: Config, *_: object) -> dict[str, Any]:
     """What is excluded from the start."""
     return {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
 
 
-def dedup(config: Config, inputs: Sequence[str]) -> dict[str, Any]:
+def dedup(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:
     """The evaluation texts, and the runs in the index that this one is compared with."""
     found: dict[str, Any] = {"evaluation": _of(config.dedup.evaluation)}
     if where := config.dedup.index:
-        names = index.against(where, index.run_name(inputs))
+        names = against(config, inputs, output)
         found["against"] = [(name, files.contents(files.join(where, name, "run.json"))) for name in names]
     return found
 
 
-def fetch(config: Config, _: Sequence[str]) -> dict[str, Any]:
+def against(config: Config, inputs: Sequence[str], output: str) -> list[str]:
+    """Names of the runs in the dedup index that a run is compared with: those of the first time that it was made."""
+    where, known = config.dedup.index, (manifest.read_run(output) if output else None) or {}
+    same = "against" in known and known["config"]["dedup"]["index"] == where
+    if same and [one[0] for one in known["inputs"]] == list(inputs):
+        return list(known["against"])
+    return index.against(where, index.run_name(inputs)) if where else []
+
+
+def fetch(config: Config, *_: object) -> dict[str, Any]:
     """The images of earlier runs."""
     done = [manifest.read(path, "fetch") or {} for path in config.fetch.earlier]
     return {"earlier": [(one.get("fingerprint"), one.get("files", {}).get("sha256")) for one in done]}
 
 
-def score(config: Config, _: Sequence[str]) -> dict[str, Any]:
+def score(config: Config, *_: object) -> dict[str, Any]:
     """Heads, evaluation vectors and models of one's own; and what is compared at all, which the recipe asks for."""
     asked = config.score
     models = _models(config)
@@ -60,13 +69,13 @@ def vectors(config: Config) -> str:
     return digest("vectors", manifest.VERSION, made_with, choice, _models(config))
 
 
-def pack(config: Config, _: Sequence[str]) -> dict[str, Any]:
+def pack(config: Config, *_: object) -> dict[str, Any]:
     """The tokenizer, and pictures of evaluations."""
     named = config.pack.tokenizer
     return {"tokenizer": named != "train" and _of([named]), "evaluation": _of(config.pack.evaluation_images)}
 
 
-def train(config: Config, _: Sequence[str]) -> dict[str, Any]:
+def train(config: Config, *_: object) -> dict[str, Any]:
     """The vision tower."""
     return {"vision": _model(config.train.vision, config.train.vision_pretrained)}
 

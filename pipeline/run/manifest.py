@@ -57,11 +57,20 @@ def read_json(path: str) -> Any:
 
 
 def write_run(
-    output: str, config: configuration.Config, inputs: Sequence[Sequence[str | int]], apart: bool = False
+    output: str,
+    config: configuration.Config,
+    inputs: Sequence[Sequence[str | int]],
+    apart: Sequence[str] | None = None,
 ) -> None:
-    """Say what run this output directory belongs to, and whether it never takes a place in a dedup index."""
+    """Say what run this output directory belongs to.
+
+    Args:
+        apart: the runs in the dedup index that it is compared with, where it never takes a place there itself.
+    """
     value = {"config": configuration.to_dict(config), "inputs": list(inputs), "weft": VERSION}
-    state.write(files.join(output, "run.json"), value | ({"apart": True} if apart else {}))
+    state.write(
+        files.join(output, "run.json"), value | ({} if apart is None else {"apart": True, "against": list(apart)})
+    )
 
 
 def read_run(output: str) -> dict[str, Any] | None:

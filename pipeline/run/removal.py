@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import discards, manifest, place, registry
+from weft.pipeline.run import decides, discards, manifest, place, registry
 from weft.pipeline.run.context import Adds
 from weft.pipeline.run.registry import BY_NAME, CORPUS
 from weft.pipeline.run.run import Run
@@ -59,8 +59,7 @@ def remove(
     output, work = output.rstrip("/"), files.join(output.rstrip("/"), _WORK)
     if files.exists(files.join(work, _SETTLING)):
         _settle(work, output)
-    config, found = finished(output)
-    apart = bool(manifest.known_run(output).get("apart"))
+    config, found, apart = finished(output)
     text = "".join(f"{entry}\n" for entry in sorted(set().union(*map(exclusions.entries, lists))))
     exclusions.parse(text.splitlines(), ", ".join(lists))
     path = files.join(output, "exclude", f"{stable_id('exclude', text)[:16]}.txt")
@@ -68,7 +67,7 @@ def remove(
     config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
     manifest.write_run(work, config, found, apart)
     own = index.run_name([one[0] for one in found])
-    mine = not apart and bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
+    mine = apart is None and bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
     adds: Adds = "later" if mine else "never"  # a subset has no place in the index, and gets none here
     Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, adds=adds, redo=True).go(CORPUS)
     shards = [name for name in _settle(work, output) if name.endswith(".tar")]
@@ -81,8 +80,8 @@ def check(output: str) -> None:
         raise ConfigError(f"a removal from {output} was interrupted: call `weft remove` again first")
 
 
-def finished(output: str) -> tuple[Config, list[registry.Input]]:
-    """Configuration and input of a run that is finished through pack.
+def finished(output: str) -> tuple[Config, list[registry.Input], list[str] | None]:
+    """Configuration and input of a run that is finished through pack, and `apart` as of `manifest.write_run`.
 
     Raises:
         ConfigError: it is not.
@@ -91,11 +90,11 @@ def finished(output: str) -> tuple[Config, list[registry.Input]]:
     known = manifest.known_run(output)
     config = configuration.from_dict(known["config"])
     found = [tuple(one) for one in known["inputs"]]
-    prints = registry.fingerprints(config, found)
+    prints = registry.fingerprints(config, found, output)
     for name in CORPUS:
         if (manifest.read(output, name) or {}).get("fingerprint") != prints[name]:
             raise ConfigError(f"{output} is not finished: `weft run` goes on with {name}")
-    return config, found
+    return config, found, decides.against(config, [one[0] for one in found], output) if known.get("apart") else None
 
 
 def _settle(work: str, output: str) -> list[str]:

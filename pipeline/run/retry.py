@@ -42,7 +42,7 @@ def failed(run: Run) -> int:
     Raises:
         ConfigError: it has not fetched with this configuration, or its images are those of a finished run.
     """
-    wanted = registry.fingerprints(run.config, run.inputs)[unit.STAGE]
+    wanted = registry.fingerprints(run.config, run.inputs, run.output)[unit.STAGE]
     if manifest.started(run.output, unit.STAGE) != wanted:
         raise ConfigError("--retry-failed goes on with a fetch of this configuration, and there is none")
     units = list(_units(run.output, run.config.fetch.http))

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import books, discards, integrity, manifest, pages, place
+from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place
 from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.run.registry import STAGES, Input, Stage, before, fingerprints
@@ -73,7 +73,7 @@ class Run:
             books.BooksError: a stage's books do not balance.
         """
         place.recover(self.output)
-        prints = fingerprints(self.config, self.inputs)
+        prints = fingerprints(self.config, self.inputs, self.output)
         self._prepare([stage for stage in STAGES if stage.name in names], prints, reopened)
         ready()
         for stage in STAGES:
@@ -87,7 +87,9 @@ class Run:
 
     def write(self) -> None:
         """Say what run the output directory belongs to."""
-        manifest.write_run(self.output, self.config, self.inputs, self.adds == "never")
+        paths = [path for path, *_ in self.inputs]
+        apart = decides.against(self.config, paths, self.output) if self.adds == "never" else None
+        manifest.write_run(self.output, self.config, self.inputs, apart)
 
     def _prepare(self, stages: Sequence[Stage], prints: dict[str, str], reopened: Collection[str]) -> None:
         done = {

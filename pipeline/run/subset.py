@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import manifest, registry, removal, where
+from weft.pipeline.run import decides, manifest, registry, removal, where
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -72,7 +72,8 @@ def subset(
         ConfigError: the run is not finished, `to` holds another, or the condition means nothing.
     """
     fits = where.parse(condition, NAMES)
-    config, found = removal.finished(output)
+    config, found, _ = removal.finished(output)
+    against = decides.against(config, [one[0] for one in found], output)
     if re.search(r"\bsimilarity\b", condition) and not needs.of(config.score, config.pack).pairs:
         raise ConfigError(f"no pair of {output} was scored: `weft run --set score.compare=always` does that first")
     text = "".join(f"{entry}\n" for entry in sorted(_unfit(output, fits)))
@@ -84,7 +85,7 @@ def subset(
     if known is None and manifest.is_run(to):
         raise ConfigError(f"{to} holds a run whose run.json is damaged or lost; name another --to")
     files.write_atomic(path, text)
-    manifest.write_run(to, config, found, apart=True)
+    manifest.write_run(to, config, found, apart=against)
     Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output, adds="never").go(registry.CORPUS)
     return config
 

@@ -74,8 +74,9 @@ class SamePictures(beam.PTransform):
         candidates = inputs["seen"] | "Candidates" >> beam.FlatMapTuple(_candidates).with_output_types(
             tuple[str, _Candidate]
         )
+        joined = {"row": candidates} | {name: inputs[name] for name in ("scores", "near") if name in inputs}
         by_content = (
-            {"row": candidates, **{name: inputs[name] for name in ("scores", "near") if name in inputs}}
+            joined
             | "JoinScores" >> Join()
             | "ByContent" >> beam.FlatMap(_by_content, self.judge).with_output_types(tuple[str, _Best])
         )

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import json
 
-from weft.pipeline.run import discards
+from weft.pipeline.run import decides, discards
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.dedup.find import earlier, find, forbid, sketch
 from weft.pipeline.stages.dedup.link import link, one_per_bucket
@@ -86,7 +86,7 @@ def check(ctx: Context) -> None:
     if config.index:
         index.check(config.index, config)
         own = index.run_name(ctx.inputs)
-        index.parts(config.index, index.against(config.index, own))
+        index.parts(config.index, decides.against(ctx.config, ctx.inputs, ctx.output))
         other = discards.in_index(config.index, own, ctx.finished or ctx.output)
         if other and ctx.adds != "never":
             raise ConfigError(

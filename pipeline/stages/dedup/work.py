@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from weft.pipeline.run import spread
+from weft.pipeline.run import decides, spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.schemas.records import Fate, Sketch
@@ -50,7 +50,7 @@ class Work:
         self.adds, self.owner = bool(directory) and ctx.adds != "never", ctx.finished or ctx.output
         if directory:
             index.check(directory, self.config)
-            self.runs = index.against(directory, self.own)
+            self.runs = decides.against(ctx.config, ctx.inputs, ctx.output)
             self.earlier = index.parts(directory, self.runs)
 
     def job(self, name: str, do: Callable[[], work_units.Counts]) -> work_units.Counts:

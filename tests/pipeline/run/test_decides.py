@@ -8,6 +8,7 @@ import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import decides, inputs, manifest, registry
+from weft.transforms.dedup import index
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -68,3 +69,24 @@ def test_vectors_are_others_by_another_model_or_another_torch(monkeypatch: pytes
     assert decides.vectors(configuration.load(overrides=["score.batch_size=3"])) != one
     monkeypatch.setattr(manifest, "versions", lambda: {"torch": "9.9"})
     assert decides.vectors(configuration.load()) != one
+
+
+def test_a_run_without_a_place_in_the_index_is_compared_with_what_it_was_the_first_time(tmp_path: Path) -> None:
+    where, output, found = str(tmp_path / "index"), str(tmp_path / "out"), [("a", 1)]
+    config = configuration.load(overrides=[f"dedup.index={where}"])
+    index.publish(where, "one", {"parts": [], "against": []})
+    manifest.write_run(output, config, found, decides.against(config, ["a"], output))
+    before = registry.fingerprints(config, found, output)
+    index.publish(where, "two", {"parts": [], "against": ["one"]})
+    assert registry.fingerprints(config, found, output) == before != registry.fingerprints(config, found)
+    assert decides.against(config, ["a"], output) == ["one"]
+    manifest.write_run(output, config, found, decides.against(config, ["a"], output))  # as each later command does
+    assert decides.against(config, ["a"], output) == ["one"]
+    assert decides.against(config, ["b"], output) == [
+        "one",
+        "two",
+    ]  # other input, and another index, have no first time
+    elsewhere = configuration.load(overrides=[f"dedup.index={where}2"])
+    assert decides.against(elsewhere, ["a"], output) == []
+    index.publish(where, "one", {"parts": ["again"], "against": []})
+    assert registry.fingerprints(config, found, output) != before  # what it was compared with is no more
