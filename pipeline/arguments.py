@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, NoReturn
+
+from weft.schemas.parameters import nearest
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 MODEL = "transformers"  # the export that is of the trained model, not of the shards
@@ -35,7 +36,7 @@ class Parser(argparse.ArgumentParser):
                 break  # a command; the rest is its own
             name = argument.split("=")[0]
             if name.startswith("--") and " " not in name and name not in known:
-                self.error(f"no option {name}{_nearest(name, known)}")
+                self.error(f"no option {name}{nearest(name, known)}")
         return super().parse_known_args(args, namespace)
 
     def _get_value(self, action: argparse.Action, given: str) -> Any:
@@ -47,13 +48,8 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             what = "command" if isinstance(action, argparse._SubParsersAction) else (action.metavar or action.dest)
-            near = _nearest(str(value), action.choices) or f" (there are {', '.join(action.choices)})"
+            near = nearest(str(value), action.choices) or f" (there are {', '.join(action.choices)})"
             self.error(f"no {what} {value!r}{near}")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -38,6 +38,7 @@ from weft.schemas.parameters import (
     Share,
     Size,
     Table,
+    nearest,
 )
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "configs"
@@ -201,7 +202,7 @@ def load(
         if keys == ["recipe"]:
             name = value
     if name not in recipes():
-        raise ConfigError(f"no recipe {name!r}{_nearest(str(name), recipes())}; `weft recipes` lists them")
+        raise ConfigError(f"no recipe {name!r}{nearest(str(name), recipes())}; `weft recipes` lists them")
     merged: dict[str, Any] = {}
     _merge(merged, _read(RECIPES / f"{name}.toml"))
     _merge(merged, user)
@@ -293,11 +294,6 @@ def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
             base[key] = value
 
 
-def _nearest(key: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 def _suggest(key: str, here: typing.Iterable[str], where: str) -> str:
     """The key of this name in other sections; else the nearest of this section, or of all where none is named."""
     every: dict[str, list[str]] = {name: [name] for name in here}
@@ -337,7 +333,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     if origin is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
-            near = _nearest(value, choices) if isinstance(value, str) else ""
+            near = nearest(value, choices) if isinstance(value, str) else ""
             raise ConfigError(f"{name} is one of {', '.join(map(repr, choices))}, not {value!r}{near}")
         return value
     if origin is tuple:

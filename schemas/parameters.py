@@ -8,14 +8,26 @@ it needs. Defaults are the project's; a threshold that comes from a paper names 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 
 class ConfigError(ValueError):
     """A configuration the user can mend; the message is one line that says how."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say after a name that is none of the known ones: the one that is most like it; "" where none is.
+
+    >>> nearest("colour", ("color", "size")), nearest("x", ("color", "size"))
+    (" (did you mean 'color'?)", '')
+    """
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,14 +17,13 @@ Or single records are chosen by the snapshot's index (transforms/extract/selecti
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import re
 import zlib
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, nearest
 from weft.schemas.records import hash_unit
 from weft.transforms.extract import selection
 from weft.transforms.io import files
@@ -67,16 +66,13 @@ def parse(text: str) -> Part:
             continue
         if key == "subset":
             if value not in _SUBSETS:
-                close = difflib.get_close_matches(value, _SUBSETS, 1)
-                near = f" (did you mean {close[0]!r}?)" if close else ""
+                near = nearest(value, _SUBSETS)
                 raise ConfigError(f"{text}: subset is one of {', '.join(_SUBSETS)}, not {value!r}{near}")
             made = made._replace(subset=value)
             continue
         if key not in _PARTS:
             known = (*_PARTS, *selection.KEYS, "subset")
-            close = difflib.get_close_matches(key, known, 1)
-            told = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ConfigError(f"{text}: takes {'=, '.join(known)}=, not {key!r}{told}")
+            raise ConfigError(f"{text}: takes {'=, '.join(known)}=, not {key!r}{nearest(key, known)}")
         changed: dict[str, Any] = {key: _number(text, key, value)}
         made = made._replace(**changed)
     if not wished:

@@ -8,13 +8,12 @@ neither true nor false, and a row goes only where the whole is false. Nothing of
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, nearest
 
 Condition = Callable[[Mapping[str, Any]], bool | None]
 _TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)|([A-Za-z_]\w*)|(<=|>=|!=|<>|==|[=<>(),]))")
@@ -98,8 +97,7 @@ class _Parser:
     def _comparison(self) -> Condition:
         name = self._next()
         if name not in self._names or name.lower() in _WORDS:
-            close = difflib.get_close_matches(name, list(self._names), n=1, cutoff=0.5)
-            near = f" (did you mean {close[0]}?)" if close else f" (there are {', '.join(sorted(self._names))})"
+            near = nearest(name, self._names) or f" (there are {', '.join(sorted(self._names))})"
             raise self.wrong(f"there is no {name!r}{near}")
         sign = self._next().lower()
         if sign not in (*_COMPARE, "in", "like"):

@@ -7,7 +7,6 @@ flag is an error, because Beam itself drops it silently.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import shlex
@@ -22,6 +21,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from weft.pipeline.runners import graph, local_workers, orphans, spark, stillness
 from weft.pipeline.runners.shuffles import Measured, Shuffle
+from weft.schemas.parameters import nearest
 
 _DIRECT = {"", "directrunner", "fnapirunner", "direct", "local"}
 _SPARK = {"sparkrunner", "portablerunner"}  # a job server is Spark's more often than another's, which ignores the flags
@@ -110,8 +110,7 @@ def check(flags: Sequence[str]) -> None:
     for flag in flags:
         name = flag.split("=")[0]
         if flag.startswith("--") and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            raise FlagError(f"no Beam option {name}{f' (did you mean {close[0]}?)' if close else ''}")
+            raise FlagError(f"no Beam option {name}{nearest(name, known)}")
 
     parser.parse_known_args(list(flags))
 

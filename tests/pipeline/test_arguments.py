@@ -17,12 +17,12 @@ from weft.pipeline.run.books import BooksError
     ("argv", "told"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["rnu"], "no command 'rnu' (did you mean run?)"),
+        (["rnu"], "no command 'rnu' (did you mean 'run'?)"),
         (["xyz"], "no command 'xyz' (there are demo, run, extract"),
-        (["--versoin"], "no option --versoin (did you mean --version?)"),
-        (["run", "--ouput=x"], "no option --ouput (did you mean --output?)"),
-        (["run", "--output", "x", "--recipee", "raw"], "no option --recipee (did you mean --recipe?)"),
-        (["completion", "fsh"], "no SHELL 'fsh' (did you mean fish?)"),
+        (["--versoin"], "no option --versoin (did you mean '--version'?)"),
+        (["run", "--ouput=x"], "no option --ouput (did you mean '--output'?)"),
+        (["run", "--output", "x", "--recipee", "raw"], "no option --recipee (did you mean '--recipe'?)"),
+        (["completion", "fsh"], "no SHELL 'fsh' (did you mean 'fish'?)"),
         (["recipes", "--", "--runner=x"], "recipes takes no Beam flags"),
     ],
 )

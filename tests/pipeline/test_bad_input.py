@@ -62,7 +62,7 @@ NO_INPUT = ["run", "--output", "OUT"]
         (NO_INPUT, "no input"),
         (["run", "--input", "WARC", "--output", "OUT", "--set", "pack.shrads=3"], "did you mean 'shards'"),
         (["run", "--input", "WARC", "--output", "OUT", "--config", "none.toml"], "cannot read none.toml"),
-        (["run", "--input", "WARC", "--output", "OUT", "--", "--runer=x"], "did you mean --runner"),
+        (["run", "--input", "WARC", "--output", "OUT", "--", "--runer=x"], "did you mean '--runner'"),
         (["run", "--input", "WARC", "--output", "OUT", "--recipe", "rw"], "did you mean 'raw'"),
         (["pack", "--input", "WARC", "--output", "OUT"], "pack needs score"),
         (["train", "--output", "OUT"], "holds no weft run"),

@@ -10,12 +10,11 @@ Whatever forbids wins over whatever allows: several voices are never weighed aga
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, get_args
 
-from weft.schemas.parameters import ConfigError, ImageSignal, PageSignal
+from weft.schemas.parameters import ConfigError, ImageSignal, PageSignal, nearest
 from weft.transforms.consent import agents, preferences
 
 PAGE_SIGNALS, IMAGE_SIGNALS = frozenset(get_args(PageSignal)), frozenset(get_args(ImageSignal))
@@ -98,8 +97,7 @@ def check(counted: Collection[str]) -> None:
     """Raise ConfigError, which names the nearest signal, for one that is not among IMAGE_SIGNALS."""
     for word in counted:
         if word not in IMAGE_SIGNALS:
-            close = difflib.get_close_matches(word, sorted(IMAGE_SIGNALS), n=1)
-            raise ConfigError(f"fetch.opt_out: no signal {word!r}" + (f"; {close[0]!r}?" if close else ""))
+            raise ConfigError(f"fetch.opt_out: no signal {word!r}{nearest(word, IMAGE_SIGNALS)}")
 
 
 def _said(headers: Iterable[tuple[str, str]], counted: Collection[str]) -> dict[str, str]:

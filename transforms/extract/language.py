@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, nearest
 
 MAX_CHARS = 4_000  # of a text that are looked at; more does not change the verdict
 _LABEL = "__label__"
@@ -33,8 +32,7 @@ def check(codes: Iterable[str], key: str) -> None:
     """Raise ConfigError, which names the nearest, for a code that no text is ever found to be in."""
     for code in codes:
         if code not in known():
-            close = difflib.get_close_matches(code, sorted(known()), n=1)
-            near = f" (did you mean {close[0]!r}?)" if close else ""
+            near = nearest(code, known())
             raise ConfigError(f"{key}: no text is found to be in {code!r}{near}; codes are ISO 639-1, such as 'en'")
 
 

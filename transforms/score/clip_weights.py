@@ -9,13 +9,12 @@ as it is read, are refused.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from weft import configs
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, nearest
 
 TINY_CLIP = Path(configs.__file__).resolve().parent / "tiny_clip"  # the offline default: what "weft-tiny" means
 SUFFIX = ".safetensors"
@@ -64,11 +63,8 @@ def weights(
         tag, file = "", pretrained
     if file:
         if not Path(file).is_file():
-            close = difflib.get_close_matches(file.partition("=")[0], tags, n=1)
-            raise ConfigError(
-                f"{setting} = {pretrained!r} is neither a file nor one of {known}"
-                + (f"; {close[0]!r}?" if close else "")
-            )
+            near = nearest(file.partition("=")[0], tags)
+            raise ConfigError(f"{setting} = {pretrained!r} is neither a file nor one of {known}{near}")
         if is_pickle(file):
             raise ConfigError(f"{setting} = {pretrained!r} is a pickle, which can run anything: {convert(file)}")
         if not tag and len({_way(cfg) for cfg in tags.values()}) > 1:
@@ -86,8 +82,7 @@ def weights(
 def check_name(name: str, known: Sequence[str], setting: str) -> None:
     """Raise ConfigError, naming the nearest, for an architecture that open_clip does not know."""
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        raise ConfigError(f"{setting} = {name!r} is no open_clip model" + (f"; {close[0]!r}?" if close else ""))
+        raise ConfigError(f"{setting} = {name!r} is no open_clip model{nearest(name, known)}")
 
 
 def is_pickle(file: str) -> bool:

@@ -34,7 +34,7 @@ def test_the_bytes_are_those_of_a_run_that_never_had_the_others(
 
 
 def test_a_condition_that_means_nothing_begins_nothing(finished: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean words"):
+    with pytest.raises(ConfigError, match="did you mean 'words'"):
         subset.subset(str(finished), str(tmp_path / "none"), "wrods > 3")
     assert not (tmp_path / "none").exists()
 

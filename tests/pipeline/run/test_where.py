@@ -48,7 +48,7 @@ def test_what_is_not_there_decides_nothing(text, said):
     ("text", "told"),
     [
         ("", "ends too soon"),
-        ("langage = 'en'", "did you mean language?"),
+        ("langage = 'en'", "did you mean 'language'?"),
         ("language = en", "neither a number nor a 'text'"),
         ("language 'en'", "compares nothing"),
         ("language = 'en' words = 3", "'words' is there"),

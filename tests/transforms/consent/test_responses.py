@@ -87,5 +87,5 @@ def test_a_response_by_the_texts_of_drafts(case):
 def test_a_signal_that_is_none_is_named_with_the_nearest():
     check(PAGE_SIGNALS)
     assert responses._PAGE | responses._IMAGES | responses.SITE_SIGNALS < PAGE_SIGNALS < responses.IMAGE_SIGNALS
-    with pytest.raises(ConfigError, match=r"fetch\.opt_out: no signal 'ai-agent'; 'ai-agents'"):
+    with pytest.raises(ConfigError, match=r"fetch\.opt_out: no signal 'ai-agent' \(did you mean 'ai-agents'"):
         check(["ai-agent"])

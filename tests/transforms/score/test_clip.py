@@ -251,7 +251,7 @@ def test_a_broken_model_directory(folder: Path, name: str, change: bytes | None,
 @pytest.mark.parametrize(
     ("model", "pretrained", "message"),
     [
-        ("ViT-B-3", "", "score.model = 'ViT-B-3' is no open_clip model; 'ViT-B-32'?"),
+        ("ViT-B-3", "", "score.model = 'ViT-B-3' is no open_clip model (did you mean 'ViT-B-32'?)"),
         ("xyzzy", "", "score.model = 'xyzzy' is no open_clip model"),
         ("ViT-B-32", "", "needs score.pretrained: a weights file or one of openai, "),
         ("ViT-B-32", "/nowhere/w.pt", "score.pretrained = '/nowhere/w.pt' is neither a file nor one of openai, "),

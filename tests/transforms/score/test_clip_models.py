@@ -177,9 +177,9 @@ def test_an_error_that_is_not_of_memory_is_not_hidden(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"also": ("ViT-B-3@openai",)}, "score.also = 'ViT-B-3' is no open_clip model; 'ViT-B-32'?"),
+        ({"also": ("ViT-B-3@openai",)}, "score.also = 'ViT-B-3' is no open_clip model (did you mean 'ViT-B-32'?)"),
         ({"also": ("ViT-B-32",)}, "score.also = 'ViT-B-32' needs its tag (after @): "),
-        ({"also": ("ViT-B-32@laion2b_s34b_b79",)}, "; 'laion2b_s34b_b79k'?"),
+        ({"also": ("ViT-B-32@laion2b_s34b_b79",)}, "(did you mean 'laion2b_s34b_b79k'?)"),
         ({"also": ("ViT-B-32@openai",)}, "was trained with QuickGELU: score.also = 'ViT-B-32-quickgelu'"),
         ({"also": ("ViT-B-32@openai=/nowhere",)}, "is neither a file nor one of openai"),
     ],

@@ -38,7 +38,7 @@ def test_a_file_needs_no_tag_where_all_are_alike(file):
     ("pretrained", "told"),
     [
         ("", "'ViT' needs score.pretrained: a weights file or one of openai, laion"),
-        ("laoin", "is neither a file nor one of openai, laion; 'laion'?"),
+        ("laoin", "is neither a file nor one of openai, laion (did you mean 'laion'?)"),
         ("laion=/nowhere/w.safetensors", "is neither a file nor one of"),
         ("FILE", "'TAG=FILE', with the tag that it is or was trained like, of openai, laion"),
         ("openai", "was trained with QuickGELU: score.model = 'ViT-quickgelu'"),
