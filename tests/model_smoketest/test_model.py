@@ -279,7 +279,7 @@ def test_models_that_cannot_be_are_one_clear_line(kit, tmp_path):
         vision.load_tower(f"local-dir:{tmp_path}", "", True)
     with pytest.raises(ConfigError, match="vision_pretrained"):
         vision.load_tower("ViT-B-32", "", True)
-    with pytest.raises(ConfigError, match=r"'ViT-B-99' is no open_clip model; 'ViT-B-"):
+    with pytest.raises(ConfigError, match=r"'ViT-B-99' is no open_clip model \(did you mean 'ViT-B-"):
         vision.load_tower("ViT-B-99", "openai", True)
     with pytest.raises(ConfigError, match="neither a file nor one of openai"):
         vision.load_tower("ViT-B-32", "no-such-tag", True)

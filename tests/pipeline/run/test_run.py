@@ -50,7 +50,7 @@ def weft(served_web: int) -> Callable[..., tuple[int, str]]:
         ("fetch.max_side=-4", "fetch.max_side = -4 is out of its range: 1 or more"),
         ("dedup.threshold=3", "dedup.threshold = 3 is out of its range: from 0 to 1"),
         ("pack.tokenizer=nothere.json", "pack.tokenizer: cannot read nothere.json"),
-        ("score.model=ViT-B32", "score.model = 'ViT-B32' is no open_clip model; 'ViT-B-32'?"),
+        ("score.model=ViT-B32", "score.model = 'ViT-B32' is no open_clip model (did you mean 'ViT-B-32'?)"),
         ("score.unsafe_head=nothere.safetensors", "score.unsafe_head = 'nothere.safetensors': No such file"),
         ("dedup.evaluation=['nothere']", "no evaluation texts at nothere"),
         ("dedup.evaluation_window=3", "would discard dedup"),

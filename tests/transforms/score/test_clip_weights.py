@@ -72,5 +72,7 @@ def test_names_of_architectures():
     assert clip_weights.clip_name("weft-tiny") == f"local-dir:{clip_weights.TINY_CLIP}"
     assert clip_weights.clip_name("ViT-B-32") == "ViT-B-32"
     clip_weights.check_name("ViT-B-32", ["ViT-B-32"], "score.model")
-    with pytest.raises(ConfigError, match=r"score.model = 'ViT-B-23' is no open_clip model; 'ViT-B-32'\?"):
+    with pytest.raises(
+        ConfigError, match=r"score.model = 'ViT-B-23' is no open_clip model \(did you mean 'ViT-B-32'\?\)"
+    ):
         clip_weights.check_name("ViT-B-23", ["ViT-B-32", "RN50"], "score.model")
