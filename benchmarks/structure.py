@@ -2,8 +2,8 @@
 
     python benchmarks/structure.py WARC … [--half tune|held]
 
-`structure.jsonl` beside this file says of each page, by selectors, where its main content is and what of that is code, a
-formula or a table of data; the gold is what a DOM has there, read without weft. Selectors were chosen by a site's own
+`structure.jsonl` beside this file says of each page, by selectors, where its main content is and what of that is code,
+a formula or a table of data; the gold is what a DOM has there, read without weft. Selectors were chosen by a site's own
 templates and by counts of elements; not every page was read to its end.
 No text of a page is in it. Pages that are not in the archives are passed over. Half the pages (by hash of the host) are
 held out: nothing is chosen by them.
