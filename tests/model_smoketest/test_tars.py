@@ -44,7 +44,7 @@ def index(path, kit, samples):
     sizes = [
         (contract.member(key, suffix), len(content))
         for key, parts in sorted(samples.items())
-        for suffix, content in sorted((parts | {contract.META: b"{}"}).items())
+        for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items())
     ]
     path.with_suffix(f".{contract.INDEX}").write_text(contract.dump_index(sizes))
 

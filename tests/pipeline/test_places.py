@@ -44,7 +44,20 @@ MEANT = {
     "fetch.split_hosts": ["cdn.test=many"],
 }
 # The same of arguments, by what stands for them in the help.
-SAYINGS = {"CONDITION", "CORPUS", "FORMAT", "S,M,L", "THING", "URL", "RECIPE", "S.KEY=VALUE"}
+SAYINGS = {
+    "CONDITION",
+    "CORPUS",
+    "DAY",
+    "FORMAT",
+    "ID",
+    "NAME",
+    "RECIPE",
+    "S,M,L",
+    "S.KEY=VALUE",
+    "THING",
+    "URL",
+    "WHO",
+}
 
 
 def declared() -> dict[str, Place | None]:
