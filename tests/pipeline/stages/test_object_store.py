@@ -83,7 +83,7 @@ def test_a_model_that_is_trained_there_is_the_same(
 
 
 def test_the_report_there_is_that_of_a_copy(copied: str, finished: Path, shared: Callable[..., Path]) -> None:
-    known = manifest.read_run(copied)
+    known = manifest.read_run(str(finished))  # that of the copy is another's by now, where a model was trained there
     assert known is not None
     config = configuration.from_dict(known["config"])
 
