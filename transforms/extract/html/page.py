@@ -168,7 +168,7 @@ def _assembled(
             images.append(None)
             metas.append(None)
             others.append(None)
-            lines.append(_lines(said, read))
+            lines.append(_lines(said, read) if markdown is not None else [])
         read.clear()
 
     for at in np.flatnonzero(kept).tolist():
@@ -203,7 +203,7 @@ def _lines(said: str, read: list[tuple[str | None, Block | None]]) -> list[Line]
     """The lines of a text, each with its Markdown."""
     plain_lines = said.split("\n")
     if len(plain_lines) != len(read):  # mending took a line
-        return [Line(line, line, Block()) for line in plain_lines] if read else []
+        return [Line(line, line, Block()) for line in plain_lines]
     return [
         Line(line, repair.text(of) if of else of, block) for line, (of, block) in zip(plain_lines, read, strict=True)
     ]
