@@ -144,7 +144,7 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
     cost("pairs and fates", page._settle, record, made, RULES)
     if foreign:
         with contextlib.suppress(html.TooComplex):
-            cost("trafilatura", second_opinion.read, made, text, URL)
+            cost("trafilatura", second_opinion.read, text, URL)
     return found
 
 

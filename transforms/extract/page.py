@@ -216,8 +216,9 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
 
 def _extract(record: Record, rules: PageRules) -> html.Page:
     characters = html.to_text(record.body, record.header("content-type"))
-    page = html.extract(characters, record.url, rules.main_content, rules.markup == "markdown", rules.markup_links)
-    return second_opinion.read(page, characters, record.url) if rules.extractor == "trafilatura" else page
+    if rules.extractor == "trafilatura":
+        return second_opinion.read(characters, record.url)
+    return html.extract(characters, record.url, rules.main_content, rules.markup == "markdown", rules.markup_links)
 
 
 def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, float], str, str]:

@@ -26,13 +26,13 @@ def _without_marks(text: str, after: bool, before: bool) -> str:
     return "\n".join(lines).strip()
 
 
-def read(page: html.Page, characters: str, url: str) -> html.Page:
-    """The page with the texts and images that trafilatura finds.
+def read(characters: str, url: str) -> html.Page:
+    """A page with the texts and images that trafilatura finds.
 
-    What trafilatura does not say of an image (caption, size, title) is taken from weft's own reading.
+    What trafilatura does not say, of the page (its metadata) and of an image (caption, size, title), is taken from
+    weft's own reading.
 
     Args:
-        page: as `html.extract` reads it; its metadata stay.
         characters: the page's HTML.
         url: its address.
 
@@ -40,8 +40,10 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
         The page; every image that trafilatura leaves out is an occurrence with the reason "boilerplate".
 
     Raises:
-        TooComplex: the page is beyond what trafilatura should be given.
+        TooComplex: the page is beyond what weft or trafilatura should be given.
+        ValueError: the parser gives no document.
     """
+    page = html.extract(characters, url, main_content=False)
     limits.check_foreign(characters)
     import trafilatura
     from trafilatura.deduplication import LRUCache
@@ -57,8 +59,7 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
         deduplicate=LRUCache(),
     )
     known: dict[str, ImageMeta] = {}
-    plain = html.extract(characters, url, main_content=False)
-    for image, meta in zip(plain.images, plain.image_meta, strict=True):
+    for image, meta in zip(page.images, page.image_meta, strict=True):
         if image is not None and meta is not None:
             known.setdefault(image, meta)
     texts: list[str | None] = []
@@ -80,7 +81,7 @@ def read(page: html.Page, characters: str, url: str) -> html.Page:
                 metas.append(known.get(source, ImageMeta(found.group(1), "", "", None, None)))
     wanted = Counter(image for image in images if image is not None)
     occurrences = []
-    for o in plain.occurrences:
+    for o in page.occurrences:
         taken = not o.reason and wanted[o.url] > 0
         if taken:
             wanted[o.url] -= 1

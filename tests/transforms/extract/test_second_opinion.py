@@ -1,6 +1,6 @@
 """trafilatura's text, with weft's images and a fate for those that it leaves out."""
 
-from weft.transforms.extract import html, second_opinion
+from weft.transforms.extract import second_opinion
 
 URL = "http://a.test/dir/"
 P = f"<p>{'The quick brown fox jumps over the lazy dog while nobody at all is watching it. ' * 5}</p>"
@@ -10,7 +10,7 @@ def test_images_keep_their_place_and_what_the_page_says_of_them():
     page = (
         f"<html><body><nav><img src=logo.png></nav><article>{P}<img src=a.png alt='A cat'>{P}</article></body></html>"
     )
-    made = second_opinion.read(html.extract(page, URL), page, URL)
+    made = second_opinion.read(page, URL)
     assert [image for image in made.images if image] == ["http://a.test/dir/a.png"]
     assert [meta.alt for meta in made.image_meta if meta] == ["A cat"]
     assert made.texts[0].startswith("The quick brown fox")
@@ -28,7 +28,7 @@ def test_a_cell_or_item_that_holds_an_image_alone_leaves_no_text():
     )
     items = "<ul><li><img src=c.png></li><li>The dog sleeps on, as if there were no foxes.</li></ul>"
     page = f"<html><body><article>{P}<table>{rows}</table>{items}{P}</article></body></html>"
-    made = second_opinion.read(html.extract(page, URL), page, URL)
+    made = second_opinion.read(page, URL)
     assert len([image for image in made.images if image]) >= 2
     texts = [text for text in made.texts if text is not None]
     assert all(text.strip(" |-\n") for text in texts)
