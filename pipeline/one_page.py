@@ -26,8 +26,12 @@ def describe(html: bytes, url: str, rules: PageRules) -> dict[str, Any]:
 
 
 def blocks(html: bytes, url: str) -> list[str]:
-    """A line for each block and image of a page: kept (+) or not, its probability of being content, kind, beginning."""
-    return [
-        f"{'+' if kept else '-'} {chance:4.2f} {kind:10} {text[:90]}"
-        for kept, chance, kind, text in extraction.explain(extraction.to_text(html), url or _NOWHERE)
-    ]
+    """A line for each block and image of a page: kept (+) or not, its probability of being content, kind, beginning.
+
+    One line says why there are none of a page that is too complex.
+    """
+    try:
+        items = extraction.explain(extraction.to_text(html), url or _NOWHERE)
+    except extraction.TooComplex as error:
+        return [f"too_complex: {error}"]
+    return [f"{'+' if kept else '-'} {chance:4.2f} {kind:10} {text[:90]}" for kept, chance, kind, text in items]

@@ -27,3 +27,12 @@ def test_blocks_say_what_is_kept_and_what_is_not():
     lines = one_page.blocks(HTML, "")
     assert [line[0] for line in lines] == ["-", "+", "+", "+"]
     assert [line.split()[2] for line in lines] == ["nav", "p", "image", "p"]
+
+
+def test_a_page_that_is_too_complex_has_no_blocks_either():
+    page = b"<x-y>" * 6_000 + b"x"
+    (fate,) = one_page.describe(page, "", PageRules())["fates"]
+    assert fate["reason"] == "too_complex"
+    assert one_page.blocks(page, "") == [f"too_complex: {fate['detail']}"]
+    tags = b"<p a" + b" b=c" * 200_000 + b">"  # one that no parser may be given
+    assert one_page.blocks(tags, "") == ["too_complex: a tag of 200002 attributes"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.schemas.records import ImageMeta
-from weft.transforms.extract.html import about, limits, repair
+from weft.transforms.extract.html import about, repair
 from weft.transforms.extract.html.choose import choose
 from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.markdown import Marked, markdown_of
@@ -98,10 +98,7 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
         TooComplex: the page is beyond the bounds in limits.py.
         ValueError: the parser gives no document.
     """
-    counts = limits.counted(html)
-    limits.check(html, counts)
-    page = _scanner().scan(html, counts)
-    limits.check_items(len(page.texts), len(page.starts), max(page.depths, default=0))
+    page = _scanner().scan(html)
     base = (resolve(url, page.base) if page.base else "") or url
     kept = _kept(page, url) if main_content else [True] * len(page.texts)
     pictures = pictures_of(page, kept, base)
@@ -110,7 +107,12 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
 
 
 def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
-    """(kept, probability of being content, kind, text or image tag) of every item of a page, in reading order."""
+    """(kept, probability of being content, kind, text or image tag) of every item of a page, in reading order.
+
+    Raises:
+        TooComplex: as `extract`.
+        ValueError: likewise.
+    """
     page = _scanner().scan(html)
     if not page.texts:
         return []

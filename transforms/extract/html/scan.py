@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from weft.transforms.extract.html import compiled
-from weft.transforms.extract.html.limits import Counts, laborious
+from weft.transforms.extract.html.limits import check, check_items, counted, laborious
 from weft.transforms.extract.html.parser import written
 from weft.transforms.extract.html.source import without_raw
 from weft.transforms.extract.html.tag_values import (
@@ -168,15 +168,18 @@ class Scanner:
         self._word: dict[str, tuple[int, ...]] = {}  # by word of one
         self._said: dict[str, tuple[int, ...]] = {}  # by another attribute
 
-    def scan(self, html: str, counts: Counts | None = None) -> Scan:
-        """Items, containers and metadata of a page, whose counts (limits.py) are made here if they are not given.
+    def scan(self, html: str) -> Scan:
+        """Items, containers and metadata of a page.
 
         Raises:
-            TooComplex: it takes the parser too much.
+            TooComplex: it is beyond the bounds in limits.py, or takes the parser too much.
             ValueError: the parser gives no document.
         """
+        counts = counted(html)
+        check(html, counts)
         page = Scan()
         self.read(without_raw(written(html, laborious(html, counts)), page.json_ld, page.drawn), page)
+        check_items(len(page.texts), len(page.starts), max(page.depths, default=0))
         return page
 
     def read(self, source: str, page: Scan) -> None:
