@@ -18,7 +18,7 @@ from weft.schemas.records import document_id
 from weft.transforms.archives.read import read_captures
 from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
-from weft.transforms.extract import html
+from weft.transforms.extract import cpu_budget, html
 from weft.transforms.urls import image_key
 
 
@@ -75,11 +75,13 @@ def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
 
 
 def _page(record: Record, rules: PageRules) -> Page:
+    def work() -> html.Page:
+        characters = html.to_text(record.body[: rules.max_page_bytes], record.header("content-type"))
+        return html.extract(characters, record.url)
+
     try:
-        found = html.extract(
-            html.to_text(record.body[: rules.max_page_bytes], record.header("content-type")), record.url
-        )
-    except (ValueError, RuntimeError, RecursionError):
+        found = cpu_budget.within(cpu_budget.CPU_S, work)
+    except (ValueError, RuntimeError, RecursionError, MemoryError, cpu_budget.TooSlow):
         return Page(record.url, "", "", [])
     wish = responses.read(record.headers, found.meta)
     if wish.page:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from weft.transforms.archives.record import GZIP
 from weft.transforms.consent import responses
-from weft.transforms.extract import html
+from weft.transforms.extract import cpu_budget, html
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 from weft.transforms.urls import resolve
 
@@ -41,7 +41,7 @@ def of_page(
     counted: Collection[str],
     follow: bool = True,
 ) -> Leads:
-    """What an HTML page leads to; nothing where it cannot be parsed.
+    """What an HTML page leads to; nothing where it cannot be parsed, or not in the time that a page has.
 
     Links of rel=nofollow, and all of a page whose robots element or X-Robots-Tag says so, are not given; nor are images
     that it forbids.
@@ -55,12 +55,13 @@ def of_page(
         counted: the opt-outs that count, of `fetch.opt_out`; none where they are not honoured.
         follow: False where nobody follows links: none are given.
     """
-    text = html.to_text(body, content_type)
     wish = responses.read(headers, (), counted)
     links: list[str] = []
     images: list[str] = []
-    with suppress(html.TooComplex, ValueError, RuntimeError, RecursionError):
-        page = html.extract(text, url, main_content)
+    with suppress(html.TooComplex, ValueError, RuntimeError, RecursionError, MemoryError, cpu_budget.TooSlow):
+        page = cpu_budget.within(
+            cpu_budget.CPU_S, lambda: html.extract(html.to_text(body, content_type), url, main_content)
+        )
         wish = responses.read(headers, page.meta, counted)
         if not wish.images:
             images = list(dict.fromkeys(image for image in page.images if image is not None))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
+CPU_S = 300  # of one page: ten times what the worst that could be made takes, a thousand times a large real one
 LOOK_S = 1.0  # between two looks at all threads
 T = TypeVar("T")
 

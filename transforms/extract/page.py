@@ -28,7 +28,6 @@ from weft.transforms.extract import (
 
 STAGE = "extract"
 DEFAULTS = PageRules()
-CPU_S = 300  # of one page: ten times what the worst that could be made takes, a thousand times a large real one
 _SAID_OF_IMAGES = ("alt", "caption", "title", "aria_label")
 
 
@@ -140,11 +139,11 @@ def of_parts(record: Record, title: str, texts: list[str | None], images: list[s
 
 
 def _within_budget(record: Record, work: Callable[[], Result]) -> Result:
-    """What `work` makes of a page, dropped where that takes over CPU_S."""
+    """What `work` makes of a page, dropped where that takes over cpu_budget.CPU_S."""
     try:
-        return cpu_budget.within(CPU_S, work)
+        return cpu_budget.within(cpu_budget.CPU_S, work)
     except cpu_budget.TooSlow:
-        return _lost(record, "page_too_slow", f"over {CPU_S} CPU seconds")
+        return _lost(record, "page_too_slow", f"over {cpu_budget.CPU_S} CPU seconds")
 
 
 def _lost(record: Record, reason: str, detail: str = "") -> Result:

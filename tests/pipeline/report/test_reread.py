@@ -9,6 +9,7 @@ from weft.pipeline.stages.extract import extract_file
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import document_id
 from weft.transforms.archives.read import read_archive
+from weft.transforms.extract import cpu_budget, html
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(99)
 
@@ -33,6 +34,24 @@ def test_a_dropped_page_has_its_title_text_and_images(output):
     found = reread.pages(out, {kept, forbidden, "none"}, PageRules(main_content=False))
     assert found[kept] == reread.Page("http://a.test/", "Short", "Too few words to keep.", ["http://a.test/a.png"])
     assert found[forbidden] == reread.Page("http://a.test/", "", "", []) and set(found) == {kept, forbidden}
+
+
+def endless() -> None:
+    while True:
+        sum(range(1_000))
+
+
+def exhausted() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("work", [endless, exhausted])
+def test_a_page_that_takes_too_long_or_too_much_has_its_address_alone(output, work, monkeypatch):
+    monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
+    monkeypatch.setattr(cpu_budget, "CPU_S", 0.1)
+    monkeypatch.setattr(html, "extract", lambda *_: work())
+    out, (kept, *_) = output
+    assert reread.pages(out, {kept}, PageRules()) == {kept: reread.Page("http://a.test/", "", "", [])}
 
 
 def test_images_of_the_archives_are_found_by_their_address_unless_they_opted_out(output):

@@ -4,6 +4,7 @@ import pytest
 
 from weft.schemas.parameters import Manners
 from weft.transforms.crawl import links
+from weft.transforms.extract import cpu_budget, html
 from weft.transforms.extract.html import parser, scan
 
 HTML = "text/html; charset=utf-8"
@@ -52,6 +53,23 @@ def test_nobody_looks_for_links_that_nobody_follows(monkeypatch):
 def test_what_cannot_be_parsed_leads_nowhere():
     found = links.of_page(b"<p>" * 2_000_000, HTML, "http://a.test/", [("x-robots-tag", "noai")], True, {"noai"})
     assert found == links.Leads([], [], "X-Robots-Tag: noai")
+
+
+def endless() -> None:
+    while True:
+        sum(range(1_000))
+
+
+def exhausted() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("work", [endless, exhausted])
+def test_what_takes_too_long_or_too_much_leads_nowhere(work, monkeypatch):
+    monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
+    monkeypatch.setattr(cpu_budget, "CPU_S", 0.1)
+    monkeypatch.setattr(html, "extract", lambda *_: work())
+    assert leads(headers=(("x-robots-tag", "noai"),)) == links.Leads([], [], "X-Robots-Tag: noai")
 
 
 def test_sitemaps_in_all_their_forms():

@@ -75,7 +75,7 @@ def test_a_page_that_is_too_slow_has_a_fate_and_the_next_one_is_read(monkeypatch
         return endless() or ("", "") if "hostile" in text else judge(text, rules)
 
     monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
-    monkeypatch.setattr(page, "CPU_S", 0.2)
+    monkeypatch.setattr(cpu_budget, "CPU_S", 0.2)
     monkeypatch.setattr(gibberish, "judge", slow)
     rules = PageRules(min_words=0, languages=(), main_content=False)
     (fate,) = page.extract_html("<p>hostile", "http://a.test/", rules).fates
