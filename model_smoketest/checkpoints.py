@@ -65,7 +65,7 @@ class Checkpoints:
         self._writing.result()
 
     def save(self, step: int, position: State) -> None:
-        """All processes call it where the model is split, else the first alone.
+        """All processes call it; each writes its parts of a split model, of a whole one the first all.
 
         Raises:
             OSError: the one before could not be written; an earlier one stands.
@@ -75,7 +75,7 @@ class Checkpoints:
         if self._split:
             state = _pytree.tree_map_only(Tensor, torch.clone, self._parts())
             self._writing = self._thread.submit(self._write_split, state, said)
-        else:
+        elif self._world.rank == 0:
             held = {"model": self._model.trained_state(), "optimizer": self._optimizer.state_dict()}
             state = said | _pytree.tree_map_only(Tensor, lambda t: t.detach().to("cpu", copy=True), held)
             self._writing = self._thread.submit(self._write_whole, state)

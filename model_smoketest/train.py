@@ -122,13 +122,10 @@ def train(
             if done % config.checkpoint_every == 0 or done == config.steps:
                 if world.rank == 0 and not shard_files.is_local(model_dir):
                     write_log(model_dir, records)  # a store appends nothing, and takes a file once a second at most
-                if world.rank == 0 or config.shard:
-                    checkpoints.save(done, position)
+                checkpoints.save(done, position)
 
     described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary)}
-    weights = {name: whole(value.detach()).cpu().contiguous() for name, value in model.trained_state().items()}
-    if world.rank == 0:
-        finish(model_dir, weights, config, vocabulary, described)
+    finish(model_dir, model, world, vocabulary, described)
     world.wait()
     return {
         "steps": config.steps,
@@ -306,13 +303,17 @@ class Meter:
         )
 
 
-def finish(
-    model_dir: str, weights: dict[str, Tensor], config: Train, vocabulary: Vocabulary, more: dict[str, str]
-) -> None:
-    """Weights, then the config that says they are whole and of what."""
-    described = {"train": to_dict(config), "vocabulary": dataclasses.asdict(vocabulary), **more}
-    shard_files.write(join(model_dir, WEIGHTS), safetensors(weights))
-    shard_files.write(join(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
+def finish(model_dir: str, model: Kosmos, world: Processes, vocabulary: Vocabulary, more: dict[str, str]) -> None:
+    """Weights, then the config that says they are whole and of what: all call it, the first process writes."""
+    weights = {}
+    for name, value in model.trained_state().items():
+        together = whole(value.detach())  # what is split is put together by all
+        if world.rank == 0:
+            weights[name] = together.cpu().contiguous()
+    if world.rank == 0:
+        described = {"train": to_dict(model.config), "vocabulary": dataclasses.asdict(vocabulary), **more}
+        shard_files.write(join(model_dir, WEIGHTS), safetensors(weights))
+        shard_files.write(join(model_dir, CONFIG), (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
 
 
 def tokenizer_of(shards: str, vocabulary: Vocabulary) -> str:

@@ -14,6 +14,7 @@ from torch.distributed.checkpoint import FileSystemReader
 
 from weft.model_smoketest import checkpoints
 from weft.model_smoketest import train as training
+from weft.model_smoketest.processes import Processes
 from weft.schemas.config import to_dict
 from weft.schemas.parameters import ConfigError
 
@@ -99,3 +100,12 @@ def test_a_split_model_learns_the_same_and_goes_on_in_another_number_of_processe
     assert sorted(path.name for path in home.glob("checkpoint*")) == ["checkpoint-00000008"]
     with pytest.raises(ConfigError, match=r"checkpoint-00000008 is of a split model: go on with train\.shard"):
         training.train(str(kit.shards), str(home), config, lambda line: None)
+
+
+def test_of_a_whole_model_only_the_first_process_copies_and_writes(kit, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    training.train(str(kit.shards), str(tmp_path), kit.config(steps=1, micro_tokens=64), lambda line: None)
+    model, _ = training.build(kit.config(), kit.vocabulary)
+    monkeypatch.setattr(torch.Tensor, "cpu", None)
+    training.finish(str(tmp_path), model, Processes(), kit.vocabulary, {})
+    assert not list(tmp_path.iterdir())
