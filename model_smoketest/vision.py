@@ -187,10 +187,12 @@ class StemCache:
         if not self._store:
             return None
         held = self._decoded.get(key)
-        if held is None or held.dtype != torch.bfloat16:  # pixels, at most
+        if held is None:
             held = self._store.read(key, self._tower.width)
+        if held is None or held.dtype != torch.bfloat16:  # pixels: it was not there when they were decoded
+            return None
         like = next(self._tower.parameters())
-        return None if held is None else held.to(like.device).type_as(like)
+        return held.to(like.device).type_as(like)
 
     def _stems(self, images: Sequence[tuple[bytes, bytes]]) -> Tensor:
         """(key, image) → (BATCH, S, Dv), one after another and then of nothing."""

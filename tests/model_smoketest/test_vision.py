@@ -81,6 +81,21 @@ def test_what_was_decoded_while_an_image_was_seen_is_not_kept(kit, small, monkey
     assert not cache._decoded
 
 
+def test_a_store_is_asked_once_for_each_image(kit, small, monkeypatch, tmp_path):
+    asked, read = [], vision.StemStore.read
+    monkeypatch.setattr(vision.StemStore, "read", lambda self, *of: asked.append(of) or read(self, *of))
+    images = [kit.picture(i) for i in range(3)]
+    made = []
+    for ahead in (True, True, False):  # the store lacks them the first time alone
+        cache = vision.StemCache(small.tower, store=vision.StemStore(str(tmp_path), "tower"))
+        if ahead:
+            cache.decode(images)
+        made.append(cache(images))
+        assert len(asked) == len(images)
+        asked.clear()
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
+
+
 def test_an_image_that_does_not_decode_is_one_clear_line(kit, small):
     with pytest.raises(ConfigError, match="does not decode"):
         small.tower.pixels(kit.picture(0)[:200])
