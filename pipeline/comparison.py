@@ -18,6 +18,7 @@ import weft.schemas.config as configuration
 from weft.pipeline.report.charts import text
 from weft.pipeline.run import discards, inputs, lock, manifest, registry
 from weft.pipeline.run.run import Run
+from weft.pipeline.stages import training
 from weft.schemas.config import Config, Train
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
@@ -104,7 +105,7 @@ def judge(corpora: Mapping[str, str], options: argparse.Namespace, config: Train
     except ImportError as error:
         raise ConfigError(f"comparing needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
     sizes = [size for size in options.sizes.split(",") if size]
-    found = run(corpora, options.output, config, options.seeds, sizes, options.neutral or "", say)
+    found = run(corpora, options.output, training.told(config), options.seeds, sizes, options.neutral or "", say)
     files.write_atomic(files.join(options.output, PAGE), page(found))
     return found
 

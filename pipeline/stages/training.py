@@ -43,26 +43,26 @@ def check(ctx: Context) -> None:
         from weft.model_smoketest.train import check as check_sizes
     except (ImportError, RuntimeError) as error:
         raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    check_sizes(_told(ctx.config.train), ctx.config.pack.image_tokens)
+    check_sizes(told(ctx.config.train), ctx.config.pack.image_tokens)
 
 
 def train(ctx: Context) -> dict[str, int]:
     """Train on `shards/` into `model/`; resumes from its own checkpoint."""
     from weft.model_smoketest.train import train as run
 
-    run(files.join(ctx.output, "shards"), ctx.path("model"), _told(ctx.config.train), _Watch())
+    run(files.join(ctx.output, "shards"), ctx.path("model"), told(ctx.config.train), _Watch())
     return {}
 
 
 def evaluate(ctx: Context) -> dict[str, int]:
     """Losses, alignment and checks → model/eval.json."""
-    _evaluate()(files.join(ctx.output, "shards"), files.join(ctx.output, "model"), _told(ctx.config.train))
+    _evaluate()(files.join(ctx.output, "shards"), files.join(ctx.output, "model"), told(ctx.config.train))
     return {}
 
 
 def evaluate_on(shards: str, output: str, config: Config) -> dict[str, Any]:
     """The model of a run on shards that it was not trained on → model/eval-elsewhere.json."""
-    return _evaluate()(shards, files.join(output, "model"), _told(config.train), "eval-elsewhere.json", own=False)
+    return _evaluate()(shards, files.join(output, "model"), told(config.train), "eval-elsewhere.json", own=False)
 
 
 def suite(name: str, output: str, config: Config, data: str | None, items: int) -> list[str]:
@@ -84,7 +84,7 @@ def suite(name: str, output: str, config: Config, data: str | None, items: int) 
     if data and not Path(data).is_dir():
         raise ConfigError(f"--data {data}: no such directory")
     shards = files.join(output, "shards")
-    model, vocabulary = load_model(shards, files.join(output, "model"), tower=_told(config.train))
+    model, vocabulary = load_model(shards, files.join(output, "model"), tower=told(config.train))
     with tempfile.TemporaryDirectory(prefix="weft-suite-") as made:
         homes = [Path(made), *([Path(data)] if data else [])]
         if files.exists(files.join(output, "web", "truth.jsonl")):
@@ -108,7 +108,7 @@ def export(source: str, output: str) -> list[str]:
 
     config = configuration.from_dict(manifest.known_run(source)["config"])
     shards = files.join(source, "shards")
-    model, _ = load_model(shards, files.join(source, "model"), tower=_told(config.train))
+    model, _ = load_model(shards, files.join(source, "model"), tower=told(config.train))
     return hugging_face.export(model, shards, output)
 
 
@@ -131,9 +131,9 @@ def verdict(found: dict[str, Any]) -> list[str]:
     lines = ["corpus          nats/token   bits/byte   gap ± error (nats/token)   samples"]
     for corpus in CORPORA:
         loss, bits, gap = found["loss"][corpus], found["bits_per_byte"][corpus], found["grounding"].get(corpus)
-        told = f"{gap['gap']:+.3f} ± {gap['standard_error']:.3f}" if gap else "–"
+        worth = f"{gap['gap']:+.3f} ± {gap['standard_error']:.3f}" if gap else "–"
         figures = ["–" if value is None else f"{value:.3f}" for value in (loss, bits)]
-        lines.append(f"{corpus:14} {figures[0]:>11} {figures[1]:>11}   {told:24} {found['samples'][corpus]:>9}")
+        lines.append(f"{corpus:14} {figures[0]:>11} {figures[1]:>11}   {worth:24} {found['samples'][corpus]:>9}")
     lines += ["", "check                       value  allowed        p"]
     for check in found["checks"]:
         mark = "FAILS" if check["failed"] else "passes"
@@ -152,8 +152,12 @@ def _evaluate() -> Callable[..., dict[str, Any]]:
     return evaluate
 
 
-def _told(config: Train) -> Train:
-    """The section, with a remote vision tower copied to this machine."""
+def told(config: Train) -> Train:
+    """The section, with a remote vision tower copied to this machine.
+
+    Raises:
+        ConfigError: there is none.
+    """
     try:
         return dataclasses.replace(
             config,

@@ -1,10 +1,18 @@
 """Runs that share stages, and the page of a comparison."""
 
+import argparse
+import tempfile
 from pathlib import Path
+
+import object_stores
+import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline import comparison
 from weft.pipeline.run import manifest, registry
+from weft.schemas.config import Train
+from weft.schemas.parameters import ConfigError
+from weft.transforms.score.clip_weights import TINY_CLIP
 
 FOUND = {
     "corpora": {"a": "x", "b<": "y"},
@@ -68,3 +76,18 @@ def test_a_stage_that_two_configurations_share_is_run_once(finished: Path, tmp_p
     for name in ("extract", "documents", "dedup", "kept"):
         assert {p.name for p in (tmp_path / "b" / name).rglob("*")} == {p.name for p in (finished / name).rglob("*")}
     assert manifest.read(str(tmp_path / "b"), "dedup") == manifest.read(str(finished), "dedup")
+
+
+def test_a_vision_tower_in_a_store_is_compared_by_this_machines_copy(
+    bucket: object_stores.Bucket, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    corpora = dict.fromkeys("ab", str(finished / "shards"))
+    options = argparse.Namespace(output=str(tmp_path / "out"), seeds=1, sizes="S", neutral=None)
+    config = Train(steps=1, width=32, heads=2, ffn=64, vision=f"local-dir:{bucket.path}/compared")
+    with pytest.raises(ConfigError, match="no file"):
+        comparison.judge(corpora, options, config, lambda line: None)
+    object_stores.upload(TINY_CLIP, f"{bucket.path}/compared")
+    found = comparison.judge(corpora, options, config, lambda line: None)
+    assert found["sizes"]["S"]["pairs"][0]["better"] == "undecided"  # one seed decides nothing
+    assert (tmp_path / "out" / comparison.PAGE).exists()
