@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -75,10 +75,19 @@ class Answer(NamedTuple):
     target: str = ""
 
 
+class _Ended(aiohttp.ClientResponse):
+    """Lets go of its connection for good where the request said so; aiohttp goes by the answer alone."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        if self.request_info.headers.get("Connection") == "close":
+            connection.protocol.force_close()  # before the answer is read: a short one has let go of it by then
+        return await super().start(connection)
+
+
 class Client:
     """Fetches images from one event loop; an asynchronous context manager."""
 
-    _answers: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
+    _answers: type[aiohttp.ClientResponse] = _Ended
 
     def __init__(self, manners: Manners, max_bytes: int = ImageLimits.max_bytes, leave_host: bool = True) -> None:
         """Keep what is said of how to ask; the loop's connections are made on entering.

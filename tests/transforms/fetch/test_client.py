@@ -447,6 +447,23 @@ def test_a_connection_is_used_again(counting: Counting) -> None:
     assert counting.connections == 1
 
 
+class Keeping(Handler):
+    """Keeps connections open that it was told to close."""
+
+    def parse_request(self) -> bool:
+        good = super().parse_request()
+        self.close_connection = False
+        return good
+
+
+def test_a_connection_that_was_to_be_closed_is_not_used_again(counting: Counting) -> None:
+    """RFC 9112, 9.6: whoever asks for that sends nothing more on it; a server may have closed it by then."""
+    counting.RequestHandlerClass = Keeping
+    client = client_of(counting.server_address[1], robots=False)
+    assert client.get("http://web.test/to/http://web.test/ok", last=True).body == BODY
+    assert counting.connections == 2
+
+
 def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
     """The server closes after each answer without saying so, as servers do when they have waited enough."""
     asked: list[bytes] = []

@@ -51,6 +51,7 @@ def run(
     part = Fetch(
         connect_to=(web.route,), buckets=2, concurrency=14, per_host=7, robots=False, tdm_file=False, placeholder_urls=2,
         unit_minutes=minutes, max_per_host=max_per_host,
+        stall_s=0.0, timeout_s=600.0,  # on a busy machine no clock decides who is asked twice
     )  # fmt: skip
     config = dataclasses.replace(Config(), fetch=part)
     context = Noted(str(output), (), config, "x", ("--direct_num_workers=1", *flags), say=say, finished=finished)
@@ -90,12 +91,7 @@ def test_short_turns_end_in_the_bytes_of_one_job_be_it_killed_between_them(tmp_p
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "often", web, 1e-6, killed)
         run(tmp_path / "often", web, 1e-6, heard)
-        again = web.counts()
-        assert set(again) == set(asked)
-        more = sum(again.values()) - sum(asked.values())
-        assert abs(more) <= 2, (
-            "each address once, but for a connection that broke on a busy machine and was tried again"
-        )
+        assert web.counts() == asked, "each address once, whatever ended meanwhile"
     assert made(tmp_path / "often") == made(tmp_path / "once")
     once = made(tmp_path / "once")
     assert sum(len(rows) for name, rows in once.items() if "repeated" in name) == 3 * len(SITES)
