@@ -823,11 +823,11 @@ typedef struct {
     };
 } Array;
 
-/* A fault of these is weft's own and never a page's: no ValueError. */
-static int arrays(const char *function, PyObject *const *given, Size count, Array *made, int written)
+/* Those whose bits are in `written` are written to. A fault of these is weft's own and never a page's: no ValueError. */
+static int arrays(const char *function, PyObject *const *given, Size count, Array *made, unsigned written)
 {
     for (Size i = 0; i < count; i++) {
-        if (PyObject_GetBuffer(given[i], &made[i].view, i == written ? PyBUF_CONTIG : PyBUF_CONTIG_RO)) {
+        if (PyObject_GetBuffer(given[i], &made[i].view, written >> i & 1 ? PyBUF_CONTIG : PyBUF_CONTIG_RO)) {
             if (!PyErr_ExceptionMatches(PyExc_MemoryError))
                 PyErr_Format(PyExc_SystemError, "%s: what should be a contiguous array is a %s", function,
                              Py_TYPE(given[i])->tp_name);
@@ -857,7 +857,7 @@ static PyObject *add_rows(PyObject *self, PyObject *const *given, Size count)
     enum { TABLE, NUMBERS, ROW_ENDS, OUT };
     Array a[4];
     Size wide = count == 6 ? PyLong_AsSsize_t(given[4]) : 0, offset = count == 6 ? PyLong_AsSsize_t(given[5]) : -1;
-    if (wide <= 0 || offset < 0 || arrays(__func__, given, 4, a, OUT))
+    if (wide <= 0 || offset < 0 || arrays(__func__, given, 4, a, 1 << OUT))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "add_rows: four arrays, a width and an offset");
     Size items = a[ROW_ENDS].n, rows = a[TABLE].n / wide, stride = items ? a[OUT].n / items : 0, at = 0;
     int failed = items && offset + wide > stride;
@@ -885,7 +885,7 @@ static PyObject *add_parents(PyObject *self, PyObject *const *given, Size count)
 {
     Array a[2];
     Size wide = count == 3 ? PyLong_AsSsize_t(given[2]) : 0;
-    if (wide <= 0 || arrays(__func__, given, 2, a, 0))
+    if (wide <= 0 || arrays(__func__, given, 2, a, 1))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "add_parents: two arrays and a width");
     int failed = a[0].n < (a[1].n + 1) * wide;
     for (Size n = 0; n < a[1].n && !failed; n++) {
@@ -904,7 +904,7 @@ static PyObject *add_parents(PyObject *self, PyObject *const *given, Size count)
 static PyObject *set_wider(PyObject *self, PyObject *const *given, Size count)
 {
     Array a[2];
-    if (count != 2 || arrays(__func__, given, 2, a, 0))
+    if (count != 2 || arrays(__func__, given, 2, a, 1))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_wider: two arrays");
     const char *same = a[1].view.buf;
     int failed = a[0].n < a[1].view.len + 1;
@@ -928,7 +928,7 @@ static inline double gridded(double value)
 static PyObject *activate(PyObject *self, PyObject *values)
 {
     Array a[1];
-    if (arrays(__func__, &values, 1, a, 0))
+    if (arrays(__func__, &values, 1, a, 1))
         return NULL;
     double *at = a->real;
     for (Size i = 0; i < a->n; i++)
@@ -942,7 +942,7 @@ static PyObject *set_normal(PyObject *self, PyObject *const *given, Size count)
     enum { VALUES, MEAN, SCALE, OUT };
     Array a[4];
     double bound = count == 5 ? PyFloat_AsDouble(given[4]) : 0;
-    if (!(bound > 0) || arrays(__func__, given, 4, a, OUT))
+    if (!(bound > 0) || arrays(__func__, given, 4, a, 1 << OUT))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_normal: four arrays and a bound");
     Size wide = a[MEAN].n, items = wide ? a[VALUES].n / wide : 0, stride = items ? a[OUT].n / items : 0;
     int failed = a[SCALE].n < wide || (items && stride < wide);
@@ -965,13 +965,8 @@ static PyObject *around(PyObject *self, PyObject *const *given, Size count)
     static const int steps[] = {-1, 1, -2, 2};
     Array a[8];
     Size window = count == 9 ? PyLong_AsSsize_t(given[8]) : -1;
-    if (window < 0)
+    if (window < 0 || arrays(__func__, given, 8, a, 1 << RUNNING | 1 << GROUPS | 1 << SIZES | 1 << OUT))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "around: eight arrays and a window");
-    for (Size i = 0; i < 8; i++)
-        if (arrays(__func__, given + i, 1, a + i, i < RUNNING ? -1 : 0)) {
-            released(__func__, a, i, 0);
-            return NULL;
-        }
     Size items = a[ALIKE].n, wide = items ? a[MESSAGE].n / items : 0, levels = items ? a[LOW].n / items : 0;
     Size stride = (6 + levels) * wide;
     const double *message = a[MESSAGE].real;
@@ -1036,11 +1031,8 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
     if (count != 5 || !PyList_CheckExact(given[0]))
         return PyErr_Format(PyExc_TypeError, "structured: a list and four arrays");
     Array a[4];
-    for (Size i = 0; i < 4; i++)
-        if (arrays(__func__, given + 1 + i, 1, a + i, i ? 0 : -1)) {
-            released(__func__, a, i, 0);
-            return NULL;
-        }
+    if (arrays(__func__, given + 1, 4, a, 1 << KIND | 1 << NUMBER | 1 << STRUCTURE))
+        return NULL;
     Size n = PyList_GET_SIZE(given[0]);
     uint64_t slots = 64;
     while (slots < 2 * (uint64_t)n)
@@ -1088,7 +1080,7 @@ static PyObject *looked_up(PyObject *self, PyObject *const *given, Size count)
     Array a[1];
     if (count != 3 || !PyList_CheckExact(given[0]) || !PyDict_CheckExact(given[1]))
         return PyErr_Format(PyExc_TypeError, "looked_up: a list, a dict and an array");
-    if (arrays(__func__, given + 2, 1, a, 0))
+    if (arrays(__func__, given + 2, 1, a, 1))
         return NULL;
     int failed = a->n < PyList_GET_SIZE(given[0]);
     for (Size i = 0; !failed && i < PyList_GET_SIZE(given[0]); i++) {
@@ -1105,9 +1097,9 @@ static PyObject *measured(PyObject *self, PyObject *const *given, Size count)
     if (count != 4 || !PyList_CheckExact(given[0]) || !PyUnicode_Check(given[2]))
         return PyErr_Format(PyExc_TypeError, "measured: a list, an array, a str and an array");
     Array a[2];
-    if (arrays(__func__, given + 1, 1, a, -1))
+    if (arrays(__func__, given + 1, 1, a, 0))
         return NULL;
-    if (arrays(__func__, given + 3, 1, a + 1, 0)) {
+    if (arrays(__func__, given + 3, 1, a + 1, 1)) {
         released(__func__, a, 1, 0);
         return NULL;
     }
