@@ -139,7 +139,7 @@ def steps(corpus: list[tuple[str, str]]) -> list[tuple[str, float]]:
     for tree, (_, url) in zip(trees, corpus, strict=True):
         written = timed("write out", getattr, tree.document, "html")
         scan = Scan()
-        source = timed("drop raw text", without_raw, written, scan.json_ld)
+        source = timed("drop raw text", without_raw, written, scan.json_ld, scan.drawn)
         timed("scan tags", scanner.read, source, scan)
         if scan.texts:
             found = timed("features", features, scan, url, weights.names, weights.words)

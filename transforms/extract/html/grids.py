@@ -8,6 +8,7 @@ and whose cells are short.
 from __future__ import annotations
 
 import bisect
+import functools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -104,10 +105,12 @@ class Grid:
         begun = {cell.column for row in self.rows for cell in row}
         return len(begun) * len(self.rows) <= room
 
+    @functools.cached_property
     def filled(self) -> tuple[list[int], dict[tuple[int, int], str]]:
         """The columns in which something stands, and what, by row and column.
 
-        A cell's text stands in all rows that it spans, and in all columns where it heads them.
+        A cell's text stands in all rows that it spans, and in all columns where it heads them. To be asked for once
+        all texts of cells are there.
         """
         texts = [(cell, " ".join(cell.text)) for row in self.rows for cell in row if cell.text]
         columns = sorted({cell.column for cell, _ in texts})

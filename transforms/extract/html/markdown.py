@@ -16,20 +16,17 @@ from typing import NamedTuple
 
 from weft.transforms.extract.html.grids import Cell, Grid, grids
 from weft.transforms.extract.html.marked import CODE, ROW, TEXT, Block
-from weft.transforms.extract.html.scan import IMAGE, Scan
+from weft.transforms.extract.html.scan import IMAGE, TAG, Scan
+from weft.transforms.extract.html.source import RAW
 from weft.transforms.extract.html.tag_values import plain
 from weft.transforms.urls import resolve
 
 DEEPEST = 8  # lists or quotations in each other that are told apart
-_TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")
 _STYLES = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic"} | dict.fromkeys(
     ("code", "tt", "samp", "kbd"), "code"
 )
 _LINES = frozenset(("div", "li", "p", "tr"))  # elements that are a line of code each
-_NO_END = frozenset(  # elements without content, and those whose content and end the scan has cut out
-    "img br hr meta link base source input wbr col area embed param track script style svg template iframe select "
-    "textarea video audio canvas math object noembed noframes xmp plaintext".split()
-)
+_NO_END = {*"img br hr meta link base source input wbr col area embed param track".split(), *RAW}
 _CLASS = re.compile(r' class="([^"]*+)"')
 _NAMED = re.compile(r' data-(?:code-)?lang(?:uage)?="([^"]*+)"')
 _NUMBER = re.compile(r' (?:start|value)="\s*+(-?\d{1,9})"')
@@ -125,8 +122,7 @@ class _Walk:
             images += is_kept and page.kinds[at] == IMAGE
             self.position.append(images)
         self.texts = iter([at for at, is_kept in enumerate(kept) if is_kept and page.kinds[at] != IMAGE])
-        self.rows: dict[tuple[int, int, int], tuple[Block, int]] = {}  # by table, row, position: and its first item
-        self.grids: dict[int, Grid] = {}
+        self.rows: dict[tuple[int, int, int], tuple[Grid, Block, int]] = {}  # by table, row, position: last, first item
         self.here, self.stack = _In(), list[tuple[str, _In]]()
         self.styles = {"bold": 0, "italic": 0, "code": 0}
         self.link: list[str] = []
@@ -143,7 +139,7 @@ class _Walk:
     def walk(self) -> dict[int, Marked]:
         spans = self.page.spans
         self.item = next(self.texts, -1)
-        for found in _TAG.finditer(self.page.source):
+        for found in TAG.finditer(self.page.source):
             tag, text = found.groups()
             while self.item >= 0 and found.start() >= spans[self.item][1]:
                 self._end()
@@ -318,8 +314,8 @@ class _Walk:
 
     def _row(self, at: int, grid: Grid, cell: Cell, runs: list[_Run], count: int) -> Marked:
         position = self.position[at]
-        block, first = self.rows.setdefault((grid.number, cell.row, position), (Block(ROW, grid.number), at))
-        self.grids[grid.number] = grid
+        new = grid, Block(ROW, grid.number), at
+        _, block, first = self.rows.setdefault((grid.number, cell.row, position), new)
         block.size += count
         by_cell: dict[int, tuple[Cell, list[_Run]]] = {}
         for run in runs:
@@ -333,9 +329,8 @@ class _Walk:
 
     def _rows(self) -> None:
         """Write the rows of tables, now that each of their cells is known."""
-        filled = {number: grid.filled() for number, grid in self.grids.items()}
-        for (number, row, _), (block, first) in self.rows.items():
-            columns, places = filled[number]
+        for (_, row, _), (grid, block, first) in self.rows.items():
+            columns, places = grid.filled
             block.columns = len(columns)
             cells = [places.get((row, column), "") for column in columns]
             if len(columns) < 2:

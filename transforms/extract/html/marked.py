@@ -41,11 +41,6 @@ class Line(NamedTuple):
     block: Block | None = None  # None for the blank lines between blocks
 
 
-def plain(lines: Iterable[Line]) -> str:
-    """The plain text of lines."""
-    return "\n".join(line.plain for line in lines)
-
-
 def kept(lines: Sequence[Line], left: Sequence[str | None]) -> list[Line]:
     """The lines that rules have left, with what they have shortened.
 
@@ -106,13 +101,12 @@ def _framed(block: Block, said: list[str], before: Block | None) -> str:
 
 
 def _same_table(before: Block | None, block: Block) -> bool:
-    return before is not None and before.form == ROW and before.group == block.group
+    return before is not None and before.form == block.form == ROW and before.group == block.group
 
 
 def _between(before: Block, block: Block) -> str:
-    if (before.form == block.form == ROW and before.group == block.group) or (
-        block.marker and block.list == before.list and block.quotes == before.quotes
-    ):
+    same_list = block.marker and block.list == before.list and block.quotes == before.quotes
+    if same_list or _same_table(before, block):
         return "\n"
     blank = "> " * min(before.quotes, block.quotes)
     return f"\n{blank.rstrip()}\n"

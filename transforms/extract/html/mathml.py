@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from weft.transforms.extract.html.tag_values import plain
+
 MAX_SOURCE = 50_000  # characters of one formula's markup; a page of derivations has some thousands
 MAX_DEPTH = 60  # elements within each other; what TeX makes has some twenty
 
@@ -59,12 +61,11 @@ _STYLES = {
 }  # fmt: skip
 
 
-def latex(markup: str, plain: Callable[[str], str]) -> str:
+def latex(markup: str) -> str:
     """The LaTeX of what stands inside a math element, without dollar signs; "" where there is none to be had.
 
     Args:
         markup: the element's content as the parser writes it.
-        plain: gives text without character references.
     """
     if len(markup) > MAX_SOURCE:
         return ""
@@ -115,8 +116,6 @@ def _identifier(text: str, rest: str) -> str:
 
 def _operator(text: str, _: str) -> str:
     if text in FUNCTIONS:
-        return f"\\{text}"
-    if text in ("{", "}"):
         return f"\\{text}"
     return f"\\operatorname{{{text}}}" if len(text) > 1 and text.isalpha() and text.isascii() else _symbols(text)
 

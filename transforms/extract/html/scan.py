@@ -76,7 +76,7 @@ _ACTIONS = {
 }  # fmt: skip
 _MANY = frozenset((_LINK, _SPAN, _IMAGE))  # nearly every such tag is unlike all others, mostly in what does not matter
 
-_TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")
+TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")  # and the text after it
 _NAMED = re.compile(r' ((?:role|itemprop|itemtype|style|hidden|aria-hidden)="[^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
 _CAPTION = re.compile(r' class="[^"]*caption', re.I)
@@ -135,9 +135,9 @@ class Scan:
         self.tags: list[Tag] = []
 
     def add(
-        self, text: str, kind: int, linked: int, figure: int, container: int, words: list[str], start: int, end: int
+        self, text: str, kind: int, linked: int, figure: int, container: int, start: int, end: int, tag: str = ""
     ) -> None:
-        """Add an item; `words` are those that it begins with."""
+        """Add a text, or an image, whose tag says the words that are features of it."""
         self.texts.append(text)
         self.spans.append((start, end))
         self.kinds.append(kind)
@@ -145,7 +145,7 @@ class Scan:
         self.figures.append(figure)
         self.containers.append(container)
         self.inline_ends.append(len(self.inline))
-        self.words += words
+        self.words += head_words(text[:HEAD]) if text else described(tag)
         self.word_ends.append(len(self.words))
 
 
@@ -199,7 +199,7 @@ class Scanner:
         if source.count("<") == source.count(">"):
             parts = source.replace(">", "<").split("<")
         else:  # a name of an attribute may hold a "<", which the parser leaves as it is
-            parts = [source.partition("<")[0], *itertools.chain.from_iterable(_TAG.findall(source))]
+            parts = [source.partition("<")[0], *itertools.chain.from_iterable(TAG.findall(source))]
         self._loop(parts, page)
 
     def _loop(self, parts: list[str], page: Scan) -> None:
@@ -233,9 +233,7 @@ class Scanner:
                     said = _rendered(pieces, kind, preformatted)
                     if said:
                         row = kind in _CELLS
-                        page.add(
-                            said, _TR if row else kind, linked, figure, container, head_words(said[:HEAD]), start, at
-                        )
+                        page.add(said, _TR if row else kind, linked, figure, container, start, at)
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 if not filled:
                     pieces.clear()
@@ -263,7 +261,7 @@ class Scanner:
                         background = background_tag(tag)
                         if background:
                             page.images[len(texts)] = Image(background, [], link if links else "", noscript > 0)
-                            page.add("", IMAGE, 0, figure, container, [], at, at + len(tag) + 2)
+                            page.add("", IMAGE, 0, figure, container, at, at + len(tag) + 2)
                             own_end = len(own)
                 elif stack:
                     ends[container] = len(texts) + filled
@@ -299,9 +297,7 @@ class Scanner:
                     said = _rendered(pieces, kind, preformatted)
                     if said:
                         row = kind in _CELLS
-                        page.add(
-                            said, _TR if row else kind, linked, figure, container, head_words(said[:HEAD]), start, at
-                        )
+                        page.add(said, _TR if row else kind, linked, figure, container, start, at)
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 pieces.clear()
                 start = at + len(tag) + 2
@@ -310,7 +306,7 @@ class Scanner:
                     in_picture = False  # its sources are this element's
                     page.images[len(texts)] = Image(tag, around, link if links else "", noscript > 0)
                     own.extend(names)
-                    page.add("", IMAGE, 0, figure, container, described(tag), at, start)
+                    page.add("", IMAGE, 0, figure, container, at, start, tag)
                     own_end = len(own)
             elif action == _BREAK:
                 pieces.append("\x00")
@@ -327,7 +323,7 @@ class Scanner:
             elif action == _PICTURE_END:
                 if in_picture and any(picture):  # a picture whose image is added by a script
                     page.images[len(texts)] = Image("img", picture, link if links else "", noscript > 0)
-                    page.add("", IMAGE, 0, figure, container, [], at, at + len(tag) + 2)
+                    page.add("", IMAGE, 0, figure, container, at, at + len(tag) + 2)
                     own_end = len(own)
                 in_picture = False
             elif action == _TITLE:
@@ -349,7 +345,7 @@ class Scanner:
         if filled:
             said = _rendered(pieces, kind, preformatted)
             if said:
-                page.add(said, kind, linked, figure, container, head_words(said[:HEAD]), start, following)
+                page.add(said, kind, linked, figure, container, start, following)
         while stack:
             ends[container] = len(texts)
             container, kind, figure = stack.pop()

@@ -19,7 +19,7 @@ import re
 from urllib.parse import unquote
 
 from weft.transforms.extract.html.mathml import latex
-from weft.transforms.extract.html.tag_values import plain
+from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 
 HINTS = ("<math", "math/", "mwe-math", "katex", "latex", "MathJax", "mjx-", 'class="tex"', "tex.cgi", "<d-math")
 MAX_TEX = 10_000  # characters of one formula
@@ -27,12 +27,12 @@ MAX_MARKUP = 200_000  # and of its MathML
 MAX_WORD = 3  # characters of an alt text that is TeX though nothing in it says so
 MAX_BASE = 200  # characters before a superscript in which its base is looked for
 
-_NAMES = (
-    "script|style|svg|template|iframe|select|textarea|video|audio|canvas|math|object|noembed|noframes|xmp|plaintext"
-)
+RAW = (  # elements whose content is cut out, with their end
+    "script style svg template iframe select textarea video audio canvas math object noembed noframes xmp plaintext"
+).split()
+_NAMES = "|".join(RAW)
 _RAW = re.compile(rf"<(?:!--|({_NAMES})(?=[ >]))")
 _RAW_AND_FORMULAS = re.compile(rf"<(?:!--|({_NAMES}|img|span|div|nobr|mjx-container|d-math)(?=[ >]))")
-_ATTRIBUTE = re.compile(r'(?<= )([a-z-]++)(?:="([^"]*+)")?')
 _ANNOTATION = re.compile(r'<annotation encoding="(?:application/x-tex|LaTeX|TeX|application/x-latex)"[^<>]*+>([^<]*+)')
 _STYLED = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle) ?(.*)\}\Z", re.DOTALL)
 _MARKED = re.compile(r"(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])\Z", re.DOTALL)
@@ -65,7 +65,7 @@ _UNIT = re.compile(r"(?:^|[\W\d_])(?:[a-zA-Zα-ωΑ-Ω]|[kcmdnμµ]m|ft|in|mi|yd
 _ORDINAL = frozenset("e o a r d er re me th st nd rd es os as le lo TM SM tm sm te".split())
 
 
-def without_raw(source: str, json_ld: list[str], drawings: list[str] | None = None) -> str:
+def without_raw(source: str, json_ld: list[str], drawings: list[str]) -> str:
     """The page without comments and the content of scripts, styles and the like, with formulas as text.
 
     Args:
@@ -74,7 +74,7 @@ def without_raw(source: str, json_ld: list[str], drawings: list[str] | None = No
         drawings: for each `svg` that is left in the page, "" is added to it, or the address of the image of a formula
             that the element stands for.
     """
-    made = _Reading(source, json_ld, [] if drawings is None else drawings).whole()
+    made = _Reading(source, json_ld, drawings).whole()
     return _SCRIPT.sub(_scripted, made) if "<su" in made else made
 
 
@@ -149,13 +149,13 @@ class _Reading:
         found = _ANNOTATION.search(source, inner, end)
         said = plain(found[1]) if found else ""
         if not said.strip():
-            told = dict(_ATTRIBUTE.findall(tag)).get("alttext", "")
-            said = plain(told) if _TEX.search(told) else latex(source[inner:end], plain)
+            told = dict(ATTRIBUTE.findall(tag)).get("alttext", "")
+            said = plain(told) if _TEX.search(told) else latex(source[inner:end])
         return _marked(said, display)
 
     def _image(self, tag: str, start: int) -> str:
         """The tag, or, for the image of a formula, its LaTeX and an `svg` that stands for it."""
-        told = {name: plain(value) for name, value in _ATTRIBUTE.findall(tag)}
+        told = {name: plain(value) for name, value in ATTRIBUTE.findall(tag)}
         address = told.get("src", "") or told.get("data-src", "")
         served = _SERVES_FORMULAS.search(address) is not None
         if not (served or _SAYS_FORMULA.search(told.get("class", ""))):
@@ -188,7 +188,7 @@ def _of_script(tag: str, said: str) -> str:
     if "math/tex" in tag:
         return _marked(_CDATA.sub("", said), "mode=display" in tag)
     if "math/mml" in tag:
-        return _marked(latex(said[said.find(">") + 1 :], plain), ' display="block"' in said[:MAX_BASE])
+        return _marked(latex(said[said.find(">") + 1 :]), ' display="block"' in said[:MAX_BASE])
     return ""
 
 

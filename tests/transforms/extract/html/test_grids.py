@@ -47,7 +47,7 @@ def test_heads_are_repeated_over_what_they_span_and_cells_down_alone():
     for (_, cell), text in zip(found.values(), "abcdefg", strict=True):
         cell.text.append(text)
     grid = next(iter(found.values()))[0]
-    columns, said = grid.filled()
+    columns, said = grid.filled
     rows = ["".join(said.get((row, column), ".") for column in columns) for row in range(4)]
     assert rows == ["abb", "acd", "ef.", "g.."]
 

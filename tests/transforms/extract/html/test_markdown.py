@@ -3,13 +3,13 @@
 import pytest
 
 from weft.transforms.extract.html import extract
-from weft.transforms.extract.html.marked import plain, written
+from weft.transforms.extract.html.marked import written
 
 
 def texts(body, links=False):
     page = extract(body, "http://h.test/d/", False, True, links)
     for text, lines in zip(page.texts, page.marked, strict=True):
-        assert plain(lines) == (text or "")
+        assert "\n".join(line.plain for line in lines) == (text or "")
     return [written(lines) if lines else None for lines in page.marked]
 
 

@@ -1,6 +1,6 @@
 """Lines with their Markdown beside them: what rules leave of the plain text decides what is written."""
 
-from weft.transforms.extract.html.marked import CODE, ROW, Block, Line, kept, plain, written
+from weft.transforms.extract.html.marked import CODE, ROW, Block, Line, kept, written
 
 
 def heading():
@@ -31,7 +31,7 @@ def test_frames_are_written_around_what_is_left():
     )
     left = [None, None, None, None, "y = 2", None, None, "1 | 2", "3 | 4"]
     assert written(kept(lines, left)) == "```python\ny = 2\n```\n\n| 1 | 2 |\n| --- | --- |\n| 3 | 4 |"
-    assert plain(kept(lines, left)) == "y = 2\n1 | 2\n3 | 4"
+    assert [line.plain for line in kept(lines, left)] == ["y = 2", "1 | 2", "3 | 4"]
     assert written(kept(lines, [None] * 9)) == ""
 
 

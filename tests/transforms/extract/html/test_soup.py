@@ -22,7 +22,7 @@ def test_soup_becomes_a_document(text: str, url: str) -> None:
         assert (said is None) != (image is None)
         assert said is None or said.strip()
         assert image is None or re.match(r"https?://[^\s]+$", image)
-    assert [html.marked.plain(lines) for lines in page.marked] == [said or "" for said in page.texts]
+    assert ["\n".join(line.plain for line in lines) for lines in page.marked] == [said or "" for said in page.texts]
     for lines in page.marked:
         html.marked.written(html.marked.kept(lines, [line.plain if n % 3 else None for n, line in enumerate(lines)]))
     again = html.extract(text, url)
