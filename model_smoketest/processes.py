@@ -4,8 +4,8 @@ They hold the same weights. Once a step, when each has gone through its own micr
 are added up, and all go on with the same weights: those of one process, but for the order in which numbers were added.
 
 With `train.shard` each holds a part of every layer (FSDP2): a layer is put together where it is used, and its gradients
-are added up and taken apart at once. Embeddings, resampler and CLIP's tower, a quarter of Kosmos-1 (an eighth of what is
-trained), stay whole.
+are added up and taken apart at once. Embeddings, resampler and CLIP's tower, a quarter of Kosmos-1 (an eighth of what
+is trained), stay whole.
 """
 
 from __future__ import annotations
