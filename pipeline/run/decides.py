@@ -39,11 +39,13 @@ def dedup(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:
 
 def against(config: Config, inputs: Sequence[str], output: str) -> list[str]:
     """Names of the runs in the dedup index that a run is compared with: those of the first time that it was made."""
-    where, known = config.dedup.index, (manifest.read_run(output) if output else None) or {}
+    if not (where := config.dedup.index):
+        return []
+    known = (manifest.read_run(output) if output else None) or {}
     same = "against" in known and known["config"]["dedup"]["index"] == where
     if same and [one[0] for one in known["inputs"]] == list(inputs):
         return list(known["against"])
-    return index.against(where, index.run_name(inputs)) if where else []
+    return index.against(where, index.run_name(inputs))
 
 
 def fetch(config: Config, *_: object) -> dict[str, Any]:
@@ -65,7 +67,8 @@ def vectors(config: Config) -> str:
     """What decides the vector of an image or text: the models, how they are run, and what runs them."""
     asked = config.score
     choice = {field.name: getattr(asked, field.name) for field in dataclasses.fields(ClipChoice)}
-    made_with = {name: manifest.versions().get(name) for name in ("torch", "open_clip_torch", "pillow")}
+    versions = manifest.versions()
+    made_with = {name: versions.get(name) for name in ("torch", "open_clip_torch", "pillow")}
     return digest("vectors", manifest.VERSION, made_with, choice, _models(config))
 
 

@@ -21,8 +21,9 @@ from weft.transforms.fetch.blobs import FOLDER, Outcome
 from weft.transforms.fetch.client import MOVED
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.hosts import CAPPED
-from weft.transforms.fetch.spool import Spool
+from weft.transforms.fetch.spool import STAGE, Spool
 from weft.transforms.io import files, parquet, state
+from weft.transforms.io.work_units import named
 
 
 def go(run: Run, names: Sequence[str]) -> None:
@@ -33,7 +34,7 @@ def go(run: Run, names: Sequence[str]) -> None:
         run.write()
         failed(run)
 
-    run.go(names, ready, reopened=after[after.index(unit.STAGE) :])
+    run.go(names, ready, reopened=after[after.index(STAGE) :])
 
 
 def failed(run: Run) -> int:
@@ -42,8 +43,8 @@ def failed(run: Run) -> int:
     Raises:
         ConfigError: it has not fetched with this configuration, or its images are those of a finished run.
     """
-    wanted = registry.fingerprints(run.config, run.inputs, run.output)[unit.STAGE]
-    if manifest.started(run.output, unit.STAGE) != wanted:
+    wanted = registry.fingerprints(run.config, run.inputs, run.output)[STAGE]
+    if manifest.started(run.output, STAGE) != wanted:
         raise ConfigError("--retry-failed goes on with a fetch of this configuration, and there is none")
     units = list(_units(run.output, run.config.fetch.http))
     if _taken_over(run, units):
@@ -53,15 +54,14 @@ def failed(run: Run) -> int:
         )
     if units:  # later stages first, then the manifest, then the units: killed in between, the same command goes on
         names = [stage.name for stage in registry.STAGES]
-        for later in names[names.index(unit.STAGE) + 1 :]:
+        for later in names[names.index(STAGE) + 1 :]:
             files.remove_tree(files.join(run.output, later))
-        files.remove_tree(files.join(run.output, unit.STAGE, "manifest.json"))
+        files.remove_tree(files.join(run.output, STAGE, "manifest.json"))
     of_hosts = [one.name for one in units if one.name.startswith("http-")]
     if of_hosts:  # these first: killed in between, the same command finds again why they are opened
         _open_after(run.output, min(map(slices.round_of, of_hosts)))
-    for name, marker, _ in units:
-        if files.exists(marker):
-            _open(run.output, name)
+    for name, _ in units:
+        _open(run.output, name)
     count = sum(one.failures for one in units)
     run.say(f"fetch    {count:,} images that did not come are asked for again")
     return count
@@ -85,17 +85,16 @@ class _Unit(NamedTuple):
     """A finished unit in which something failed that may pass."""
 
     name: str
-    marker: str
     failures: int
 
 
 def _units(output: str, http: bool) -> Iterator[_Unit]:
-    for marker, _ in files.listing(files.join(output, unit.STAGE, "units", "*.json")):
-        name = _named(marker)
+    for marker, _ in files.listing(files.join(output, STAGE, "units", "*.json")):
+        name = named(marker)
         if http or not name.startswith("http-"):
             rows = parquet.read(_index(output, name), _Status)
             if count := sum(_failed(row) for row in rows):
-                yield _Unit(name, marker, count)
+                yield _Unit(name, count)
 
 
 def _taken_over(run: Run, units: Sequence[_Unit]) -> bool:
@@ -107,7 +106,7 @@ def _taken_over(run: Run, units: Sequence[_Unit]) -> bool:
 
 def _open(output: str, name: str) -> None:
     """Take a unit for one that was killed with all that need not be asked for again."""
-    marker = files.join(output, unit.STAGE, "units", f"{name}.json")
+    marker = files.join(output, STAGE, "units", f"{name}.json")
     if name.startswith("http-") and (done := state.read(marker)):
         Spool(output, name, done["fingerprint"]).keep(_had(output, name))
     files.remove_tree(marker)
@@ -115,22 +114,18 @@ def _open(output: str, name: str) -> None:
 
 def _open_after(output: str, number: int) -> None:
     """Open all units of the rounds after one, and take their files away: they may not be reached again."""
-    for path, _ in files.listing(files.join(output, unit.STAGE, "left", "http-*.json")):
-        if slices.round_of(_named(path)) > number:
+    for path, _ in files.listing(files.join(output, STAGE, "left", "http-*.json")):
+        if slices.round_of(named(path)) > number:
             files.remove_tree(path)
     for path, _ in files.listing(files.join(output, "images", "index", "http-*.parquet")):
-        name = _named(path)
+        name = named(path)
         if slices.round_of(name) > number:
             _open(output, name)
-            files.remove_tree(files.join(output, unit.STAGE, MOVED, f"{name}.json"))
-            files.remove_tree(files.join(output, "fates", unit.STAGE, f"{name}.parquet"))
+            files.remove_tree(files.join(output, STAGE, MOVED, f"{name}.json"))
+            files.remove_tree(files.join(output, "fates", STAGE, f"{name}.parquet"))
             for blob, _ in files.listing(files.join(output, *FOLDER, f"{name}-*.bin")):
                 files.remove_tree(blob)
             files.remove_tree(path)
-
-
-def _named(path: str) -> str:
-    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 def _failed(row: _Status) -> bool:
@@ -144,7 +139,7 @@ def _index(output: str, name: str) -> str:
 
 def _had(output: str, name: str) -> Iterator[Outcome]:
     """What a unit need not ask for again."""
-    fates = parquet.read(files.join(output, "fates", unit.STAGE, f"{name}.parquet"), _Detail)
+    fates = parquet.read(files.join(output, "fates", STAGE, f"{name}.parquet"), _Detail)
     details = {row.key: row.detail for row in fates}
     for row in parquet.read(_index(output, name), ImageRow):
         if not previous_runs.may_pass(row.status, row.http_status):

@@ -28,7 +28,7 @@ from weft.transforms.fetch import blobs, by_img2dataset, fetch_images, slices
 from weft.transforms.fetch.fetch_images import FetchUnits, ImageAddresses
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
 from weft.transforms.fetch.rounds import GoOn, WhenDone
-from weft.transforms.fetch.unit import STAGE
+from weft.transforms.fetch.spool import STAGE
 from weft.transforms.io import files, parquet
 
 _REPEATED_FILES = 4  # at least

@@ -13,7 +13,7 @@ documents or captions may be one file of ten million.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -77,7 +77,7 @@ class KeptDocuments(beam.PTransform):
             known["cuts"] = begin | "Cuts" >> repeated_lines.Cuts(ctx.table("cuts"))
         known |= self.beside
         names = [name for name in known if name not in ("place", "blocks")]
-        row = typehints.Tuple[str, typehints.Tuple[str, int, _lists(known, names)]]
+        row = typehints.Tuple[str, typehints.Tuple[typehints.Tuple[str, int], _lists(known, names)]]
         coders.register(self.record)
         found = (
             known
@@ -86,7 +86,7 @@ class KeptDocuments(beam.PTransform):
             | "Typed" >> beam.Map(_as_is).with_output_types(row)
             | "ToFiles" >> beam.GroupByKey()
             | "ReadKept"
-            >> beam.FlatMap(_read, self.record, dedup.line_unit, names, files.join(ctx.output, "documents"))
+            >> beam.FlatMap(_read, self.record, _at, names, files.join(ctx.output, "documents"), dedup.line_unit)
         )
         return found if self.beside else found | "Row" >> beam.Keys().with_output_types(self.record)
 
@@ -133,7 +133,7 @@ class KeptPairs(beam.PTransform):
             by_file
             | "Typed" >> beam.Map(_as_is).with_output_types(row)
             | "ToFiles" >> beam.GroupByKey()
-            | "ReadKept" >> beam.FlatMap(_read_pairs, self.record, names)
+            | "ReadKept" >> beam.FlatMap(_read, self.record, _key, names, files.join(self.ctx.output, "pairs"))
         )
         return found if self.beside else found | "Row" >> beam.Keys().with_output_types(self.record)
 
@@ -153,7 +153,7 @@ def _by_block(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Itera
     for mark in found["place"]:
         for block, at in found["blocks"]:
             if at == mark:
-                yield block, (doc_id, mark, tuple(found[name] for name in names))
+                yield block, ((doc_id, mark), tuple(found[name] for name in names))
 
 
 def _by_file(item: tuple[str, dict[str, list[Any]]], names: list[str]) -> Iterator[tuple[str, Any]]:
@@ -168,33 +168,41 @@ def _mark(warc_file: str, offset: int) -> int:
     return xxhash.xxh3_64_intdigest(f"{warc_file}:{offset}".encode()) >> 1
 
 
+def _key(row: Any) -> str:
+    return str(PairKey(row.doc_id, row.pair_id))
+
+
+def _at(row: Any) -> tuple[str, int]:
+    return row.doc_id, _mark(row.warc_file, row.warc_offset)
+
+
 def _blocks(path: str) -> Iterator[tuple[str, tuple[str, int]]]:
-    name = path.rpartition("/")[2]
     for block, row in parquet.by_block(path, _Place):
-        yield row.doc_id, (f"{name}{_BLOCK}{block:06d}", _mark(row.warc_file, row.warc_offset))
+        doc_id, mark = _at(row)
+        yield doc_id, (_block(path, block), mark)
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:
     for block, row in parquet.by_block(path, PairKey):
-        yield str(row), f"{path}{_BLOCK}{block:06d}"
+        yield str(row), _block(path, block)
+
+
+def _block(path: str, number: int) -> str:
+    return f"{path.rpartition('/')[2]}{_BLOCK}{number:06d}"
 
 
 def _read(
-    item: tuple[str, Iterable[tuple[str, int, Any]]], record: Any, unit: Any, names: list[str], directory: str
+    item: tuple[str, Iterable[tuple[Any, Any]]],
+    record: Any,
+    key: Callable[[Any], Any],
+    names: list[str],
+    directory: str,
+    unit: Any = None,
 ) -> Iterator[_Found]:
-    places = {(doc_id, mark): dict(zip(names, known)) for doc_id, mark, known in item[1]}
+    wanted = {of: dict(zip(names, known)) for of, known in item[1]}
     name, _, block = item[0].rpartition(_BLOCK)
     for row in parquet.read(files.join(directory, name), record, int(block)):
-        known = places.pop((row.doc_id, _mark(row.warc_file, row.warc_offset)), None)
+        known = wanted.pop(key(row), None)
         if known is not None:
             lines = sorted({number for numbers in known.pop("cuts", ()) for number in numbers})
             yield row._replace(texts=repeated_lines.cut(row.texts, lines, unit)) if lines else row, known
-
-
-def _read_pairs(item: tuple[str, Iterable[tuple[str, Any]]], record: Any, names: list[str]) -> Iterator[_Found]:
-    wanted = {key: dict(zip(names, known)) for key, known in item[1]}
-    path, _, block = item[0].rpartition(_BLOCK)
-    for row in parquet.read(path, record, int(block)):
-        known = wanted.pop(str(PairKey(row.doc_id, row.pair_id)), None)
-        if known is not None:
-            yield row, known

@@ -23,6 +23,7 @@ from weft.schemas.records import ImageRow
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.io import files, parquet, ranges
 from weft.transforms.io.streams import HashedStream
+from weft.transforms.io.work_units import named
 
 FOLDER = ("images", "blobs")
 BLOB_BYTES = 256 << 20  # a blob is closed before it grows beyond this
@@ -74,7 +75,7 @@ def read_stored(wanted: Sequence[StoredBytes]) -> Generator[bytes, None, None]:
     places = (ranges.Place(one.path, one.offset, one.length) for one in wanted)
     for one, data in zip(wanted, ranges.read(places), strict=True):
         if len(data) != one.length or (one.digest and digest(data) != one.digest):
-            unit = unit_of(one.path.rpartition("/")[2])
+            unit = unit_of(one.path)
             raise Damaged(
                 f"{one.path}: bytes {one.offset} to {one.offset + one.length} are not the image "
                 f"{one.name or one.digest} that images/index says: remove fetch/units/{unit}.json and "
@@ -137,13 +138,12 @@ def sweep(index: str) -> int:
 
     To be called when no attempt is at work any more.
     """
-    output, _, file = index.rpartition("/images/index/")
-    unit = file.removesuffix(".parquet")
-    named = {row.blob for row in parquet.read(index, _Blob)}
+    output, unit = index.rpartition("/images/index/")[0], named(index)
+    counts = {row.blob for row in parquet.read(index, _Blob)}
     left = []
     for path, _ in files.listing(files.join(output, *FOLDER, f"{unit}-*.bin")):
         name = path.rpartition("/")[2]
-        if unit_of(name) == unit and "/".join((*FOLDER, name)) not in named:
+        if unit_of(name) == unit and "/".join((*FOLDER, name)) not in counts:
             left.append(path)
     for path in left:
         files.remove_tree(path)
@@ -151,8 +151,8 @@ def sweep(index: str) -> int:
 
 
 def unit_of(blob: str) -> str:
-    """The unit that a blob is of, by its file name."""
-    return blob.removesuffix(".bin").rsplit("-", 2)[0]
+    """The unit that a blob is of, by its path."""
+    return named(blob).rsplit("-", 2)[0]
 
 
 def in_order(found: Iterable[Outcome], passing: Callable[[Outcome], bool] = lambda outcome: False) -> Iterator[Outcome]:

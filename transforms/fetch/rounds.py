@@ -18,6 +18,7 @@ from weft.transforms.fetch import decode, hosts, slices
 from weft.transforms.fetch.slices import Unfinished, round_of
 from weft.transforms.fetch.unit import WEB, Task, Wanted, fetch_unit, go_on, moved
 from weft.transforms.io import files, parquet, secrets
+from weft.transforms.io.work_units import named
 
 HOPS = 3  # from host to host that redirects may lead, each a round of its own
 
@@ -78,13 +79,12 @@ class GoOn(beam.PTransform):
             | "GoOn" >> beam.ParDo(_GoOn(self.rounds.task)).with_output_types(str)
         )
         index = files.join(self.rounds.task.output, "images", "index", "*.parquet")
-        before = (
-            begin
-            | "Done" >> parquet.Files(index)
-            | "Before" >> beam.Filter(_is_before, number, frozenset(unit.name for unit in units))
+        left = frozenset(unit.name for unit in units)
+        made = begin | "Done" >> parquet.Files(index)
+        of_round = made | "OfRound" >> beam.Filter(
+            lambda path: round_of(named(path)) == number and named(path) not in left
         )
-        of_round = before | "OfRound" >> beam.Filter(lambda path: round_of(_unit(path)) == number)
-        earlier = before | "Earlier" >> beam.Filter(lambda path: round_of(_unit(path)) < number)
+        earlier = made | "Earlier" >> beam.Filter(lambda path: round_of(named(path)) < number)
         done = (gone_on, of_round) | "Round" >> beam.Flatten()
         return (earlier, self.rounds.after(done, number)) | "All" >> beam.Flatten()
 
@@ -138,15 +138,6 @@ class _GoOn(beam.DoFn):
         made = go_on(Unfinished(*unit), self._task)
         if made:
             yield made
-
-
-def _is_before(path: str, number: int, left: frozenset[str]) -> bool:
-    name = _unit(path)
-    return round_of(name) <= number and name not in left
-
-
-def _unit(index: str) -> str:
-    return index.rpartition("/")[2].removesuffix(".parquet")
 
 
 def _follow(redirected: tuple[str, str], buckets: int, split: tuple[str, ...], hop: int) -> tuple[str, Wanted]:

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from weft.transforms.fetch.spool import STAGE, Spool
 from weft.transforms.io import files, state
-from weft.transforms.io.work_units import finished
+from weft.transforms.io.work_units import finished, named
 
-STAGE = "fetch"
 _AT_ONCE = 16  # markers that are read at a time
 _REST = "left.json"  # in the directory of a unit's spool
 
@@ -99,23 +99,24 @@ class Turn:
         last: whether no round follows for redirects to other hosts.
         rest: what the turn before has left; None in the first.
         part: the time that there is.
+        spool: what has come in all turns.
     """
 
     def __init__(
-        self, output: str, unit: Unfinished, spool: str, last: bool, seconds: float, host_seconds: float
+        self, output: str, unit: Unfinished, last: bool = True, seconds: float = 0.0, host_seconds: float = 0.0
     ) -> None:
         """Begin, or go on where a turn has left something.
 
         Args:
             output: the run's directory.
             unit: whose turn it is.
-            spool: the directory of the unit's outcomes.
             last: of a first turn.
             seconds: that it may take from its first request; 0 has no end.
             host_seconds: that a host may be asked for in all turns; 0 has no end.
         """
-        self._output, self._spool, self.unit = output, spool, unit
-        self.rest = _rest(spool)
+        self._output, self.unit = output, unit
+        self.spool = Spool(output, unit.name, unit.fingerprint)
+        self.rest = _rest(self.spool.at)
         self.last = self.rest.last if self.rest else last
         self.part = Slice(seconds, host_seconds)
         if self.rest:
@@ -125,21 +126,18 @@ class Turn:
         """Whether it ended with something left."""
         return bool(self.part.left)
 
-    def leave(self, spooled: Sequence[str]) -> None:
+    def leave(self) -> None:
         """Write down what is left, unless another attempt has finished the unit: nobody would ask for that rest.
-
-        Args:
-            spooled: the files with the outcomes of all turns.
 
         Raises:
             OutOfTime: it is written down.
         """
         if finished(self._output, STAGE, self.unit.name, self.unit.fingerprint) is not None:
             return
-        head = {"last": self.last, "spooled": spooled, "hosts": self.part.hosts, "quiet": self.part.quiet}
+        head = {"last": self.last, "spooled": self.spool.files, "hosts": self.part.hosts, "quiet": self.part.quiet}
         lines = itertools.chain([head], self.part.left)
         files.write_atomic(
-            files.join(self._spool, _REST),
+            files.join(self.spool.at, _REST),
             lambda stream: stream.writelines(f"{json.dumps(line)}\n".encode() for line in lines),
         )
         found = {"fingerprint": self.unit.fingerprint, "images": len(self.part.left)}
@@ -147,7 +145,8 @@ class Turn:
         raise OutOfTime
 
     def done(self) -> None:
-        """Nothing is left any more."""
+        """The unit's files are written: nothing is left any more."""
+        self.spool.remove()
         if files.exists(path := _marker(self._output, self.unit.name)):
             files.remove_tree(path)
 
@@ -157,7 +156,7 @@ def unfinished(output: str) -> list[Unfinished]:
 
     def one(path: str) -> Unfinished | None:
         said = state.read(path)
-        return Unfinished(_unit(path), said["fingerprint"], said["images"]) if said else None
+        return Unfinished(named(path), said["fingerprint"], said["images"]) if said else None
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return sorted(filter(None, pool.map(one, _markers(output))))
@@ -165,7 +164,7 @@ def unfinished(output: str) -> list[Unfinished]:
 
 def any_before(output: str, number: float = float("inf")) -> bool:
     """Whether a unit of a round before this one has something left."""
-    return any(round_of(_unit(path)) < number for path in _markers(output))
+    return any(round_of(named(path)) < number for path in _markers(output))
 
 
 def round_of(unit: str) -> int:
@@ -194,7 +193,3 @@ def _markers(output: str) -> list[str]:
 
 def _marker(output: str, unit: str) -> str:
     return files.join(output, STAGE, "left", f"{unit}.json")
-
-
-def _unit(marker: str) -> str:
-    return marker.rpartition("/")[2].removesuffix(".json")

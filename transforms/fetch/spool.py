@@ -8,6 +8,8 @@ from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.io import files, spool
 
+STAGE = "fetch"
+
 
 class Spool(spool.Spool[Outcome]):
     """The outcomes of one unit that is not done.
@@ -19,7 +21,7 @@ class Spool(spool.Spool[Outcome]):
     """
 
     def __init__(self, output: str, unit: str, fingerprint: str) -> None:
-        super().__init__(files.join(output, "fetch", "spool", f"{unit}-{fingerprint[:16]}"))
+        super().__init__(files.join(output, STAGE, "spool", f"{unit}-{fingerprint[:16]}"))
 
     def apart(self, item: Outcome) -> tuple[Any, bytes]:
         key, image, *more = item

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, starmap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from weft.schemas.parameters import FetchRules
@@ -28,13 +28,12 @@ from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.previous_runs import EarlierImage
 from weft.transforms.fetch.scheduler import fetch_all
 from weft.transforms.fetch.slices import Job, OutOfTime, Turn, Unfinished
-from weft.transforms.fetch.spool import Spool
+from weft.transforms.fetch.spool import STAGE
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
-from weft.transforms.io.work_units import Counts, finished, run_unit, unit_name, write_fates
+from weft.transforms.io.work_units import Counts, finished, named, run_unit, unit_name, write_fates
 from weft.transforms.urls import image_key
 
-STAGE = "fetch"
 WARC, WEB, EARLIER = "warc", "http", "earlier"
 
 
@@ -68,8 +67,7 @@ class Task:
 
     def turn(self, unit: str, fingerprint: str, last: bool = True) -> Turn:
         """A turn of a unit of hosts."""
-        at = Spool(self.output, unit, fingerprint).at
-        return Turn(self.output, Unfinished(unit, fingerprint), at, last, self.seconds, self.rules.host_hours * 3600)
+        return Turn(self.output, Unfinished(unit, fingerprint), last, self.seconds, self.rules.host_hours * 3600)
 
 
 def fetch_unit(item: tuple[str, Iterable[Wanted]], task: Task, last: bool = True) -> str:
@@ -104,13 +102,11 @@ def go_on(unit: Unfinished, task: Task) -> str:
 def _take(turn: Turn, task: Task, wanted: Sequence[Wanted] = ()) -> str:
     """A turn of a unit of hosts; what is wanted counts in the first."""
     name, fingerprint, _ = turn.unit
-    spool = Spool(task.output, name, fingerprint)
-    found = _of_hosts(wanted, task.rules, spool, turn)
+    found = _of_hosts(wanted, task.rules, turn)
     try:
         index = _write(name, fingerprint, task.output, ((outcome, WEB) for outcome in found), turn.last)
     except OutOfTime:
         return ""
-    spool.remove()
     turn.done()
     return index
 
@@ -159,8 +155,8 @@ def moved(index: str) -> Iterator[tuple[str, str]]:
 
 
 def _moved_beside(index: str) -> str:
-    output, _, name = index.rpartition("/images/index/")
-    return files.join(output, STAGE, MOVED, f"{name.removesuffix('.parquet')}.json")
+    output = index.rpartition("/images/index/")[0]
+    return files.join(output, STAGE, MOVED, f"{named(index)}.json")
 
 
 def _fate(outcome: Outcome) -> Fate:
@@ -183,7 +179,7 @@ def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules) -> Itera
         yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, rules))
 
 
-def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, spool: Spool, turn: Turn) -> Iterator[Outcome]:
+def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, turn: Turn) -> Iterator[Outcome]:
     """What came of each image of a unit of hosts, once its last turn is over.
 
     Raises:
@@ -196,7 +192,7 @@ def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, spool: Spool, turn: T
             detail = f"{host} has more than fetch.max_per_host = {rules.max_per_host}"
             refused.append(Outcome(key, Refused(hosts.CAPPED, detail), 0, 0))
             del addresses[key]
-    yield from from_web(addresses, rules, spool, leave_host=False, turn=turn, refused=refused)
+    yield from from_web(addresses, rules, turn, refused)
 
 
 def _forbidden(wanted: Iterable[Wanted]) -> Iterator[Outcome]:
@@ -247,21 +243,15 @@ def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> 
 
 
 def from_web(
-    addresses: Mapping[str, str],
-    rules: FetchRules,
-    spool: Spool | None = None,
-    leave_host: bool = True,
-    turn: Turn | None = None,
-    refused: Sequence[Outcome] = (),
+    addresses: Mapping[str, str], rules: FetchRules, turn: Turn | None = None, refused: Sequence[Outcome] = ()
 ) -> Iterator[Outcome]:
     """Ask for images over HTTP; their outcomes by key.
 
     Args:
         addresses: image key → URL; of a unit that goes on, its last turn knows better.
         rules: how to fetch and store.
-        spool: of a unit; what it holds from a run that was killed is not asked for again.
-        leave_host: follow redirects to other hosts; else they end as MOVED.
-        turn: of a unit.
+        turn: of a unit: what it has from a run that was killed is not asked for again, and redirects to other hosts end
+            as MOVED. Else they are followed.
         refused: outcomes of further images, that nobody is asked for.
 
     Raises:
@@ -270,26 +260,22 @@ def from_web(
     if not rules.http:
         nowhere = (Outcome(key, Refused("not_in_warc", ""), 0, 0) for key in addresses)
         return iter(sorted((*refused, *nowhere), key=lambda outcome: outcome.key))
+    jobs = {key: Job(key, url) for key, url in addresses.items()}
+    return in_order(_in_turn(jobs, rules, turn, refused) if turn else chain(refused, _asked(jobs, rules)), _may_pass)
 
-    def outcomes() -> Iterator[Outcome]:
-        rest = turn.rest if turn else None
-        jobs = {job.key: job for job in (rest.jobs if rest else starmap(Job, addresses.items()))}
-        for outcome in spool.earlier(rest.spooled if rest else ()) if spool else ():
-            if not _may_pass(outcome) and jobs.pop(outcome.key, None) is not None:
-                yield outcome
-        found = chain(refused, _asked(jobs.values(), rules, leave_host, turn))
-        if not spool or not turn:
-            yield from spool.through(found) if spool else found
-            return
-        yield from spool.through(found, turn.is_over)
-        if turn.is_over():
-            turn.leave(spool.files)
-            return  # another attempt has finished the unit: its files are the unit's
-        if rest:
-            wanted = {job.key for job in rest.jobs}
-            yield from (outcome for outcome in spool.again(rest.spooled) if outcome.key not in wanted)
 
-    return in_order(outcomes(), _may_pass)
+def _in_turn(first: dict[str, Job], rules: FetchRules, turn: Turn, refused: Sequence[Outcome]) -> Iterator[Outcome]:
+    rest, spool = turn.rest, turn.spool
+    jobs = {job.key: job for job in rest.jobs} if rest else first
+    for outcome in spool.earlier(rest.spooled if rest else ()):
+        if not _may_pass(outcome) and jobs.pop(outcome.key, None) is not None:
+            yield outcome
+    yield from spool.through(chain(refused, _asked(jobs, rules, turn)), turn.is_over)
+    if turn.is_over():
+        turn.leave()  # or another attempt has finished the unit: its files are the unit's
+    elif rest:
+        wanted = {job.key for job in rest.jobs}
+        yield from (outcome for outcome in spool.again(rest.spooled) if outcome.key not in wanted)
 
 
 def _may_pass(outcome: Outcome) -> bool:
@@ -297,7 +283,7 @@ def _may_pass(outcome: Outcome) -> bool:
     return isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
 
 
-def _asked(jobs: Collection[Job], rules: FetchRules, leave_host: bool, turn: Turn | None) -> Iterator[Outcome]:
+def _asked(jobs: Mapping[str, Job], rules: FetchRules, turn: Turn | None = None) -> Iterator[Outcome]:
     def prepared(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
         image: Prepared | Refused = Refused(found.reason, found.detail)
         words = found.opt_out
@@ -308,10 +294,10 @@ def _asked(jobs: Collection[Job], rules: FetchRules, leave_host: bool, turn: Tur
         return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, words
 
     if rules.downloader == "img2dataset":
-        left = {job.key: job.url for job in jobs}
+        left = {key: job.url for key, job in jobs.items()}
         for one in by_img2dataset.outcomes(left, rules) if left else ():
             yield one._replace(image=_unless_excluded(one.image, left[one.key], rules))
         return
-    client = Client(rules, rules.max_bytes, leave_host)
-    for key, answer in fetch_all(jobs, client, prepared, rules, part=turn.part if turn else None):
+    client = Client(rules, rules.max_bytes, leave_host=turn is None)
+    for key, answer in fetch_all(jobs.values(), client, prepared, rules, part=turn.part if turn else None):
         yield Outcome(key, *answer)

@@ -377,10 +377,10 @@ class _Beam:
     """Beam's file systems, for all else. A whole file is copied into a stream that is closed only when all is in it."""
 
     def about(self, path: str) -> tuple[int, str]:
-        if not FileSystems.exists(path):
-            raise FileNotFoundError(f"no file {path}")
-        size = int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
-        return size, f"{size} {FileSystems.last_updated(path)}"
+        for found in FileSystems.match([path])[0].metadata_list:
+            size = int(found.size_in_bytes)
+            return size, f"{size} {found.last_updated_in_seconds}"
+        raise FileNotFoundError(f"no file {path}")
 
     def get(self, path: str, start: int, length: int | None = None, version: str = "") -> bytes:
         try:

@@ -99,14 +99,14 @@ def test_pairs_of_a_large_file_are_read_block_by_block(tmp_path: Path, monkeypat
     assert [block for block, _ in found] == [0] * 4 + [1] * 4 + [2] * 3
     kept = [KeptRow("pair", f"d:p{n}", "d", "", 0) for n in range(9)]
     write_table(str(tmp_path / "kept/k.parquet"), kept, KEPT)
-    read = stage._read_pairs
+    read = stage._read
 
     def few(item: tuple[str, Iterable[Any]], *rest: Any) -> Any:
         known = [*item[1]]
         assert len(known) <= 4
         return read((item[0], known), *rest)
 
-    monkeypatch.setattr(stage, "_read_pairs", few)
+    monkeypatch.setattr(stage, "_read", few)
     ctx = context(tmp_path)
     with ctx.pipeline() as p:  # of a pair that stands there twice, the first
         assert_that(p | KeptPairs(ctx, Pair), equal_to(pairs[:9]))

@@ -16,7 +16,7 @@ from weft.transforms.archives.record import Record
 from weft.transforms.fetch import by_img2dataset, unit
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
-from weft.transforms.fetch.spool import Spool
+from weft.transforms.fetch.slices import Turn, Unfinished
 from weft.transforms.fetch.unit import WARC, WEB, Task, Wanted, fetch_unit, from_web, moved
 from weft.transforms.io.tar import write_tar
 
@@ -72,9 +72,9 @@ def test_what_a_killed_run_had_is_not_asked_for_again_unless_it_may_pass(tmp_pat
         Outcome("b", Refused("timeout", "no whole answer"), 0, 2),
         Outcome("no longer wanted", Refused("svg", ""), 200, 3),
     ]
-    Spool(str(tmp_path), "u", "f").keep(had)
+    Turn(str(tmp_path), Unfinished("u", "f")).spool.keep(had)
     addresses = {key: f"{HOST}/ok/{key}" for key in "cba"}
-    found = list(from_web(addresses, rules(web), Spool(str(tmp_path), "u", "f")))
+    found = list(from_web(addresses, rules(web), Turn(str(tmp_path), Unfinished("u", "f"))))
     assert [outcome.key for outcome in found] == ["a", "b", "c"]
     assert found[0] == had[0]
     assert {one.path for one in web.seen} == {"/ok/b", "/ok/c"}
