@@ -1,8 +1,8 @@
-"""Shards of generated pictures, small enough to train on within a test, and a vision tower; they go through the contract alone."""
+"""What is trained within a test: shards of generated pictures, a vision tower, numbers, and a training that is stopped."""
 
 import io
 import json
-import tarfile
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.records import hash_bucket, hash_unit, stable_id
+from weft.transforms.io import tar
 
 VOCABULARY = contract.Vocabulary(
     size=64, bos=0, pad=1, eos=2, image=4, image_end=5, image_tokens=4, context_length=64, file="tokenizer.json"
@@ -87,26 +88,24 @@ def text(seed, _):
 MAKERS = {"pairs": pair, "interleaved": document, "text": text}
 
 
+def members(samples):
+    """The (name, content) of samples by key and suffix, as the packer orders them; without JSON, each a document's own."""
+    for key, parts in sorted(samples.items()):
+        for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items()):
+            yield contract.member(key, suffix), content
+
+
 def write_tar(path, samples):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for key, parts in sorted(samples.items()):
-            for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items()):
-                info = tarfile.TarInfo(contract.member(key, suffix))
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
+    tar.write_tar(str(path), members(samples))
 
 
-def write_shards(directory, counts=None, shown=lambda seed: seed, tars=2, draw=0):
-    """Shards of `counts[corpus] = (train, val)` samples; `shown(seed)` is the picture that goes with caption `seed`.
-
-    Another `draw` has other samples.
-    """
+def write_shards(directory, counts=None, shown=lambda seed: seed, tars=2):
+    """Shards of `counts[corpus] = (train, val)` samples; `shown(seed)` is the picture that goes with caption `seed`."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / contract.TOKENIZER_INFO).write_text(VOCABULARY.dumps())
     (directory / VOCABULARY.file).write_text(tokenizer().to_str())
     for corpus, numbers in (counts or {"pairs": (48, 16), "interleaved": (8, 4), "text": (6, 2)}).items():
-        seeds = iter(range(1000 + 10_000 * draw, 10_000 * (draw + 1)))
+        seeds = iter(range(1000, 10_000))
         for split, number, files in zip(contract.SPLITS, numbers, (tars, 1), strict=True):
             made = {stable_id(corpus, str(s)): MAKERS[corpus](s, shown(s)) for s, _ in zip(seeds, range(number))}
             for index in range(files):
@@ -144,3 +143,27 @@ def config(tower: Path, **changes):
 
 COUNTS = {"pairs": (720, 80), "interleaved": (60, 16), "text": (20, 6)}  # enough that a model learns to look
 LEARNS = {"steps": 140, "batch_tokens": 512, "learning_rate": 5e-3, "max_length": 64, "warmup_steps": 10}
+
+
+def waves(shape, phase):
+    """Numbers that look like chance and are the same everywhere: 0.3 sin(1.7 n + phase + 1), row by row."""
+    n = torch.arange(math.prod(shape), dtype=torch.float64)
+    return (torch.sin(1.7 * n + phase + 1) * 0.3).reshape(shape).float()
+
+
+class Killed(BaseException):
+    """The machine went away."""
+
+
+def killed_after(step):
+    """A log that dies where this step is told of."""
+
+    def log(line):
+        if f"step {step}/" in line:
+            raise Killed
+
+    return log
+
+
+def quiet(line):
+    """A log that nobody reads."""

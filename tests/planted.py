@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import generated
 import numpy as np
 from PIL import Image
 
@@ -44,14 +45,7 @@ class World:
             shards.mkdir(parents=True, exist_ok=True)
             shutil.copy(source / name, shards / name)
         for (corpus, split), samples in self.samples.items():
-            path = shards / contract.shard_name(corpus, split, 0)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-                for key in sorted(samples):
-                    for suffix, content in sorted(samples[key].items()):
-                        info = tarfile.TarInfo(contract.member(key, suffix))
-                        info.size = len(content)
-                        tar.addfile(info, io.BytesIO(content))
+            generated.write_tar(shards / contract.shard_name(corpus, split, 0), samples)
         return shards
 
     def retell(self, key: str, parts: Parts, text: str) -> None:

@@ -1,14 +1,11 @@
 """Checkpoints of split models; those of whole ones are tried with the trainer (test_train.py, test_processes.py)."""
 
 import pytest
+from generated import quiet
 
 from weft.model_smoketest import checkpoints
 from weft.model_smoketest import train as training
 from weft.schemas.parameters import ConfigError
-
-
-def quiet(line):
-    pass
 
 
 def test_half_a_split_checkpoint_does_not_count_and_the_one_before_is_gone_on_from(kit, tmp_path):

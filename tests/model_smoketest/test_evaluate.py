@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from generated import quiet
 
 from weft.model_smoketest import data, evaluate
 from weft.model_smoketest import tars as tars_
@@ -11,10 +12,6 @@ from weft.model_smoketest import train as training
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_bucket
 from weft.schemas.shards import CORPORA
-
-
-def quiet(line):
-    pass
 
 
 def test_what_is_found_is_written_and_bits_per_byte_are_of_the_texts(kit, tmp_path):

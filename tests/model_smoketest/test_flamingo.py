@@ -1,8 +1,7 @@
 """Flamingo's resampler beside OpenFlamingo's."""
 
-import math
-
 import torch
+from generated import waves
 
 from weft.model_smoketest.flamingo import Flamingo
 
@@ -13,12 +12,6 @@ GOLDEN = (
     (-0.02379, -0.45339, -0.04862, 15.60841),
     (-0.47052, -0.47354, 2.54715, 17.65957),
 )
-
-
-def waves(shape, phase):
-    """Numbers that look like chance and are the same everywhere: 0.3 sin(1.7 n + phase + 1), row by row."""
-    n = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (torch.sin(1.7 * n + phase + 1) * 0.3).reshape(shape).float()
 
 
 @torch.no_grad()

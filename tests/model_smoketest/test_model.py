@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from generated import waves
 
 from weft.model_smoketest import model as kosmos
 from weft.model_smoketest import vision
@@ -213,12 +214,6 @@ GOLDEN = (
     (0.45264, 0.15607, -1.31793, 17.20804),
     (-0.40668, 1.4951, -1.06037, 16.57212),
 )
-
-
-def waves(shape, phase):
-    """Numbers that look like chance and are the same everywhere: 0.3 sin(1.7 n + phase + 1), row by row."""
-    n = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (torch.sin(1.7 * n + phase + 1) * 0.3).reshape(shape).float()
 
 
 @torch.no_grad()

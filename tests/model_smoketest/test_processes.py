@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from generated import Killed, killed_after
 from safetensors.torch import load_file
 from torch.distributed.checkpoint import FileSystemReader
 
@@ -58,10 +59,6 @@ def test_two_processes_train_what_one_does(kit, tmp_path, monkeypatch, request):
     assert states[0]["identity"] == states[1]["identity"] and states[0]["data"] == states[1]["data"]
 
 
-class Killed(BaseException):
-    """The machine went away."""
-
-
 @pytest.mark.slow
 def test_a_split_model_learns_the_same_and_goes_on_in_another_number_of_processes(kit, tmp_path, monkeypatch, request):
     """Five steps in two processes that hold half of each layer, then three in one: losses to 1e-4, weights to 2e-4."""
@@ -73,13 +70,9 @@ def test_a_split_model_learns_the_same_and_goes_on_in_another_number_of_processe
     home = tmp_path / "two"
     second = request.getfixturevalue("two")
 
-    def killed(line):
-        if "step 6/" in line:
-            raise Killed
-
     with started(second, kit, home, five, stderr=subprocess.DEVNULL) as other:
         with pytest.raises(Killed):
-            training.train(str(kit.shards), str(home), five, killed)
+            training.train(str(kit.shards), str(home), five, killed_after(6))
         other.kill()
     assert sorted(path.name for path in home.glob("checkpoint*")) == ["checkpoint-00000005"]
     parts = FileSystemReader(home / "checkpoint-00000005").read_metadata().state_dict_metadata

@@ -41,11 +41,7 @@ def test_a_broken_shard_is_named(kit, tmp_path):
 
 def index(path, kit, samples):
     """Write the index that the packer would."""
-    sizes = [
-        (contract.member(key, suffix), len(content))
-        for key, parts in sorted(samples.items())
-        for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items())
-    ]
+    sizes = [(name, len(content)) for name, content in kit.members(samples)]
     path.with_suffix(f".{contract.INDEX}").write_text(contract.dump_index(sizes))
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from generated import Killed, killed_after, quiet
 from safetensors.torch import load_file
 
 from weft.model_smoketest import checkpoints, data, evaluate, vision
@@ -14,28 +15,12 @@ from weft.schemas.config import MODELS, load
 from weft.schemas.parameters import ConfigError
 
 
-class Killed(BaseException):
-    """The machine went away."""
-
-
-def quiet(line):
-    pass
-
-
 def weights(directory):
     return load_file(directory / training.WEIGHTS)
 
 
 def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
-
-
-def killed_after(step):
-    def log(line):
-        if f"step {step}/" in line:
-            raise Killed
-
-    return log
 
 
 def run_killed(kit, directory, monkeypatch, config, step):
