@@ -188,6 +188,22 @@ def lm_eval(folder):
     ]
 
 
+def mlcroissant(path):
+    """Of a card: what is wrong with it, and the records of each set."""
+    import mlcroissant
+
+    data = mlcroissant.Dataset(str(path))
+    found = {
+        "key": "",
+        "errors": sorted(data.metadata.issues.errors),
+        "warnings": sorted(data.metadata.issues.warnings),
+    }
+    for one in data.metadata.record_sets:
+        rows = [{name.rpartition("/")[2]: value for name, value in row.items()} for row in data.records(one.name)]
+        found[one.name] = [{k: v.decode() if isinstance(v, bytes) else v for k, v in row.items()} for row in rows]
+    return [found]
+
+
 def openclip(folder):
     """open_clip's own reader in train mode, one epoch; sorted, because it shuffles."""
     import types

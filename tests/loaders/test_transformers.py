@@ -4,9 +4,6 @@ Beside test_loaders.py, which tells of the environments; this one is about the m
 """
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +19,8 @@ from weft.model_smoketest.vision import StemCache
 from weft.model_smoketest.words import Words
 from weft.schemas.config import Train
 
-ENVIRONMENTS = Path(os.environ.get("WEFT_LOADERS", ".venv-loaders"))
 MOST = 8
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +34,7 @@ def exported(finished, tmp_path_factory):
     return LanguageModel(model, Words(shards, vocabulary)), root / "out"
 
 
-def read(what, out):
-    """What readers.py finds, in the environment of transformers."""
-    reader = [ENVIRONMENTS / "transformers/bin/python", Path(__file__).with_name("readers.py"), what, out]
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(out.parent / "datasets")}
-    done = subprocess.run(reader, capture_output=True, text=True, env=os.environ | offline)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"key"')]
-
-
-def test_transformers_reads_and_says_what_the_model_does(finished, exported):
+def test_transformers_reads_and_says_what_the_model_does(finished, exported, read):
     lm, out = exported
     model, vocabulary, shards = lm.model, lm.vocabulary, str(finished / "shards")
     tar = Tar(tars_of(shards, "pairs", "val")[0])
@@ -61,7 +49,7 @@ def test_transformers_reads_and_says_what_the_model_does(finished, exported):
                 (out / names[-1]).write_bytes(part)
         asked.append({"segments": [{} if isinstance(part, bytes) else part for part in prompt], "images": names})
     (out / "asked.json").write_text(json.dumps({"prompts": asked, "most": MOST}))
-    found = read("transformers", out)
+    found = read("transformers", out, **OFFLINE)
     assert len(found) == len(prompts)
     said = lm.generate_until(prompts, most=MOST)
     for i, (prompt, got) in enumerate(zip(prompts, found, strict=True)):
@@ -93,7 +81,7 @@ metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
 """
 
 
-def test_lm_evaluation_harness_finds_the_likelihoods_that_weft_finds(exported):
+def test_lm_evaluation_harness_finds_the_likelihoods_that_weft_finds(exported, read):
     lm, out = exported
     items = [
         {"question": "a red circle on a", "choices": [" green ground", " blue", " yellow"], "answer": 0},
@@ -102,7 +90,7 @@ def test_lm_evaluation_harness_finds_the_likelihoods_that_weft_finds(exported):
     (out / "task").mkdir()
     (out / "task/items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (out / "task/asked.yaml").write_text(TASK.format(items=out / "task/items.jsonl"))
-    found = read("lm_eval", out)
+    found = read("lm_eval", out, "transformers", HF_DATASETS_CACHE=str(out.parent / "datasets"), **OFFLINE)
     assert len(found) == len(items)
     right = 0
     for item, got in zip(items, found, strict=True):
