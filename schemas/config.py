@@ -120,7 +120,7 @@ class Train:
     stems: Folder = ""  # where what the frozen part makes of each image is kept for later epochs and trainings, in bf16
     unfreeze_last: bool = True  # Kosmos-1 3.2: all of CLIP frozen but its last layer
     resampler: Literal["attention", "flamingo"] = (
-        "attention"  # image → embeddings: the released code's one cross-attention, or Flamingo's six layers
+        "attention"  # the released code's one attention, or Flamingo's six layers
     )
     predict_images: bool = False  # True: that an image comes (`<image>`) is learned too, as in Kosmos-G's loaders
     mix_text: Number = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
