@@ -15,7 +15,6 @@ sample), the seeds' part widened by n / (n - 1), as five are few.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -98,18 +97,22 @@ def compare(
         for seed in range(seeds):  # outermost: what is there of a call that was stopped is a comparison of fewer seeds
             chosen = dataclasses.replace(config, seed=config.seed + seed, **SIZES[size])  # type: ignore[arg-type]
             for name, shards in corpora.items():
-                where = os.path.join(home, "models", f"{name}-{size}-{seed}")
+                where = place(home, name, size, seed)
                 log(f"compare: {name}, size {size}, seed {seed + 1} of {seeds}")
                 summary = train.train(shards, where, chosen, lambda line: None, frozenset(documents))
                 found["epochs"].setdefault(name, summary["epochs"])
                 rows[name].append(judge(shards, where, held, frozenset(documents)))
-            found["sizes"][size] = {"seeds": seed + 1} | _verdicts(
+            found["sizes"][size] = {"seeds": seed + 1} | verdicts(
                 {name: np.array(of) for name, of in rows.items()}, held
             )
             found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
-            text = json.dumps(found, indent=1, sort_keys=True) + "\n"
-            shard_files.write(shard_files.join(home, RESULT), text.encode())
+            shard_files.write(shard_files.join(home, RESULT), shard_files.readable(found))
     return found
+
+
+def place(home: str, name: str, size: str, seed: int) -> str:
+    """Where a comparison keeps the model of a corpus: its `seed`-th of this size."""
+    return os.path.join(home, "models", f"{name}-{size}-{seed}")
 
 
 def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
@@ -156,13 +159,11 @@ def fitted(held: Sequence[HeldOut], corpora: Sequence[str], longest: int) -> lis
 
     A model that is asked for less of a text than another would be the better one for it.
     """
-    told = [
-        (Words(shards, vocabulary), vocabulary) for shards in corpora for vocabulary in (data.read_vocabulary(shards),)
-    ]
-    longest = min(longest, *(vocabulary.context_length for _, vocabulary in told))
+    told = [Words(shards, data.read_vocabulary(shards)) for shards in corpora]
+    longest = min(longest, *(words.vocabulary.context_length for words in told))
 
     def tokens(segments: Sequence[str | None]) -> int:
-        return max(len(_ids(segments, words, vocabulary)) for words, vocabulary in told)
+        return max(len(_ids(segments, words)) for words in told)
 
     kept = []
     for one in held:
@@ -177,9 +178,9 @@ def fitted(held: Sequence[HeldOut], corpora: Sequence[str], longest: int) -> lis
     return kept
 
 
-def _ids(segments: Sequence[str | None], words: Words, vocabulary: Vocabulary) -> list[int]:
+def _ids(segments: Sequence[str | None], words: Words) -> list[int]:
     parts = [None if segment is None else words.encode(segment) for segment in segments]
-    return contract.encode_segments(parts, vocabulary)
+    return contract.encode_segments(parts, words.vocabulary)
 
 
 def judge(shards: str, model_dir: str, held: Sequence[HeldOut], without: frozenset[str]) -> list[float]:
@@ -188,7 +189,7 @@ def judge(shards: str, model_dir: str, held: Sequence[HeldOut], without: frozens
     words, eye = Words(shards, vocabulary), losses.Eye(model)
     samples = []
     for one in held:
-        ids = np.array(_ids(one.segments, words, vocabulary), np.int64)
+        ids = np.array(_ids(one.segments, words), np.int64)
         samples.append(Sample(one.key, ids, contract.loss_mask(ids, vocabulary), one.images))
     return [math.fsum(row) / math.log(2) for row in losses.of_samples(model, eye, samples)]
 
@@ -197,7 +198,7 @@ def _counts(held: Sequence[HeldOut]) -> dict[str, int]:
     return {kind: sum(one.kind == kind for one in held) for kind in contract.CORPORA}
 
 
-def _verdicts(bits: dict[str, Matrix], held: Sequence[HeldOut]) -> dict[str, Any]:
+def verdicts(bits: dict[str, Matrix], held: Sequence[HeldOut]) -> dict[str, Any]:
     """Bits per byte of each corpus' models: overall, by kind, by seed and by whose samples; and each two compared."""
     sizes = np.array([one.size for one in held], np.float64)
     _, documents = np.unique([one.document for one in held], return_inverse=True)

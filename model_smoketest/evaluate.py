@@ -72,12 +72,12 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
             found["grounding"][corpus] = gap
             found["notes"] += [f"{corpus}: {note}"] if note else []
             checks += [_used(corpus, gap)] if gap else []
-    folded = dataclasses.replace(config, audit_folds=config.audit_folds if own else 0)
-    checks += _aligned(shards, model_dir, Part(model, eye, lambda tar, key: True), folded, found)
+    found["folds"] = config.audit_folds if own and config.audit_folds > 1 else 0
+    checks += _aligned(shards, model_dir, Part(model, eye, lambda tar, key: True), config, found)
     checks += census.take(shards, vocabulary)
     found["checks"] = [check.row() for check in checks]
     found["failed"] = sorted({check.name for check in checks if check.failed})
-    shard_files.write(join(model_dir, result), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    shard_files.write(join(model_dir, result), shard_files.readable(found))
     return found
 
 
@@ -96,13 +96,12 @@ class Part(NamedTuple):
     judges: Callable[[Tar, str], bool]  # the sample of a shard with this key
 
 
-def _parts(shards: str, model_dir: str, whole: Part, config: Train) -> Iterator[Part]:
+def _parts(shards: str, model_dir: str, whole: Part, config: Train, folds: int) -> Iterator[Part]:
     """One model after another, with whom it judges: `whole` all, or the val split where each fold has its own.
 
     A fold's model was trained without its documents, and so has learned none of its pairs by heart.
     """
-    folds = config.audit_folds
-    if folds < 2:
+    if not folds:
         yield whole
         return
     yield whole._replace(judges=lambda tar, key: _split(tar) == "val")
@@ -128,7 +127,7 @@ def _aligned(shards: str, model_dir: str, whole: Part, config: Train, found: dic
     audited: list[Pair] = []
     places: alignment.Gains = {place: [] for place in alignment.PLACES}
     moves: alignment.Gains = {move: [] for move in alignment.MOVES}
-    for part in _parts(shards, model_dir, whole, config):
+    for part in _parts(shards, model_dir, whole, config, found["folds"]):
         mine = [(f"pairs/{_split(tar)}/{tar.name}", one) for tar, one in pairs if part.judges(tar, one.key)]
         audited += alignment.audit(part.model, part.eye, mine)
         of = [(number, one) for number, (tar, one) in enumerate(documents) if part.judges(tar, one.key)]
@@ -147,7 +146,6 @@ def _aligned(shards: str, model_dir: str, whole: Part, config: Train, found: dic
     found["places"], found["moves"] = (
         {f"{n:+d}": _place(gains) for n, gains in told.items()} for told in (places, moves)
     )
-    found["folds"] = config.audit_folds if config.audit_folds > 1 else 0
     check = alignment.misplaced(places, moves)
     return [*checks, check] if check else checks
 

@@ -43,7 +43,7 @@ def export(model: Kosmos, shards: str, folder: str) -> list[str]:
     contents: dict[str, bytes] = {
         "modeling_kosmos1.py": Path(exported.__file__).read_bytes(),
         MODEL: save({f"model.{name}": value for name, value in weights.items()}, {"format": "pt"}),
-        "generation_config.json": _json(
+        "generation_config.json": shard_files.readable(
             {
                 "bos_token_id": vocabulary.bos,
                 "eos_token_id": vocabulary.eos,
@@ -52,11 +52,11 @@ def export(model: Kosmos, shards: str, folder: str) -> list[str]:
             }
         ),
         vocabulary.file: tokenizer,
-        "preprocessor_config.json": _json(_preprocessor(model.tower)),
-        CONFIG: _json(config),
+        "preprocessor_config.json": shard_files.readable(_preprocessor(model.tower)),
+        CONFIG: shard_files.readable(config),
     }
     if vocabulary.file == contract.TOKENIZER:
-        contents["tokenizer_config.json"] = _json(_tokenizer(json.loads(tokenizer), model))
+        contents["tokenizer_config.json"] = shard_files.readable(_tokenizer(json.loads(tokenizer), model))
     for name in sorted(contents, key=lambda name: name == CONFIG):
         shard_files.write(shard_files.join(folder, name), contents[name])
     return sorted(contents)
@@ -152,7 +152,3 @@ def _preprocessor(tower: Tower) -> dict[str, Any]:
         "image_mean": list(tower.mean),
         "image_std": list(tower.std),
     }
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 from functools import lru_cache
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from pyarrow import fs
 
@@ -69,6 +70,11 @@ def read_bytes(path: str) -> bytes:
 def read_text(path: str) -> str:
     """A whole text file; raises as `read_bytes`."""
     return read_bytes(path).decode("utf-8")
+
+
+def readable(value: Any) -> bytes:
+    """A JSON file that people read too."""
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
 def write(path: str, content: bytes | memoryview) -> None:

@@ -19,6 +19,7 @@ class Words:
         Raises:
             ConfigError: there is none, or it is no tokenizer.
         """
+        self.vocabulary = vocabulary
         path = shard_files.join(shards, vocabulary.file)
         self._pieces: Any = None
         self._json: Any = None

@@ -100,6 +100,6 @@ def test_no_tokenizer_is_asked_for_less_of_a_text(kit):
     vocabulary = kit.vocabulary
     for one in cut:
         words = compare.Words(str(kit.shards), vocabulary)
-        assert len(compare._ids(one.segments, words, vocabulary)) <= 30
+        assert len(compare._ids(one.segments, words)) <= 30
         assert len(one.images) == one.segments.count(None) and one.segments[-1]
     assert compare.fitted(held, [str(kit.shards)], vocabulary.context_length) == held

@@ -39,6 +39,11 @@ def test_files_are_listed_and_read_in_part_and_whole(base: str) -> None:
         shard_files.read_text(f"{base}/none")
 
 
+def test_json_is_written_alike_whatever_its_order(tmp_path: Path) -> None:
+    shard_files.write(str(tmp_path / "a/x.json"), shard_files.readable({"b": 1, "a": "é"}))
+    assert (tmp_path / "a/x.json").read_bytes() == b'{\n "a": "\\u00e9",\n "b": 1\n}\n'
+
+
 def test_a_scheme_that_nobody_knows_is_one_line() -> None:
     with pytest.raises(ConfigError, match="cannot reach nix://bucket"):
         shard_files.read_text("nix://bucket/a")
