@@ -45,6 +45,8 @@ class Task:
     judge: str = "total"
     beams: int = 1
     most: int = 32  # tokens that are said
+    first: list[str] | None = None  # a prompt of its own: what the model says after it is the row's {said}
+    against: str = ""  # a task of the same rows, before this one
 
     def segments(self, row: Row, **more: Any) -> list[str | bytes]:
         """The prompt of a row."""
@@ -61,9 +63,9 @@ def load(path: Path) -> list[Task]:
     """The tasks of a suite.
 
     Raises:
-        ConfigError: a task with a field, reader or metric that there is not.
+        ConfigError: a task with a field, reader, metric or other task that there is not.
     """
-    tasks = []
+    tasks: list[Task] = []
     for name, fields in tomllib.loads(path.read_text("utf-8")).items():
         try:
             tasks.append(Task(name, **fields))
@@ -71,17 +73,21 @@ def load(path: Path) -> list[Task]:
             raise ConfigError(f"{path}: [{name}]: {error}") from None
         if tasks[-1].metric not in METRICS or tasks[-1].read not in READERS:
             raise ConfigError(f"{path}: [{name}]: no metric {tasks[-1].metric!r} or reader {tasks[-1].read!r}")
+        of = tasks[-1].data or name
+        if (other := tasks[-1].against) and (other, of) not in ((one.name, one.data or one.name) for one in tasks[:-1]):
+            raise ConfigError(f"{path}: [{name}]: no task {other!r} of the same rows before it")
     return tasks
 
 
 def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: int = 500) -> list[dict[str, Any]]:
-    """Each task's figure, error, chance and items; without data, nothing but its name.
+    """Each task's figure, error, chance and items, and its gain over another task; without data, nothing but its name.
 
     Args:
         homes: directories in which a task's own directory may be; the first that has it counts.
         most: items of a task that are asked, the first by hash of their number.
     """
     found = []
+    scores: dict[str, list[float]] = {}
     for task in tasks:
         told: dict[str, Any] = {"task": task.name, "title": task.title, "metric": task.metric, "paper": task.paper}
         place = next(
@@ -90,7 +96,13 @@ def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: i
         rows = read(task.read, place) if place else []
         if rows:
             chosen = sorted(range(len(rows)), key=lambda i: (hash_unit(str(i), "suite"), i))
-            told |= _figure(lm, task, [rows[i] for i in chosen[:most]], [rows[i] for i in chosen[most:]])
+            asked, others = ([rows[i] for i in some] for some in (chosen[:most], chosen[most:]))
+            figures, scores[task.name] = judge(lm, task, asked, others)
+            told |= figures
+            if task.against:
+                gains = [a - b for a, b in zip(scores[task.name], scores[task.against], strict=True)]
+                told |= {"against": task.against, "gain": round(sum(gains) / len(gains), 4)}
+                told["gain_error"] = round(chance.standard_error(gains), 4)
         found.append(told)
     return found
 
@@ -107,6 +119,9 @@ def table(found: Sequence[dict[str, Any]]) -> list[str]:
             f"{one['title']:34} {one['metric']:9} {one['figure']:7.3f} {one['error']:8.3f} {by_chance:>7} "
             f"{one['items']:6}   {one['paper']}"
         )
+    for one in found:
+        if "gain" in one:
+            lines.append(f"{one['title']}: {one['gain']:+.3f} ± {one['gain_error']:.3f} over {one['against']}")
     return [
         *lines,
         "",
@@ -117,21 +132,29 @@ def table(found: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _figure(lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence[Row]) -> dict[str, Any]:
+def judge(
+    lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence[Row] = ()
+) -> tuple[dict[str, Any], list[float]]:
+    """A task's figures, and what each row adds to them; `others` are rows for shots."""
+    if task.first is not None:
+        asked = [[piece for part in task.first for piece in _filled(part, row)] for row in rows]
+        said = lm.generate_until(asked, until=["\n"], most=task.most, beams=task.beams)
+        rows = [row | {"said": text} for row, text in zip(rows, said, strict=True)]
     prompts = [_shots(task, i, rows, others) for i in range(len(rows))]
     scores: list[float]
     by_chance: float | None = None
     more: dict[str, float] = {}
     if task.metric in ("accuracy", "roc_auc"):
-        judged = _judge(lm, task, rows, prompts)
+        judged = _likelihoods(lm, task, rows, prompts)
         labels = [_field(row, "label") for row in rows]
         if task.metric == "roc_auc":
             area, error = metrics.roc_auc([scores[1] - scores[0] for scores in judged], labels)
-            return {"figure": round(area, 4), "error": round(error, 4), "chance": 0.5, "items": len(rows)}
+            return {"figure": round(area, 4), "error": round(error, 4), "chance": 0.5, "items": len(rows)}, []
         scores = [
             float(max(range(len(s)), key=s.__getitem__) == label) for s, label in zip(judged, labels, strict=True)
         ]
         by_chance = sum(1 / len(task.choices(row)) for row in rows) / len(rows)
+        more["nats"] = -sum(s[label] for s, label in zip(judged, labels, strict=True)) / len(rows)
     else:
         asked = [[*before, *task.segments(row)] for before, row in zip(prompts, rows, strict=True)]
         said = lm.generate_until(asked, until=["\n"], most=task.most, beams=task.beams)
@@ -154,10 +177,10 @@ def _figure(lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence
         **{k: round(v, 4) for k, v in told.items()},
         "chance": by_chance and round(by_chance, 4),
         "items": len(rows),
-    }
+    }, scores
 
 
-def _judge(
+def _likelihoods(
     lm: LanguageModel, task: Task, rows: Sequence[Row], prompts: Sequence[list[str | bytes]]
 ) -> list[list[float]]:
     """How likely each candidate of each row is."""

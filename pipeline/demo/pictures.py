@@ -133,8 +133,12 @@ def sentence(scene: Scene) -> str:
 def _noun(thing: Thing) -> str:
     if thing.count == 1:
         return f"{'an' if thing.colour[0] in 'aeiou' else 'a'} {thing.colour} {thing.shape}"
-    plural = {"fish": "fish", "cross": "crosses"}.get(thing.shape, f"{thing.shape}s")
-    return f"{NUMBERS[thing.count - 1]} {thing.colour} {plural}"
+    return f"{NUMBERS[thing.count - 1]} {thing.colour} {plural(thing.shape)}"
+
+
+def plural(shape: str) -> str:
+    """What several things of a shape are called."""
+    return {"fish": "fish", "cross": "crosses"}.get(shape, f"{shape}s")
 
 
 def _phrase(relation: str) -> str:

@@ -1,8 +1,12 @@
 """Questions about generated pictures: rows for the suite's tasks of the demo's world, of scenes that no caption tells.
 
 Scenes are of seeds that no demo web draws, and held out by composition: one whose first thing and ground stand together
-in a caption of the training shards is left out. What is asked is worded as the captions are, which is all that a model
-of the demo's shards has read about pictures.
+in a caption of the training shards is left out. The captions' tasks are worded as these are, which is all that a model
+of the demo's shards has read about pictures; questions, words in pictures and what is told in the prompt alone
+(contexts.py) are worded as the paper does, and stand on no page of the demo.
+
+No row gives its answer away: the truth stands at any place among the candidates, whatever their lengths, and what is
+asked goes with every answer equally often. A row holds scenes and rendered texts; they are drawn where it is written.
 """
 
 from __future__ import annotations
@@ -14,50 +18,49 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from weft.pipeline.demo import pictures
+from weft.pipeline.demo import contexts, pictures, rendered
+from weft.pipeline.demo.contexts import COUNTS, Row, mixed
 from weft.pipeline.demo.pictures import COLOURS, GROUNDS, NUMBERS, RELATIONS, SHAPES, Scene, Thing
-from weft.schemas.records import hash_bucket, hash_unit
+from weft.pipeline.demo.rendered import Rendered
+from weft.schemas.records import hash_bucket
 
 Change = Callable[[Scene], Iterator[Scene]]  # a scene → all that it might be, were one thing of it another
 
 ITEMS = 200  # of each task
 SIZE = (224, 224)
-CELL = (96, 96)  # of a matrix
+CELL = (96, 96)  # of a picture among several
 CHOICES = 6
 _START = "A picture of "
+
+GOOD = ("wonderful", "charming", "brilliant", "delightful", "splendid", "moving", "clever", "superb")
+BAD = ("terrible", "boring", "dreadful", "clumsy", "tedious", "hollow", "awful", "shallow")
+_OPINIONS = ("What a {} film", "The story is {}", "A {} play from start to end", "I found the acting {}")
 
 
 def write(folder: Path, told: Collection[str], items: int = ITEMS) -> None:
     """`folder`/world-…/items.jsonl and pictures. `told` are the captions of the training shards."""
-    scenes = _unseen(told)
-    for name, change in CHANGES.items():
-        _write(folder / f"world-{name}", _choices(scenes, change, items))
-    _write(folder / "world-captions", _captions(scenes, items))
-    _write(folder / "world-raven", _matrices(items))
+    scenes = unseen(told)
+    for name, make in TASKS.items():
+        _write(folder / f"world-{name}", itertools.islice(make(scenes), items))
 
 
-def _unseen(told: Collection[str]) -> Iterator[Scene]:
+def unseen(told: Collection[str]) -> Iterator[Scene]:
+    """Scenes without end; of none stand the first thing and the ground together in a caption of `told`."""
     lower = [caption.lower() for caption in told]
-    number = 0
-    while True:
+    for number in itertools.count():
         scene = pictures.sample_scene(f"suite-{number}")
-        number += 1
         thing = pictures.caption(dataclasses.replace(scene, second=None, relation=""), 5).lower()
         if not any(thing in caption and f"{scene.ground} background" in caption for caption in lower):
             yield scene
 
 
-def _captions(scenes: Iterator[Scene], items: int) -> Iterator[dict[str, Any]]:
-    plural = [pictures.caption(Scene(Thing(shape, "red", 2), None, "", "grey", 0), 5).split()[-1] for shape in SHAPES]
-    vocabulary = sorted({*COLOURS, *GROUNDS, *SHAPES, *plural, *NUMBERS[1:]})
-    for _, scene in zip(range(items), scenes, strict=False):
+def _captions(scenes: Iterator[Scene]) -> Iterator[Row]:
+    vocabulary = sorted({*COLOURS, *GROUNDS, *SHAPES, *map(pictures.plural, SHAPES), *NUMBERS[1:]})
+    for scene in scenes:
         references = [pictures.caption(scene, variant) for variant in range(6)]
         words = references[0].lower().split()
         wanted = [word for word in words if word in vocabulary]
-        image = pictures.draw(scene, *SIZE)
-        yield {"image": image, "references": references, "words": wanted, "of": vocabulary}
+        yield {"image": scene, "references": references, "words": wanted, "of": vocabulary}
 
 
 def _colour(scene: Scene) -> Iterator[Scene]:
@@ -84,49 +87,125 @@ def _relation(scene: Scene) -> Iterator[Scene]:
 CHANGES = {"colour": _colour, "shape": _shape, "number": _number, "relation": _relation}
 
 
-def _choices(scenes: Iterator[Scene], change: Change, items: int) -> Iterator[dict[str, Any]]:
-    """What a picture of one thing (or for relations of two) may be called: the truth among all that it might be."""
-    made = 0
-    while made < items:
-        scene = next(scenes)
-        if (scene.second is None) != (change is not _relation):
-            continue
-        made += 1
-        every = list(change(scene))
-        candidates = [pictures.caption(one, 1).removeprefix(_START) for one in every]
-        yield {"image": pictures.draw(scene, *SIZE), "candidates": candidates, "label": every.index(scene)}
+def _asked(scenes: Iterator[Scene], kind: str) -> tuple[Scene, list[Scene]]:
+    """The next scene of one thing (or for relations of two), and all that it might be."""
+    scene = next(one for one in scenes if (one.second is None) == (kind != "relation"))
+    return scene, list(CHANGES[kind](scene))
 
 
-def _matrices(items: int) -> Iterator[dict[str, Any]]:
-    """2x2: the shape goes by row, the colour by column; wrong candidates miss one of them or are a cell shown."""
-    for number in range(items):
-        seed = f"matrix-{number}"
-        shapes = sorted(SHAPES, key=lambda shape: hash_unit(shape, seed))[:3]
-        colours = sorted(set(COLOURS) - {"white"}, key=lambda colour: hash_unit(colour, seed))[:3]
+def _choices(kind: str) -> Callable[[Iterator[Scene]], Iterator[Row]]:
+    """What a picture may be called: the truth among all that it might be."""
 
-        def cell(row: int, column: int, shapes: list[str] = shapes, colours: list[str] = colours) -> Scene:
-            return Scene(Thing(shapes[row], colours[column], 1), None, "", "grey", 3 * row + column)
+    def rows(scenes: Iterator[Scene]) -> Iterator[Row]:
+        while True:
+            scene, every = _asked(scenes, kind)
+            yield {"image": scene, "candidates": list(map(_called, every)), "label": every.index(scene)}
 
-        shown = [cell(0, 0), cell(0, 1), cell(1, 0)]
-        wrong = [*shown, cell(2, 1), cell(1, 2)]
+    return rows
+
+
+def _called(scene: Scene) -> str:
+    return pictures.caption(scene, 1).removeprefix(_START)
+
+
+def _question(kind: str, scene: Scene) -> tuple[str, str]:
+    """What is asked of a scene, and its answer."""
+    first = scene.first
+    if kind == "colour":
+        return f"what colour is the {first.shape}?", first.colour
+    if kind == "shape":
+        return f"what is {first.colour} in the picture?", first.shape
+    if kind == "number":
+        return f"how many {pictures.plural(first.shape)} are there?", COUNTS[first.count - 1]
+    assert scene.second
+    return f"where is {first.colour}, seen from {scene.second.colour}?", scene.relation
+
+
+def _vqa(scenes: Iterator[Scene]) -> Iterator[Row]:
+    for number, kind in enumerate(itertools.cycle(CHANGES)):
+        scene, every = _asked(scenes, kind)
+        question, answer = _question(kind, scene)
+        candidates = mixed((_question(kind, one)[1] for one in every), f"vqa-{number}")
+        yield {"image": scene, "question": question, "candidates": candidates, "label": candidates.index(answer)}
+
+
+def _yes_no(scenes: Iterator[Scene]) -> Iterator[Row]:
+    """Half of what is asked is so; the other half is so but for one thing."""
+    for number, kind in enumerate(itertools.cycle(CHANGES)):
+        scene, every = _asked(scenes, kind)
+        every.remove(scene)
+        label = hash_bucket(f"yes-no-{number}", 2, "label")
+        said = scene if label else every[hash_bucket(f"yes-no-{number}", len(every), "wrong")]
+        question = f"is this a picture of {_called(said)}?"
+        yield {"image": scene, "question": question, "candidates": ["no", "yes"], "label": label}
+
+
+def _matrices(side: int) -> Callable[[Iterator[Scene]], Iterator[Row]]:
+    """The shape goes by row, the colour by column; wrong candidates miss one of them or are a cell shown."""
+
+    def rows(_: Iterator[Scene]) -> Iterator[Row]:
+        for number in itertools.count():
+            seed = f"matrix-{number}"
+            shapes, colours = mixed(SHAPES, seed), mixed(set(COLOURS) - {"white"}, seed)
+
+            def cell(row: int, column: int, shapes: list[str] = shapes, colours: list[str] = colours) -> Scene:
+                return Scene(Thing(shapes[row], colours[column], 1), None, "", "grey", 3 * row + column)
+
+            last = side - 1
+            *shown, right = itertools.starmap(cell, itertools.product(range(side), repeat=2))
+            wrong = [*shown[-3:], cell(side, last), cell(last, side)]
+            label = hash_bucket(seed, CHOICES, "label")
+            yield {"images": shown, "candidates": [*wrong[:label], right, *wrong[label:]], "label": label}
+
+    return rows
+
+
+def _words(_: Iterator[Scene]) -> Iterator[Row]:
+    """A word in a picture, among others."""
+    every = sorted({*COLOURS, *SHAPES, *RELATIONS, *COUNTS})
+    for number in itertools.count():
+        seed = f"word-{number}"
+        candidates = mixed(every, seed)[:CHOICES]
         label = hash_bucket(seed, CHOICES, "label")
-        choices = [*wrong[:label], cell(1, 1), *wrong[label:]]
-        first, rest = ([pictures.draw(scene, *CELL) for scene in some] for some in (shown, choices))
-        yield {"images": first, "candidates": rest, "label": label}
+        yield {"image": Rendered(candidates[label], seed), "candidates": candidates, "label": label}
 
 
-def _write(folder: Path, rows: Iterator[dict[str, Any]]) -> None:
+def _sentiment(_: Iterator[Scene]) -> Iterator[Row]:
+    """Sentences in pictures, of an opinion that one word of them tells."""
+    for number in itertools.count():
+        seed = f"opinion-{number}"
+        label = hash_bucket(seed, 2, "label")
+        word = (BAD, GOOD)[label][hash_bucket(seed, len(GOOD), "word")]
+        text = _OPINIONS[hash_bucket(seed, len(_OPINIONS), "form")].format(word)
+        yield {"image": Rendered(text, seed), "candidates": ["negative", "positive"], "label": label}
+
+
+TASKS: dict[str, Callable[[Iterator[Scene]], Iterator[Row]]] = {  # name → its rows, without end
+    "captions": _captions,
+    **{kind: _choices(kind) for kind in CHANGES},
+    "raven": _matrices(2),
+    "raven-3": _matrices(3),
+    "vqa": _vqa,
+    "yes-no": _yes_no,
+    "words": _words,
+    "sentiment": _sentiment,
+    **contexts.TASKS,
+}
+
+
+def _write(folder: Path, rows: Iterator[Row]) -> None:
     """A JSON line a row; pictures become files, and their names stand in the row."""
     folder.mkdir(parents=True, exist_ok=True)
     names = (f"{number:05d}.jpg" for number in itertools.count())
 
-    def laid(value: Any) -> Any:
+    def laid(value: Any, size: tuple[int, int] = SIZE) -> Any:
         if isinstance(value, list):
-            return [laid(one) for one in value]
-        if not isinstance(value, Image.Image):
+            return [laid(one, CELL) for one in value]
+        if not isinstance(value, Scene | Rendered):
             return value
         name = next(names)
-        value.save(folder / name, "JPEG", quality=90)
+        draw: Callable[..., Any] = pictures.draw if isinstance(value, Scene) else rendered.draw
+        draw(value, *size).save(folder / name, "JPEG", quality=90)
         return name
 
     lines = [json.dumps({field: laid(value) for field, value in row.items()}) + "\n" for row in rows]

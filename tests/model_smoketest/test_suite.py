@@ -50,6 +50,7 @@ def test_a_task_that_cannot_be_is_named(tmp_path):
     for text, why in (
         ('a = {title = "t"}', "missing"),
         ('a = {title="t", prompt=[], metric="bleu", paper=""}', "bleu"),
+        ('a = {title="t", prompt=[], metric="exact", paper="", against="b"}', "'b' of the same rows"),
     ):
         (tmp_path / "x.toml").write_text(text)
         with pytest.raises(ConfigError, match=rf"\[a\].*{why}"):
@@ -93,6 +94,25 @@ def test_a_row_without_what_its_task_asks_for_is_one_line(tmp_path, lacks, metri
     del row[lacks]
     with pytest.raises(ConfigError, match=f"a row has no '{lacks}'"):
         suite.run(Parrot(), [task(tmp_path, [row], continuation=" {candidate}", metric=metric)], [tmp_path])
+
+
+def test_what_one_task_gains_over_another_of_the_same_rows_is_told(tmp_path):
+    rows = [{"question": "q", "candidates": ["no", "see the tree"], "label": int(i < 6)} for i in range(10)]
+    by_total = task(tmp_path, rows, continuation=" {candidate}")
+    by_mean = suite.Task(**{**vars(by_total), "name": "mean", "data": "toy", "judge": "mean", "against": "toy"})
+    one, other = suite.run(Parrot(), [by_total, by_mean], [tmp_path])
+    assert (one["figure"], other["figure"], other["gain"]) == (0.6, 0.4, -0.2) and "gain" not in one
+    assert other["gain_error"] == pytest.approx(0.3266, abs=1e-3)  # six items lost, four won
+    assert one["nats"] == pytest.approx((6 * -13 + 4 * -3) / 10)  # the parrot's likelihoods are none
+    assert "a toy: -0.200 ± 0.327 over toy" in suite.table([one, other])
+
+
+def test_what_the_model_says_first_stands_in_the_prompt(tmp_path):
+    rows = [{"question": f"a {word}", "references": [word]} for word in ("tree", "star")]
+    one = task(tmp_path, rows, metric="exact", first=["{question}"], prompt=["It is: {said}"])
+    lm = Parrot()
+    assert suite.run(lm, [one], [tmp_path])[0]["figure"] == 1.0
+    assert ["It is: tree"] in lm.asked and ["a tree"] in lm.asked
 
 
 def test_captions_are_judged_by_their_words_against_other_pictures(tmp_path):

@@ -1,0 +1,168 @@
+"""Questions whose answer is told in their own prompt: invented names, facts and instructions, different in each item.
+
+    naming         pictures are called by two invented words, by their colour or their shape: what is this one called?
+    descriptions   four classes, each told in words only: which is in the picture?
+    facts          told in words, asked of a picture; `told` is the same picture in words, for a reader without eyes
+    owners         shown in pictures, asked in words; `told` likewise
+    instructions   a picture and what is to be said of it
+
+So nothing is known by heart, and a model that answers has read the prompt. Names have one length, and who is called
+what is by hash. Rows are as those of questions.py, whose scenes these are of.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from weft.pipeline.demo import pictures
+from weft.pipeline.demo.pictures import COLOURS, GROUNDS, SHAPES, Scene, Thing
+from weft.schemas.records import hash_bucket, hash_unit
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+SHOTS = (2, 4, 8)  # as in the paper
+CLASSES = 4
+_SYLLABLES = ("ba", "ko", "mi", "du", "ze", "fi", "lo", "pu", "ra", "ti")
+_PLACES = ("cellar", "attic", "kitchen", "garden", "garage", "hall", "tower", "stable")
+_PEOPLE = ("Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hassan")
+_INSTRUCTIONS = {  # of what → how it is asked for
+    "colour": ("Name the colour of the thing.", "Say which colour the thing has."),
+    "shape": ("Name the thing, without its colour.", "Say what kind of thing it is."),
+    "number": ("Count the things.", "Say how many things there are."),
+    "ground": ("Name the colour of the background.", "Say which colour is behind the thing."),
+}
+COUNTS = ("one", "two", "three")
+
+
+def mixed(values: Iterable[T], seed: str) -> list[T]:
+    """Values in an order that the seed decides."""
+    return sorted(values, key=lambda value: hash_unit(str(value), seed))
+
+
+def _items(scenes: Iterator[Scene], name: str) -> Iterator[tuple[str, Scene]]:
+    """(seed, scene of one kind of thing), without end."""
+    alone = (scene for scene in scenes if scene.second is None)
+    return ((f"{name}-{number}", scene) for number, scene in enumerate(alone))
+
+
+def _names(seed: str, count: int) -> list[str]:
+    """Invented words of two syllables."""
+    return mixed(map("".join, itertools.permutations(_SYLLABLES, 2)), f"{seed}/names")[:count]
+
+
+def _kind(seed: str) -> tuple[str, str]:
+    """What is told apart in an item, colours or shapes, and which is not."""
+    return ("colour", "shape") if hash_bucket(seed, 2, "kind") else ("shape", "colour")
+
+
+def _others(scene: Scene, kind: str, seed: str) -> list[str]:
+    """The other colours that its thing could have, or the other shapes."""
+    own = getattr(scene.first, kind)
+    every = COLOURS if kind == "colour" else SHAPES
+    return mixed((value for value in every if value not in (own, scene.ground)), f"{seed}/{kind}")
+
+
+def _shown(seed: str, **fixed: str) -> Scene:
+    """A scene of one thing, of which some is given."""
+    ground = mixed((ground for ground in GROUNDS if ground != fixed["colour"]), f"{seed}/ground")[0]
+    grain = hash_bucket(seed, 1 << 30, "grain")
+    return Scene(Thing(fixed["shape"], fixed["colour"], 1 + hash_bucket(seed, 3, "count")), None, "", ground, grain)
+
+
+def naming(scenes: Iterator[Scene]) -> Iterator[Row]:
+    """`right8`: eight pictures and their names; `shuffled8`: the names in another order.
+
+    What does not tell them apart, the shape where names are of colours, is another in each picture.
+    """
+    for seed, scene in _items(scenes, "naming"):
+        kind, other = _kind(seed)
+        meant = [getattr(scene.first, kind), _others(scene, kind, seed)[0]]
+        rest = _others(scene, other, seed)
+        names = _names(seed, 2)
+        row: Row = {"image": scene, "candidates": sorted(names), "label": sorted(names).index(names[0])}
+        for count in SHOTS:
+            which = [i % 2 for i in mixed(range(count), f"{seed}/{count}")]  # each name as often
+            again = [which[i] for i in mixed(range(count), f"{seed}/{count}/shuffled")]
+            shots = [_shown(f"{seed}/{count}/{n}", **{kind: meant[of], other: rest[n]}) for n, of in enumerate(which)]
+            for told, named in (("right", which), ("shuffled", again)):
+                called = [f"This is a {names[of]}." for of in named]
+                row[f"{told}{count}"] = list(itertools.chain(*zip(shots, called, strict=True)))
+        yield row
+
+
+def descriptions(scenes: Iterator[Scene]) -> Iterator[Row]:
+    """Classes are two colours by two shapes, so that both have to be seen."""
+    for seed, scene in _items(scenes, "descriptions"):
+        own = scene.first
+        colours, shapes = ((getattr(own, kind), _others(scene, kind, seed)[0]) for kind in ("colour", "shape"))
+        names = _names(seed, CLASSES)
+        classes = list(zip(names, itertools.product(colours, shapes), strict=True))
+        told = [f"Description of {name}: It is {colour} and it is a {shape}." for name, (colour, shape) in classes]
+        candidates = sorted(names)
+        text = " ".join(mixed(told, seed))
+        yield {"image": scene, "descriptions": text, "candidates": candidates, "label": candidates.index(names[0])}
+
+
+def facts(scenes: Iterator[Scene]) -> Iterator[Row]:
+    """Where things of a colour, or of a shape, are kept."""
+    for seed, scene in _items(scenes, "facts"):
+        kind, _ = _kind(seed)
+        values = [getattr(scene.first, kind), *_others(scene, kind, seed)[: CLASSES - 1]]
+        places = mixed(_PLACES, f"{seed}/places")[:CLASSES]
+        things = [f"{value} things" if kind == "colour" else pictures.plural(value) for value in values]
+        told = [f"All {thing} are kept in the {place}." for thing, place in zip(things, places, strict=True)]
+        candidates = sorted(places)
+        text = " ".join(mixed(told, seed))
+        row = {"image": scene, "facts": text, "told": f"{pictures.caption(scene, 1)}."}
+        yield {**row, "candidates": candidates, "label": candidates.index(places[0])}
+
+
+def owners(scenes: Iterator[Scene]) -> Iterator[Row]:
+    """Whose thing has which colour, or is what."""
+    for seed, scene in _items(scenes, "owners"):
+        kind, other = _kind(seed)
+        values = [getattr(scene.first, kind), *_others(scene, kind, seed)[: CLASSES - 1]]
+        rest = [getattr(scene.first, other), *_others(scene, other, seed)]
+        things = [scene]
+        for n in range(1, CLASSES):
+            things.append(_shown(f"{seed}/{n}", **{kind: values[n], other: rest[n]}))
+        people = mixed(_PEOPLE, f"{seed}/people")[:CLASSES]
+        asked = "what colour is the thing of" if kind == "colour" else "what kind of thing is that of"
+        order = mixed(range(CLASSES), f"{seed}/order")
+        owned = [f"This belongs to {people[n]}." for n in order]
+        told = [f"{pictures.caption(things[n], 1)}. {text}" for n, text in zip(order, owned, strict=True)]
+        candidates = sorted(values)
+        yield {
+            "shown": list(itertools.chain(*zip([things[n] for n in order], owned, strict=True))),
+            "told": " ".join(told),
+            "question": f"{asked} {people[0]}?",
+            "candidates": candidates,
+            "label": candidates.index(values[0]),
+        }
+
+
+def instructions(scenes: Iterator[Scene]) -> Iterator[Row]:
+    """Candidates are what is true of a picture in 4 respects, and what is not; the instruction says which is meant."""
+    for seed, scene in _items(scenes, "instructions"):
+        own = scene.first
+        count = hash_bucket(seed, 2, "count")
+        wrong = _others(scene, "colour", seed)[0]
+        ground = mixed((one for one in GROUNDS if one not in (scene.ground, own.colour, wrong)), f"{seed}/ground")[0]
+        values = {
+            "colour": (own.colour, wrong),
+            "shape": (own.shape, _others(scene, "shape", seed)[0]),
+            "number": (COUNTS[own.count - 1], [one for one in COUNTS if one != COUNTS[own.count - 1]][count]),
+            "ground": (scene.ground, ground),
+        }
+        kind = mixed(_INSTRUCTIONS, f"{seed}/asked")[0]
+        candidates = mixed(itertools.chain(*values.values()), f"{seed}/candidates")
+        row = {"image": scene, "instruction": mixed(_INSTRUCTIONS[kind], seed)[0], "candidates": candidates}
+        yield {**row, "label": candidates.index(values[kind][0])}
+
+
+TASKS: dict[str, Callable[[Iterator[Scene]], Iterator[Row]]] = {
+    one.__name__: one for one in (naming, descriptions, facts, owners, instructions)
+}

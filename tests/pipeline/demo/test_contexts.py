@@ -1,0 +1,53 @@
+"""Rows whose answer is told in the prompt: that it is told there, and once. Who answers them: test_questions.py."""
+
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from weft.pipeline.demo import contexts, questions
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return {name: list(islice(make(questions.unseen([])), 60)) for name, make in contexts.TASKS.items()}
+
+
+def test_shots_call_each_name_as_often_and_shuffled_ones_show_the_same(rows):
+    for row in rows["naming"]:
+        assert {len(name) for name in row["candidates"]} == {4}
+        for count in contexts.SHOTS:
+            right, shuffled = row[f"right{count}"], row[f"shuffled{count}"]
+            assert right[::2] == shuffled[::2] and Counter(right[1::2]) == Counter(shuffled[1::2])
+            assert sorted(Counter(right[1::2]).values()) == [count // 2] * 2
+            kinds = {kind: {getattr(one.first, kind) for one in right[::2]} for kind in ("colour", "shape")}
+            assert {len(values) for values in kinds.values()} >= {2, count}  # two of what is named, the rest all differ
+            shared = [getattr(row["image"].first, kind) in values for kind, values in kinds.items()]
+            assert sorted(shared) == [False, True]
+    assert any(row["right8"] != row["shuffled8"] for row in rows["naming"])
+
+
+def test_classes_are_told_apart_by_both_of_their_words(rows):
+    for row in rows["descriptions"]:
+        told = [text.split(": It is ")[1].rstrip(".") for text in row["descriptions"].split("Description of ")[1:]]
+        colours, shapes = zip(*(text.strip().rstrip(".").split(" and it is a ") for text in told), strict=True)
+        assert sorted(Counter(colours).values()) == sorted(Counter(shapes).values()) == [2, 2]
+
+
+def test_facts_are_of_no_item_twice(rows):
+    assert len({row["facts"] for row in rows["facts"]}) == len(rows["facts"])
+    assert len({row["told"] for row in rows["owners"]}) == len(rows["owners"])
+
+
+def test_half_of_what_may_be_said_after_an_instruction_is_true(rows):
+    asked = Counter(row["instruction"] for row in rows["instructions"])
+    assert len(asked) == 8
+    for row in rows["instructions"]:
+        scene = row["image"]
+        true = {scene.first.colour, scene.first.shape, scene.ground, ("one", "two", "three")[scene.first.count - 1]}
+        assert len(true & set(row["candidates"])) == 4 and len(set(row["candidates"])) == 8
+        assert row["candidates"][row["label"]] in true
+
+
+def test_an_order_is_of_the_seed():
+    assert contexts.mixed(range(9), "a") == contexts.mixed(reversed(range(9)), "a") != contexts.mixed(range(9), "b")
