@@ -52,7 +52,7 @@ def export(
     wanted = tuple(corpora) or tuple(form.writers)
     if foreign := [corpus for corpus in wanted if corpus not in form.writers]:
         raise ConfigError(f"{name} holds no {foreign[0]}: it takes {', '.join(form.writers)}")
-    base, infos = _shards(source)
+    base, infos = finished(source)
     infos = [info for info in infos if info.name.split("/")[0] in wanted]
     said = {"format": name, "corpora": wanted, "shards": {i.name: i.sha256 for i in infos}, "weft": manifest.VERSION}
     fingerprint = digest(said)
@@ -112,7 +112,7 @@ def _format(name: str) -> formats.Format:
     return formats.FORMATS[name]
 
 
-def _shards(source: str) -> tuple[str, list[ShardInfo]]:
+def finished(source: str) -> tuple[str, list[ShardInfo]]:
     """The directory of shards that `source` is or holds, and its manifest."""
     for base in (files.join(source, "shards"), source):
         path = files.join(base, shards.MANIFEST)

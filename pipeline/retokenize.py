@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
+from weft.pipeline import export
 from weft.pipeline.run import manifest
 from weft.pipeline.run.claim import claim
 from weft.pipeline.run.progress import Progress
@@ -40,11 +41,7 @@ def run(source: str, tokenizer: str, output: str, config: Config, flags: Sequenc
     Raises:
         ConfigError: no shards, no tokenizer, or a directory that holds something else.
     """
-    base = files.join(source, "shards")
-    listed = files.join(base, shards.MANIFEST)
-    if not files.exists(listed):
-        raise ConfigError(f"{source} holds no finished shards: run `weft pack` first")
-    infos = list(shards.load_manifest(files.read_bytes(listed).decode()))
+    base, infos = export.finished(source)
     pack = config.pack
     maker = SampleMaker(tokenizer, pack, ShardLayout(pack.shards, pack.val_fraction, config.salt))
     if pack.context_length < pack.image_tokens + 5:

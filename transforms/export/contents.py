@@ -6,16 +6,13 @@ it begins, so sums over shards count it once.
 
 from __future__ import annotations
 
-import json
-import tarfile
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from courlan import extract_domain
 
-from weft.schemas import shards
+from weft.transforms.export import items
 from weft.transforms.fetch.rate_limit import bare_host
-from weft.transforms.io import files
 
 SITE, LANGUAGE = "site", "language"
 
@@ -63,7 +60,8 @@ def count(path: str, corpus: str) -> dict[tuple[str, str], Content]:
 
 def _parts(path: str, corpus: str) -> Iterator[tuple[str, str, Content]]:
     """(address of the page, language, how much) of each document or pair, or of a sequence of one."""
-    for told, sizes in _samples(path):
+    for _, told, pictures in items.stored(path):
+        sizes = [size for _, size in pictures]
         if corpus == "pairs":
             yield told["page_url"], told["language"], Content(0, 1, len(sizes), _size(told["text"]), sum(sizes))
         elif corpus == "interleaved":
@@ -74,25 +72,6 @@ def _parts(path: str, corpus: str) -> Iterator[tuple[str, str, Content]]:
             for entry in told["documents"]:
                 if "text" in entry:  # else it goes on from the sequence before
                     yield entry["url"], entry["language"], Content(1, 0, 0, _size(entry["text"]), 0)
-
-
-def _samples(path: str) -> Iterator[tuple[dict[str, Any], list[int]]]:
-    """(KEY.json, sizes of the images) of each sample; members of one stand together."""
-    with files.open_read(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        told: dict[str, Any] = {}
-        last, sizes = "", list[int]()
-        for info in tar:
-            key, _, suffix = info.name.partition(".")
-            if key != last:
-                if told:
-                    yield told, sizes
-                last, told, sizes = key, {}, []
-            if suffix == shards.META and (file := tar.extractfile(info)):
-                told = json.loads(file.read())
-            elif shards.is_image(suffix):
-                sizes.append(info.size)
-        if told:
-            yield told, sizes
 
 
 def _size(text: str) -> int:

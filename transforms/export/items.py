@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -41,6 +42,14 @@ class Item(NamedTuple):
         return [image for image in self.images if image is not None]
 
 
+class Stored(NamedTuple):
+    """A sample as it stands: KEY.json, and where each picture's bytes are."""
+
+    key: str
+    told: dict[str, Any]
+    pictures: list[tuple[int, int]]  # (offset, length), in order
+
+
 # Parts of KEY.json that speak of tokens, or that an Item has elsewhere.
 _OWN = ("chunk", "chunks", "spans", "span", "images", "texts", "text")
 
@@ -53,8 +62,15 @@ def read(path: str, corpus: str, sha256: str = "") -> Iterator[Item]:
     """
     check(path, sha256)
     made = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[corpus]
-    try:
+    with named(path):
         yield from made(_samples(path))
+
+
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """What is wrong with a shard that is read inside, in one line, as a ConfigError."""
+    try:
+        yield
     except KeyError as error:
         raise ConfigError(
             f"{path} holds no {error}: it was packed by an older version; run `weft pack` again"
@@ -67,6 +83,23 @@ def check(path: str, sha256: str) -> None:
     """Raise ConfigError for a shard that is not what its manifest says; nothing is known of one with sha256 = ""."""
     if sha256 and files.digest(path).sha256 != sha256:
         raise ConfigError(f"{path} is not what was written: run `weft pack --redo` to make it again")
+
+
+def stored(path: str) -> Iterator[Stored]:
+    """The samples of a shard, their pictures not read."""
+    with files.open_read(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        for key, members in groupby(tar, key=lambda info: info.name.partition(".")[0]):
+            told: dict[str, Any] = {}
+            pictures: list[tuple[int, int, int]] = []
+            for info in members:
+                suffix = info.name.partition(".")[2]
+                if suffix == shards.META:
+                    file = tar.extractfile(info)
+                    told = json.loads(file.read() if file else b"")
+                elif shards.is_image(suffix):
+                    number = int(suffix.split(".")[0]) if "." in suffix else 0
+                    pictures.append((number, info.offset_data, info.size))
+            yield Stored(key, told, [(offset, size) for _, offset, size in sorted(pictures)])
 
 
 _Sample = tuple[str, dict[str, Any], dict[str, bytes]]  # key, KEY.json, its other members by suffix

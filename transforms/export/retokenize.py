@@ -7,31 +7,20 @@ what `pack.max_document_chunks` had cut off, which is in no shard.
 
 from __future__ import annotations
 
-import json
-import tarfile
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from weft.schemas import shards
-from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import ShardInfo
+from weft.transforms.export import items
 from weft.transforms.io import files
 from weft.transforms.pack import sequences
 from weft.transforms.pack.pack_shards import write_shard
 from weft.transforms.pack.samples import PackDocument, PlacedImage, Sample, SampleMaker, canonical
 
 _OF_A_CHUNK = ("chunk", "chunks", "spans", "images", "texts")  # of KEY.json of a document with pictures
-
-
-class _Stored(NamedTuple):
-    """A sample as it stands: KEY.json, and where each picture's bytes are."""
-
-    key: str
-    told: dict[str, Any]
-    pictures: list[tuple[int, int]]  # (offset, length), in order
 
 
 def retokenize(base: str, name: str, output: str, maker: SampleMaker, salt: str) -> ShardInfo:
@@ -49,16 +38,12 @@ def retokenize(base: str, name: str, output: str, maker: SampleMaker, salt: str)
     """
     path = files.join(base, name)
     make = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[name.split("/")[0]]
-    try:
+    with items.named(path):
         return write_shard((name, make(path, maker)), output, maker.encoder.vocabulary, salt)
-    except KeyError as error:
-        raise ConfigError(f"{path} holds no {error}: it was packed by an older version; run `weft pack`") from None
-    except tarfile.TarError as error:
-        raise ConfigError(f"{path} is damaged ({error}): run `weft pack` again") from None
 
 
 def _documents(path: str, maker: SampleMaker) -> Iterator[Sample]:
-    for doc_id, chunks in groupby(_samples(path), key=lambda one: one.told["doc_id"]):
+    for doc_id, chunks in groupby(items.stored(path), key=lambda one: one.told["doc_id"]):
         texts: dict[int, str] = {}
         images: list[PlacedImage] = []
         source: dict[str, Any] = {}
@@ -77,14 +62,14 @@ def _documents(path: str, maker: SampleMaker) -> Iterator[Sample]:
 
 def _pairs(path: str, maker: SampleMaker) -> Iterator[Sample]:
     encoder = maker.encoder
-    for key, told, ((offset, length),) in _samples(path):
+    for key, told, ((offset, length),) in items.stored(path):
         ids = sequences.caption(encoder.encode(told["text"]), encoder.vocabulary)
         image = PlacedImage(0, path, offset, length, canonical({"url": told.get("image_url", "")}))
         yield Sample(key, np.asarray(ids, encoder.vocabulary.dtype).tobytes(), canonical(told), [image])
 
 
 def _texts(path: str, maker: SampleMaker) -> Iterator[Sample]:
-    for _, told, _ in _samples(path):
+    for _, told, _ in items.stored(path):
         for entry in told["documents"]:
             if "text" in entry:  # else it goes on from the sequence before
                 source = {key: value for key, value in entry.items() if key not in ("text", "span")}
@@ -92,19 +77,3 @@ def _texts(path: str, maker: SampleMaker) -> Iterator[Sample]:
                 yield from (sample for _, sample in maker.document(row))
             elif entry is not told["documents"][0]:
                 raise KeyError("text")
-
-
-def _samples(path: str) -> Iterator[_Stored]:
-    with files.open_read(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        for key, members in groupby(tar, key=lambda info: info.name.partition(".")[0]):
-            told: dict[str, Any] = {}
-            pictures: list[tuple[int, int, int]] = []
-            for info in members:
-                suffix = info.name.partition(".")[2]
-                if suffix == shards.META:
-                    file = tar.extractfile(info)
-                    told = json.loads(file.read() if file else b"")
-                elif shards.is_image(suffix):
-                    number = int(suffix.split(".")[0]) if "." in suffix else 0
-                    pictures.append((number, info.offset_data, info.size))
-            yield _Stored(key, told, [(offset, size) for _, offset, size in sorted(pictures)])
