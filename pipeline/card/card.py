@@ -10,11 +10,7 @@ from collections.abc import Sequence
 
 from weft.pipeline.card import croissant, facts, texts
 from weft.pipeline.card.facts import Said
-from weft.pipeline.run.claim import claim
-from weft.schemas.records import digest
 from weft.transforms.io import files
-
-STATE = ".weft"  # below the card: whose it is
 
 
 def write(output: str, to: str, said: Said, flags: Sequence[str]) -> list[str]:
@@ -27,7 +23,6 @@ def write(output: str, to: str, said: Said, flags: Sequence[str]) -> list[str]:
     """
     output, beside = output.rstrip("/"), not to
     to = to or files.join(output, "card")
-    claim(to, STATE, digest("card", output), "a card")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     said = said._replace(name=said.name or output.rpartition("/")[2] or "corpus", published=said.published or today)
     found = facts.gather(output, to, said, flags)

@@ -66,7 +66,11 @@ def write(facts: Facts, description: str, base: str) -> str:
         }
         for info in facts.infos
     ]
-    held = {c: [i.name for i in facts.infos if i.name.startswith(f"{c}/") and i.samples] for c in shards.CORPORA}
+    held = {
+        corpus: names
+        for corpus in shards.CORPORA
+        if (names := [info.name for info in facts.infos if info.name.startswith(f"{corpus}/") and info.samples])
+    }
     samples = [
         {
             "@type": "cr:FileSet",
@@ -77,14 +81,9 @@ def write(facts: Facts, description: str, base: str) -> str:
             "includes": f"*.{shards.META}",
         }
         for corpus, names in held.items()
-        if names
     ]
     sets = [_records("shards", {"fileObject": {"@id": shards.MANIFEST}}, "column", {n: n for n in _LISTED}, _LISTED)]
-    sets += [
-        _records(corpus, {"fileSet": {"@id": _set(corpus)}}, "fileProperty", _MEMBERS, {})
-        for corpus, names in held.items()
-        if names
-    ]
+    sets += [_records(corpus, {"fileSet": {"@id": _set(corpus)}}, "fileProperty", _MEMBERS, {}) for corpus in held]
     said = facts.said
     told = {
         "@context": _CONTEXT,

@@ -9,30 +9,35 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
+import heapq
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 
 import weft.schemas.config as configuration
+from weft.pipeline import export
 from weft.pipeline.run import manifest, spread
+from weft.pipeline.run.claim import claim
 from weft.pipeline.run.registry import CORPUS
 from weft.pipeline.runners import beam_options
 from weft.schemas import shards
 from weft.schemas.config import Config
-from weft.schemas.parameters import ConfigError
+from weft.schemas.records import digest
 from weft.schemas.shards import ShardInfo
 from weft.transforms.beam import coders
 from weft.transforms.beam.folds import Fold
+from weft.transforms.export import items
 from weft.transforms.export.contents import LANGUAGE, SITE, Content, count
 from weft.transforms.io import files, parquet
 
 CONTENTS = pa.schema([("kind", pa.string()), ("name", pa.string()), *((name, pa.int64()) for name in Content._fields)])
-TOP_SHARE = 0.1  # of the sites, by size of content: what the AI Office's template asks providers to name
-SMALL_SHARE, SMALL_MOST = 0.05, 1_000  # for small and medium enterprises, whichever is fewer
+TOP = 10  # one in so many sites, by size of content: what the AI Office's template asks providers to name
+SMALL, SMALL_MOST = 20, 1_000  # likewise of small and medium enterprises, whichever is fewer
+STATE = ".weft"  # below the card: whose it is
 _TABLE = "contents"
 _PERIOD = "period.json"
 
@@ -74,7 +79,7 @@ class Facts:
 
     Attributes:
         sites: how many there are.
-        top: the TOP_SHARE of them with most content, most first.
+        top: one in TOP of them, those with most content, most first.
         languages: by content, most first.
         period: days of the first and the last capture of a page that was read; None where no page has a date.
         books: of each stage, as its manifest has them.
@@ -96,35 +101,25 @@ class Facts:
     @property
     def total(self) -> Content:
         """All content: every sample is in one language."""
-        return sum_of(content for _, content in self.languages)
-
-
-def sum_of(contents: Iterator[Content]) -> Content:
-    """All of them together."""
-    found = Content()
-    for one in contents:
-        found = found.plus(one)
-    return found
+        return functools.reduce(Content.plus, (content for _, content in self.languages), Content())
 
 
 def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
     """Count what is in the shards of `output`, into `card`/contents, and read its books.
 
     Raises:
-        ConfigError: there are no finished shards.
+        ConfigError: there are no finished shards, `card` holds something else, or a shard is damaged.
     """
-    listed = files.join(output, "shards", shards.MANIFEST)
-    if not files.exists(listed):
-        raise ConfigError(f"{output} holds no finished shards: run `weft pack` first")
+    base, infos = export.finished(output)
     known = manifest.known_run(output)
-    infos = tuple(shards.load_manifest(files.read_bytes(listed).decode()))
+    claim(card, STATE, digest("card", output), "a card")
     _count(output, card, infos, flags)
     done = {name: manifest.read(output, name) or {} for name in CORPUS}
     sites, top = _top(card)
     languages = [(row.name, row.content) for row in _rows(card) if row.kind == LANGUAGE]
     return Facts(
-        said, configuration.from_dict(known["config"]), tuple(one[0] for one in known["inputs"]), infos,
-        files.digest(listed).sha256, sites, top,
+        said, configuration.from_dict(known["config"]), tuple(one[0] for one in known["inputs"]), tuple(infos),
+        files.digest(files.join(base, shards.MANIFEST)).sha256, sites, top,
         sorted(languages, key=lambda one: (-one[1].bytes, one[0])), _period(card),
         {name: one.get("books", {}) for name, one in done.items()}, done["pack"].get("versions", {}),
     )  # fmt: skip
@@ -133,8 +128,9 @@ def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
 def _count(output: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[str]) -> None:
     for record in (Content, _Row):
         coders.register(record)
-    period = files.join(card, _PERIOD)
+    period = files.join(card, STATE, _PERIOD)
     files.write_atomic(period, "null")
+    files.remove_tree(files.join(card, _TABLE))  # its parts may have been more
     parts = spread.parts(0, sum(info.samples for info in infos), spread.ROWS_A_FILE, 1)
     with beam_options.pipeline(tuple(flags), len(infos)) as p:
         _ = (
@@ -160,7 +156,9 @@ def _count(output: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[s
 
 
 def _of_shard(output: str, name: str) -> dict[tuple[str, str], Content]:
-    return count(files.join(output, "shards", name), name.split("/")[0])
+    path = files.join(output, "shards", name)
+    with items.named(path):
+        return count(path, name.split("/")[0])
 
 
 def _rows(card: str) -> Iterator[_Row]:
@@ -169,23 +167,19 @@ def _rows(card: str) -> Iterator[_Row]:
 
 
 def _top(card: str) -> tuple[int, list[tuple[str, Content]]]:
-    """How many sites there are, and the largest of them; in memory are a number for each, and those."""
-    sizes = np.fromiter((row.content.bytes for row in _rows(card) if row.kind == SITE), np.int64)
-    if not len(sizes):
-        return 0, []
-    most = -(-len(sizes) // round(1 / TOP_SHARE))
-    least = int(np.partition(sizes, len(sizes) - most)[len(sizes) - most])
-    found = [(row.name, row.content) for row in _rows(card) if row.kind == SITE and row.content.bytes >= least]
-    return len(sizes), sorted(found, key=lambda one: (-one[1].bytes, one[0]))[:most]
+    """How many sites there are, and the largest of them, which alone are in memory."""
+    sites = sum(row.kind == SITE for row in _rows(card))
+    rows = ((row.name, row.content) for row in _rows(card) if row.kind == SITE)
+    return sites, heapq.nsmallest(-(-sites // TOP), rows, key=lambda one: (-one[1].bytes, one[0]))
 
 
 def small(facts: Facts) -> list[tuple[str, Content]]:
     """The sites that a small or medium enterprise has to name."""
-    return facts.top[: min(SMALL_MOST, -(-facts.sites // round(1 / SMALL_SHARE)))]
+    return facts.top[: min(SMALL_MOST, -(-facts.sites // SMALL))]
 
 
 def _period(card: str) -> tuple[str, str] | None:
-    ends = json.loads(files.read_bytes(files.join(card, _PERIOD)))
+    ends = json.loads(files.read_bytes(files.join(card, STATE, _PERIOD)))
     return (_day(ends[0]), _day(ends[1])) if ends else None
 
 

@@ -43,7 +43,8 @@ def description(facts: Facts) -> str:
 def dataset_card(facts: Facts) -> str:
     """README.md of a data set on the Hugging Face hub."""
     samples = sum(info.samples for info in facts.infos)
-    held = [corpus for corpus in shards.CORPORA if by_corpus(facts.infos)[corpus]["samples"]]
+    made = by_corpus(facts.infos)
+    held = [corpus for corpus in shards.CORPORA if made[corpus]["samples"]]
     size = _SIZES[min(max(len(str(samples)) - 3, 0), len(_SIZES) - 1)]
     head: dict[str, Any] = {
         "pretty_name": facts.said.name,
@@ -63,7 +64,6 @@ def dataset_card(facts: Facts) -> str:
             for corpus in held
         ],
     }
-    made = by_corpus(facts.infos)
     rows = [[name, *(f"{made[name][key]:,}" for key in ("samples", "tokens", "images", "bytes"))] for name in held]
     said = [
         "---", *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()), "---", "",
@@ -177,14 +177,14 @@ def _behaviour(facts: Facts) -> str:
     return f"for images robots.txt {robots}, a host is asked at most every {facts.config.fetch.interval_s:g} s"
 
 
-def _dropped(facts: Facts, beginnings: Sequence[str]) -> list[str]:
+def _dropped(facts: Facts, beginnings: tuple[str, ...]) -> list[str]:
     """A line for each reason that begins so: how many of what it took, in which stage."""
     return [
         f"{count:,} {kind}s dropped by {stage} as `{reason}`."
         for stage, books in facts.books.items()
         for kind, account in sorted(books.items())
         for reason, count in sorted(account["dropped"].items())
-        if any(part.startswith(tuple(beginnings)) for part in (reason, reason.removeprefix("image_")))
+        if reason.removeprefix("image_").startswith(beginnings)
     ]
 
 
