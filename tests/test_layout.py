@@ -52,9 +52,8 @@ def test_the_list_of_packages_names_those_of_the_tree():
 @pytest.mark.parametrize("name", [*PACKAGES, "schemas.records", "pipeline.cli"])
 def test_nothing_is_importable_under_two_names(name: str):
     try:
-        seen = importlib.import_module(
-            name
-        )  # as a test sees it: a folder of tests/ may have the name, and no module in it
+        # As a test sees it: a folder of tests/ may have the name, and no module in it.
+        seen = importlib.import_module(name)
     except ImportError:
         pass
     else:

@@ -82,10 +82,8 @@ def test_a_run_without_a_place_in_the_index_is_compared_with_what_it_was_the_fir
     assert decides.against(config, ["a"], output) == ["one"]
     manifest.write_run(output, config, found, decides.against(config, ["a"], output))  # as each later command does
     assert decides.against(config, ["a"], output) == ["one"]
-    assert decides.against(config, ["b"], output) == [
-        "one",
-        "two",
-    ]  # other input, and another index, have no first time
+    # Other input, and another index, have no first time.
+    assert decides.against(config, ["b"], output) == ["one", "two"]
     elsewhere = configuration.load(overrides=[f"dedup.index={where}2"])
     assert decides.against(elsewhere, ["a"], output) == []
     index.publish(where, "one", {"parts": ["again"], "against": []})
