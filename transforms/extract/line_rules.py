@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 from weft.transforms.extract import tokens
 
 Texts = list[str | None]
-Lines = list[str | None]  # of one text; None where a line has gone
+Lines = Sequence[str | None]  # of one text; None where a line has gone
 
 
 class C4(NamedTuple):
@@ -70,7 +70,7 @@ def apply(
     >>> apply(["Menu\nThe barn was built by hand. It stands to this day. So it is.", None, "Home"], "code", False)
     (['The barn was built by hand. It stands to this day. So it is.', None, ''], '', '')
     """
-    made = [None if text is None else list[str | None](text.split("\n")) for text in texts]
+    made = [None if text is None else text.split("\n") for text in texts]
     left, reason, detail = apply_to_lines(made, c4, refinedweb)
     if reason:
         return [], reason, detail
@@ -83,12 +83,12 @@ def joined(lines: Sequence[str | None] | None) -> str | None:
 
 
 def apply_to_lines(
-    texts: Sequence[Lines | None], c4: Literal["off", "code", "paper", "fineweb"], refinedweb: bool
+    texts: Sequence[Sequence[str] | None], c4: Literal["off", "code", "paper", "fineweb"], refinedweb: bool
 ) -> tuple[list[Lines | None], str, str]:
     """`apply` to texts by their lines: each line stays at its place, as what is left of it or None for nothing."""
-    made = list(texts)
+    made: list[Lines | None] = list(texts)
     if refinedweb:
-        made, removed = _refinedweb(made)
+        made, removed = _refinedweb(texts)
         if removed > MAX_REMOVED:
             return [], "refinedweb_lines", f"{removed:.3f} of the words are in lines that are no prose"
     if c4 != "off":
@@ -110,7 +110,7 @@ def _c4(texts: Sequence[Lines | None], rules: C4) -> tuple[list[Lines | None], s
             if lines is None:
                 made.append(None)
                 continue
-            left: Lines = []
+            left: list[str | None] = []
             for line in lines:
                 # A form feed and the like part lines too.
                 kept = [said for part in (line or "").splitlines() if (said := _sentence_line(part, rules))]
@@ -148,16 +148,13 @@ def _sentences(line: str, rules: C4) -> int:
     return tokens.sentences(tokens.words(line)) if rules.datatrove else max(len(_SENTENCE.findall(line)), 1)
 
 
-def _refinedweb(texts: Sequence[Lines | None]) -> tuple[list[Lines | None], float]:
+def _refinedweb(texts: Sequence[Sequence[str] | None]) -> tuple[list[Lines | None], float]:
     """The texts without the lines, and the share of words that these had."""
     made: list[Lines | None] = []
     words = lost = 0
     for lines in texts:
-        left: Lines = []
+        left: list[str | None] = []
         for line in lines or ():
-            if line is None:
-                left.append(None)
-                continue
             count = len(line.split())
             cut = _prose(line, count)
             words += count

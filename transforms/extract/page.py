@@ -289,12 +289,12 @@ def _by_lines(
     if not page.marked:
         texts, reason, detail = line_rules.apply(page.texts, c4, refinedweb)
         return page if reason else _with_texts(page, texts), reason, detail
-    made: list[line_rules.Lines | None] = [[line.plain for line in lines] or None for lines in page.marked]
+    made = [[line.plain for line in lines] or None for lines in page.marked]
     left, reason, detail = line_rules.apply_to_lines(made, c4, refinedweb)
     if reason:
         return page, reason, detail
     lines = [html.marked.kept(was, said or ()) for was, said in zip(page.marked, left, strict=True)]
-    texts = [None if said is None else line_rules.joined(said) for said in left]
+    texts = [line_rules.joined(said) for said in left]
     return _with_texts(page._replace(marked=lines), texts), "", ""
 
 
