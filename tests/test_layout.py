@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.pathlib import fnmatch_ex
 
 ROOT = Path(__file__).parent.parent
 
@@ -105,6 +106,23 @@ def test_every_source_has_its_namesake_among_the_tests():
             ):
                 missing.append(str(place))
     assert missing == []
+
+
+def test_no_folder_of_tests_is_passed_over_but_those_with_a_target_of_their_own(request: pytest.FixtureRequest):
+    """A pattern of pytest's that says a bare name holds for every folder so called, however deep."""
+    patterns = request.config.getini("norecursedirs")
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
+    passed = {
+        folder.relative_to(ROOT).as_posix()
+        for folder in folders
+        if any(
+            fnmatch_ex(pattern, step)
+            for pattern in patterns
+            for step in (folder, *folder.parents)
+            if ROOT in step.parents
+        )
+    }
+    assert passed == {"tests/runners"}
 
 
 def test_every_file_is_of_a_readable_length():

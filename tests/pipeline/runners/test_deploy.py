@@ -10,7 +10,7 @@ from pathlib import Path
 
 import fake_cloud
 
-from weft.pipeline import cli
+from weft.pipeline import arguments
 from weft.pipeline.runners import beam_options
 
 ROOT = Path(__file__).parents[3]
@@ -72,8 +72,8 @@ def test_the_template_takes_what_its_metadata_says():
         "--project=p",
         "--region=r",
     ]
-    arguments, flags = cli._split(_template().command(given))
-    parsed = cli._parser().parse_args(arguments)
+    own, flags = arguments.split(_template().command(given))
+    parsed = arguments.parser().parse_args(own)
     assert (parsed.command, parsed.output, parsed.set) == ("fetch", "gs://b/o", ["fetch.http=false", "fetch.buckets=4"])
     beam_options.check(flags)
     assert flags == ["--runner=DataflowRunner", "--no_wait_until_finish", "--project=p", "--region=r"]
