@@ -1,11 +1,12 @@
 """Images from a slow web: weft's fetch stage beside img2dataset, from one loopback server.
 
-The server answers each GET after LATENCY_S with one of POOL generated JPEG photographs of 0.1 to 2 megapixels. Both
-tools get the same number of processes and of connections, resize to 512 on the longest side without enlarging, and
-write JPEG of quality 90. Politeness is off for weft (as many connections to one host as there are, no robots.txt):
-img2dataset has none. weft also computes a perceptual hash, checks for damage and turns upright by EXIF.
+The server answers each GET after LATENCY_S with one of POOL generated JPEG photographs, their longest sides as on the
+web (log-normal, median MEDIAN pixels). Both tools get the same number of processes and of connections, resize to 512 on
+the longest side without enlarging, and write JPEG of quality 90. Politeness is off for weft (as many connections to one
+host as there are, no robots.txt): img2dataset has none. weft also computes a perceptual hash, checks for damage and
+turns upright by EXIF; "own bytes" is weft with `fetch.reencode = false`.
 
-The server is a process of its own and shares the machine; CPU is that of the tool alone.
+The server has the first core for itself, the tool all others; CPU is that of the tool alone.
 
 Run: python benchmarks/fetch.py [--images N]
 """
@@ -16,19 +17,25 @@ import argparse
 import dataclasses
 import io
 import json
+import math
 import os
 import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pyarrow.parquet as pq
 from dedup_peers import Spent, watch
 
 POOL, LATENCY_S, QUALITY, SIDE = 64, 0.05, 90, 512
+MEDIAN, SPREAD = 500, 0.7  # of longest sides
+CORES = sorted(os.sched_getaffinity(0))
+TOOLS = ("weft", "own bytes", "img2dataset")
 PROCESSES, CONNECTIONS = 2, 32  # of each process
 
 
@@ -37,10 +44,8 @@ def photograph(number: int) -> bytes:
     import numpy as np
     from PIL import Image
 
-    from weft.schemas.records import hash_unit
-
-    pixels = 1e5 * 20 ** hash_unit(str(number), "size")
-    width = int((pixels * 4 / 3) ** 0.5)
+    ranked = NormalDist().inv_cdf((number + 0.5) / POOL)
+    width = int(MEDIAN * math.exp(SPREAD * ranked))
     coarse = np.random.default_rng(number).integers(0, 255, (width * 3 // 4 // 20 + 2, width // 20 + 2, 3), np.uint8)
     grain = np.random.default_rng(number).normal(0, 2.5, (width * 3 // 4, width, 3))
     smooth = Image.fromarray(coarse).resize((width, width * 3 // 4), Image.Resampling.BICUBIC)
@@ -86,7 +91,7 @@ def serve(pool: str, port_file: str) -> None:
         server.serve_forever()
 
 
-def weft(home: str, count: int, port: int) -> None:
+def weft(home: str, count: int, port: int, reencode: bool = True) -> None:
     from weft.pipeline.run.context import Context
     from weft.pipeline.stages import fetch
     from weft.schemas.config import Config, Fetch
@@ -104,13 +109,14 @@ def weft(home: str, count: int, port: int) -> None:
     write_table(f"{home}/kept/p.parquet", [KeptRow("pair", f"d:{p.pair_id}", "d", "", 0) for p in pairs], KEPT)
     config = Fetch(
         connect_to=(f"bench.test=127.0.0.1:{port}",), concurrency=CONNECTIONS, per_host=CONNECTIONS, robots=False,
-        tdm_file=False,        max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
+        tdm_file=False, reencode=reencode, max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
     )  # fmt: skip
     flags = (f"--direct_num_workers={PROCESSES}", "--direct_running_mode=multi_processing")
     fetch.run(Context(home, (), dataclasses.replace(Config(), fetch=config), "x", flags))
 
 
 def img2dataset(home: str, count: int, port: int) -> None:
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the package index
     from img2dataset import download
 
     Path(f"{home}/urls.txt").write_text("".join(f"http://127.0.0.1:{port}/{n}.jpg\n" for n in range(count)))
@@ -123,7 +129,7 @@ def img2dataset(home: str, count: int, port: int) -> None:
 
 def got(tool: str, home: Path) -> int:
     """Images that are there in the end."""
-    if tool == "weft":
+    if tool != "img2dataset":
         return sum(status == "ok" for status in pq.read_table(home / "images/index")["status"].to_pylist())
     return sum(json.loads(path.read_text())["successes"] for path in (home / "out").glob("*_stats.json"))
 
@@ -135,10 +141,13 @@ def main() -> None:
     parser.add_argument("internal", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.internal[:1] == ["serve"]:
+        os.sched_setaffinity(0, CORES[:1])
         return serve(*options.internal[1:])
     if options.internal:
         name, home, port = options.internal
-        return {"weft": weft, "img2dataset": img2dataset}[name](home, options.images, int(port))
+        os.sched_setaffinity(0, CORES[1:] or CORES)
+        run = {"weft": weft, "own bytes": partial(weft, reencode=False), "img2dataset": img2dataset}[name]
+        return run(home, options.images, int(port))
     me, rates = [sys.executable, __file__], {}
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -154,7 +163,7 @@ def main() -> None:
             time.sleep(0.1)
         print(f"{options.images:,} images, {LATENCY_S * 1000:.0f} ms latency, {PROCESSES} x {CONNECTIONS} connections")
         print(f"{'':14}{'images/s':>10}{'CPU ms/image':>14}{'peak GB':>9}{'success':>9}")
-        for tool in ("weft", "img2dataset"):
+        for tool in TOOLS:
             at = home / tool
             at.mkdir()
             command = [*me, "--images", str(options.images), tool, str(at), port_file.read_text()]

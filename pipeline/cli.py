@@ -196,7 +196,7 @@ def _demo(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 
 def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from weft.pipeline.planning import dedup_plan, estimate
+    from weft.pipeline.planning import dedup_plan, estimate, money
     from weft.pipeline.run import inputs, manifest
 
     if options.input:
@@ -208,9 +208,12 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
     known = manifest.known_run(options.output)
     given = options.config or options.recipe
     config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
-    if options.input or options.archives:
+    if options.input or options.archives or options.bytes:
+        rates = money.rates(options.rate)
         found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
-        print("\n".join(estimate.make(options.output, config, options.archives or len(found)).lines()))
+        asked = inputs.Sized(options.archives, options.bytes)
+        wanted = asked if any(asked) else inputs.sized(found)
+        print("\n".join(estimate.make(options.output, config, wanted, smaller=options.smaller).lines(rates)))
     else:
         print("\n".join(dedup_plan.measure(options.output, config).plan(options.documents).lines()))
 

@@ -35,6 +35,7 @@ from weft.transforms.dedup.sketches import content, sketches, unsigned
 from weft.transforms.io import files, parquet
 
 SAMPLE = 4_000  # documents
+COMPARED = "compared, at most"
 
 
 class Step(NamedTuple):
@@ -169,7 +170,7 @@ def steps(found: Sequence[Sketch], config: Config, how: minhash.Bands | None, sc
             partners = len(pairs) * scale * max(scale, 1.0)
             compared = min(partners, count * (WINDOW + 1))
             by = _mean(len(s.shingles if how.exact else s.signature) for s in signed)
-            yield Step("compared, at most", 2 * compared, by + 2 * id_bytes, 2)
+            yield Step(COMPARED, 2 * compared, by + 2 * id_bytes, 2)
     yield Step("verdicts", count, whole_bytes + id_bytes, 1)
     files_made = spread.parts(section.buckets, round(count), spread.ROWS_A_FILE, 8)
     yield Step("written", count, 4 * id_bytes, count / files_made)

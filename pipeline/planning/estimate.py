@@ -1,22 +1,27 @@
 """What a large input will cost, from a run on a sample of it: core-hours, GPU-hours, bytes kept, shuffled and fetched.
 
-A run of ten archives of a snapshot says what an archive costs in each stage: CPU seconds of all its processes, bytes
-that it wrote, images that it asked for. All but dedup grows with the number of archives; dedup is planned from the
-sample's documents (plan.py), because what it compares grows faster. Start-up counts as work, which overstates small
-samples; retries, idle machines and a cluster's network are not in it. What is shuffled was counted in the sample, row
-by row; what a combiner makes less of before it crosses is counted whole.
+A run of ten archives of a snapshot says what a byte of archives costs in each stage: CPU seconds of all its processes,
+bytes that it wrote, images that it asked for. All but dedup grows with the bytes of the input (with its files, where
+nobody can say how large they are); dedup is planned from the sample's documents (dedup_plan.py), because what it
+compares grows faster. What a job costs to start is in a sample's CPU seconds, and overstates small ones; a second,
+smaller sample tells it apart. Retries, idle machines and a cluster's network are not in it. What is shuffled was
+counted in the sample, row by row and for each time that a table crosses; what a combiner makes less of before it
+crosses is counted whole.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from weft.pipeline.planning import dedup_plan
-from weft.pipeline.run import manifest
+from weft.pipeline.planning import dedup_plan, money, web
+from weft.pipeline.planning.web import COMES, IMAGE_BYTES, IMAGE_CPU_S, Web
+from weft.pipeline.run import inputs, manifest
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
@@ -30,30 +35,33 @@ JOINED = {  # what crosses the network in a stage whose manifest does not say: t
     "score": ("documents", "pairs", "kept", "images/index"),
     "pack": ("documents", "pairs", "kept", "images/index", "scores"),
 }
+DRIVER_BYTES, DRIVER_S = 9_000, 0.007  # of the driver, for an archive, in each stage (docs/scale.md)
 GPU_RATE = 1_000  # images a second; no figure of a machine, but easy to scale by one
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Numbers for `archives` files like those of the sample."""
+    """Numbers for an input."""
 
-    archives: int
-    sampled: int
+    input: inputs.Sized
+    sampled: inputs.Sized
+    config: Config
+    place: str  # the sample's directory; what is planned may be meant for the same disk
     core_hours: dict[str, float]  # by stage; a stage that was not run in the sample is not there
     shuffled: dict[str, float]  # bytes by stage
     largest: dict[
         str, tuple[str, int]
     ]  # by stage, the shuffle with the largest key of the sample, and that key's bytes
     kept: dict[str, float]  # bytes by table
-    images: float  # different ones stored, and so embedded
+    web: Web
     captions: float
-    asked: float  # images over HTTP
     documents: float
+    tried: int  # documents of the sample that dedup was measured on
     needs: Needs  # what of it has to be embedded
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, rates: Mapping[str, float] = money.RATES) -> Iterator[str]:
         """The estimate as text for a person."""
-        yield f"{self.archives:,} archives, from a run of {self.sampled:,}"
+        yield f"{_told(self.input)}, from a run of {_told(self.sampled)}"
         yield ""
         yield f"{'stage':10}{'core-hours':>14}{'shuffle':>14}{'a document':>14}   largest key of the sample"
         for stage in STAGES:
@@ -61,9 +69,9 @@ class Estimate:
                 crossed, (name, most) = self.shuffled.get(stage, 0.0), self.largest.get(stage, ("", 0))
                 each = dedup_plan.size(crossed / self.documents if self.documents else 0.0)
                 key = f"   {dedup_plan.size(most)} ({name})" if name else ""
-                yield f"{stage:10}{self.core_hours[stage]:>14,.1f}{dedup_plan.size(crossed):>14}{each:>14}{key}"
+                yield f"{stage:10}{_hours(self.core_hours[stage]):>14}{dedup_plan.size(crossed):>14}{each:>14}{key}"
         total = sum(self.core_hours.values())
-        yield f"{'all':10}{total:>14,.1f}{dedup_plan.size(sum(self.shuffled.values())):>14}"
+        yield f"{'all':10}{_hours(total):>14}{dedup_plan.size(sum(self.shuffled.values())):>14}"
         missing = [stage for stage in STAGES if stage not in self.core_hours]
         if missing:
             yield f"not in the sample, so not in the sum: {', '.join(missing)}"
@@ -71,68 +79,160 @@ class Estimate:
         yield f"kept on disk: {dedup_plan.size(sum(self.kept.values()))}, of it " + ", ".join(
             f"{name} {dedup_plan.size(count)}" for name, count in self.kept.items() if count
         )
-        yield f"documents: {self.documents:,.0f}; images over HTTP: {self.asked:,.0f}, different: {self.images:,.0f}"
+        asked, different = self.web.images, self.web.different
+        yield f"documents: {self.documents:,.0f}; images over HTTP: {asked:,.0f}, different: {different:,.0f}"
+        yield from self.web.lines(self.config.fetch)
         if self.needs.line():
             yield f"score: {self.needs.line()}"
-        if self.images and any(self.needs):
-            hours = (self.images + self.captions / 2) / GPU_RATE / 3600
+        if self.gpu_hours():
             yield (
-                f"score on GPUs instead: {hours:,.1f} GPU-hours for each model where one embeds {GPU_RATE:,} images or "
-                f"{2 * GPU_RATE:,} texts a second; its core-hours above are then those of decoding"
+                f"score on GPUs instead: {_hours(self.gpu_hours())} GPU-hours for each model where one embeds "
+                f"{GPU_RATE:,} images or {2 * GPU_RATE:,} texts a second; its core-hours above are then for decoding"
             )
-        yield "core-hours are of the machine that ran the sample; dedup's are planned from its documents"
+        yield f"core-hours are of the sample's machine; dedup's are planned from {self.tried:,} of its documents"
+        yield money.line(self.amounts(), rates)
+        yield from (f"would break: {line}" for line in self.breaks())
+
+    def gpu_hours(self) -> float:
+        """For each model, at GPU_RATE."""
+        embedded = (self.web.different + self.captions / 2) if any(self.needs) else 0.0
+        return embedded / GPU_RATE / 3600
+
+    def amounts(self) -> dict[str, float]:
+        """What money.RATES are for."""
+        return {
+            "core_hour": sum(self.core_hours.values()),
+            "gpu_hour": self.gpu_hours(),
+            "stored_tb": sum(self.kept.values()) / 1e12,
+            "shuffled_tb": sum(self.shuffled.values()) / 1e12,
+            "fetched_tb": self.input.total / 1e12,
+        }
+
+    def breaks(self) -> Iterator[str]:
+        """What would not end well, were this input run as the sample was."""
+        yield from self.web.breaks(self.config.fetch)
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        stage, most = max(self.shuffled.items(), key=lambda one: one[1])
+        if most > memory:
+            yield (
+                f"{stage} shuffles {dedup_plan.size(most)}, in memory where it runs on one machine; this one has "
+                f"{dedup_plan.size(memory)}: a cluster is needed"
+            )
+        if files.is_local(self.place) and (free := shutil.disk_usage(self.place).free) < sum(self.kept.values()):
+            yield f"the disk of {self.place} has {dedup_plan.size(free)} free, and less than is kept"
+        hours, held = self.input.files * DRIVER_S / 3600, self.input.files * DRIVER_BYTES
+        if hours > 0.25:
+            yield (
+                f"the driver looks at {self.input.files:,} archives in each stage, for {hours:,.1f} hours and in "
+                f"{dedup_plan.size(held)}: put archives together, or run parts with dedup.index"
+            )
 
 
-def make(output: str, config: Config, archives: int, measured: dedup_plan.Measured | None = None) -> Estimate:
-    """Scale the run in `output` to so many archives.
+def make(
+    output: str,
+    config: Config,
+    wanted: inputs.Sized,
+    measured: dedup_plan.Measured | None = None,
+    smaller: str = "",
+) -> Estimate:
+    """Scale the run in `output` to so large an input.
 
     Args:
         output: a run on a sample.
         config: what dedup is planned with.
-        archives: how many the run is scaled to.
+        wanted: what the run is scaled to; with no bytes by its files, with no files by its bytes.
         measured: what dedup was measured to take, where that is known already.
+        smaller: a run on less; what both cost to start is told apart by it.
 
     Raises:
-        ConfigError: nothing was run there on this machine.
+        ConfigError: nothing was run there on this machine, or the second sample is not smaller.
     """
-    known = manifest.known_run(output)
-    sampled = len(known["inputs"])
-    done = {stage: found for stage in STAGES if (found := manifest.read(output, stage))}
-    if "extract" not in done:
-        raise ConfigError(f"{output} holds no documents; run `weft extract` first")
-    silent = [stage for stage, found in done.items() if found.get("cpu_seconds") is None]
-    if silent:
-        raise ConfigError(f"what {silent[0]} cost is not known: it was not run on one machine, or by an older weft")
-    scale = archives / sampled
-    core = {stage: found["cpu_seconds"] * scale / 3600 for stage, found in done.items()}
+    done, sampled = _done(output), _sample(output)
+    by_bytes = wanted.total and sampled.total
+    if not by_bytes and not wanted.files:
+        raise ConfigError(f"how large the archives of {output} are is not known: name a number with --archives")
+    scale = wanted.total / sampled.total if by_bytes else wanted.files / sampled.files
+    wanted = wanted._replace(files=wanted.files or round(sampled.files * scale))
+    core = {stage: spent * scale / 3600 for stage, spent in _spent(output, done, sampled, smaller).items()}
     shuffled = {stage: scale * _crossed(output, stage, found) for stage, found in done.items()}
     largest = {
         stage: max(((one["name"], one["largest"]) for one in found["shuffles"]), key=lambda one: one[1])
         for stage, found in done.items()
         if found.get("shuffles")
     }
-    documents = done["extract"]["books"]["page"]["kept"] * scale
+    documents, tried = done["extract"]["books"]["page"]["kept"] * scale, 0
     if "dedup" in done:
         planned = (measured or dedup_plan.measure(output, config)).plan(round(documents))
         if planned.core_seconds:  # nothing where the sample is so small that only start-up was measured
             core["dedup"] = planned.core_seconds / 3600
-        shuffled["dedup"] = sum(step.rows * step.row_bytes for step in planned.steps)
+        tried = planned.sampled
+        steps = {step.name: step.rows * step.row_bytes for step in planned.steps}
+        if "shuffles" in done["dedup"]:  # pairs are in these; what is compared grows faster than they were scaled
+            shuffled["dedup"] += steps.get(dedup_plan.COMPARED, 0.0)
+        else:
+            shuffled["dedup"] = sum(steps.values())
     kept = {table: scale * _on_disk(output, table) for table in KEPT}
-    different, asked = _images(output)
+    asked = web.of(output).times(scale)
+    if "fetch" in core and config.fetch.http:
+        core["fetch"] += asked.looked_up * IMAGE_CPU_S / 3600
+        kept["images"] += asked.looked_up * COMES * IMAGE_BYTES
     captions = done["score"]["books"].get("pair", {}).get("kept", 0) if "score" in done else 0
+    needed = needs.of(config.score, config.pack)
     return Estimate(
-        archives,
+        wanted,
         sampled,
+        config,
+        output,
         core,
         shuffled,
         largest,
         kept,
-        different * scale,
+        asked,
         captions * scale,
-        asked * scale,
         documents,
-        needs.of(config.score, config.pack),
+        tried,
+        needed,
     )
+
+
+def _done(output: str) -> dict[str, dict[str, Any]]:
+    """Manifests of the stages that were run.
+
+    Raises:
+        ConfigError: none, or what one cost is not known.
+    """
+    done = {stage: found for stage in STAGES if (found := manifest.read(output, stage))}
+    if "extract" not in done:
+        raise ConfigError(f"{output} holds no documents; run `weft extract` first")
+    silent = [stage for stage, found in done.items() if found.get("cpu_seconds") is None]
+    if silent:
+        raise ConfigError(f"what {silent[0]} cost is not known: it was not run on one machine, or by an older weft")
+    return done
+
+
+def _sample(output: str) -> inputs.Sized:
+    return inputs.sized([(name, size) for name, size, *_ in manifest.known_run(output)["inputs"]])
+
+
+def _spent(output: str, done: Mapping[str, Any], sampled: inputs.Sized, smaller: str) -> dict[str, float]:
+    """CPU seconds of each stage, without those of a start where a smaller sample tells them."""
+    spent = {stage: float(found["cpu_seconds"]) for stage, found in done.items()}
+    if not smaller:
+        return spent
+    less, small = _done(smaller), _sample(smaller)
+    by_bytes = sampled.total and small.total
+    share = small.total / sampled.total if by_bytes else small.files / sampled.files
+    if share >= 1 or set(less) != set(done):
+        raise ConfigError(f"{smaller} is to hold a run of the same stages as {output}, on a smaller part of the input")
+    return {stage: max(0.0, found - less[stage]["cpu_seconds"]) / (1 - share) for stage, found in spent.items()}
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 10 else f"{hours:.3g}"
+
+
+def _told(size: inputs.Sized) -> str:
+    return f"{size.files:,} archives" + (f" of {inputs.human(size.total)}" if size.total else "")
 
 
 def _crossed(output: str, stage: str, done: dict[str, Any]) -> float:
@@ -154,15 +254,3 @@ def _uncompressed(output: str, table: str) -> int:
             found = pq.ParquetFile(stream).metadata
             total += sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
     return total
-
-
-def _images(output: str) -> tuple[int, int]:
-    """How many different ones are stored, and how many were asked for over HTTP."""
-    different: set[str] = set()
-    asked = 0
-    for path, _ in files.listing(files.join(output, "images/index", "*.parquet")):
-        with files.open_read(path) as stream:
-            table = pq.read_table(stream, columns=["status", "origin", "image_id"]).to_pydict()
-        different.update(one for one, status in zip(table["image_id"], table["status"], strict=True) if status == "ok")
-        asked += sum(origin == "http" for origin in table["origin"])
-    return len(different), asked

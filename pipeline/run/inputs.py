@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from weft.pipeline.run import snapshots
 from weft.schemas.config import Extract
@@ -20,6 +21,16 @@ SIZED = 64  # files at most that are asked for their size before a run
 _AT_ONCE = 16
 _LISTS = (".paths", ".paths.gz", ".txt")
 _ARCHIVES = ("*.warc*", "*.arc", "*.arc.gz", "*.wacz")
+
+
+class Sized(NamedTuple):
+    """Files and their bytes."""
+
+    files: int
+    total: float  # bytes, an estimate where not all were asked; 0 where nobody could say
+    unknown: int = 0  # files whose size was not known
+    asked: int = 0  # of those
+    told: int = 0  # of those
 
 
 def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tuple[str, int]]:
@@ -79,23 +90,29 @@ def named(found: Sequence[tuple[str, int, str]]) -> tuple[list[tuple[str, int, s
 
 def describe(found: Sequence[tuple[str, int]]) -> str:
     """How many files and bytes, for a person; where sizes are not known, some files chosen by hash are asked."""
-    known = sum(size for _, size in found)
     if chosen := sum(selection.MARK in path for path, _ in found):
         rest = [one for one in found if selection.MARK not in one[0]]
         return f"records chosen by {chosen:,} part{'s' * (chosen != 1)} of an index" + (
             f"; {describe(rest)}" if rest else ""
         )
-    unknown = sorted((path for path, size in found if not size), key=lambda path: (hash_unit(path, "size"), path))
-    asked = files.sizes(unknown[:SIZED])
-    told = [size for size in asked if size is not None]
+    found_out = sized(found)
     count = f"{len(found):,} file{'s' * (len(found) != 1)}"
-    if unknown and not told:
+    if not found_out.total:
         return f"{count} of unknown size"
-    total = known + (sum(told) * len(unknown) / len(told) if told else 0)
-    if len(told) == len(unknown):
-        return f"{count}, {human(total)}"
-    silent = f", {len(asked) - len(told)} of them in vain" if len(told) < len(asked) else ""
-    return f"{count}, about {human(total)} ({len(asked)} were asked for their size{silent})"
+    if found_out.told == found_out.unknown:
+        return f"{count}, {human(found_out.total)}"
+    silent = f", {found_out.asked - found_out.told} of them in vain" if found_out.told < found_out.asked else ""
+    return f"{count}, about {human(found_out.total)} ({found_out.asked} were asked for their size{silent})"
+
+
+def sized(found: Sequence[tuple[str, int]]) -> Sized:
+    """How many bytes these are; where sizes are not known, some files chosen by hash are asked."""
+    unknown = sorted((path for path, size in found if not size), key=lambda path: (hash_unit(path, "size"), path))
+    asked = files.sizes(path for path in unknown[:SIZED] if selection.MARK not in path)
+    told = [size for size in asked if size is not None]
+    known = sum(size for _, size in found)
+    total = 0.0 if unknown and not told else known + (sum(told) * len(unknown) / len(told) if told else 0)
+    return Sized(len(found), total, len(unknown), len(asked), len(told))
 
 
 def human(count: float) -> str:
