@@ -123,7 +123,9 @@ def run(ctx: Context) -> dict[str, int]:
     with ctx.pipeline(2 * config.buckets) as p:
         documents, pairs = p | "Documents" >> Documents(ctx), p | "Pairs" >> Pairs(ctx)
         index = p | "Index" >> parquet.Read(ctx.table("images/index"), _Indexed)
-        made = {"documents": documents, "pairs": pairs, "index": index} | "Vectors" >> VectorsOfOwners(ctx)
+        made = {"documents": documents, "pairs": pairs, "index": index} | "Vectors" >> VectorsOfOwners(
+            ctx, asked.documents
+        )
         made["compared"] = made["sides"] | "Asked" >> beam.Filter(lambda of: getattr(asked, f"{of.kind}s"))
         vectors = made | "Pairs' vectors" >> _OfPairs()
         _ = (
@@ -320,17 +322,23 @@ class VectorsOfOwners(beam.PTransform):
     """{"documents", "pairs": Owner, "index": rows of images/index} → what CLIP made of them.
 
     Outputs: "images" (Embedding of every stored address), "texts" (Embedding of every text, prompts among them),
-    "sides" (Sides of every owner) and "documents" as they came. What nobody asked for has no vector and no problem.
+    "sides" (Sides of every pair, and document where those are compared) and "documents" as they came. What nobody asked
+    for has no vector and no problem.
+
+    Args:
+        compared: whether documents are; else their images and texts are not looked up.
     """
 
     ctx: Context
+    compared: bool
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> dict[str, beam.PCollection[Any]]:
         ctx, config = self.ctx, self.ctx.config.score
-        owners = (inputs["documents"], inputs["pairs"]) | "Owners" >> beam.Flatten()
+        owners = tuple(inputs[kind] for kind in ("documents", "pairs") if kind == "pairs" or self.compared)
+        owners = owners | "Owners" >> beam.Flatten()
         stored = inputs["index"] | "Stored" >> _Stored(ctx)
         uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
-        text_uses = uses | "FindTexts" >> Texts(ctx)
+        text_uses = uses | "FindTexts" >> Texts(ctx, documents=self.compared)
         images = owners.pipeline | "Images" >> ReadVectors(ctx.path(BLOBS, "*.parquet"), config)
         texts = owners.pipeline | "Texts" >> ReadVectors(ctx.path(TEXTS, "*.parquet"), config)
         used = {"uses": uses, "made": images} | "UsedImages" >> UsedImages()

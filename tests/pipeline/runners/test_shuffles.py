@@ -30,7 +30,7 @@ TABLES = {
 }  # fmt: skip
 EVERYTHING = (  # that changes which shuffles there are
     "dedup.lines_once=true", "dedup.lines_per_host=3", "dedup.image_sets=true", "fetch.http=false",
-    "score.embeddings=true", "score.near_images=0.9", 'score.prompts={a=["b"], c=["d"]}', "pack.pair_top_share=0.3",
+    "score.compare='always'", "score.embeddings=true", "score.near_images=0.9", 'score.prompts={a=["b"], c=["d"]}', "pack.pair_top_share=0.3",
     "pack.pair_same_picture=true",
 )  # fmt: skip
 
@@ -86,7 +86,9 @@ def build(home: Path, graphs: list[beam.Pipeline], *overrides: str) -> dict[str,
     return of
 
 
-@pytest.mark.parametrize("overrides", [(), ('dedup.cluster="bucket"', "fetch.http=true")], ids=["usual", "other"])
+@pytest.mark.parametrize(
+    "overrides", [(), ('dedup.cluster="bucket"', "fetch.http=true", "score.compare='needed'")], ids=["usual", "other"]
+)
 def test_nothing_that_is_shuffled_is_pickled(
     tmp_path: Path, graphs: list[beam.Pipeline], overrides: tuple[str, ...]
 ) -> None:
@@ -97,6 +99,8 @@ def test_nothing_that_is_shuffled_is_pickled(
     every = [(stage, *one) for stage, jobs in found.items() for job in jobs for one in shuffles.shuffled(job)]
     assert len(every) > 80
     assert [(stage, name, coder) for stage, name, coder, _ in every if not coders.is_typed(coder)] == []
+    looked_up = [name for stage, name, *_ in every if stage == "score" and "FindTexts/Pages" in name]
+    assert bool(looked_up) == (not overrides), "texts of documents, where documents are compared"
 
 
 def test_what_was_shuffled_is_known_of_a_job_that_has_run() -> None:
