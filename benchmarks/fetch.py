@@ -4,7 +4,7 @@ The server answers each GET after LATENCY_S with one of POOL generated JPEG phot
 web (log-normal, median MEDIAN pixels). Both tools get the same number of processes and of connections, resize to 512 on
 the longest side without enlarging, and write JPEG of quality 90. Politeness is off for weft (as many connections to one
 host as there are, no robots.txt): img2dataset has none. weft also computes a perceptual hash, checks for damage and
-turns upright by EXIF; "own bytes" is weft with `fetch.reencode = false`.
+turns upright by EXIF.
 
 The server has the first core for itself, the tool all others; CPU is that of the tool alone.
 
@@ -23,7 +23,6 @@ import sys
 import tempfile
 import threading
 import time
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import NormalDist
@@ -35,7 +34,7 @@ from dedup_peers import Spent, watch
 POOL, LATENCY_S, QUALITY, SIDE = 64, 0.05, 90, 512
 MEDIAN, SPREAD = 500, 0.7  # of longest sides
 CORES = sorted(os.sched_getaffinity(0))
-TOOLS = ("weft", "own bytes", "img2dataset")
+TOOLS = ("weft", "img2dataset")
 PROCESSES, CONNECTIONS = 2, 32  # of each process
 
 
@@ -91,7 +90,7 @@ def serve(pool: str, port_file: str) -> None:
         server.serve_forever()
 
 
-def weft(home: str, count: int, port: int, reencode: bool = True) -> None:
+def weft(home: str, count: int, port: int) -> None:
     from weft.pipeline.run.context import Context
     from weft.pipeline.stages import fetch
     from weft.schemas.config import Config, Fetch
@@ -109,7 +108,7 @@ def weft(home: str, count: int, port: int, reencode: bool = True) -> None:
     write_table(f"{home}/kept/p.parquet", [KeptRow("pair", f"d:{p.pair_id}", "d", "", 0) for p in pairs], KEPT)
     config = Fetch(
         connect_to=(f"bench.test=127.0.0.1:{port}",), concurrency=CONNECTIONS, per_host=CONNECTIONS, robots=False,
-        tdm_file=False, reencode=reencode, max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
+        tdm_file=False, max_side=SIDE, quality=QUALITY, buckets=PROCESSES, timeout_s=30.0,
     )  # fmt: skip
     flags = (f"--direct_num_workers={PROCESSES}", "--direct_running_mode=multi_processing")
     fetch.run(Context(home, (), dataclasses.replace(Config(), fetch=config), "x", flags))
@@ -146,7 +145,7 @@ def main() -> None:
     if options.internal:
         name, home, port = options.internal
         os.sched_setaffinity(0, CORES[1:] or CORES)
-        run = {"weft": weft, "own bytes": partial(weft, reencode=False), "img2dataset": img2dataset}[name]
+        run = weft if name == "weft" else img2dataset
         return run(home, options.images, int(port))
     me, rates = [sys.executable, __file__], {}
     with tempfile.TemporaryDirectory() as name:

@@ -213,7 +213,6 @@ class ImageForm:
     ] = "keep_ratio_largest"  # max_side is of the longest side; the shortest; a square cut out; one with a border; none
     format: Literal["jpeg", "webp", "png"] = "jpeg"  # as stored, in shards too
     quality: Annotated[int, Range(1, 100)] = 90  # of JPEG and WebP
-    reencode: bool = True  # False: an image that is in this format and size keeps its bytes, without metadata
 
 
 @dataclasses.dataclass(frozen=True)

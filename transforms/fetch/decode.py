@@ -29,7 +29,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageEr
 
 from weft.schemas.parameters import FetchRules, ImageForm, ImageLimits
 from weft.transforms.consent import in_image
-from weft.transforms.fetch import image_formats, memory, own_bytes, resize
+from weft.transforms.fetch import image_formats, memory, resize
 
 # Pixels must be the same on every machine, so both filters in use compute in integers: Pillow's, and of OpenCV's the
 # only one that promises it, INTER_LINEAR_EXACT, in a quarter of the time. It reads just two pixels each way, and would
@@ -131,7 +131,6 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
             with _one_large if width * height > LARGE_PIXELS else contextlib.nullcontext():
                 small = shrink(image, resize.target(width, height, form))
             orientation = _orientation(image)  # not earlier: it may decode, and hides what that raises
-            own = own_bytes.stripped(data, kind) if _is_kept(image, kind, small, orientation, form) else b""
     except Image.DecompressionBombError as error:  # Pillow's own ceiling, twice its documented limit
         return Refused("too_many_pixels", str(error).split(",")[0])
     except Exception as error:  # decoders of hostile bytes raise anything: struct.error, ZeroDivisionError, ...
@@ -148,7 +147,7 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
     if resize.unstorable(stored.size, form):
         return Refused("too_many_pixels", f"{stored.width}x{stored.height} as {form.format}")
     return Prepared(
-        own or resize.encoded(stored, form),
+        resize.encoded(stored, form),
         hashlib.sha256(data).hexdigest(),
         Image.MIME[kind],
         width,
@@ -157,21 +156,6 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
         stored.height,
         _phash(grey),
         single,
-    )
-
-
-def _is_kept(image: Image.Image, kind: str, small: Image.Image, orientation: int, form: ImageForm) -> bool:
-    """Whether a decoded image need not be encoded afresh: what would be is what its file holds already."""
-    profile = image.info.get("icc_profile")
-    return (
-        not form.reencode
-        and kind.lower() == form.format
-        and image.mode == "RGB"
-        and "transparency" not in image.info
-        and orientation not in _UPRIGHT
-        and small.size == image.size
-        and resize.shaped(small, form) is small
-        and not (profile and _colour_change(profile, image.mode))
     )
 
 

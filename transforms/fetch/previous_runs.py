@@ -32,7 +32,7 @@ _MAY_PASS = frozenset(
         "capture_unreadable",
     }
 )
-_STORED_BY = ("max_side", "quality", "format", "resize", "reencode")  # what decides stored bytes
+_STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
 
 
 class IndexFile(NamedTuple):

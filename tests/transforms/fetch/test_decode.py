@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from weft.schemas.parameters import FetchRules
+from weft.schemas.parameters import FetchRules, ImageForm
 from weft.transforms.fetch.decode import Prepared, Refused, phash, prepare, shrink
 from weft.transforms.fetch.resize import fit
 
@@ -100,6 +100,8 @@ def test_an_image_is_made_smaller_and_never_larger() -> None:
     assert kept(saved(scene(), "PNG"), max_side=300)[1].size == (96, 64)
     assert kept(saved(scene(4000, 3), "PNG"), max_side=300)[1].size == (300, 1)
     assert [fit(1000, 10, 512), fit(333, 1000, 512), fit(512, 512, 512)] == [(512, 5), (170, 512), (512, 512)]
+    for times in (1, 2, 4, 8):  # as a JPEG may be decoded at once
+        assert kept(saved(scene(96 * times, 64 * times), "JPEG"), max_side=96)[1].size == (96, 64)
 
 
 def test_decoding_at_a_fraction_looks_as_decoding_in_full() -> None:
@@ -165,6 +167,35 @@ def test_no_metadata_travels_along() -> None:
     assert {"exif", "icc_profile", "comment"}.isdisjoint(stored.info)
     assert b"Artist" not in made.data and b"a comment" not in made.data
     assert b"a comment" not in kept(saved(scene(), "GIF", comment=b"a comment"))[0].data
+
+
+HIDDEN = b"52.5163 N 13.3777 E"
+NOTES = {  # as each format holds what is no picture; as PNG has it, with its checksum
+    "JPEG": b"\xff\xfe" + struct.pack(">H", len(HIDDEN) + 2) + HIDDEN,
+    "PNG": struct.pack(">I", len(HIDDEN)) + b"noTe" + HIDDEN + struct.pack(">I", zlib.crc32(b"noTe" + HIDDEN)),
+    "WEBP": b"NOTE" + struct.pack("<I", len(HIDDEN)) + HIDDEN + b"\x00",
+    "GIF": b"!\xfe" + bytes([len(HIDDEN)]) + HIDDEN + b"\x00",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", NOTES)
+def test_what_is_hidden_anywhere_in_a_file_is_not_stored(kind: str) -> None:
+    """A note before each byte: between chunks, in them, behind the data of the picture, behind its end."""
+    whole, form = saved(scene(24, 16), kind), ImageForm(format=kind.lower() if kind != "GIF" else "png")  # type: ignore[arg-type]
+    given = [whole[:at] + NOTES[kind] + whole[at:] for at in range(3, len(whole) + 1)]
+    if kind == "WEBP":  # the length of the file, and once that of the only chunk, count the note too
+        given = [data[:4] + struct.pack("<I", len(data) - 8) + data[8:] for data in given]
+        given += [data[:16] + struct.pack("<I", len(data) - 20) + data[20:] for data in given]
+    at = 8
+    while kind == "PNG" and at < len(whole):  # and at the end of each chunk, within its length and checksum
+        end = at + 8 + int.from_bytes(whole[at : at + 4])
+        body = whole[at + 4 : end] + HIDDEN
+        given.append(whole[:at] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)))
+        given[-1] += whole[end + 4 :]
+        at = end + 4
+    stored = [made.data for made in (prepare(data, form) for data in given) if isinstance(made, Prepared)]
+    assert len(stored) > 3 and not any(HIDDEN in data for data in stored)
 
 
 def test_modes_become_rgb() -> None:
