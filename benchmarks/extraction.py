@@ -20,6 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # per core; before numpy is 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import functools
 import glob
 import gzip
 import importlib.util
@@ -103,22 +104,28 @@ def _cut(text: str, pattern: re.Pattern[str], address: Callable[[re.Match[str]],
 
 def by_folds(folder: Path, corpus: list[tuple[str, str]]) -> dict[str, Document]:
     """Documents of pages, each by weights that have not seen its site."""
-    from weft.transforms.extract.html.training.fit import FOLDS, fold_of
-    from weft.transforms.extract.html.training.table import domain
-
+    chosen = weights_of(folder)
     made = {}
-    for fold in range(FOLDS):
-        with np.load(folder / f"fold{fold}.npz") as arrays:
-            held_out = Model(dict(arrays))
-        _use(lambda held_out=held_out: held_out)
-        for html, url in corpus:
-            if fold_of(domain(url)) == fold:
-                made[url] = by_weft(html, url)
-    _use(model.shipped)
+    for html, url in corpus:
+        use(functools.partial(chosen, url))
+        made[url] = by_weft(html, url)
+    use(model.shipped)
     return made
 
 
-def _use(weights: Callable[[], Model]) -> None:
+def weights_of(folder: Path) -> Callable[[str], Model]:
+    """What gives, for an address, the weights that have not seen its site."""
+    from weft.transforms.extract.html.training.fit import FOLDS, fold_of
+    from weft.transforms.extract.html.training.table import domain
+
+    weights = []
+    for fold in range(FOLDS):
+        with np.load(folder / f"fold{fold}.npz") as arrays:
+            weights.append(Model(dict(arrays)))
+    return lambda url: weights[fold_of(domain(url))]
+
+
+def use(weights: Callable[[], Model]) -> None:
     page.shipped = weights  # type: ignore[attr-defined]
     vars(page._own).clear()
 

@@ -1,12 +1,13 @@
 """Structure: code, formulas and tables of real pages as Markdown, of weft, trafilatura and resiliparse.
 
-    python benchmarks/structure.py WARC … [--half tune|held]
+    python benchmarks/structure.py WARC … [--half tune|held] [--folds DIR]
 
 `structure.jsonl` beside this file says of each page, by selectors, where its main content is and what of that is code,
 a formula or a table of data; the gold is what a DOM has there, read without weft. Selectors were chosen by a site's own
 templates and by counts of elements; not every page was read to its end.
 No text of a page is in it. Pages that are not in the archives are passed over. Half the pages (by hash of the host) are
-held out: nothing is chosen by them.
+held out: nothing is chosen by them. Most of the pages are among those that weft's model was fitted on: with --folds,
+as in extraction.py, weft's figures are of weights that have not seen the page's site.
 
 Code and formulas: 1 - edit distance / the longer length, of all of a page's in reading order (WebMainBench's measure).
 Tables: TEDS of those paired in reading order, over the larger number of tables; a place that a cell spans may hold the
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import extraction
 import numpy as np
 import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
@@ -211,16 +213,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archives", nargs="+", metavar="WARC")
     parser.add_argument("--half", choices=("tune", "held"), help="only these pages; both are told apart without it")
+    parser.add_argument("--folds", type=Path, help="directory with the weights of five-fold cross-validation")
     parser.add_argument("--pages", action="store_true", help="each page's figures, where it is not held out")
     options = parser.parse_args()
     told = {line["url"]: line for line in map(json.loads, GOLD.read_text().splitlines())}
     ways = {"weft": by_weft, "trafilatura": by_trafilatura, "resiliparse": by_resiliparse}
     found: dict[tuple[str, str, str], list[float]] = {}
+    chosen = extraction.weights_of(options.folds) if options.folds else None
     for url, html in pages(options.archives, set(told)):
         side = half(url)
         if options.half and side != options.half:
             continue
         gold = gold_of(html, told[url])
+        if chosen:
+            extraction.use(functools.partial(chosen, url))
         for name, way in ways.items():
             made = scores(gold, parts_of(way(html, url)))
             for kind, value in made.items():

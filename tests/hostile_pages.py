@@ -18,6 +18,7 @@ from weft.transforms.consent import responses
 from weft.transforms.extract import document_rules, gibberish, html, language, line_rules, page, second_opinion
 from weft.transforms.extract.html import about, charset, limits, parser, scan
 from weft.transforms.extract.html import page as page_of
+from weft.transforms.extract.html.grids import grids
 from weft.transforms.extract.html.markdown import markdown_of
 from weft.transforms.extract.html.pictures import bind_captions, pictures_of
 from weft.transforms.extract.html.source import without_raw
@@ -120,11 +121,12 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
         limits.check_items(len(seen.texts), len(seen.starts), max(seen.depths, default=0))
     except html.TooComplex:
         return found
-    cost("features, model, choice", page_of._kept, seen, URL)
+    cells = cost("tables", grids, seen.source)
+    cost("features, model, choice", page_of._kept, seen, URL, cells)
     kept = [True] * len(seen.texts)
     pictures = cost("pictures", pictures_of, seen, kept, URL)
     cost("captions beside pictures", bind_captions, seen, pictures, kept)
-    markdown = cost("Markdown", markdown_of, seen, kept, URL, True)
+    markdown = cost("Markdown", markdown_of, seen, kept, cells, URL, True)
     marked = cost("texts and Markdown", page_of._assembled, seen, pictures, kept, URL, markdown)
     cost("Markdown written", page._as_markdown, marked)
     cost("lines with Markdown", page._by_lines, marked, "paper", True)

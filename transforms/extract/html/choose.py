@@ -4,7 +4,9 @@ Texts: the set with the greatest expected F1 (of words, against the unknown main
 the page: where nothing is sure, the best guesses are kept rather than nothing. For independent items the best set is a
 prefix of their order by probability (Lewis 1995; Ye et al. 2012, arXiv 1206.4625). Items are not independent, though:
 of a page's comments all are content or none is. So a text's probability must also reach a share of that of the page's
-surest texts; a page that has enough of those loses its doubtful ones.
+surest texts; a page that has enough of those loses its doubtful ones. Nor are a table's rows: a table of data is kept
+whole or not at all, by how many of its texts are, or where it interrupts what is kept. What a kept text has said is not
+said again in another place of the page, such as the copy for small screens, a teaser or a quotation.
 
 Images: by their own logit, and by whether the texts around them are kept.
 """
@@ -22,6 +24,7 @@ _MOST = 12.0  # a logit beyond this is certainty
 SUREST = 0.1  # of a page's words: its surest texts ...
 SHARE_OF_SUREST = 0.65  # ... whose probability times this a kept text has; chosen on WCXB's held-out pages and old news
 LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share of all, that make it a document without holes
+WHOLE = 0.1  # of a table's texts that must be kept for all to be; .1 to .3 do equally well on sites held out
 FILLED = -4.0  # logit under which an item in such a document is a hole all the same
 SPEAKING = 8  # words; shorter texts do not decide on the images beside them
 SURE, UNSURE = 1.0, -1.0  # logit of an image that needs no kept text around it; the least of one that has such texts
@@ -39,6 +42,8 @@ def choose(
     furniture: NDArray[np.bool_] | None = None,
     article: NDArray[np.bool_] | None = None,
     around: tuple[Ints, Ints] | None = None,
+    tables: Ints | None = None,
+    copies: tuple[Ints, Ints] | None = None,
 ) -> NDArray[np.bool_]:
     """(N,) which items to keep.
 
@@ -50,12 +55,19 @@ def choose(
         furniture: (N,) which items stand in a nav, aside or footer: images there need kept texts around them.
         article: (N,) which items stand in a figure, article or main: an image there needs one kept text beside it.
         around: (LEVELS, N) first items of the containers around each item, and their ends.
+        tables: (N,) number of the table of data that an item stands in, -1 outside.
+        copies: (N,) number that equal texts share, -1 for one that may be said again; and the structure that each
+            stands in, in which texts may be alike.
     """
     kept = _texts(texts, words) & ~is_image
+    if tables is not None:
+        kept = _together(kept, tables, is_image)
     whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
     if furniture is not None:
         whole &= ~furniture
     kept |= whole & ~is_image & (texts > FILLED)
+    if copies is not None:
+        kept = _once(kept, *copies)
     speaking = words >= SPEAKING
     order = np.arange(len(words))
     before = np.maximum.accumulate(np.where(speaking, order, -1))
@@ -65,6 +77,30 @@ def choose(
     beside = np.zeros(len(words), bool) if article is None else article & (said[before] | said[after])
     alone = images > SURE if furniture is None else (images > SURE) & ~furniture
     return kept | (is_image & (alone | whole | ((between | beside) & (images > UNSURE))))
+
+
+def _together(kept: NDArray[np.bool_], tables: Ints, is_image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) the same, with all texts of a table kept, or none: all where enough are, or both that it stands between."""
+    texts = np.flatnonzero(~is_image)
+    of, said = tables[texts], kept[texts]
+    starts = np.flatnonzero(np.diff(of, prepend=-2))  # of runs of texts in one table, or outside
+    ends = np.append(starts[1:], len(of))
+    sums = np.concatenate([[0], np.cumsum(said)])
+    around = np.concatenate([[False], said, [False]])
+    whole = (sums[ends] - sums[starts] >= WHOLE * (ends - starts)) | (around[starts] & around[ends + 1])
+    made = kept.copy()
+    made[texts] = np.where(of >= 0, np.repeat(whole, ends - starts), said)
+    return made
+
+
+def _once(kept: NDArray[np.bool_], texts: Ints, structures: Ints) -> NDArray[np.bool_]:
+    """(N,) the same without texts that are equal to one before them in another structure."""
+    made = kept.copy()
+    first: dict[int, int] = {}
+    for at in np.flatnonzero(kept & (texts >= 0)).tolist():
+        before = first.setdefault(int(texts[at]), at)
+        made[at] = structures[before] == structures[at]
+    return made
 
 
 def _whole(kept: NDArray[np.bool_], words: Floats, low: Ints, high: Ints) -> NDArray[np.bool_]:

@@ -47,6 +47,7 @@ class Grid:
     """A table."""
 
     number: int
+    span: tuple[int, int] = (0, 0)  # of its tag and of what ends it, in the source
     rows: list[list[Cell]] = field(default_factory=list)
     data: bool = True
     headed: bool = False  # something says that it is data
@@ -130,7 +131,7 @@ def grids(source: str) -> dict[int, tuple[Grid, Cell]]:
     Args:
         source: a page as the parser writes it.
     """
-    return _Reading(source).found
+    return _Reading(source).found if "<table" in source else {}
 
 
 class _Reading:
@@ -145,7 +146,7 @@ class _Reading:
         for part in _PART.finditer(source):
             closing, name, rest = part.groups()
             if name == "table":
-                self._table(bool(closing), rest)
+                self._table(bool(closing), part.start(), rest)
             elif self.stack and name in ("td", "th"):
                 if closing:
                     self._cell_ended(part.start())
@@ -155,18 +156,19 @@ class _Reading:
             elif self.stack and not closing:
                 self.stack[-1][0].holds(name)
 
-    def _table(self, closing: bool, rest: str) -> None:
+    def _table(self, closing: bool, at: int, rest: str) -> None:
         if closing and self.stack:
             grid, cells = self.stack.pop()
+            grid.span = grid.span[0], at
             self.begun = -1
             if grid.settled() and grid.place():
-                self.found.update((at, (grid, cell)) for at, cell in cells)
+                self.found.update((start, (grid, cell)) for start, cell in cells)
         elif not closing:
             if self.stack:
                 self.stack[-1][0].data = False
             self.number += 1
             data, headed = _LAYOUT.search(rest) is None, _DATA.search(rest) is not None
-            self.stack.append((Grid(self.number, data=data, headed=headed), []))
+            self.stack.append((Grid(self.number, (at, at), data=data, headed=headed), []))
 
     def _cell(self, at: int, header: bool, rest: str) -> None:
         grid, cells = self.stack[-1]

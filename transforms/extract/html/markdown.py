@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from weft.transforms.extract.html.grids import Cell, Grid, grids
+from weft.transforms.extract.html.grids import Cell, Grid
 from weft.transforms.extract.html.marked import CODE, ROW, TEXT, Block
 from weft.transforms.extract.html.scan import IMAGE, TAG, Scan
 from weft.transforms.extract.html.source import RAW
@@ -97,25 +97,27 @@ class _Run(NamedTuple):
 Marked = list[tuple[str | None, Block]]  # for each line of an item's plain text
 
 
-def markdown_of(page: Scan, kept: Sequence[bool], base: str, links: bool = False) -> dict[int, Marked]:
+def markdown_of(
+    page: Scan, kept: Sequence[bool], cells: dict[int, tuple[Grid, Cell]], base: str, links: bool = False
+) -> dict[int, Marked]:
     """The Markdown of each kept text, line by line, by item.
 
     Args:
         page: as scanned.
         kept: which of its items are kept; a table is cut at an image that is.
+        cells: of its tables, as `grids` gives them.
         base: absolute address against which links are resolved.
         links: write links as links; else as their text.
     """
-    return _Walk(page, kept, base if links else "").walk()
+    return _Walk(page, kept, cells, base if links else "").walk()
 
 
 class _Walk:
     """One pass over a page's source."""
 
-    def __init__(self, page: Scan, kept: Sequence[bool], base: str) -> None:
-        self.page, self.base = page, base
+    def __init__(self, page: Scan, kept: Sequence[bool], cells: dict[int, tuple[Grid, Cell]], base: str) -> None:
+        self.page, self.cells, self.base = page, cells, base
         self.found: dict[int, Marked] = {}
-        self.cells = grids(page.source) if "<table" in page.source else {}
         self.position: list[int] = []  # kept images before each item
         images = 0
         for at, is_kept in enumerate(kept):

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract.html import about, repair
 from weft.transforms.extract.html.choose import choose
-from weft.transforms.extract.html.features import features
+from weft.transforms.extract.html.features import Ints, features
+from weft.transforms.extract.html.grids import Cell, Grid, grids
 from weft.transforms.extract.html.markdown import Marked, markdown_of
 from weft.transforms.extract.html.marked import Block, Line
 from weft.transforms.extract.html.model import shipped
@@ -34,6 +35,8 @@ _TIGHT = frozenset(KIND[tag] for tag in ("li", "tr", "td", "th", "dt", "dd", "ca
 _FURNITURE = frozenset(KIND[tag] for tag in ("nav", "aside", "footer"))
 _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
 _LI = KIND["li"]
+_AGAIN = [KIND["pre"], KIND["tr"]]  # code and rows of tables may be the same again
+_SAID = 6  # words of a text that is not said again; a shorter one is a label
 # Short lines that ask the reader for something. They stand in main content; only their words tell them apart.
 _ASKING = re.compile(
     r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|"
@@ -100,10 +103,11 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
     """
     page = _scanner().scan(html)
     base = (resolve(url, page.base) if page.base else "") or url
-    kept = _kept(page, url) if main_content else [True] * len(page.texts)
+    cells = grids(page.source) if main_content or markup else {}
+    kept = _kept(page, url, cells) if main_content else [True] * len(page.texts)
     pictures = pictures_of(page, kept, base)
     bind_captions(page, pictures, kept)
-    return _assembled(page, pictures, kept, base, markdown_of(page, kept, base, links) if markup else None)
+    return _assembled(page, pictures, kept, base, markdown_of(page, kept, cells, base, links) if markup else None)
 
 
 def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
@@ -119,7 +123,7 @@ def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
     model = shipped()
     texts, images = model(features(page, url, model.names, model.words))
     found = []
-    for at, (kept, kind) in enumerate(zip(_kept(page, url), page.kinds, strict=True)):
+    for at, (kept, kind) in enumerate(zip(_kept(page, url, grids(page.source)), page.kinds, strict=True)):
         name = "image" if kind == IMAGE else BLOCKS[kind] if kind < len(BLOCKS) else "custom"
         said = page.images[at].tag if kind == IMAGE else flat(page.texts[at])
         found.append((kept, 1 / (1 + math.exp(-float(images[at] if kind == IMAGE else texts[at]))), name, said))
@@ -134,7 +138,7 @@ def _inside(page: Scan, kinds: frozenset[int]) -> NDArray[np.bool_]:
     return np.array([inside[at] for at in page.containers], bool)
 
 
-def _kept(page: Scan, url: str) -> list[bool]:
+def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[bool]:
     """Which items are main content."""
     if not page.texts:
         return []
@@ -143,11 +147,31 @@ def _kept(page: Scan, url: str) -> list[bool]:
     furniture = _inside(page, _FURNITURE)
     article = _inside(page, _ARTICLE) & ~furniture
     around = found.low, found.high
-    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around).tolist()
+    tables = _tables(page, cells)
+    copies = _equal(page.texts, (found.words < _SAID) | np.isin(found.kinds, _AGAIN) | (tables >= 0)), found.alike
+    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around, tables, copies).tolist()
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
             kept[at] = False
     return list(kept)
+
+
+def _tables(page: Scan, cells: dict[int, tuple[Grid, Cell]]) -> Ints:
+    """(N,) number of the table that each item stands in, of those that say that they are data; -1 outside."""
+    found = sorted({grid.span for grid, _ in cells.values() if grid.headed})
+    if not found:
+        return np.full(len(page.texts), -1)
+    starts, ends = np.array(found).T
+    places = np.array(page.spans)[:, 0]
+    at = np.searchsorted(starts, places) - 1  # tables of data hold no tables
+    return np.where((at >= 0) & (places < ends[at]), at, -1)
+
+
+def _equal(texts: list[str], free: NDArray[np.bool_]) -> Ints:
+    """(N,) number that equal texts share; -1 for those that are free to be said again."""
+    known: dict[str, int] = {}
+    each = zip(texts, free.tolist(), strict=True)
+    return np.array([-1 if may else known.setdefault(text, len(known)) for text, may in each])
 
 
 def _assembled(

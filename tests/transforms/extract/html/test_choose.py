@@ -52,3 +52,47 @@ def test_an_image_between_kept_texts_needs_less():
     texts = np.array([5.0, 0, 5, 0, -9, 0])
     images = np.array([0.0, -0.5, 0, -0.5, 0, 5])
     assert choose(texts, images, words, is_image).tolist() == [True, True, True, False, False, True]
+
+
+TEXT, IMAGE = False, True
+
+
+def together(kept, tables, is_image=None):
+    """Which of texts are kept, in tables by their numbers; logits are far from any threshold."""
+    count = len(kept)
+    logits = np.where(np.array(kept), 6.0, -6.0)
+    images = np.array(is_image or [TEXT] * count)
+    words = np.where(images, 0.0, 20.0)
+    return choose(logits, np.full(count, -6.0), words, images, tables=np.array(tables)).tolist()
+
+
+def test_a_table_is_whole_or_none():
+    rows = [0] * 20
+    assert together([True, *[True] * 2, *[False] * 18], [-1, *rows]) == [True] * 21
+    assert together([True, True, *[False] * 19], [-1, *rows]) == [True] + [False] * 20
+    assert together([True, *[False] * 20], [-1, *rows]) == [True] + [False] * 20
+    # Each for itself, of several side by side; what is outside stays as it was.
+    assert together([True, False, False, False, True], [0, 0, 1, 1, -1]) == [True, True, False, False, True]
+
+
+def test_a_table_between_kept_texts_is_no_hole():
+    assert together([True, False, False, True], [-1, 0, 0, -1]) == [True] * 4
+    assert together([True, False, False, True], [-1, 0, 0, 0]) == [True] * 4
+    assert together([False, False, False, True], [-1, 0, 0, -1]) == [False, False, False, True]
+    assert together([False, False, True], [0, 0, -1]) == [False, False, True]
+    images = [TEXT, IMAGE, TEXT, IMAGE, TEXT, TEXT]
+    assert together([True, False, False, False, False, True], [-1, -1, 0, 0, 0, -1], images)[4]
+
+
+def test_what_is_said_is_not_said_again_elsewhere():
+    def once(logits, texts, structures):
+        count = len(logits)
+        copies = np.array(texts), np.array(structures)
+        return choose(
+            np.array(logits), np.zeros(count), np.full(count, 20.0), np.zeros(count, bool), copies=copies
+        ).tolist()
+
+    assert once([6.0, 6.0, 6.0], [0, 1, 0], [0, 0, 1]) == [True, True, False]
+    assert once([6.0, 6.0, 6.0], [0, 1, 0], [0, 0, 0]) == [True, True, True]  # of one list
+    assert once([6.0, 6.0, 6.0], [-1, 1, -1], [0, 0, 1]) == [True, True, True]
+    assert once([-6.0, 6.0, 6.0], [0, 1, 0], [0, 0, 1]) == [False, True, True]  # what was not kept has not been said

@@ -36,6 +36,14 @@ def test_the_inner_table_of_two_may_be_data():
     assert len(found) == 9 and len({grid.number for grid, _ in found.values()}) == 1
 
 
+def test_a_table_knows_where_it_stands():
+    source = written(f"<table><tr><td>x<td><table>{ROWS}</table><tr><td>y<td>z</table><p>x<table>{ROWS}</table>")
+    spans = sorted({grid.span for grid, _ in grids(source).values()})
+    assert [source[start : end + len("</table>")] for start, end in spans] == [
+        written(f"<table>{ROWS}</table>")[25:-14]
+    ] * 2
+
+
 def test_spans_move_the_cells_after_them():
     table = "<table><tr><th rowspan=2>a<th colspan=2>b<tr><td>c<td>d<tr><td>e<td>f<td>g</table>"
     assert places(table) == [(0, 0), (0, 1), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]

@@ -72,6 +72,30 @@ def test_text_is_readable():
     assert "var x" not in text and "p{}" not in text
 
 
+def test_what_is_said_is_not_said_again_in_another_place():
+    said, code = (
+        "A sentence that stands here, and in a box for small screens.",
+        "print('the same code once more, in seven words')",
+    )
+    html = article(p(), f"<p>{said}</p>", p(), f"<pre>{code}</pre>", p(), f"<div class=post><pre>{code}</pre></div>", p(),
+                   f"<div class=post><div>{said}</div></div>", p())  # fmt: skip
+    found = "\n".join(text or "" for text in extract(html, URL).texts)
+    assert found.count(said) == 1 and found.count(code) == 2 and found.count(SENTENCE * 2) == 5
+    every = "\n".join(text or "" for text in extract(html, URL, main_content=False).texts)
+    assert every.count(said) == 2
+
+
+def test_items_know_their_table_of_data():
+    data = "<table><caption>c</caption><tr><th>a<th>b<tr><td>1<td><img src=a.png>2</table>"
+    plain = "<table><tr><td>a<td>b<tr><td>c<td>d</table>"  # data perhaps: nothing says so
+    scan = page_of._scanner().scan(page(f"<p>x{data}<p>y{plain}{data}<p>z<table><tr><td>x<tr><td>{data}</table>"))
+    found = page_of._tables(scan, page_of.grids(scan.source)).tolist()
+    told = [(text or "image", table) for text, table in zip(scan.texts, found, strict=True)]
+    one = ["c", "a | b", "1", "image", "2"]
+    assert told == [("x", -1), *[(t, 0) for t in one], ("y", -1), ("a | b", -1), ("c | d", -1), *[(t, 1) for t in one],
+                    ("z", -1), ("x", -1), *[(t, 2) for t in one]]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "line", ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X"]
 )
