@@ -84,6 +84,9 @@ def parser() -> Parser:
     demo.add_argument(
         "--pages", type=int, default=600, metavar="N", help="size of the small web (default: %(default)s)"
     )
+    demo.add_argument(
+        "--questions", type=int, default=0, metavar="N", help="so many pages besides that ask about their pictures"
+    )
     _redo(demo)
     _science(demo)
     for name in ("run", *STAGE_NAMES):

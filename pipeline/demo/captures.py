@@ -52,8 +52,8 @@ def counts(pages: int) -> dict[str, int]:
     return made
 
 
-def plan(pages: int, salt: str) -> tuple[list[Capture], Capture]:
-    """Every page capture, and the one that is cut off."""
+def plan(pages: int, salt: str, questions: int = 0) -> tuple[list[Capture], Capture]:
+    """Every page capture, with so many pages of questions besides; and the one that is cut off."""
     author = Author(salt)
     number = counts(pages)
     captures = [
@@ -79,6 +79,10 @@ def plan(pages: int, salt: str) -> tuple[list[Capture], Capture]:
             captures.append(_copy(original, how, f"{salt} {how} {index}"))
             original.cluster = original.url
     lost = author.page("news", 10**6, moment(f"{salt} lost"))
+    for index in range(questions):  # last, so that all other pages are what they are without
+        date = moment(f"{salt} quiz {index}")
+        made = author.page("quiz", index, date)
+        captures.append(Capture(made, made.page.url, date))
     return captures, Capture(dataclasses.replace(lost, expect="truncated"), lost.page.url, moment(f"{salt} lost"))
 
 

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from weft.pipeline.demo import pictures, prose, templates, vocabulary
+from weft.pipeline.demo import pictures, prose, questions, templates, vocabulary
 from weft.pipeline.demo.media import WHEEL, Picture, picture
 from weft.pipeline.demo.prose import Dice
 from weft.pipeline.demo.templates import Block, Page, Shown
@@ -26,6 +26,7 @@ HOSTS = {
     "copy": tuple(f"mirror{i}.weft.test" for i in range(1, 5)),
     "foreign": tuple(f"intl{i}.weft.test" for i in range(1, 4)),
     "spam": tuple(f"spam{i}.weft.test" for i in range(1, 4)),
+    "quiz": tuple(f"quiz{i}.weft.test" for i in range(1, 4)),
 }
 USELESS = ("IMG_{n}.jpg", "DSC0{n}.JPG", "photo", "image", "picture {n}", "{n}")
 TAGGED = ("<PERSON> stands beside {caption}", "{caption}, photographed by <PERSON>")
@@ -167,9 +168,9 @@ class _Desk:
         """The next picture of the web as a block, and its scene."""
         style = self.dice.pick(styles)
         host = urlsplit(self.url).netloc
-        lost = self.kind in ("language", "gibberish", "too_short", "opt_out")
+        whole = self.kind in ("language", "gibberish", "too_short", "opt_out", "quiz")
         copies = style in ("srcset", "picture", "lazy_srcset")
-        kind = "jpeg" if lost or copies else self.author.turn()
+        kind = "jpeg" if whole or copies else self.author.turn()
         made = picture(f"{self.seed} {len(self.shown)}", self.author.used, kind, host, self.date, copies)
         self.author.used += 1
         alt, caption = self._words(made, figure)
@@ -329,11 +330,26 @@ class _Desk:
             blocks.append(Block("p", tuple(self.say(3, 6))))
         return blocks
 
+    def quiz(self) -> list[Block]:
+        """Pictures, each with its caption as alt and with questions and their answers below."""
+        blocks = [Block("p", tuple(self.say(2, 3)))]
+        for _ in range(5):
+            _, scene = self.picture(figure=0.0)
+            shown = self._retold(pictures.caption(scene, 0))
+            asked = questions.told(scene, f"{self.seed} {len(self.shown)}")
+            blocks += [Block("image", (), shown), Block("p", (*asked, *self.say(1, 1)))]
+        return blocks
+
+    def _retold(self, alt: str) -> Shown:
+        """The last picture with another alt."""
+        made, shown = self.shown[-1]
+        self.shown[-1] = (made, dataclasses.replace(shown, alt=alt))
+        return self.shown[-1][1]
+
     def foreign(self, language: str) -> list[Block]:
         """News in another language, with a picture."""
-        block, _ = self.picture(("plain",), figure=0.0)
-        shown = dataclasses.replace(block.shown, alt=prose.foreign(self.dice, language, 1)[0]) if block.shown else None
-        self.shown[-1] = (self.shown[-1][0], shown or self.shown[-1][1])
+        self.picture(("plain",), figure=0.0)
+        shown = self._retold(prose.foreign(self.dice, language, 1)[0])
         paragraphs = [Block("p", tuple(prose.foreign(self.dice, language, self.dice.number(3, 5)))) for _ in range(4)]
         return [*paragraphs[:2], Block("image", (), shown), *paragraphs[2:]]
 

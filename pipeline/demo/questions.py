@@ -3,7 +3,7 @@
 Scenes are of seeds that no demo web draws, and held out by composition: one whose first thing and ground stand together
 in a caption of the training shards is left out. The captions' tasks are worded as these are, which is all that a model
 of the demo's shards has read about pictures; questions, words in pictures and what is told in the prompt alone
-(contexts.py) are worded as the paper does, and stand on no page of the demo.
+(contexts.py) are worded as the paper does; on pages of the demo stand questions alone, where it is asked for them.
 
 No row gives its answer away: the truth stands at any place among the candidates, whatever their lengths, and what is
 asked goes with every answer equally often. A row holds scenes and rendered texts; they are drawn where it is written.
@@ -30,6 +30,7 @@ ITEMS = 200  # of each task
 SIZE = (224, 224)
 CELL = (96, 96)  # of a picture among several
 CHOICES = 6
+YES_NO = ("no", "yes")
 _START = "A picture of "
 
 GOOD = ("wonderful", "charming", "brilliant", "delightful", "splendid", "moving", "clever", "superb")
@@ -108,6 +109,14 @@ def _called(scene: Scene) -> str:
     return pictures.caption(scene, 1).removeprefix(_START)
 
 
+def told(scene: Scene, seed: str) -> list[str]:
+    """What may be asked of a scene with its answers, as it stands on a page of questions."""
+    kinds = ["relation"] if scene.second else [kind for kind in CHANGES if kind != "relation"]
+    asked = [_question(kind, scene) for kind in kinds]
+    whether, label = _whether(scene, list(CHANGES[mixed(kinds, seed)[0]](scene)), seed)
+    return [f"Question: {question} Answer: {answer}." for question, answer in [*asked, (whether, YES_NO[label])]]
+
+
 def _question(kind: str, scene: Scene) -> tuple[str, str]:
     """What is asked of a scene, and its answer."""
     first = scene.first
@@ -133,11 +142,16 @@ def _yes_no(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Half of what is asked is so; the other half is so but for one thing."""
     for number, kind in enumerate(itertools.cycle(CHANGES)):
         scene, every = _asked(scenes, kind)
-        every.remove(scene)
-        label = hash_bucket(f"yes-no-{number}", 2, "label")
-        said = scene if label else every[hash_bucket(f"yes-no-{number}", len(every), "wrong")]
-        question = f"is this a picture of {_called(said)}?"
-        yield {"image": scene, "question": question, "candidates": ["no", "yes"], "label": label}
+        question, label = _whether(scene, every, f"yes-no-{number}")
+        yield {"image": scene, "question": question, "candidates": list(YES_NO), "label": label}
+
+
+def _whether(scene: Scene, every: list[Scene], seed: str) -> tuple[str, int]:
+    """Whether a scene is what it is, or one that it might be; and whether so."""
+    wrong = [one for one in every if one != scene]
+    label = hash_bucket(seed, 2, "label")
+    said = scene if label else wrong[hash_bucket(seed, len(wrong), "wrong")]
+    return f"is this a picture of {_called(said)}?", label
 
 
 def _matrices(side: int) -> Callable[[Iterator[Scene]], Iterator[Row]]:

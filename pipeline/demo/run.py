@@ -40,7 +40,7 @@ def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> N
     begun = time.monotonic()
     home = files.join(options.output, "web")
     _check_place(options, home, config.salt)
-    web.make_web(home, pages=options.pages, salt=config.salt)
+    web.make_web(home, options.pages, config.salt, options.questions)
     say = (lambda line: None) if options.quiet else progress.say
     say(f"web      {time.monotonic() - begun:6.1f} s  {options.pages} pages made in {home}")
     found = inputs.marked(inputs.expand([files.join(home, "warcs")]))
@@ -62,7 +62,8 @@ def _check_place(options: argparse.Namespace, home: str, salt: str) -> None:
     demo = files.exists(files.join(home, web.DONE))
     if not demo and lock.occupied(options.output):
         raise ConfigError(f"{options.output} holds something that is not a demo; name another --output")
-    if demo and manifest.read_run(options.output) and not (options.redo or web.is_made(home, options.pages, salt)):
+    asked = (home, options.pages, salt, options.questions)
+    if demo and manifest.read_run(options.output) and not (options.redo or web.is_made(*asked)):
         raise ConfigError(
             f"{options.output} holds a demo on another web; name another --output, or --redo to replace it"
         )

@@ -35,16 +35,19 @@ _FOREIGN_CHARSETS = {"ru": "windows-1251", "ja": "shift_jis", "de": "iso-8859-1"
 _CODINGS = ("",) * 5 + ("chunked", "gzip", "gzip chunked")
 
 
-def make_web(directory: str, pages: int = 600, salt: str = "demo") -> None:
-    """Write the web of `pages` page captures into `directory`; nothing happens where it is already there."""
-    wanted = _made_from(pages, salt)
+def make_web(directory: str, pages: int = 600, salt: str = "demo", questions: int = 0) -> None:
+    """Write the web of `pages` page captures, and `questions` pages that ask about their pictures, into `directory`.
+
+    Nothing happens where it is already there.
+    """
+    wanted = _made_from(pages, salt, questions)
     marker = files.join(directory, DONE)
-    if is_made(directory, pages, salt):
+    if is_made(directory, pages, salt, questions):
         return
     files.write_atomic(marker, "being made\n")
     for part in ("warcs", "www"):
         files.remove_tree(files.join(directory, part))
-    captures, lost = plan(pages, salt)
+    captures, lost = plan(pages, salt, questions)
     rendered = [(capture, *render(as_captured(capture))) for capture in [*captures, lost]]
     answers = _answers(rendered)
     _write_server(directory, answers)
@@ -55,14 +58,15 @@ def make_web(directory: str, pages: int = 600, salt: str = "demo") -> None:
     files.write_atomic(marker, wanted)
 
 
-def is_made(directory: str, pages: int, salt: str) -> bool:
+def is_made(directory: str, pages: int, salt: str, questions: int = 0) -> bool:
     """Whether `directory` holds this web, whole."""
     marker = files.join(directory, DONE)
-    return files.exists(marker) and files.read_bytes(marker).decode() == _made_from(pages, salt)
+    return files.exists(marker) and files.read_bytes(marker).decode() == _made_from(pages, salt, questions)
 
 
-def _made_from(pages: int, salt: str) -> str:
-    return json.dumps({"version": VERSION, "pages": pages, "salt": salt}) + "\n"
+def _made_from(pages: int, salt: str, questions: int) -> str:
+    more = {"questions": questions} if questions else {}
+    return json.dumps({"version": VERSION, "pages": pages, "salt": salt, **more}) + "\n"
 
 
 def _answers(rendered: list[tuple[Capture, str, Furniture]]) -> dict[str, list[Answer]]:

@@ -20,6 +20,12 @@ def test_kinds_are_in_proportion_and_each_is_there():
     assert large["gallery"] == 5999 * 50 // 599 and sum(large.values()) == 5999
 
 
+def test_pages_of_questions_come_besides_and_change_no_other():
+    (without, cut_off), (captured, also) = captures.plan(30, "test"), captures.plan(30, "test", 2)
+    assert captured[:-2] == without and also == cut_off
+    assert [one.made.page.kind for one in captured[-2:]] == ["quiz"] * 2
+
+
 @pytest.fixture(scope="module")
 def page():
     return Author("test").page("text", 1, "2025-03-01T00:00:00Z").page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.pipeline.demo import captures, pages
+from weft.pipeline.demo import captures, pages, pictures
 
 DATE = "2025-03-01T00:00:00Z"
 
@@ -21,6 +21,26 @@ def test_a_page_has_the_blocks_of_its_kind(kind, blocks):
     assert blocks <= {block.kind for block in one.page.blocks} and one.expect == "kept"
     assert [shown for _, shown in one.pictures] == [block.shown for block in one.page.blocks if block.shown]
     assert bool(one.pictures) == (kind != "text") or kind in ("forum", "docs")
+
+
+def test_questions_stand_below_the_picture_that_they_are_about_with_right_answers():
+    one = made("quiz")
+    assert len(one.pictures) == 5 and one.expect == "kept"
+    at = [number for number, block in enumerate(one.page.blocks) if block.shown]
+    for number, (picture, shown) in zip(at, one.pictures, strict=True):
+        assert shown.alt == pictures.caption(picture.scene, 0)
+        *asked, _ = one.page.blocks[number + 1].texts
+        assert len(asked) == (2 if picture.scene.second else 4)
+        for text in asked:
+            question, answer = text.removeprefix("Question: ").removesuffix(".").split(" Answer: ")
+            if answer in ("yes", "no"):
+                told = question.removeprefix("is this a picture of ").rstrip("?")
+                assert (told == pictures.caption(picture.scene, 1).removeprefix("A picture of ")) == (answer == "yes")
+            else:
+                first = picture.scene.first
+                number_word = ("one", "two", "three")[first.count - 1]
+                assert answer in (first.colour, first.shape, number_word, picture.scene.relation)
+                assert answer not in question.split()
 
 
 @pytest.mark.parametrize("kind", captures.FILTERED)

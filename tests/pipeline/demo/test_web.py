@@ -93,6 +93,10 @@ def test_another_salt_is_another_web_and_replaces_the_old_one(tmp_path):
     fresh = tmp_path / "fresh"
     web.make_web(str(fresh), pages=30, salt="other")
     assert _digests(fresh) == second
+    web.make_web(str(fresh), pages=30, salt="other", questions=1)
+    lines = (fresh / "truth.jsonl").read_text("utf-8").splitlines()
+    assert sum('"kind": "quiz"' in line for line in lines) == 1
+    assert web.is_made(str(fresh), 30, "other", 1) and not web.is_made(str(fresh), 30, "other")
 
 
 def test_every_kind_of_page_and_picture_is_there(pages):
