@@ -157,7 +157,7 @@ def _count(output: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[s
 
 def _of_shard(output: str, name: str) -> dict[tuple[str, str], Content]:
     path = files.join(output, "shards", name)
-    with items.named(path):
+    with items.told_as_damage(path):
         return count(path, name.split("/")[0])
 
 

@@ -23,7 +23,7 @@ from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.spool import STAGE, Spool
 from weft.transforms.io import files, parquet, state
-from weft.transforms.io.work_units import named
+from weft.transforms.io.work_units import unit_of_file
 
 
 def go(run: Run, names: Sequence[str]) -> None:
@@ -90,7 +90,7 @@ class _Unit(NamedTuple):
 
 def _units(output: str, http: bool) -> Iterator[_Unit]:
     for marker, _ in files.listing(files.join(output, STAGE, "units", "*.json")):
-        name = named(marker)
+        name = unit_of_file(marker)
         if http or not name.startswith("http-"):
             rows = parquet.read(_index(output, name), _Status)
             if count := sum(_failed(row) for row in rows):
@@ -115,10 +115,10 @@ def _open(output: str, name: str) -> None:
 def _open_after(output: str, number: int) -> None:
     """Open all units of the rounds after one, and take their files away: they may not be reached again."""
     for path, _ in files.listing(files.join(output, STAGE, "left", "http-*.json")):
-        if slices.round_of(named(path)) > number:
+        if slices.round_of(unit_of_file(path)) > number:
             files.remove_tree(path)
     for path, _ in files.listing(files.join(output, "images", "index", "http-*.parquet")):
-        name = named(path)
+        name = unit_of_file(path)
         if slices.round_of(name) > number:
             _open(output, name)
             files.remove_tree(files.join(output, STAGE, MOVED, f"{name}.json"))

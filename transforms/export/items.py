@@ -62,12 +62,12 @@ def read(path: str, corpus: str, sha256: str = "") -> Iterator[Item]:
     """
     check(path, sha256)
     made = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[corpus]
-    with named(path):
+    with told_as_damage(path):
         yield from made(_samples(path))
 
 
 @contextmanager
-def named(path: str) -> Iterator[None]:
+def told_as_damage(path: str) -> Iterator[None]:
     """What is wrong with a shard that is read inside, in one line, as a ConfigError."""
     try:
         yield

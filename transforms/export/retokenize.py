@@ -38,7 +38,7 @@ def retokenize(base: str, name: str, output: str, maker: SampleMaker, salt: str)
     """
     path = files.join(base, name)
     make = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[name.split("/")[0]]
-    with items.named(path):
+    with items.told_as_damage(path):
         return write_shard((name, make(path, maker)), output, maker.encoder.vocabulary, salt)
 
 

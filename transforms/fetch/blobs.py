@@ -23,7 +23,7 @@ from weft.schemas.records import ImageRow
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.io import files, parquet, ranges
 from weft.transforms.io.streams import HashedStream
-from weft.transforms.io.work_units import named
+from weft.transforms.io.work_units import unit_of_file
 
 FOLDER = ("images", "blobs")
 BLOB_BYTES = 256 << 20  # a blob is closed before it grows beyond this
@@ -138,12 +138,12 @@ def sweep(index: str) -> int:
 
     To be called when no attempt is at work any more.
     """
-    output, unit = index.rpartition("/images/index/")[0], named(index)
-    counts = {row.blob for row in parquet.read(index, _Blob)}
+    output, unit = index.rpartition("/images/index/")[0], unit_of_file(index)
+    listed = {row.blob for row in parquet.read(index, _Blob)}
     left = []
     for path, _ in files.listing(files.join(output, *FOLDER, f"{unit}-*.bin")):
         name = path.rpartition("/")[2]
-        if unit_of(name) == unit and "/".join((*FOLDER, name)) not in counts:
+        if unit_of(name) == unit and "/".join((*FOLDER, name)) not in listed:
             left.append(path)
     for path in left:
         files.remove_tree(path)
@@ -152,7 +152,7 @@ def sweep(index: str) -> int:
 
 def unit_of(blob: str) -> str:
     """The unit that a blob is of, by its path."""
-    return named(blob).rsplit("-", 2)[0]
+    return unit_of_file(blob).rsplit("-", 2)[0]
 
 
 def in_order(found: Iterable[Outcome], passing: Callable[[Outcome], bool] = lambda outcome: False) -> Iterator[Outcome]:

@@ -18,7 +18,7 @@ from weft.transforms.fetch import decode, hosts, slices
 from weft.transforms.fetch.slices import Unfinished, round_of
 from weft.transforms.fetch.unit import WEB, Task, Wanted, fetch_unit, go_on, moved
 from weft.transforms.io import files, parquet, secrets
-from weft.transforms.io.work_units import named
+from weft.transforms.io.work_units import unit_of_file
 
 HOPS = 3  # from host to host that redirects may lead, each a round of its own
 
@@ -82,9 +82,9 @@ class GoOn(beam.PTransform):
         left = frozenset(unit.name for unit in units)
         made = begin | "Done" >> parquet.Files(index)
         of_round = made | "OfRound" >> beam.Filter(
-            lambda path: round_of(named(path)) == number and named(path) not in left
+            lambda path: round_of(unit_of_file(path)) == number and unit_of_file(path) not in left
         )
-        earlier = made | "Earlier" >> beam.Filter(lambda path: round_of(named(path)) < number)
+        earlier = made | "Earlier" >> beam.Filter(lambda path: round_of(unit_of_file(path)) < number)
         done = (gone_on, of_round) | "Round" >> beam.Flatten()
         return (earlier, self.rounds.after(done, number)) | "All" >> beam.Flatten()
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from weft.transforms.fetch.spool import STAGE, Spool
 from weft.transforms.io import files, state
-from weft.transforms.io.work_units import finished, named
+from weft.transforms.io.work_units import finished, unit_of_file
 
 _AT_ONCE = 16  # markers that are read at a time
 _REST = "left.json"  # in the directory of a unit's spool
@@ -156,7 +156,7 @@ def unfinished(output: str) -> list[Unfinished]:
 
     def one(path: str) -> Unfinished | None:
         said = state.read(path)
-        return Unfinished(named(path), said["fingerprint"], said["images"]) if said else None
+        return Unfinished(unit_of_file(path), said["fingerprint"], said["images"]) if said else None
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return sorted(filter(None, pool.map(one, _markers(output))))
@@ -164,7 +164,7 @@ def unfinished(output: str) -> list[Unfinished]:
 
 def any_before(output: str, number: float = float("inf")) -> bool:
     """Whether a unit of a round before this one has something left."""
-    return any(round_of(named(path)) < number for path in _markers(output))
+    return any(round_of(unit_of_file(path)) < number for path in _markers(output))
 
 
 def round_of(unit: str) -> int:

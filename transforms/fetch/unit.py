@@ -31,7 +31,7 @@ from weft.transforms.fetch.slices import Job, OutOfTime, Turn, Unfinished
 from weft.transforms.fetch.spool import STAGE
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
-from weft.transforms.io.work_units import Counts, finished, named, run_unit, unit_name, write_fates
+from weft.transforms.io.work_units import Counts, finished, run_unit, unit_name, unit_of_file, write_fates
 from weft.transforms.urls import image_key
 
 WARC, WEB, EARLIER = "warc", "http", "earlier"
@@ -156,7 +156,7 @@ def moved(index: str) -> Iterator[tuple[str, str]]:
 
 def _moved_beside(index: str) -> str:
     output = index.rpartition("/images/index/")[0]
-    return files.join(output, STAGE, MOVED, f"{named(index)}.json")
+    return files.join(output, STAGE, MOVED, f"{unit_of_file(index)}.json")
 
 
 def _fate(outcome: Outcome) -> Fate:

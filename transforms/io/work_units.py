@@ -24,10 +24,10 @@ def unit_name(path: str) -> str:
     return f"{files.stem(path)}-{stable_id('file', path)[:8]}"
 
 
-def named(path: str) -> str:
+def unit_of_file(path: str) -> str:
     """Name of the unit that a file is of: its marker, its table, what it left.
 
-    >>> named("out/fetch/units/http-cdn.test-00012.json"), named("out/images/index/http-00003-2.parquet")
+    >>> unit_of_file("out/fetch/units/http-cdn.test-00012.json"), unit_of_file("out/images/index/http-00003-2.parquet")
     ('http-cdn.test-00012', 'http-00003-2')
     """
     return path.rpartition("/")[2].rsplit(".", 1)[0]

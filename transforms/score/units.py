@@ -22,7 +22,7 @@ from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import digest, hash_bucket
 from weft.transforms.beam import coders
 from weft.transforms.io import files
-from weft.transforms.io.work_units import named, run_unit
+from weft.transforms.io.work_units import run_unit, unit_of_file
 from weft.transforms.score.clip import NAMESPACE, Handler, ImageHandler, TextHandler
 from weft.transforms.score.clip_models import Clip
 from weft.transforms.score.vector_files import halves, write_vectors
@@ -145,4 +145,4 @@ def _wherever(ref: ImageRef | TextRef) -> ImageRef | TextRef:
 def _unit(item: tuple[str, Iterable[Any]]) -> list[_Unit]:
     """One unit, as a batch of its own. Images are sorted by where they lie: a blob is read in sequence."""
     refs = sorted(set(item[1]), key=lambda ref: (ref[1:], ref[0]))
-    return [_Unit(named(item[0]), refs)]
+    return [_Unit(unit_of_file(item[0]), refs)]

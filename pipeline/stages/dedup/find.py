@@ -98,7 +98,7 @@ def find(work: Work) -> work_units.Counts:
 
 def _sketch_file(path: str, output: str, fingerprint: str, rules: DuplicateRules) -> None:
     """Sketch one file of documents, unless an earlier attempt has done it."""
-    name = work_units.named(path)
+    name = work_units.unit_of_file(path)
     target = files.join(output, STAGE, "sketches", f"{name}.parquet")
 
     def work() -> work_units.Counts:
