@@ -2,29 +2,21 @@
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
-MODULES = [
-    "weft.transforms.archives.http_message",
-    "weft.transforms.archives.record",
-    "weft.transforms.consent.agents",
-    "weft.transforms.consent.in_image",
-    "weft.transforms.consent.preferences",
-    "weft.transforms.consent.responses",
-    "weft.transforms.consent.site_files",
-    "weft.transforms.extract.captions",
-    "weft.transforms.extract.document_rules",
-    "weft.transforms.extract.gibberish",
-    "weft.transforms.extract.html.charset",
-    "weft.transforms.extract.html.repair",
-    "weft.transforms.extract.line_rules",
-    "weft.transforms.extract.page",
-    "weft.transforms.extract.personal",
-    "weft.transforms.extract.srcset",
-    "weft.transforms.extract.tokens",
-    "weft.transforms.urls",
-]
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    ".".join(("weft", *path.relative_to(ROOT).with_suffix("").parts))
+    for folder in ("schemas", "transforms", "pipeline", "model_smoketest")
+    for path in (ROOT / folder).rglob("*.py")
+    if ">>> " in path.read_text("utf-8")
+)
+
+
+def test_examples_are_found():
+    assert len(MODULES) >= 40
 
 
 @pytest.mark.parametrize("name", MODULES)

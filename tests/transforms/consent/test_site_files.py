@@ -12,6 +12,8 @@ from weft.transforms.consent.responses import SITE_SIGNALS
 
 @pytest.mark.parametrize("case", CASES["site"], ids=named)
 def test_what_a_file_forbids(case):
+    assert set(case) <= {"from", "text", "file", "agents", "signals", "forbids", "allows", "quote"}
+    assert case.get("forbids") or case.get("allows")
     name, agents = case.get("file", "robots.txt"), case.get("agents", ["train"])
     kept = site_files.read(name, case["text"].encode(), agents)
 

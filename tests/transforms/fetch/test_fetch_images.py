@@ -1,6 +1,5 @@
 """FetchImages in somebody else's pipeline: addresses in, rows out, bytes where the rows say."""
 
-import doctest
 import io
 import json
 import subprocess
@@ -17,7 +16,6 @@ from recording_web import RecordingWeb, picture, recording_web
 
 from weft.schemas.parameters import ConfigError, FetchRules
 from weft.schemas.records import Capture, ImageRow
-from weft.transforms.fetch import fetch_images
 from weft.transforms.fetch.fetch_images import FetchImages, ImageAddresses
 from weft.transforms.io import files
 
@@ -123,7 +121,3 @@ def test_a_process_is_set_up_where_images_are_prepared_and_not_by_importing(tmp_
     command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert json.loads(ran.stdout.splitlines()[-1]) == [True, 1, 1, 1, True]
-
-
-def test_examples() -> None:
-    assert doctest.testmod(fetch_images) == (0, 1)

@@ -1,6 +1,5 @@
 """Rare and hostile forms of images: colours come out as a browser shows them, bombs are named and stay small."""
 
-import doctest
 import gzip
 import io
 import json
@@ -16,7 +15,6 @@ import pytest
 from PIL import Image, ImageCms
 
 from weft.schemas.parameters import FetchRules
-from weft.transforms.fetch import image_formats
 from weft.transforms.fetch.decode import Prepared, Refused, prepare
 from weft.transforms.fetch.image_formats import MOST_SCANS
 
@@ -272,7 +270,3 @@ def test_at_the_limit_on_pixels_memory_is_as_stated(tmp_path: Path) -> None:
     found = _children(tmp_path, [_large(*kind) for kind in ((2, 8), (6, 8), (0, 16))])
     assert [reason for reason, _ in found] == ["ok"] * 3
     assert all(200 < grown < 1_200 for _, grown in found), found  # MB
-
-
-def test_examples() -> None:
-    assert doctest.testmod(image_formats) == (0, 2)

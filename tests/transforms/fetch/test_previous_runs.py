@@ -1,7 +1,6 @@
 """Images of an earlier run: which of them stand, and that they come back as they were."""
 
 import dataclasses
-import doctest
 import json
 import sys
 from pathlib import Path
@@ -92,7 +91,3 @@ def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None
     assert "resize = border, not no" in says(dataclasses.replace(ImageForm(), resize="no"), **old, resize="border")
     with pytest.raises(ConfigError, match="holds no finished fetch"):
         previous_runs.check((str(tmp_path / "nowhere"),), ImageForm())
-
-
-def test_examples() -> None:
-    assert doctest.testmod(previous_runs) == (0, 1)

@@ -1,7 +1,6 @@
 """How pictures are stored: img2dataset's ways of resizing, never enlarging, in three formats."""
 
 import dataclasses
-import doctest
 import io
 import os
 
@@ -14,7 +13,6 @@ from img2dataset.resizer import Resizer
 
 from weft.schemas.parameters import ImageForm
 from weft.schemas.shards import image_suffix
-from weft.transforms.fetch import resize as resizing
 from weft.transforms.fetch.decode import Prepared, Refused, prepare
 from weft.transforms.fetch.resize import target
 
@@ -104,7 +102,3 @@ def test_nothing_is_enlarged() -> None:
 def test_other_bytes_are_no_image_of_a_shard() -> None:
     with pytest.raises(ValueError, match="GIF89a"):
         image_suffix(b"GIF89a" + bytes(20))
-
-
-def test_examples() -> None:
-    assert doctest.testmod(resizing) == (0, 1)
