@@ -28,6 +28,7 @@ from weft.transforms.score.clip_import import HUB, LOCAL, imported, needs_timm
 from weft.transforms.score.clip_weights import Weights, check_name, clip_name, weights
 
 CACHE_BYTES = 512 << 20  # of stem activations kept in memory
+TRANSFORM = 2  # of images to pixels: where it changes, models and stems are made anew
 BATCH = 8  # images that go through the stem together
 
 
@@ -94,8 +95,8 @@ class Tower(nn.Module):
                 image = opened.convert("RGB")
         except (OSError, Image.DecompressionBombError) as error:
             raise ConfigError(f"an image in the shards does not decode ({error}): run `weft pack` again") from None
-        scale = max(width / image.width, height / image.height)
-        full = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        # The longer side is cut down to a whole pixel, as torchvision and transformers do.
+        full = (max(width, image.width * height // image.height), max(height, image.height * width // image.width))
         image = image.resize(full, Image.Resampling.BICUBIC)
         left, top = (full[0] - width) // 2, (full[1] - height) // 2
         array = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255.0
@@ -105,7 +106,7 @@ class Tower(nn.Module):
 
     def fingerprint(self) -> str:
         """Hash of the weights and of what images become: a checkpoint must meet the same tower, wherever that lies."""
-        digest = hashlib.blake2b(repr((self.size, self.mean, self.std)).encode(), digest_size=16)
+        digest = hashlib.blake2b(repr((TRANSFORM, self.size, self.mean, self.std)).encode(), digest_size=16)
         for name, value in sorted(self.visual.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().float().cpu().numpy().tobytes())
