@@ -6,7 +6,6 @@ than its input is told by the ratio of CPU times of two sizes, 1 to 8, measured 
 """
 
 import ast
-import contextlib
 import importlib
 import random
 import re
@@ -35,6 +34,7 @@ SEEDS = 1
 NOISE = 0.004  # seconds of CPU: below it nothing is said of how time grows
 GROWTH = 24  # of time while the input grows eightfold; quadratic is 64
 ANCHORED = {"match", "fullmatch"}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 TAILS = ("", "\x00", "x")
 
 
@@ -45,19 +45,33 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
 
 
 def calls(tree: ast.Module) -> Iterator[ast.Call]:
-    methods = {f"re.{name}" for name in "compile match search fullmatch sub split findall finditer".split()}
+    methods = {f"re.{name}" for name in "compile match search fullmatch sub subn split findall finditer".split()}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in methods:
             yield node
 
 
 def modules() -> Iterator[dict[str, Any]]:
-    """Names of every module that has a pattern; one whose extra is not installed has none."""
+    """Names of every module that has a pattern."""
     for path, tree in sources():
         if next(calls(tree), None):
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-            with contextlib.suppress(ImportError):
-                yield vars(importlib.import_module(name if name.startswith("weft") else f"weft.{name}"))
+            yield vars(importlib.import_module(name if name.startswith("weft") else f"weft.{name}"))
+
+
+def held(value: Any) -> Iterator[re.Pattern[Any]]:
+    """The patterns that a value is or holds."""
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, type) and value.__module__.startswith("weft."):
+        for one in vars(value).values():
+            yield from held(one)
+    elif isinstance(value, dict):
+        for one in (*value, *value.values()):
+            yield from held(one)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for one in value:
+            yield from held(one)
 
 
 def collected() -> dict[re.Pattern[Any], set[str]]:
@@ -70,9 +84,9 @@ def collected() -> dict[re.Pattern[Any], set[str]]:
     found: dict[re.Pattern[Any], set[str]] = {where._like("a%b%%c%a%d"): {"fullmatch"}}
     for space in modules():
         for name, value in space.items():
-            if isinstance(value, re.Pattern):
+            for pattern in held(value):
                 called = named.get(name, set())
-                found.setdefault(value, set()).update(called if called and called <= ANCHORED else {"search"})
+                found.setdefault(pattern, set()).update(called if called and called <= ANCHORED else {"search"})
     for _, tree in sources():
         for call in calls(tree):
             method = call.func.attr  # type: ignore[attr-defined]
@@ -186,11 +200,11 @@ def test_each_pattern_takes_time_in_its_length_and_none_is_left_out() -> None:
     made: dict[str, int] = {}
     known = {pattern.pattern for pattern in patterns}
     for path, tree in sources():
-        within = {id(node) for part in ast.walk(tree) if isinstance(part, ast.FunctionDef) for node in ast.walk(part)}
+        within = {id(node) for part in ast.walk(tree) if isinstance(part, FUNCTIONS) for node in ast.walk(part)}
         for call in calls(tree):
             if isinstance(call.args[0], ast.Constant):
                 assert re.compile(call.args[0].value).pattern in known, (path, call.args[0].value)
-            elif call.func.attr == "compile" and id(call) in within:  # type: ignore[attr-defined]
+            elif id(call) in within or call.func.attr != "compile":  # type: ignore[attr-defined]
                 made[path] = made.get(path, 0) + 1
     assert made == MADE, "a pattern that is made as the program runs: is what it is made from trusted?"
     assert len(patterns) >= 100

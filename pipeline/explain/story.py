@@ -26,6 +26,11 @@ from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
 
 _ID = "[0-9a-f]{32}"
+_DOCUMENT = re.compile(_ID)
+_PAIR_SAMPLE = re.compile(rf"({_ID})-({_ID})")
+_PAIR = re.compile(rf"({_ID}):({_ID})")
+_SAMPLE = re.compile(rf"({_ID})-\d+")
+_PART = re.compile(rf"({_ID}):(\d+)(:\w+)?")
 _SHOWN = 40  # images and pairs of a page that are told one by one
 
 
@@ -70,21 +75,21 @@ class _Story:
         if "://" in thing and not re.search(r":\d+(#\d+)?$", thing.split("://", 1)[1].partition("/")[2]):
             yield from self._pages(url=_spellings(thing))
             yield from self._image(image_key(thing))
-        elif found := re.fullmatch(rf"({_ID})-({_ID})", thing):
+        elif found := _PAIR_SAMPLE.fullmatch(thing):
             yield from self._pair(PairKey(found[2], found[1]))
-        elif found := re.fullmatch(rf"({_ID}):({_ID})", thing):
+        elif found := _PAIR.fullmatch(thing):
             yield from self._pair(PairKey(*found.groups()))
-        elif found := re.fullmatch(rf"({_ID})-\d+", thing):
+        elif found := _SAMPLE.fullmatch(thing):
             lines = list(self._pages(key=found[1]))
             yield from lines if any(line.endswith(f" key {thing}") for line in lines) else ()
-        elif found := re.fullmatch(rf"({_ID}):(\d+)(:\w+)?", thing):
+        elif found := _PART.fullmatch(thing):
             yield from self._part(thing, found[1])
         elif re.fullmatch(r"text-(train|val)-\d{6}-\d+", thing):
             yield from self._text(thing)
         elif re.fullmatch("[0-9a-f]{64}", thing):
             for row in self._rows("images/index", ImageRow, image_id=thing):
                 yield from self._image(row.image_url)
-        elif re.fullmatch(_ID, thing):
+        elif _DOCUMENT.fullmatch(thing):
             yield from self._pages(key=thing)
             for row in self._rows("pairs", Pair, pair_id=thing):
                 yield from self._pair(PairKey(row.doc_id, row.pair_id))
@@ -319,7 +324,7 @@ class _Story:
 
 def _is_twin(fate: Fate) -> bool:
     """Whether the detail names the one that stays."""
-    return fate.fate == DROPPED and re.fullmatch(_ID, fate.detail) is not None
+    return fate.fate == DROPPED and _DOCUMENT.fullmatch(fate.detail) is not None
 
 
 def _place(place: str) -> str:
