@@ -281,7 +281,6 @@ def _truncated(made: World, command: list[str], chance: random.Random, this: Rou
     archive = chance.choice(sorted((made.home / "warcs").glob("*.warc*")))
     whole = archive.read_bytes()
     at = chance.randrange(len(whole))
-    this.struck = f"{archive.name} at {at / len(whole):.0%}"
     archive.write_bytes(whole[:at])
     try:
         if _run([*command[: command.index("--")], "--redo", *command[command.index("--") :]], this):
@@ -292,6 +291,8 @@ def _truncated(made: World, command: list[str], chance: random.Random, this: Rou
             for path in filter(other, (made.reference / table).iterdir()):
                 if path.read_bytes() != (output / table / path.name).read_bytes():
                     this.problems.append(f"an archive cut short changed {table}/{path.name}")
+        if differences(made.reference, output, "extract"):
+            this.struck = f"{archive.name} at {at / len(whole):.0%}"
     finally:
         archive.write_bytes(whole)
 
@@ -329,12 +330,15 @@ def _flapping(made: World, command: list[str], chance: random.Random, this: Roun
 
     server._Handler.do_GET = flap  # type: ignore[method-assign]
     try:
-        _run(command, this)
+        codes = [_run(command, this)]
     finally:
         server._Handler.do_GET = real  # type: ignore[method-assign]
     at = command.index("--")
-    _run([*command[:at], "--retry-failed", *command[at:]], this)
-    this.struck = f"{sum(count > 0 for count in times.values())} of {len(times)} addresses failed first"
+    codes.append(_run([*command[:at], "--retry-failed", *command[at:]], this))
+    if any(codes):
+        this.problems.append(f"answers that fail stopped a run: {codes}")
+    if failed := sum(count > 0 for count in times.values()):
+        this.struck = f"{failed} of {len(times)} addresses failed first"
 
 
 def _link(source: str, target: str) -> None:
