@@ -27,11 +27,13 @@ from weft.pipeline.demo import server, web
 from weft.pipeline.run import inputs as input_paths
 from weft.pipeline.run import manifest
 from weft.pipeline.run.run import Run
+from weft.pipeline.runners import graph
 
 PAGES = 200
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("weft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("weft")
+graph.remember_signatures()  # for tests that build a graph of Beam's own, as weft has it for its own
 ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
 
 if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than none; torch reads this where it is loaded
