@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from weft.schemas.parameters import PageRules
+from weft.transforms.extract import cpu_budget
 from weft.transforms.extract import html as extraction
+from weft.transforms.extract.cpu_budget import CPU_S
 from weft.transforms.extract.page import extract_html
 
 _NOWHERE = "http://localhost/"  # the address of a page whose own is not given
@@ -28,10 +30,12 @@ def describe(html: bytes, url: str, rules: PageRules) -> dict[str, Any]:
 def blocks(html: bytes, url: str) -> list[str]:
     """A line for each block and image of a page: kept (+) or not, its probability of being content, kind, beginning.
 
-    One line says why there are none of a page that is too complex.
+    One line says why there are none of a page that is too complex or too slow.
     """
     try:
-        items = extraction.explain(extraction.to_text(html), url or _NOWHERE)
+        items = cpu_budget.within(CPU_S, lambda: extraction.explain(extraction.to_text(html), url or _NOWHERE))
     except extraction.TooComplex as error:
         return [f"too_complex: {error}"]
+    except cpu_budget.TooSlow:
+        return [f"page_too_slow: over {CPU_S} seconds of processor time"]
     return [f"{'+' if kept else '-'} {chance:4.2f} {kind:10} {text[:90]}" for kept, chance, kind, text in items]

@@ -113,7 +113,7 @@ def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
     base, infos = export.finished(output)
     known = manifest.known_run(output)
     claim(card, STATE, digest("card", output), "a card")
-    _count(output, card, infos, flags)
+    _count(output, base, card, infos, flags)
     done = {name: manifest.read(output, name) or {} for name in CORPUS}
     sites, top = _top(card)
     languages = [(row.name, row.content) for row in _rows(card) if row.kind == LANGUAGE]
@@ -125,7 +125,7 @@ def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
     )  # fmt: skip
 
 
-def _count(output: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[str]) -> None:
+def _count(output: str, base: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[str]) -> None:
     for record in (Content, _Row):
         coders.register(record)
     period = files.join(card, STATE, _PERIOD)
@@ -137,7 +137,7 @@ def _count(output: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[s
             p
             | "Shards" >> beam.Create([info.name for info in infos])
             | "Spread" >> beam.Reshuffle()
-            | "Count" >> beam.FlatMap(lambda name: _of_shard(output, name).items()).with_output_types(_COUNTED)
+            | "Count" >> beam.FlatMap(lambda name: _of_shard(base, name).items()).with_output_types(_COUNTED)
             | "Sum" >> Fold(Content.plus)
             | "Row" >> beam.MapTuple(lambda at, content: _Row(*at, *content)).with_output_types(_Row)
             | "Write" >> parquet.WriteTable(files.join(card, _TABLE), CONTENTS, parts, key=lambda row: row[1])
@@ -155,8 +155,8 @@ def _count(output: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[s
         )
 
 
-def _of_shard(output: str, name: str) -> dict[tuple[str, str], Content]:
-    path = files.join(output, "shards", name)
+def _of_shard(base: str, name: str) -> dict[tuple[str, str], Content]:
+    path = files.join(base, name)
     with items.told_as_damage(path):
         return count(path, name.split("/")[0])
 

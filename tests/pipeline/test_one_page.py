@@ -36,3 +36,13 @@ def test_a_page_that_is_too_complex_has_no_blocks_either():
     assert one_page.blocks(page, "") == [f"too_complex: {fate['detail']}"]
     tags = b"<p a" + b" b=c" * 200_000 + b">"  # one that no parser may be given
     assert one_page.blocks(tags, "") == ["too_complex: a tag of 200002 attributes"]
+
+
+def test_a_page_that_is_too_slow_is_said_so(monkeypatch):
+    def endless(html: str, url: str) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr(one_page, "CPU_S", 0.1)
+    monkeypatch.setattr(one_page.extraction, "explain", endless)
+    assert one_page.blocks(HTML, "") == ["page_too_slow: over 0.1 seconds of processor time"]

@@ -1,7 +1,9 @@
+import re
 import shutil
 
 import pytest
 
+from weft.pipeline import cli
 from weft.pipeline.card import card, facts
 from weft.schemas.parameters import ConfigError
 
@@ -36,8 +38,9 @@ def test_a_card_made_anew_of_fewer_parts_counts_nothing_twice(finished, carded, 
     assert (tmp_path / "README.md").read_bytes() == (carded.home / "README.md").read_bytes()
 
 
-def test_a_damaged_shard_is_one_line(finished, tmp_path):
+def test_a_damaged_shard_is_one_line(finished, tmp_path, capsys):
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run/shards/pairs/train/000000.tar").write_bytes(b"no tar at all")
-    with pytest.raises(Exception, match=r"000000\.tar is damaged .*run `weft pack` again"):
-        card.write(str(tmp_path / "run"), "", facts.Said(), ["--direct_num_workers=1"])
+    assert cli.main(["card", "--output", str(tmp_path / "run"), "--", "--direct_num_workers=1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"^weft: .*000000\.tar is damaged .*run `weft pack` again", line)

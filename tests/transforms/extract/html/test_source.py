@@ -38,6 +38,7 @@ KATEX = (
         (f"is {ANNOTATED.format('')} so", "is $x^{2}&lt;3$ so"),
         (f"is {ANNOTATED.format(' display=block')} so", "is $$x^{2}&lt;3$$ so"),
         ('is <math alttext="\\alpha_1"><mi>q</mi></math>', r"is $\alpha_1$"),
+        ('is <math alttext="\\alpha_1" data-x2="see alttext is b"><mi>q</mi></math>', r"is $\alpha_1$"),
         ("is <math><msup><mi>x</mi><mn>2</mn></msup></math>", "is $x^2$"),
         (WIKIPEDIA, "$x^{2}&lt;3$"),
         (f"is {KATEX} so", "is $x^{2}&lt;3$ so"),
