@@ -17,7 +17,7 @@ STORES := .stores
 # A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-test loaders-setup loaders-test parity-test faults lint format bench meter lock clean
+.PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-fetch spark-test loaders-setup loaders-test parity-test faults lint format bench meter lock clean
 
 setup: $(STAMP)
 
@@ -58,7 +58,7 @@ docs: requirements/docs.txt $(DEV)
 		.venv-docs/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/docs.txt; }
 	.venv-docs/bin/mkdocs build --strict --quiet
 
-# Needs Go: a Google Cloud Storage on loopback, without which the tests that want one are skipped, and say so.
+# Needs Go: a Google Cloud Storage on loopback, without which the tests that want one are skipped; pytest says which.
 stores-setup: $(STORES)/fake-gcs-server
 
 $(STORES)/fake-gcs-server:
@@ -68,11 +68,17 @@ $(STORES)/fake-gcs-server:
 # Needs Java 17, Maven and Go: Spark 3.5 with Beam's runner (300 MB), Beam's starter of Python workers, and Prism.
 spark-setup: $(SPARK)/.ready
 
-$(SPARK)/.ready: deploy/spark/pom.xml deploy/spark/server_jar.py | $(DEV)
+$(SPARK)/.ready: $(SPARK)/.fetched deploy/spark/server_jar.py
+	$(BIN)/python deploy/spark/server_jar.py $(SPARK)/jars $(SPARK)/server.jar
+	@touch $@
+
+# What comes from elsewhere, by itself: where it is not to be had, nothing of weft's is wrong.
+spark-fetch: $(SPARK)/.fetched
+
+$(SPARK)/.fetched: deploy/spark/pom.xml | $(DEV)
 	@for tool in java mvn go; do command -v $$tool >/dev/null || { echo "weft's Spark tests need $$tool"; exit 1; }; done
 	mvn -q -B -f deploy/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
 		-DoutputDirectory=$(CURDIR)/$(SPARK)/jars
-	$(BIN)/python deploy/spark/server_jar.py $(SPARK)/jars $(SPARK)/server.jar
 	GOBIN=$(CURDIR)/$(SPARK) GOFLAGS=-modcacherw go install $(BEAM_GO)/python/container@v$(BEAM)
 	mv $(SPARK)/container $(SPARK)/boot
 	GOBIN=$(CURDIR)/$(SPARK) GOFLAGS=-modcacherw go install $(BEAM_GO)/go/cmd/prism@v$(BEAM)

@@ -130,6 +130,7 @@ def main() -> None:
     clean = options.draws + options.clean
     print(f"\nclean runs without a finding: {passed} of {clean}; faults found: {hits} of {options.faults}")
     print(f"ratio: {hits / max(options.faults, 1):.2f}x")
+    sys.exit(hits < options.faults or passed < clean)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from weft.pipeline.run.run import Run
 from weft.pipeline.runners import graph
 
 PAGES = 200
+LOADERS = Path(__file__).parent / "loaders"
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("weft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("weft")
@@ -51,7 +52,7 @@ SLOW_MODULES = (
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even import what `make check` leaves out: PyTorch alone takes ten seconds to load."""
-    if collection_path.name == "loaders" and "WEFT_LOADERS" not in os.environ:  # make loaders-test sets them up
+    if collection_path == LOADERS and "WEFT_LOADERS" not in os.environ:  # make loaders-test sets them up
         return True
     return (
         config.getoption("markexpr") == "not slow" and collection_path.suffix == ".py" and _slow(collection_path)

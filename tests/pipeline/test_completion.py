@@ -44,7 +44,7 @@ def test_fish_completes_commands_options_and_values():
         found = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=True).stdout
         return [row.split("\t")[0] for row in found.splitlines()]
 
-    assert offered("weft re") == ["recipes", "report"]
+    assert offered("weft re") == sorted(name for name in completion._commands() if name.startswith("re"))
     assert offered("weft extract --re") == ["--recipe", "--redo"]
     assert offered("weft run --recipe obe") == ["obelics"]
 

@@ -148,7 +148,9 @@ def _default(key: str) -> Any:
 
 
 def _bytes(path: str) -> dict[str, bytes]:
-    return {one.name: one.read_bytes() for one in sorted(Path(path).rglob("*")) if one.is_file()}
+    of = Path(path)
+    below = [of] if of.is_file() else sorted(of.rglob("*"))
+    return {one.name: one.read_bytes() for one in below if one.is_file()}
 
 
 def _copied(value: str) -> dict[str, bytes]:
@@ -238,7 +240,8 @@ def test_each_place_is_read_from_a_store_as_from_here(bucket: object_stores.Buck
             files.write_atomic(f"{bucket.path}/places/{path.relative_to(here)}", path.read_bytes())
     assert READ.keys() == PLACES.keys()
     for key, read in READ.items():
-        assert read(f"{bucket.path}/places") == read(str(here)) != [], key
+        found = read(f"{bucket.path}/places")
+        assert found and found == read(str(here)), key
 
 
 def test_score_asks_for_a_copy_and_names_the_key_of_one_that_is_not_there(
