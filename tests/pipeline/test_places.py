@@ -44,7 +44,7 @@ MEANT = {
     "fetch.split_hosts": ["cdn.test=many"],
 }
 # The same of arguments, by what stands for them in the help.
-SAYINGS = set("CONDITION CORPUS DAY FORMAT ID NAME RECIPE S,M,L S.KEY=VALUE THING URL WHO".split())
+SAYINGS = set("CONDITION CORPUS DAY FORMAT ID NAME NAME=DOLLARS RECIPE S,M,L S.KEY=VALUE THING URL WHO".split())
 
 
 def declared() -> dict[str, Place | None]:
