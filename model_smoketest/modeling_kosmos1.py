@@ -5,7 +5,8 @@
 
 `weft export transformers` writes it beside the weights; `config.json` holds all sizes. Images stand in a sequence as
 `<image>`, `image_tokens` times `<image>`, `</image>`; `pixel_values` are those of all sequences in reading order, short
-side resized to `vision["image_size"]`, centre cropped, normalised with its mean and deviation.
+side resized to `vision["image_size"]`, centre cropped, normalised with its mean and deviation. In training the crop
+was torchvision's, from round(rest / 2); CLIPImageProcessor's lies a pixel before it where the rest is 3, 7, 11, …
 
 Letters of shapes: B sequences, T tokens, C width, H heads, D = C / H; N images, S tokens of one, K slots of one.
 """

@@ -28,7 +28,7 @@ from weft.transforms.score.clip_import import HUB, LOCAL, imported, needs_timm
 from weft.transforms.score.clip_weights import Weights, check_name, clip_name, weights
 
 CACHE_BYTES = 512 << 20  # of stem activations kept in memory
-TRANSFORM = 2  # of images to pixels: where it changes, models and stems are made anew
+TRANSFORM = 3  # of images to pixels: where it changes, models and stems are made anew
 BATCH = 8  # images that go through the stem together
 
 
@@ -95,10 +95,11 @@ class Tower(nn.Module):
                 image = opened.convert("RGB")
         except (OSError, Image.DecompressionBombError) as error:
             raise ConfigError(f"an image in the shards does not decode ({error}): run `weft pack` again") from None
-        # The longer side is cut down to a whole pixel, as torchvision and transformers do.
+        # The longer side is cut down to a whole pixel, and half a pixel of the crop's place goes to the even one:
+        # as torchvision does, and so open_clip. transformers cuts the place down too.
         full = (max(width, image.width * height // image.height), max(height, image.height * width // image.width))
         image = image.resize(full, Image.Resampling.BICUBIC)
-        left, top = (full[0] - width) // 2, (full[1] - height) // 2
+        left, top = round((full[0] - width) / 2), round((full[1] - height) / 2)
         array = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255.0
         return torch.from_numpy((array - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)).permute(
             2, 0, 1

@@ -33,7 +33,7 @@ def test_the_tower_gives_what_open_clip_gives(kit, small):
         torch.testing.assert_close(tokens[:, 0] @ small.tower.visual.proj, clip.encode_image(pixels))
 
 
-@pytest.mark.parametrize("size", [(48, 40), (20, 90), (32, 32), (61, 40), (40, 61)])
+@pytest.mark.parametrize("size", [(48, 40), (20, 90), (32, 32), (61, 40), (40, 61), (35, 32), (32, 35)])
 def test_preprocessing_is_open_clips_own(kit, small, size, tmp_path):
     import open_clip
 
