@@ -65,7 +65,7 @@ class Checkpoints:
         self._writing.result()
 
     def save(self, step: int, position: State) -> None:
-        """All processes call it; each writes its parts of a split model, of a whole one the first all.
+        """All processes call it. Each writes its own parts of a split model; the first alone writes a whole model.
 
         Raises:
             OSError: the one before could not be written; an earlier one stands.

@@ -106,7 +106,7 @@ def compare(
                 {name: np.array(of) for name, of in rows.items()}, held
             )
             found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
-            shard_files.write(shard_files.join(home, RESULT), shard_files.readable(found))
+            shard_files.write(shard_files.join(home, RESULT), shard_files.json_file(found))
     return found
 
 

@@ -77,7 +77,7 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
     checks += census.take(shards, vocabulary)
     found["checks"] = [check.row() for check in checks]
     found["failed"] = sorted({check.name for check in checks if check.failed})
-    shard_files.write(join(model_dir, result), shard_files.readable(found))
+    shard_files.write(join(model_dir, result), shard_files.json_file(found))
     return found
 
 

@@ -4,7 +4,7 @@ modeling_kosmos1.py        the model in one file, without weft
 model.safetensors          all weights, the frozen part of CLIP among them
 generation_config.json     what ends a text, and what is never said
 tokenizer.json …           the packer's tokenizer, and which of its tokens are special
-preprocessor_config.json   what an image becomes: CLIPImageProcessor's settings
+preprocessor_config.json   CLIPImageProcessor's settings; how its crop differs is told in modeling_kosmos1.py
 config.json                all sizes; written last
 """
 
@@ -43,7 +43,7 @@ def export(model: Kosmos, shards: str, folder: str) -> list[str]:
     contents: dict[str, bytes] = {
         "modeling_kosmos1.py": Path(exported.__file__).read_bytes(),
         MODEL: save({f"model.{name}": value for name, value in weights.items()}, {"format": "pt"}),
-        "generation_config.json": shard_files.readable(
+        "generation_config.json": shard_files.json_file(
             {
                 "bos_token_id": vocabulary.bos,
                 "eos_token_id": vocabulary.eos,
@@ -52,11 +52,11 @@ def export(model: Kosmos, shards: str, folder: str) -> list[str]:
             }
         ),
         vocabulary.file: tokenizer,
-        "preprocessor_config.json": shard_files.readable(_preprocessor(model.tower)),
-        CONFIG: shard_files.readable(config),
+        "preprocessor_config.json": shard_files.json_file(_preprocessor(model.tower)),
+        CONFIG: shard_files.json_file(config),
     }
     if vocabulary.file == contract.TOKENIZER:
-        contents["tokenizer_config.json"] = shard_files.readable(_tokenizer(json.loads(tokenizer), model))
+        contents["tokenizer_config.json"] = shard_files.json_file(_tokenizer(json.loads(tokenizer), model))
     for name in sorted(contents, key=lambda name: name == CONFIG):
         shard_files.write(shard_files.join(folder, name), contents[name])
     return sorted(contents)

@@ -72,7 +72,7 @@ def read_text(path: str) -> str:
     return read_bytes(path).decode("utf-8")
 
 
-def readable(value: Any) -> bytes:
+def json_file(value: Any) -> bytes:
     """A JSON file that people read too."""
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 

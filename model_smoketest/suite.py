@@ -46,7 +46,8 @@ class Task:
     beams: int = 1
     most: int = 32  # tokens that are said
     first: list[str] | None = None  # a prompt of its own: what the model says after it is the row's {said}
-    against: str = ""  # a task of the same rows, before this one
+    against: str = ""  # a task of the same rows and metric, before this one
+    chance: str = ""  # the row's field that holds it; else one of the candidates is as good as another
 
     def segments(self, row: Row, **more: Any) -> list[str | bytes]:
         """The prompt of a row."""
@@ -54,6 +55,11 @@ class Task:
         for part in self.prompt:
             made += _filled(part, row | more)
         return made
+
+    def controlled_by(self, other: Task) -> bool:
+        """Whether `other` is `against`, scored row by row as this one: same rows, same metric, not roc_auc."""
+        asked, there = ((one.read, one.data or one.name, one.metric) for one in (self, other))
+        return other.name == self.against and asked == there and self.metric != "roc_auc"
 
     def choices(self, row: Row) -> list[Any]:
         return self.candidates if self.candidates is not None else row.get("candidates", [])
@@ -73,9 +79,8 @@ def load(path: Path) -> list[Task]:
             raise ConfigError(f"{path}: [{name}]: {error}") from None
         if tasks[-1].metric not in METRICS or tasks[-1].read not in READERS:
             raise ConfigError(f"{path}: [{name}]: no metric {tasks[-1].metric!r} or reader {tasks[-1].read!r}")
-        of = tasks[-1].data or name
-        if (other := tasks[-1].against) and (other, of) not in ((one.name, one.data or one.name) for one in tasks[:-1]):
-            raise ConfigError(f"{path}: [{name}]: no task {other!r} of the same rows before it")
+        if tasks[-1].against and not any(map(tasks[-1].controlled_by, tasks[:-1])):
+            raise ConfigError(f"{path}: [{name}]: no task {tasks[-1].against!r} of the same rows and metric before it")
     return tasks
 
 
@@ -97,7 +102,7 @@ def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: i
         if rows:
             chosen = sorted(range(len(rows)), key=lambda i: (hash_unit(str(i), "suite"), i))
             asked, others = ([rows[i] for i in some] for some in (chosen[:most], chosen[most:]))
-            figures, scores[task.name] = judge(lm, task, asked, others)
+            figures, scores[task.name] = figures_of(lm, task, asked, others)
             told |= figures
             if task.against:
                 gains = [a - b for a, b in zip(scores[task.name], scores[task.against], strict=True)]
@@ -132,7 +137,7 @@ def table(found: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def judge(
+def figures_of(
     lm: LanguageModel, task: Task, rows: Sequence[Row], others: Sequence[Row] = ()
 ) -> tuple[dict[str, Any], list[float]]:
     """A task's figures, and what each row adds to them; `others` are rows for shots."""
@@ -153,7 +158,9 @@ def judge(
         scores = [
             float(max(range(len(s)), key=s.__getitem__) == label) for s, label in zip(judged, labels, strict=True)
         ]
-        by_chance = sum(1 / len(task.choices(row)) for row in rows) / len(rows)
+        by_chance = sum(_field(row, task.chance) if task.chance else 1 / len(task.choices(row)) for row in rows) / len(
+            rows
+        )
         more["nats"] = -sum(s[label] for s, label in zip(judged, labels, strict=True)) / len(rows)
     else:
         asked = [[*before, *task.segments(row)] for before, row in zip(prompts, rows, strict=True)]

@@ -313,7 +313,7 @@ def finish(model_dir: str, model: Kosmos, world: Processes, vocabulary: Vocabula
     if world.rank == 0:
         described = {"train": to_dict(model.config), "vocabulary": dataclasses.asdict(vocabulary), **more}
         shard_files.write(join(model_dir, WEIGHTS), safetensors(weights))
-        shard_files.write(join(model_dir, CONFIG), shard_files.readable(described))
+        shard_files.write(join(model_dir, CONFIG), shard_files.json_file(described))
 
 
 def tokenizer_of(shards: str, vocabulary: Vocabulary) -> str:

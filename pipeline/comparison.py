@@ -105,7 +105,9 @@ def judge(corpora: Mapping[str, str], options: argparse.Namespace, config: Train
     except ImportError as error:
         raise ConfigError(f"comparing needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
     sizes = [size for size in options.sizes.split(",") if size]
-    found = run(corpora, options.output, training.told(config), options.seeds, sizes, options.neutral or "", say)
+    found = run(
+        corpora, options.output, training.with_local_tower(config), options.seeds, sizes, options.neutral or "", say
+    )
     files.write_atomic(files.join(options.output, PAGE), page(found))
     return found
 

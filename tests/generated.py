@@ -89,7 +89,10 @@ MAKERS = {"pairs": pair, "interleaved": document, "text": text}
 
 
 def members(samples):
-    """The (name, content) of samples by key and suffix, as the packer orders them; without JSON, each a document's own."""
+    """The (name, content) of each file of the samples, ordered by key and suffix as the packer does.
+
+    A sample without a JSON file gets one that names a document of its own.
+    """
     for key, parts in sorted(samples.items()):
         for suffix, content in sorted(({contract.META: contract.json_bytes({"doc_id": key})} | parts).items()):
             yield contract.member(key, suffix), content

@@ -72,6 +72,10 @@ def _shown(seed: str, **fixed: str) -> Scene:
     return Scene(Thing(fixed["shape"], fixed["colour"], 1 + hash_bucket(seed, 3, "count")), None, "", ground, grain)
 
 
+def _alike(one: Thing, other: Thing) -> bool:
+    return one.colour == other.colour or one.shape == other.shape
+
+
 def naming(scenes: Iterator[Scene]) -> Iterator[Row]:
     """`right8`: eight pictures and their names; `shuffled8`: the names in another order.
 
@@ -123,12 +127,13 @@ def facts(scenes: Iterator[Scene]) -> Iterator[Row]:
 def owners(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Whose thing has which colour, or is what."""
     for seed, scene in _items(scenes, "owners"):
-        kind, other = _kind(seed)
-        values = [getattr(scene.first, kind), *_others(scene, kind, seed)[: CLASSES - 1]]
-        rest = [getattr(scene.first, other), *_others(scene, other, seed)]
-        things = [scene]
-        for n in range(1, CLASSES):
-            things.append(_shown(f"{seed}/{n}", **{kind: values[n], other: rest[n]}))
+        kind, _ = _kind(seed)
+        things = [scene]  # all of `scenes`: were the others familiar, the one that is not would be the one asked for
+        while len(things) < CLASSES:
+            one = next(scenes)
+            if one.second is None and not any(_alike(one.first, thing.first) for thing in things):
+                things.append(one)
+        values = [getattr(thing.first, kind) for thing in things]
         people = mixed(_PEOPLE, f"{seed}/people")[:CLASSES]
         asked = "what colour is the thing of" if kind == "colour" else "what kind of thing is that of"
         order = mixed(range(CLASSES), f"{seed}/order")
@@ -159,7 +164,9 @@ def instructions(scenes: Iterator[Scene]) -> Iterator[Row]:
         }
         kind = mixed(_INSTRUCTIONS, f"{seed}/asked")[0]
         candidates = mixed(itertools.chain(*values.values()), f"{seed}/candidates")
+        known = {"colour": COLOURS, "shape": SHAPES, "number": COUNTS, "ground": GROUNDS}[kind]
         row = {"image": scene, "instruction": mixed(_INSTRUCTIONS[kind], seed)[0], "candidates": candidates}
+        row["blind"] = 1 / sum(one in known for one in candidates)  # who knows which words answer it and guesses
         yield {**row, "label": candidates.index(values[kind][0])}
 
 

@@ -1,7 +1,8 @@
 """Questions about generated pictures: rows for the suite's tasks of the demo's world, of scenes that no caption tells.
 
-Scenes are of seeds that no demo web draws, and held out by composition: one whose first thing and ground stand together
-in a caption of the training shards is left out. The captions' tasks are worded as these are, which is all that a model
+Scenes are of seeds that no demo web draws, and the pictures asked about are held out by composition: one whose first
+thing and ground stand together in a sentence of the web is left out, wherever that went. What is shown beside them
+(shots, matrices) may have been told. The captions' tasks are worded as these are, which is all that a model
 of the demo's shards has read about pictures; questions, words in pictures and what is told in the prompt alone
 (contexts.py) are worded as the paper does; on pages of the demo stand questions alone, where it is asked for them.
 
@@ -23,6 +24,7 @@ from weft.pipeline.demo.contexts import COUNTS, Row, mixed
 from weft.pipeline.demo.pictures import COLOURS, GROUNDS, NUMBERS, RELATIONS, SHAPES, Scene, Thing
 from weft.pipeline.demo.rendered import Rendered
 from weft.schemas.records import hash_bucket
+from weft.transforms.io import files
 
 Change = Callable[[Scene], Iterator[Scene]]  # a scene → all that it might be, were one thing of it another
 
@@ -39,19 +41,31 @@ _OPINIONS = ("What a {} film", "The story is {}", "A {} play from start to end",
 
 
 def write(folder: Path, told: Collection[str], items: int = ITEMS) -> None:
-    """`folder`/world-…/items.jsonl and pictures. `told` are the captions of the training shards."""
+    """`folder`/world-…/items.jsonl and pictures. `told` is what may have been read in training."""
     scenes = unseen(told)
     for name, make in TASKS.items():
         _write(folder / f"world-{name}", itertools.islice(make(scenes), items))
 
 
+def texts_of(truth: str) -> set[str]:
+    """All texts, alts and captions of a demo web, of what its file of truth says.
+
+    Of all pages: what of a page was trained on, its pairs, its document or its text, differs with the run.
+    """
+    texts: set[str] = set()
+    for line in map(json.loads, files.read_bytes(truth).splitlines()):
+        texts.update(line.get("main_text", ()))
+        texts.update(words for image in line.get("images", ()) for words in (image["alt"], image["caption"]))
+    return texts
+
+
 def unseen(told: Collection[str]) -> Iterator[Scene]:
-    """Scenes without end; of none stand the first thing and the ground together in a caption of `told`."""
-    lower = [caption.lower() for caption in told]
+    """Scenes without end; of none stand the first thing and the ground together in a text of `told`."""
+    lower = [text for text in map(str.lower, told) if " background" in text]
     for number in itertools.count():
         scene = pictures.sample_scene(f"suite-{number}")
         thing = pictures.caption(dataclasses.replace(scene, second=None, relation=""), 5).lower()
-        if not any(thing in caption and f"{scene.ground} background" in caption for caption in lower):
+        if not any(thing in text and f"{scene.ground} background" in text for text in lower):
             yield scene
 
 
@@ -155,19 +169,27 @@ def _whether(scene: Scene, every: list[Scene], seed: str) -> tuple[str, int]:
 
 
 def _matrices(side: int) -> Callable[[Iterator[Scene]], Iterator[Row]]:
-    """The shape goes by row, the colour by column; wrong candidates miss one of them or are a cell shown."""
+    """The shape goes by row, the colour by column; candidates are all of three shapes in two colours, or the reverse.
+
+    So each value stands equally often, and the candidates alone say nothing (I-RAVEN, arXiv 2002.06838).
+    """
 
     def rows(_: Iterator[Scene]) -> Iterator[Row]:
         for number in itertools.count():
             seed = f"matrix-{number}"
             shapes, colours = mixed(SHAPES, seed), mixed(set(COLOURS) - {"white"}, seed)
 
-            def cell(row: int, column: int, shapes: list[str] = shapes, colours: list[str] = colours) -> Scene:
-                return Scene(Thing(shapes[row], colours[column], 1), None, "", "grey", 3 * row + column)
+            def cell(
+                row: int, column: int, seed: str = seed, shapes: list[str] = shapes, colours: list[str] = colours
+            ) -> Scene:
+                grain = hash_bucket(f"{seed}/{row}/{column}", 1 << 30, "grain")
+                return Scene(Thing(shapes[row], colours[column], 1), None, "", "grey", grain)
 
             last = side - 1
             *shown, right = itertools.starmap(cell, itertools.product(range(side), repeat=2))
-            wrong = [*shown[-3:], cell(side, last), cell(last, side)]
+            both = [last, last - 1], [last, last - 1, side]  # the right one, the one before, one that is not shown
+            down, across = both if hash_bucket(seed, 2, "more") else both[::-1]
+            wrong = mixed(list(itertools.starmap(cell, itertools.product(down, across)))[1:], seed)
             label = hash_bucket(seed, CHOICES, "label")
             yield {"images": shown, "candidates": [*wrong[:label], right, *wrong[label:]], "label": label}
 

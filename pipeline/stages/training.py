@@ -17,7 +17,7 @@ from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
 from weft.schemas.config import SUITES, Config, Train
 from weft.schemas.parameters import ConfigError
-from weft.schemas.shards import CAPTION, CORPORA
+from weft.schemas.shards import CORPORA
 from weft.transforms.io import files, local_copies
 
 
@@ -43,26 +43,28 @@ def check(ctx: Context) -> None:
         from weft.model_smoketest.train import check as check_sizes
     except (ImportError, RuntimeError) as error:
         raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    check_sizes(told(ctx.config.train), ctx.config.pack.image_tokens)
+    check_sizes(with_local_tower(ctx.config.train), ctx.config.pack.image_tokens)
 
 
 def train(ctx: Context) -> dict[str, int]:
     """Train on `shards/` into `model/`; resumes from its own checkpoint."""
     from weft.model_smoketest.train import train as run
 
-    run(files.join(ctx.output, "shards"), ctx.path("model"), told(ctx.config.train), _Watch())
+    run(files.join(ctx.output, "shards"), ctx.path("model"), with_local_tower(ctx.config.train), _Watch())
     return {}
 
 
 def evaluate(ctx: Context) -> dict[str, int]:
     """Losses, alignment and checks → model/eval.json."""
-    _evaluate()(files.join(ctx.output, "shards"), files.join(ctx.output, "model"), told(ctx.config.train))
+    _evaluate()(files.join(ctx.output, "shards"), files.join(ctx.output, "model"), with_local_tower(ctx.config.train))
     return {}
 
 
 def evaluate_on(shards: str, output: str, config: Config) -> dict[str, Any]:
     """The model of a run on shards that it was not trained on → model/eval-elsewhere.json."""
-    return _evaluate()(shards, files.join(output, "model"), told(config.train), "eval-elsewhere.json", own=False)
+    return _evaluate()(
+        shards, files.join(output, "model"), with_local_tower(config.train), "eval-elsewhere.json", own=False
+    )
 
 
 def suite(name: str, output: str, config: Config, data: str | None, items: int) -> list[str]:
@@ -75,21 +77,18 @@ def suite(name: str, output: str, config: Config, data: str | None, items: int) 
     """
     _evaluate()  # that torch is there
     from weft.model_smoketest import suite as tasks
-    from weft.model_smoketest.data import tars_of
     from weft.model_smoketest.evaluate import load_model
     from weft.model_smoketest.lm import LanguageModel
-    from weft.model_smoketest.tars import Tar
     from weft.model_smoketest.words import Words
 
     if data and not Path(data).is_dir():
         raise ConfigError(f"--data {data}: no such directory")
     shards = files.join(output, "shards")
-    model, vocabulary = load_model(shards, files.join(output, "model"), tower=told(config.train))
+    model, vocabulary = load_model(shards, files.join(output, "model"), tower=with_local_tower(config.train))
     with tempfile.TemporaryDirectory(prefix="weft-suite-") as made:
         homes = [Path(made), *([Path(data)] if data else [])]
-        if files.exists(files.join(output, "web", "truth.jsonl")):
-            tars = map(Tar, tars_of(shards, "pairs", "train"))
-            questions.write(homes[0], {tar.part(key, CAPTION).decode() for tar in tars for key in tar.samples})
+        if files.exists(web := files.join(output, "web", "truth.jsonl")):
+            questions.write(homes[0], questions.texts_of(web))
         lm = LanguageModel(model, Words(shards, vocabulary))
         found = tasks.run(lm, tasks.load(SUITES / f"{name}.toml"), homes, items)
     files.write_atomic(files.join(output, "model", "suite.json"), json.dumps(found, indent=1, sort_keys=True) + "\n")
@@ -108,7 +107,7 @@ def export(source: str, output: str) -> list[str]:
 
     config = configuration.from_dict(manifest.known_run(source)["config"])
     shards = files.join(source, "shards")
-    model, _ = load_model(shards, files.join(source, "model"), tower=told(config.train))
+    model, _ = load_model(shards, files.join(source, "model"), tower=with_local_tower(config.train))
     return hugging_face.export(model, shards, output)
 
 
@@ -152,7 +151,7 @@ def _evaluate() -> Callable[..., dict[str, Any]]:
     return evaluate
 
 
-def told(config: Train) -> Train:
+def with_local_tower(config: Train) -> Train:
     """The section, with a remote vision tower copied to this machine.
 
     Raises:

@@ -40,7 +40,7 @@ def test_files_are_listed_and_read_in_part_and_whole(base: str) -> None:
 
 
 def test_json_is_written_alike_whatever_its_order(tmp_path: Path) -> None:
-    shard_files.write(str(tmp_path / "a/x.json"), shard_files.readable({"b": 1, "a": "é"}))
+    shard_files.write(str(tmp_path / "a/x.json"), shard_files.json_file({"b": 1, "a": "é"}))
     assert (tmp_path / "a/x.json").read_bytes() == b'{\n "a": "\\u00e9",\n "b": 1\n}\n'
 
 

@@ -46,11 +46,21 @@ def test_the_shipped_tasks_are_whole():
     assert tasks["vqav2"].segments({"image": b"i", "question": "Why?"}) == [b"i", "Question: Why? Answer:"]
 
 
+def two(metric, more, other="exact"):
+    """A suite of a task `b` and a task `a` that is held against it."""
+    task = 'title="t", prompt=[], paper=""'
+    return f'b = {{{task}, metric="{other}"}}\na = {{{task}, metric="{metric}", against="b", {more}}}'
+
+
 def test_a_task_that_cannot_be_is_named(tmp_path):
     for text, why in (
         ('a = {title = "t"}', "missing"),
         ('a = {title="t", prompt=[], metric="bleu", paper=""}', "bleu"),
         ('a = {title="t", prompt=[], metric="exact", paper="", against="b"}', "'b' of the same rows"),
+        (two("exact", 'data="c"'), "'b' of the same rows"),
+        (two("exact", 'read="vqav2", data="b"'), "'b' of the same rows"),
+        (two("vqa", 'data="b"'), "'b' of the same rows and metric"),
+        (two("roc_auc", 'data="b"', "roc_auc"), "'b' of the same rows and metric"),
     ):
         (tmp_path / "x.toml").write_text(text)
         with pytest.raises(ConfigError, match=rf"\[a\].*{why}"):

@@ -5,7 +5,8 @@ from itertools import islice
 
 import pytest
 
-from weft.pipeline.demo import contexts, questions
+from weft.pipeline.demo import contexts, pictures, questions
+from weft.pipeline.demo.pictures import Scene
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,16 @@ def test_classes_are_told_apart_by_both_of_their_words(rows):
 def test_facts_are_of_no_item_twice(rows):
     assert len({row["facts"] for row in rows["facts"]}) == len(rows["facts"])
     assert len({row["told"] for row in rows["owners"]}) == len(rows["owners"])
+
+
+def test_of_whose_things_are_shown_none_is_more_familiar_than_the_one_asked_for():
+    free = {(scene.first, scene.ground) for scene in islice(questions.unseen([]), 4000)}
+    told = [pictures.caption(Scene(thing, None, "", ground, 0), 0) for thing, ground in sorted(free, key=str)[::2]]
+    held_out = {(scene.first, scene.ground) for scene in islice(questions.unseen(told), 4000)}
+    for row in islice(contexts.owners(questions.unseen(told)), 60):
+        shown = row["shown"][::2]
+        assert all((scene.first, scene.ground) in held_out for scene in shown)
+        assert {len({getattr(scene.first, kind) for scene in shown}) for kind in ("colour", "shape")} == {4}
 
 
 def test_half_of_what_may_be_said_after_an_instruction_is_true(rows):

@@ -11,7 +11,7 @@ import pytest
 from weft.model_smoketest import suite
 from weft.model_smoketest.lm import Likelihood
 from weft.model_smoketest.readers import rows as read
-from weft.pipeline.demo import contexts, pictures, questions
+from weft.pipeline.demo import captures, contexts, pictures, questions, web
 from weft.pipeline.demo.pictures import COLOURS, SHAPES, Scene, Thing
 from weft.schemas.config import SUITES
 from weft.schemas.records import hash_unit
@@ -158,15 +158,43 @@ def near(figure, expected, items=ITEMS):
 @pytest.mark.parametrize("name", WORLD)
 def test_who_reads_the_prompt_answers_and_who_guesses_is_at_chance(name, rows):
     task, (answer, expected) = WORLD[name], ANSWERS[name]
-    found, scores = suite.judge(Reader(answer), task, rows[of(task)])
+    found, scores = suite.figures_of(Reader(answer), task, rows[of(task)])
     assert len(scores) == found["items"] == ITEMS
     if isinstance(expected, float) and expected == 1.0:
         assert found["figure"] == 1.0 > 2 * found["chance"] - 0.01
     else:
         assert near(found["figure"], found["chance"] if expected == CHANCE else expected)
-    if task.metric == "accuracy":
-        guessed, _ = suite.judge(Uniform(), dataclasses.replace(task, first=None, prompt=[]), rows[of(task)])
+    if task.metric == "accuracy" and not task.chance:
+        guessed, _ = suite.figures_of(Uniform(), dataclasses.replace(task, first=None, prompt=[]), rows[of(task)])
         assert near(guessed["figure"], found["chance"])
+
+
+def test_the_chance_of_instructions_is_that_of_a_reader_of_these_alone(rows):
+    task, mine = WORLD["instructions"], rows["instructions"]
+    kinds = {"colour": COLOURS, "shape": SHAPES, "number": contexts.COUNTS, "ground": pictures.GROUNDS}
+
+    class Blind:
+        def loglikelihood(self, requests):
+            (told,) = {prompt[-1] for prompt, _ in requests}
+            words = kinds[next(kind for kind, asked in contexts._INSTRUCTIONS.items() if told in asked)]
+            return [
+                Likelihood(-hash_unit(f"{text}{n}", "blind") - (text.strip() not in words), 1)
+                for n, (_, text) in enumerate(requests)
+            ]
+
+    right = [suite.figures_of(Blind(), task, [row])[0] for row in mine]
+    figure, by_chance = (sum(one[name] for one in right) / ITEMS for name in ("figure", "chance"))
+    assert by_chance > 0.3 and near(figure, by_chance)
+
+
+def attributes(candidate):
+    return candidate.split() if isinstance(candidate, str) else dataclasses.astuple(candidate.first)[:2]
+
+
+def commonest(candidates, _):
+    """The candidate whose attributes are the commonest among all."""
+    counts = Counter(itertools.chain(*map(attributes, candidates)))
+    return max(range(len(candidates)), key=lambda i: sum(counts[one] for one in attributes(candidates[i])))
 
 
 BLIND = {  # rules for the place of an answer, of the candidates and the words of the prompt
@@ -176,6 +204,7 @@ BLIND = {  # rules for the place of an answer, of the candidates and the words o
     "shortest": lambda candidates, text: min(range(len(candidates)), key=lambda i: len(candidates[i])),
     "told last": lambda candidates, text: max(range(len(candidates)), key=lambda i: text.rfind(candidates[i])),
     "told first": lambda candidates, text: max(range(len(candidates)), key=lambda i: -text.find(candidates[i])),
+    "commonest": commonest,
     "told often": lambda candidates, text: max(range(len(candidates)), key=lambda i: text.count(candidates[i])),
 }
 
@@ -187,7 +216,7 @@ def test_neither_place_nor_length_nor_custom_tells_the_answer(name, rows):
     drawn = [row for row in mine if not isinstance(row["candidates"][0], str)]
     by_chance = sum(1 / len(row["candidates"]) for row in mine) / ITEMS
     for rule, choose in BLIND.items():
-        if drawn and rule not in ("first", "last"):
+        if drawn and rule not in ("first", "last", "commonest"):
             continue
         right = 0
         for row in mine:
@@ -223,6 +252,18 @@ def test_candidates_differ_and_the_truth_is_among_them(rows):
     assert {len(row["candidates"]) for row in rows["shape"]} == {12}
     assert all(" of " in c or "above" in c or "below" in c for row in rows["relation"] for c in row["candidates"])
     assert {len(row["candidates"]) for name in ("raven", "raven-3") for row in rows[name]} == {6}
+
+
+def test_what_a_page_of_questions_shows_is_not_asked_whatever_became_of_its_pairs(tmp_path):
+    web.make_web(str(tmp_path), pages=30, salt="s", questions=2)
+    quizzes = [one.made for one in captures.plan(30, "s", 2)[0] if one.made.page.kind == "quiz"]
+    shown = {(picture.scene.first, picture.scene.ground) for made in quizzes for picture, _ in made.pictures}
+
+    def asked(told):
+        return {(scene.first, scene.ground) for scene in itertools.islice(questions.unseen(told), 2000)}
+
+    assert len(shown) > 5 and shown & asked([])
+    assert not shown & asked(questions.texts_of(str(tmp_path / web.TRUTH)))
 
 
 def test_what_was_told_is_not_asked():
