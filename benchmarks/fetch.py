@@ -8,7 +8,7 @@ turns upright by EXIF.
 
 The server has the first core for itself, the tool all others; CPU is that of the tool alone. A run on a tenth of the
 images tells what starting takes, seconds of all processes; it is counted out of the rates. The ratio is of images a
-CPU second.
+CPU second. Starts differ by up to a second, so LEAST images are asked for.
 
 Run: python benchmarks/fetch.py [--images N]
 """
@@ -38,6 +38,7 @@ MEDIAN, SPREAD = 500, 0.7  # of longest sides
 CORES = sorted(os.sched_getaffinity(0))
 TOOLS = ("weft", "img2dataset")
 PROCESSES, CONNECTIONS = 2, 32  # of each process
+LEAST = 1_000  # 900 more than the smaller run: some 5 s of CPU
 
 
 def photograph(number: int) -> bytes:
@@ -128,6 +129,16 @@ def img2dataset(home: str, count: int, port: int) -> None:
     )  # fmt: skip
 
 
+def rates_of(less: Spent, full: Spent, more: int) -> tuple[float, float]:
+    """Images a second, and a CPU second, of `more` images that `full` had over `less`."""
+    if full.cpu <= less.cpu or full.wall <= less.wall:
+        raise SystemExit(
+            f"a run on {more:,} images more took {full.cpu - less.cpu:.2f} s of CPU and {full.wall - less.wall:.2f} s "
+            "more: starting differs by more than the images take; ask for more --images"
+        )
+    return more / (full.wall - less.wall), more / (full.cpu - less.cpu)
+
+
 def got(tool: str, home: Path) -> int:
     """Images that are there in the end."""
     if tool != "img2dataset":
@@ -149,6 +160,8 @@ def main() -> None:
         os.sched_setaffinity(0, CORES[1:] or CORES)
         run = weft if name == "weft" else img2dataset
         return run(home, options.images, int(port))
+    if options.images < LEAST:
+        parser.error(f"--images is {LEAST:,} or more: of fewer, starting differs by more than they take")
     me, rates = [sys.executable, __file__], dict[str, float]()
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -173,9 +186,9 @@ def main() -> None:
                 spent.append(watch(command, home / f"{tool}.log"))
             less, full = spent
             more = count - options.images // 10
-            rates[tool] = more / (full.cpu - less.cpu)
+            each_second, rates[tool] = rates_of(less, full, more)
             start = full.cpu - count / rates[tool]
-            told = f"{more / (full.wall - less.wall):>10,.1f}{1000 / rates[tool]:>14.2f}{start:>14.1f}"
+            told = f"{each_second:>10,.1f}{1000 / rates[tool]:>14.2f}{start:>14.1f}"
             print(f"{tool:14}{told}{full.memory:>9.2f}{got(tool, at) / count:>9.3f}", flush=True)
         print(f"ratio: {rates['weft'] / rates['img2dataset']:.2f}x")
 

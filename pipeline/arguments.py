@@ -179,13 +179,13 @@ def parser() -> Parser:
     plan = add("plan", "how large an input is, and what it will cost by the measure of a run on a sample")
     plan.add_argument("--input", nargs="+", action="extend", default=[], metavar="GLOB", help="say how large this is")
     plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
-    plan.add_argument("--archives", type=int, default=0, metavar="N", help="plan for so many archives like these")
-    plan.add_argument("--bytes", type=float, default=0.0, metavar="N", help="plan for so many bytes of archives: 90e12")
+    plan.add_argument("--archives", type=int, metavar="N", help="plan for so many archives like these")
+    plan.add_argument("--bytes", type=float, metavar="N", help="plan for so many bytes of archives: 90e12")
     plan.add_argument("--smaller", default="", metavar="DIR", help="a run on less: tells what a job costs to start")
     plan.add_argument(
         "--rate", action="append", default=[], metavar="NAME=DOLLARS", help="of core_hour, gpu_hour, stored_tb, …"
     )
-    plan.add_argument("--documents", type=int, default=0, metavar="N", help="plan for so many documents like these")
+    plan.add_argument("--documents", type=int, metavar="N", help="plan for so many documents like these")
     _science(plan)
     html = add("html", "one page → its document and pairs as JSON on stdout")
     html.add_argument("file", metavar="FILE", help="an HTML file, - for stdin")

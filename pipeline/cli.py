@@ -31,6 +31,7 @@ _AS_TOLD = {
     "--s3_session_token": "AWS_SESSION_TOKEN",
 }
 CHECK_FAILED, USER_ERROR = 1, 2
+MOST_PLANNED = 1e21  # archives, bytes or documents; more than there are anywhere, and sums of them stay numbers
 # How an error that a user can mend looks inside the text that a runner wraps around a worker's exception.
 _MENDABLE = re.compile(
     r"(?:ConfigError|Damaged|PermissionError|FileNotFoundError|FlagError|Unavailable)\S*: "
@@ -199,6 +200,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.planning import dedup_plan, estimate, money
     from weft.pipeline.run import inputs, manifest
 
+    scaled = _is_scaled(options)
     if options.input:
         print(f"input: {inputs.describe(inputs.expand(options.input, _config(options).extract.common_crawl))}")
     if not options.output:
@@ -208,14 +210,33 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
     known = manifest.known_run(options.output)
     given = options.config or options.recipe
     config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
-    if options.input or options.archives or options.bytes:
+    if scaled:
         rates = money.rates(options.rate)
         found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
-        asked = inputs.Sized(options.archives, options.bytes)
+        asked = inputs.Sized(options.archives or 0, options.bytes or 0.0)
         wanted = asked if any(asked) else inputs.sized(found)
         print("\n".join(estimate.make(options.output, config, wanted, smaller=options.smaller).lines(rates)))
     else:
-        print("\n".join(dedup_plan.measure(options.output, config).plan(options.documents).lines()))
+        print("\n".join(dedup_plan.measure(options.output, config).plan(options.documents or 0).lines()))
+
+
+def _is_scaled(options: argparse.Namespace) -> bool:
+    """Whether a whole run is planned, and not dedup alone.
+
+    Raises:
+        ConfigError: a number that means nothing, or an option that would not be looked at.
+    """
+    for name in ("archives", "bytes", "documents"):
+        given = getattr(options, name)
+        if given is not None and not 0 < given <= MOST_PLANNED:
+            raise ConfigError(f"--{name} takes a number over 0, and of {MOST_PLANNED:g} at most, not {given}")
+    scaled = bool(options.input or options.archives or options.bytes)
+    idle = [name for name in ("smaller", "rate") if getattr(options, name) and not (scaled and options.output)]
+    if idle:
+        raise ConfigError(f"--{idle[0]} is for a plan of a run: name an --output, and --input, --archives or --bytes")
+    if scaled and options.documents:
+        raise ConfigError("--documents is for a plan of dedup alone, without --input, --archives and --bytes")
+    return scaled
 
 
 def _export(options: argparse.Namespace, flags: Sequence[str]) -> None:

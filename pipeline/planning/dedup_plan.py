@@ -36,6 +36,7 @@ from weft.transforms.io import files, parquet
 
 SAMPLE = 4_000  # documents
 COMPARED = "compared, at most"
+COMPARED_AT = "SimilarPairs/Meet"  # the end of the name of the step that takes it, in a run's manifest
 
 
 class Step(NamedTuple):

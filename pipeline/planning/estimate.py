@@ -2,11 +2,11 @@
 
 A run of ten archives of a snapshot says what a byte of archives costs in each stage: CPU seconds of all its processes,
 bytes that it wrote, images that it asked for. All but dedup grows with the bytes of the input (with its files, where
-nobody can say how large they are); dedup is planned from the sample's documents (dedup_plan.py), because what it
-compares grows faster. What a job costs to start is in a sample's CPU seconds, and overstates small ones; a second,
-smaller sample tells it apart. Retries, idle machines and a cluster's network are not in it. What is shuffled was
-counted in the sample, row by row and for each time that a table crosses; what a combiner makes less of before it
-crosses is counted whole.
+nobody can say how large they are). Dedup's core-hours grow with the documents, by what a sample of them takes
+(dedup_plan.py); of what it shuffles, what is compared grows faster, and the CPU of that is not in them. What a job
+costs to start is in a sample's CPU seconds, and overstates small ones; a second, smaller sample tells it apart.
+Retries, idle machines and a cluster's network are not in it. What is shuffled was counted in the sample, row by row and
+for each time that a table crosses; what a combiner makes less of before it crosses is counted whole.
 """
 
 from __future__ import annotations
@@ -84,28 +84,29 @@ class Estimate:
         yield from self.web.lines(self.config.fetch)
         if self.needs.line():
             yield f"score: {self.needs.line()}"
-        if self.gpu_hours():
+        if hours := self.gpu_hours():
+            rate = rates["gpu_hour"]
             yield (
-                f"score on GPUs instead: {_hours(self.gpu_hours())} GPU-hours for each model where one embeds "
-                f"{GPU_RATE:,} images or {2 * GPU_RATE:,} texts a second; its core-hours above are then for decoding"
+                f"score on GPUs instead: {_hours(hours)} GPU-hours, ${hours * rate:,.0f} (at {rate:g}), where one "
+                f"embeds {GPU_RATE:,} images or {2 * GPU_RATE:,} texts a second for each model; its core-hours above "
+                "are then for decoding, and the money below is without GPUs"
             )
         yield f"core-hours are of the sample's machine; dedup's are planned from {self.tried:,} of its documents"
         yield money.line(self.amounts(), rates)
         yield from (f"would break: {line}" for line in self.breaks())
 
     def gpu_hours(self) -> float:
-        """For each model, at GPU_RATE."""
+        """Of all models, at GPU_RATE."""
         embedded = (self.web.different + self.captions / 2) if any(self.needs) else 0.0
-        return embedded / GPU_RATE / 3600
+        return embedded * (1 + len(self.config.score.also)) / GPU_RATE / 3600
 
     def amounts(self) -> dict[str, float]:
-        """What money.RATES are for."""
+        """What money.RATES are for, but GPUs: score's core-hours are those of a sample that embedded without them."""
         return {
             "core_hour": sum(self.core_hours.values()),
-            "gpu_hour": self.gpu_hours(),
             "stored_tb": sum(self.kept.values()) / 1e12,
             "shuffled_tb": sum(self.shuffled.values()) / 1e12,
-            "fetched_tb": self.input.total / 1e12,
+            "fetched_tb": (self.input.total + self.web.traffic) / 1e12,
         }
 
     def breaks(self) -> Iterator[str]:
@@ -151,8 +152,15 @@ def make(
     by_bytes = wanted.total and sampled.total
     if not by_bytes and not wanted.files:
         raise ConfigError(f"how large the archives of {output} are is not known: name a number with --archives")
+    if not by_bytes and bool(wanted.chosen) != bool(sampled.chosen) and (wanted.chosen or wanted.total):
+        raise ConfigError(
+            f"parts of an index do not tell how large their records are: {output} and the input are to be both of "
+            "archives, or both of such parts"
+        )
     scale = wanted.total / sampled.total if by_bytes else wanted.files / sampled.files
-    wanted = wanted._replace(files=wanted.files or round(sampled.files * scale))
+    wanted = wanted._replace(
+        files=wanted.files or round(sampled.files * scale), total=wanted.total or sampled.total * scale
+    )
     core = {stage: spent * scale / 3600 for stage, spent in _spent(output, done, sampled, smaller).items()}
     shuffled = {stage: scale * _crossed(output, stage, found) for stage, found in done.items()}
     largest = {
@@ -168,12 +176,13 @@ def make(
         tried = planned.sampled
         steps = {step.name: step.rows * step.row_bytes for step in planned.steps}
         if "shuffles" in done["dedup"]:  # pairs are in these; what is compared grows faster than they were scaled
-            shuffled["dedup"] += steps.get(dedup_plan.COMPARED, 0.0)
+            compared = _sent(done["dedup"], dedup_plan.COMPARED_AT)
+            shuffled["dedup"] += steps.get(dedup_plan.COMPARED, 0.0) - scale * compared
         else:
             shuffled["dedup"] = sum(steps.values())
     kept = {table: scale * _on_disk(output, table) for table in KEPT}
-    asked = web.of(output).times(scale)
-    if "fetch" in core and config.fetch.http:
+    asked = web.of(output, config.fetch.http).times(scale)
+    if "fetch" in core:
         core["fetch"] += asked.looked_up * IMAGE_CPU_S / 3600
         kept["images"] += asked.looked_up * COMES * IMAGE_BYTES
     captions = done["score"]["books"].get("pair", {}).get("kept", 0) if "score" in done else 0
@@ -232,14 +241,21 @@ def _hours(hours: float) -> str:
 
 
 def _told(size: inputs.Sized) -> str:
-    return f"{size.files:,} archives" + (f" of {inputs.human(size.total)}" if size.total else "")
+    told = f"{size.files - size.chosen:,} archives" + (f" of {inputs.human(size.total)}" if size.total else "")
+    chosen = f"{size.chosen:,} parts of an index" + (", which are not in these bytes" if size.total else "")
+    return " and ".join([told] * (size.files > size.chosen) + [chosen] * bool(size.chosen))
 
 
 def _crossed(output: str, stage: str, done: dict[str, Any]) -> float:
     """Bytes that a stage of the sample sent from worker to worker."""
     if "shuffles" in done:
-        return float(sum(one["rows"] * one["row_bytes"] for one in done["shuffles"]))
+        return _sent(done)
     return float(sum(_uncompressed(output, table) for table in JOINED.get(stage, ())))
+
+
+def _sent(done: dict[str, Any], at: str = "") -> float:
+    """Bytes of the shuffles of a stage, or of those whose names end so."""
+    return float(sum(one["rows"] * one["row_bytes"] for one in done["shuffles"] if one["name"].endswith(at)))
 
 
 def _on_disk(output: str, table: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from weft.schemas.parameters import ConfigError
@@ -25,11 +26,12 @@ def rates(entries: Sequence[str]) -> dict[str, float]:
     for entry in entries:
         name, _, value = entry.partition("=")
         try:
-            found[name], known = float(value), name in RATES
+            found[name] = float(value)
+            known = name in RATES and 0 <= found[name] < math.inf
         except ValueError:
             known = False
         if not known:
-            raise ConfigError(f"--rate takes NAME=DOLLARS, with one of {', '.join(RATES)}, not {entry!r}")
+            raise ConfigError(f"--rate takes NAME=DOLLARS, 0 or more, with one of {', '.join(RATES)}, not {entry!r}")
     return found
 
 

@@ -1,14 +1,14 @@
 """What a fetch asks of the web: images, hosts, requests, and how long the slowest host takes.
 
-images/index of a sample → counts, and those of a larger input. Images and the share of the largest host grow with the
-input, hosts at most so. An image that the sample looked for in archives alone (`fetch.http = false`) counts with what
-one takes elsewhere.
+images/index of a sample → counts, and those of a larger input. Images and each host's share grow with the input, hosts
+at most so. An image that the sample looked for in archives alone (`fetch.http = false`) counts with what one takes
+elsewhere, unless the plan is for a fetch that asks nobody either.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
@@ -21,7 +21,8 @@ from weft.transforms.io import files
 
 REQUEST_S = 0.25  # that a host takes to answer, on average: transforms/fetch/hosts.py's figure
 COMES = 0.55  # of images that are asked for: OBELICS got 55 % (arXiv 2306.16527)
-IMAGE_CPU_S, IMAGE_BYTES = 0.006, 45_000  # of one that comes, on one core (docs/benchmarks.md), and stored
+IMAGE_CPU_S = 0.006  # of each that is asked for, COMES of which come, on one core (docs/benchmarks.md)
+IMAGE_BYTES = 45_000  # of one that comes, as it is stored
 
 
 class Web(NamedTuple):
@@ -30,9 +31,9 @@ class Web(NamedTuple):
     images: float  # addresses
     looked_up: float  # of these, not asked for in the sample
     different: float  # pictures that came, from the web or from archives
+    traffic: float  # bytes of what came over HTTP, as they are stored; what was made smaller was more
     hosts: float
-    largest: str  # host with the most images, "" where there is none
-    of_largest: float  # images of it
+    of_hosts: Mapping[str, float]  # host → images of it
 
     def times(self, scale: float) -> Web:
         """Of an input so many times as large, and with what did not come in the sample alone."""
@@ -40,20 +41,20 @@ class Web(NamedTuple):
             self.images * scale,
             self.looked_up * scale,
             (self.different + COMES * self.looked_up) * scale,
+            (self.traffic + COMES * IMAGE_BYTES * self.looked_up) * scale,
             self.hosts * scale,
-            self.largest,
-            self.of_largest * scale,
+            {host: images * scale for host, images in self.of_hosts.items()},
         )
 
-    def most_of_a_host(self, config: Fetch) -> float:
-        """Images that a run asks the largest host for, 0 where that has no bound."""
-        return config.max_per_host * hosts.units_of(self.largest, config.split_hosts)
-
-    def hours_of_largest(self, config: Fetch) -> float:
-        """How long the largest host is asked."""
-        parts = hosts.units_of(self.largest, config.split_hosts)
-        asked = min(self.of_largest, self.most_of_a_host(config) or self.of_largest)
+    def hours(self, host: str, config: Fetch) -> float:
+        """How long a host is asked."""
+        asked = min(self.of_hosts[host], config.max_per_host or self.of_hosts[host])
+        parts = hosts.units_of(host, config.split_hosts)
         return asked / parts * max(REQUEST_S / config.per_host, config.interval_s) / 3600
+
+    def slowest(self, config: Fetch) -> str:
+        """The host that is asked longest, which is not the largest where that is split; of several the largest."""
+        return min(self.of_hosts, key=lambda host: (-self.hours(host, config), -self.of_hosts[host], host))
 
     def requests(self, config: Fetch) -> float:
         """At most, without redirects and further tries."""
@@ -62,15 +63,16 @@ class Web(NamedTuple):
 
     def lines(self, config: Fetch) -> Iterator[str]:
         """For a person."""
-        if not self.images or not config.http:
+        if not self.images:
             return
+        slowest = self.slowest(config)
         yield (
             f"requests: at most {self.requests(config):,.0f}, for images of at most {self.hosts:,.0f} hosts; redirects "
             "and further tries come on top"
         )
         yield (
-            f"slowest host: {self.largest}, which has {self.of_largest:,.0f} images, takes "
-            f"{self.hours_of_largest(config):,.1f} hours, where it answers in {REQUEST_S:g} s and is asked "
+            f"slowest host: {slowest}, which has {self.of_hosts[slowest]:,.0f} images, takes "
+            f"{self.hours(slowest, config):,.1f} hours, where it answers in {REQUEST_S:g} s and is asked "
             f"{config.per_host} at a time"
         )
         if self.looked_up:
@@ -82,34 +84,38 @@ class Web(NamedTuple):
 
     def breaks(self, config: Fetch) -> Iterator[str]:
         """What would not come as it is asked for."""
-        if not config.http:
+        if not self.images:
             return
-        if 0 < self.most_of_a_host(config) < self.of_largest:
+        largest = min(self.of_hosts, key=lambda host: (-self.of_hosts[host], host))
+        if 0 < config.max_per_host < self.of_hosts[largest]:
             yield (
-                f"fetch: {self.largest} has {self.of_largest:,.0f} images, and fetch.max_per_host = "
+                f"fetch: {largest} has {self.of_hosts[largest]:,.0f} images, and fetch.max_per_host = "
                 f"{config.max_per_host:,}: the others end as host_cap"
             )
-        hours = self.hours_of_largest(config)
+        slowest = self.slowest(config)
+        hours = self.hours(slowest, config)
         if config.host_hours and hours > config.host_hours:
             yield (
-                f"fetch: {self.largest} takes {hours:,.0f} hours, and fetch.host_hours = {config.host_hours:g}: what "
+                f"fetch: {slowest} takes {hours:,.0f} hours, and fetch.host_hours = {config.host_hours:g}: what "
                 "is left ends as host_too_slow (fetch.split_hosts, or a later run with fetch.earlier)"
             )
 
 
-def of(output: str) -> Web:
-    """What a run asked for."""
+def of(output: str, http: bool = True) -> Web:
+    """What a run asked for; without `http`, what it would have found in archives alone."""
     different: set[str] = set()
     of_hosts: Counter[str] = Counter()
-    looked_up = 0
+    looked_up = traffic = 0
     for path, _ in files.listing(files.join(output, "images/index", "*.parquet")):
         with files.open_read(path) as stream:
-            rows = pq.read_table(stream, columns=["status", "origin", "image_id", "image_url"]).to_pydict()
-        for status, origin, image, key in zip(*rows.values(), strict=True):
+            rows = pq.read_table(stream, columns=["status", "origin", "image_id", "image_url", "length"]).to_pydict()
+        for status, origin, image, key, length in zip(*rows.values(), strict=True):
+            if origin == "http" and not http:
+                continue
             if status == "ok":
                 different.add(image)
             if origin == "http":
                 of_hosts[bare_host(key)] += 1
                 looked_up += status == "not_in_warc"
-    largest, most = min(of_hosts.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
-    return Web(sum(of_hosts.values()), looked_up, len(different), len(of_hosts), largest, most)
+                traffic += length * (status == "ok")
+    return Web(sum(of_hosts.values()), looked_up, len(different), traffic, len(of_hosts), of_hosts)

@@ -31,6 +31,7 @@ class Sized(NamedTuple):
     unknown: int = 0  # files whose size was not known
     asked: int = 0  # of those
     told: int = 0  # of those
+    chosen: int = 0  # of the files, parts of an index (selection.MARK): what they choose has no size that is known
 
 
 def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tuple[str, int]]:
@@ -106,13 +107,18 @@ def describe(found: Sequence[tuple[str, int]]) -> str:
 
 
 def sized(found: Sequence[tuple[str, int]]) -> Sized:
-    """How many bytes these are; where sizes are not known, some files chosen by hash are asked."""
-    unknown = sorted((path for path, size in found if not size), key=lambda path: (hash_unit(path, "size"), path))
-    asked = files.sizes(path for path in unknown[:SIZED] if selection.MARK not in path)
+    """How many bytes these are; where sizes are not known, some files chosen by hash are asked.
+
+    Parts of an index are counted, and are in no bytes.
+    """
+    chosen = sum(selection.MARK in path for path, _ in found)
+    silent = [path for path, size in found if not size and selection.MARK not in path]
+    unknown = sorted(silent, key=lambda path: (hash_unit(path, "size"), path))
+    asked = files.sizes(unknown[:SIZED])
     told = [size for size in asked if size is not None]
     known = sum(size for _, size in found)
     total = 0.0 if unknown and not told else known + (sum(told) * len(unknown) / len(told) if told else 0)
-    return Sized(len(found), total, len(unknown), len(asked), len(told))
+    return Sized(len(found), total, len(unknown), len(asked), len(told), chosen)
 
 
 def human(count: float) -> str:

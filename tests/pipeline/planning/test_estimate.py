@@ -7,7 +7,7 @@ import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline import cli
-from weft.pipeline.planning import dedup_plan, estimate
+from weft.pipeline.planning import dedup_plan, estimate, money, web
 from weft.pipeline.run import inputs, manifest
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import state
@@ -139,3 +139,70 @@ def test_what_would_break_is_said(once):
 def test_without_a_size_or_a_number_there_is_no_plan(finished, config, measured):
     with pytest.raises(ConfigError, match="--archives"):
         estimate.make(str(finished), config, inputs.Sized(0, 0.0), measured)
+
+
+def test_money_counts_score_once_and_its_gpus_apart(once):
+    two = dataclasses.replace(
+        once, config=dataclasses.replace(once.config, score=dataclasses.replace(once.config.score, also=("other",)))
+    )
+    assert two.gpu_hours() == 2 * once.gpu_hours() > 0
+    large = dataclasses.replace(once, captions=7.2e9)
+    assert "score on GPUs instead: 1,000.0 GPU-hours, $2,000 (at 2)" in "\n".join(
+        large.lines({**money.RATES, "gpu_hour": 2})
+    )
+    assert "gpu_hour" not in large.amounts() and large.amounts()["core_hour"] == sum(large.core_hours.values())
+
+
+def test_what_is_fetched_is_archives_and_images(finished, config, once, measured):
+    ten = estimate.make(str(finished), config, FIFTY, measured)
+    blobs = sum(path.stat().st_size for path in (finished / "images/blobs").rglob("*") if path.is_file())
+    images = 1e12 * ten.amounts()["fetched_tb"] - 10 * once.sampled.total
+    assert once.sampled.total > 0 and 0 < images < 10 * blobs
+
+
+def test_a_plan_without_http_says_0(finished, config, measured):
+    alone = dataclasses.replace(config, fetch=dataclasses.replace(config.fetch, http=False))
+    made = estimate.make(str(finished), alone, FIVE, measured)
+    assert "images over HTTP: 0, different" in "\n".join(made.lines()) and made.web.traffic == 0 < made.web.different
+
+
+def test_an_image_that_was_looked_up_costs_what_one_that_is_asked_for_does(finished, config, measured, monkeypatch):
+    found = web.Web(1_000.0, 1_000.0, 0.0, 0.0, 1.0, {"a.test": 1_000.0})
+    monkeypatch.setattr(web, "of", lambda *_: found)
+    spent = manifest.read(str(finished), "fetch")["cpu_seconds"]
+    made = estimate.make(str(finished), config, FIVE, measured)
+    assert made.core_hours["fetch"] * 3600 == pytest.approx(spent + 6)
+
+
+def test_what_dedup_compares_is_counted_once(finished, config, once, measured):
+    sent = manifest.read(str(finished), "dedup")["shuffles"]
+    meet = [one["rows"] * one["row_bytes"] for one in sent if one["name"].endswith(dedup_plan.COMPARED_AT)]
+    (step,) = (step for step in measured.plan().steps if step.name == dedup_plan.COMPARED)
+    rest = sum(one["rows"] * one["row_bytes"] for one in sent) - sum(meet)
+    assert len(meet) == 1 and meet[0] > 0
+    assert once.shuffled["dedup"] == pytest.approx(rest + step.rows * step.row_bytes)
+
+
+def test_parts_of_an_index_are_told_apart(finished, config, measured):
+    made = estimate.make(str(finished), config, inputs.Sized(7, 5e6, chosen=2), measured)
+    assert next(made.lines()).startswith("5 archives of 5.0 MB and 2 parts of an index, which are not in these bytes")
+    with pytest.raises(ConfigError, match="parts of an index do not tell"):
+        estimate.make(str(finished), config, inputs.Sized(2, 0.0, chosen=2), measured)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        *((f"--bytes={value}", "--bytes takes a number over 0") for value in ("nan", "inf", "-1", "0", "1e300")),
+        *((f"--{name}=-1", f"--{name} takes a number over 0") for name in ("archives", "documents")),
+        (f"--archives=1{'0' * 400}", "--archives takes"),
+        ("--archives=5 --rate=core_hour=nan", "--rate takes NAME=DOLLARS"),
+        ("--smaller=less", "--smaller is for a plan of a run"),
+        ("--rate=core_hour=1", "--rate is for a plan of a run"),
+        ("--archives=5 --documents=9", "--documents is for a plan of dedup alone"),
+    ],
+)
+def test_what_means_nothing_or_would_not_be_looked_at_is_one_line(finished, capsys, given, said):
+    assert cli.main(["plan", "--output", str(finished), *given.split()]) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1

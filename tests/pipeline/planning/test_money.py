@@ -10,7 +10,9 @@ def test_a_rate_is_set_and_the_others_stay():
     assert money.rates(["gpu_hour=2", "shuffled_tb=0"]) == money.RATES | {"gpu_hour": 2.0, "shuffled_tb": 0.0}
 
 
-@pytest.mark.parametrize("entry", ["gpu_hour", "gpu_hour=cheap", "gpu=2", "=2"])
+@pytest.mark.parametrize(
+    "entry", ["gpu_hour", "gpu_hour=cheap", "gpu=2", "=2", "gpu_hour=nan", "gpu_hour=inf", "gpu_hour=-3"]
+)
 def test_a_rate_that_means_nothing_is_refused(entry):
     with pytest.raises(ConfigError, match="--rate takes NAME=DOLLARS"):
         money.rates([entry])

@@ -7,6 +7,7 @@ import pytest
 
 from weft.pipeline.run import inputs
 from weft.schemas.parameters import ConfigError
+from weft.transforms.extract import selection
 
 
 def test_files_globs_directories_are_one_sorted_list(tmp_path):
@@ -46,3 +47,12 @@ def test_a_name_that_is_not_utf_8_and_a_link_to_nothing_are_one_line(tmp_path):
     (tmp_path / "a.warc").symlink_to(tmp_path / "gone")
     with pytest.raises(ConfigError, match=r"No such file or directory: .*a\.warc"):
         inputs.expand([str(tmp_path)])
+
+
+def test_a_part_of_an_index_hides_no_sizes(monkeypatch):
+    parts = [(f"part-{n}.parquet{selection.MARK}language=isl", 0) for n in range(300)]
+    archives = [(f"https://a.test/{n}.warc.gz", 0) for n in range(2)]
+    monkeypatch.setattr(inputs.files, "sizes", lambda paths: [1_000 for _ in paths])
+    assert inputs.sized(parts + archives) == inputs.Sized(302, 2_000, 2, 2, 2, 300)
+    assert inputs.sized([*parts[:1], ("a.warc", 7)]) == inputs.Sized(2, 7, 0, 0, 0, 1)
+    assert inputs.sized(parts).total == 0
