@@ -11,9 +11,6 @@ Comments, scripts, styles, drawings and forms are cut out. A formula stands on p
 TeX that stands in the text between its own marks is text already. Only pages that hold one of HINTS are looked through.
 Superscripts and subscripts that mean a power or an index are told by `^` and `_`: 10<sup>5</sup> is not 105. Ordinals,
 trade marks and the numbers of notes stay as they were.
-
-A custom element, such as `<my-term>`, is inline where it stands in a sentence and holds nothing but inline elements.
-The scan takes all others for blocks, since most are a page's cards and boxes.
 """
 
 from __future__ import annotations
@@ -67,14 +64,6 @@ _INDEX = re.compile(r"\d{1,4}|[a-zA-Zα-ω]{1,2}\d{0,2}|[a-z][-+−–,]?[a-z\d]
 _UNIT = re.compile(r"(?:^|[\W\d_])(?:[a-zA-Zα-ωΑ-Ω]|[kcmdnμµ]m|ft|in|mi|yd|sec|kg|Pa|eV)\Z")
 _ORDINAL = frozenset("e o a r d er re me th st nd rd es os as le lo TM SM tm sm te".split())
 
-_PHRASING = (
-    "a|abbr|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|"
-    "time|tt|u|var|wbr"
-)
-_CUSTOM = re.compile(
-    rf"<([a-z]++(?:-[a-z0-9._]*+)++)((?: [^<>]*+)?+)>((?:[^<>]++|</?(?:{_PHRASING})(?=[ >])[^<>]*+>)*+)</\1>"
-)
-
 
 def without_raw(source: str, json_ld: list[str], drawings: list[str]) -> str:
     """The page without comments and the content of scripts, styles and the like, with formulas as text.
@@ -86,8 +75,7 @@ def without_raw(source: str, json_ld: list[str], drawings: list[str]) -> str:
             that the element stands for.
     """
     made = _Reading(source, json_ld, drawings).whole()
-    made = _SCRIPT.sub(_scripted, made) if "<su" in made else made
-    return _CUSTOM.sub(_inlined, made)
+    return _SCRIPT.sub(_scripted, made) if "<su" in made else made
 
 
 class _Reading:
@@ -240,13 +228,3 @@ def _scripted(found: re.Match[str]) -> str:
         return found[0]
     tag = found[0].find(">") + 1
     return f"{found[0][:tag]}{'_' if found[1] == 'b' else '^'}{said}{found[0][-6:]}"
-
-
-def _inlined(found: re.Match[str]) -> str:
-    """A custom element under a name that is inline, where it stands in a sentence; else as it is."""
-    whole, (start, end) = found.string, found.span()
-    before = whole[whole.rfind(">", 0, start) + 1 : start]
-    after = whole[end : whole.find("<", end)]
-    if not (before.strip() or after.strip()) or not _TAGS.sub("", found[3]).strip():
-        return found[0]
-    return f"<x{found[2]}>{found[3]}</x>"

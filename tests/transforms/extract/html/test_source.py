@@ -106,26 +106,3 @@ def test_json_ld_is_handed_over():
 )  # fmt: skip
 def test_hostile_formulas_end(body):
     read(body)
-
-
-@pytest.mark.parametrize(
-    ("body", "texts"),
-    [
-        ("<p>The <my-term id=a>word</my-term> is <em>one</em>.", ["The word is one."]),
-        ("<p>Said <rel-time datetime=x><b>two</b> days ago</rel-time> by us", ["Said two days ago by us"]),
-        ("<p><a-name>Ann</a-name>, who wrote it", ["Ann, who wrote it"]),
-        ("<my-card>One</my-card><my-card>Two</my-card>", ["One", "Two"]),
-        ("By us <my-box><p>One</my-box>", ["By us", "One"]),
-        ("By us <my-box>One <my-word>two</my-word></my-box>", ["By us", "One two"]),
-        ("By us <my-box>One<img src=a.png></my-box>", ["By us", "One"]),
-        ("By us <my-icon><i class=x></i></my-icon> and them", ["By us", "and them"]),
-    ],
-)
-def test_custom_elements_in_a_sentence_do_not_break_it(body, texts):
-    found = extract(f"<body>{body}", "http://site.test/", main_content=False).texts
-    assert [part for text in found for part in (text or "").split("\n\n") if part] == texts
-
-
-@pytest.mark.parametrize("body", ["<x-y>a" * 50_000, "<x-y>" + "<b>a</b>" * 50_000, "a<x-y>b</x-y>" * 20_000])
-def test_many_custom_elements_end(body):
-    assert read(body)[0]
