@@ -65,9 +65,10 @@ def choose(
     whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
     if furniture is not None:
         whole &= ~furniture
-    kept |= whole & ~is_image & (texts > FILLED)
+    filled = whole & ~is_image & (texts > FILLED)
+    kept |= filled if tables is None else filled & (tables < 0)
     if copies is not None:
-        kept = _once(kept, *copies)
+        kept = _once(kept, *copies, np.zeros(len(words), bool) if furniture is None else furniture)
     speaking = words >= SPEAKING
     order = np.arange(len(words))
     before = np.maximum.accumulate(np.where(speaking, order, -1))
@@ -93,13 +94,19 @@ def _together(kept: NDArray[np.bool_], tables: Ints, is_image: NDArray[np.bool_]
     return made
 
 
-def _once(kept: NDArray[np.bool_], texts: Ints, structures: Ints) -> NDArray[np.bool_]:
-    """(N,) the same without texts that are equal to one before them in another structure."""
+def _once(kept: NDArray[np.bool_], texts: Ints, structures: Ints, furniture: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) the same with one of texts that are equal and stand in different structures: the first outside furniture."""
     made = kept.copy()
-    first: dict[int, int] = {}
+    stays: dict[int, int] = {}
     for at in np.flatnonzero(kept & (texts >= 0)).tolist():
-        before = first.setdefault(int(texts[at]), at)
-        made[at] = structures[before] == structures[at]
+        before = stays.setdefault(int(texts[at]), at)
+        if structures[before] == structures[at]:
+            continue
+        if furniture[before] and not furniture[at]:
+            stays[int(texts[at])], gone = at, before
+        else:
+            gone = at
+        made[gone] = False
     return made
 
 

@@ -30,7 +30,7 @@ _LAYOUT = re.compile(r' role="(?:presentation|none)"|\b(?:highlighttable|rouge-t
 _CODE = re.compile(r"linenos|lineno\b|line-?num|gutter|blob-num|ln-numbers")
 
 
-@dataclass
+@dataclass(slots=True)
 class Cell:
     """A cell: where it stands in the grid, and how much of it it takes."""
 
@@ -51,9 +51,8 @@ class Grid:
     rows: list[list[Cell]] = field(default_factory=list)
     data: bool = True
     headed: bool = False  # something says that it is data
-    longest: int = 0
-    characters: int = 0
     blocks: int = 0
+    inside: list[tuple[int, int]] = field(default_factory=list)  # from where to where the source of each cell goes
 
     def holds(self, name: str) -> None:
         """It holds an element of this name."""
@@ -66,21 +65,18 @@ class Grid:
         else:
             self.blocks += 1
 
-    def settled(self) -> bool:
-        """Whether it is data, once it has ended."""
+    def settled(self, source: str, told: bool) -> bool:
+        """Whether it is data, and says so where `told` asks for that, once it has ended."""
         counts = [len(row) for row in self.rows if row]
         cells = sum(counts)
         if not self.data or len(counts) < 2 or max(counts) < 2:
             return False
-        if self.headed:
-            return True
-        usual = max(Counter(counts).values())
-        return (
-            self.longest <= LONGEST_CELL
-            and self.characters <= MEAN_CELL * cells
-            and self.blocks <= cells
-            and 2 * usual >= len(counts)
-        )
+        if self.headed or told:
+            return self.headed
+        if self.blocks > cells or 2 * max(Counter(counts).values()) < len(counts):
+            return False
+        sizes = [len(_TAGS.sub("", source[start:end])) for start, end in self.inside]
+        return max(sizes, default=0) <= LONGEST_CELL and sum(sizes) <= MEAN_CELL * cells
 
     def place(self) -> bool:
         """Give each cell its column; False for a grid that would be too large for the cells it has."""
@@ -125,43 +121,56 @@ class Grid:
         return columns, places
 
 
-def grids(source: str) -> dict[int, tuple[Grid, Cell]]:
+def grids(source: str, told: bool = False) -> dict[int, tuple[Grid, Cell]]:
     """The cells of tables of data, by where in the source their tags stand.
 
     Args:
         source: a page as the parser writes it.
+        told: only of tables that say that they are data, which takes less time.
     """
-    return _Reading(source).found if "<table" in source else {}
+    return _Reading(source, told).found
 
 
 class _Reading:
-    """One pass over the tags that matter to tables."""
+    """One pass over the tags that matter to tables, from the beginning of each table to its end."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, told: bool) -> None:
         self.source = source
+        self.told = told
         self.found: dict[int, tuple[Grid, Cell]] = {}
         self.stack: list[tuple[Grid, list[tuple[int, Cell]]]] = []
         self.number = 0
         self.begun = -1  # where the cell being read begins; -1 outside, and in one that has held a table
-        for part in _PART.finditer(source):
-            closing, name, rest = part.groups()
-            if name == "table":
-                self._table(bool(closing), part.start(), rest)
-            elif self.stack and name in ("td", "th"):
-                if closing:
-                    self._cell_ended(part.start())
-                else:
-                    self._cell(part.start(), name == "th", rest)
-                    self.begun = part.end()
-            elif self.stack and not closing:
-                self.stack[-1][0].holds(name)
+        at = source.find("<table")
+        while at >= 0:
+            end = len(source)
+            for part in _PART.finditer(source, at):
+                self._part(part)
+                if not self.stack:
+                    end = part.end()
+                    break
+            at = source.find("<table", end)
+
+    def _part(self, part: re.Match[str]) -> None:
+        closing, name, rest = part.groups()
+        if name == "table":
+            self._table(bool(closing), part.start(), rest)
+        elif self.stack and name in ("td", "th"):
+            if not closing:
+                self._cell(part.start(), name == "th", rest)
+                self.begun = part.end()
+            elif self.begun >= 0:
+                self.stack[-1][0].inside.append((self.begun, part.start()))
+                self.begun = -1
+        elif self.stack and not closing:
+            self.stack[-1][0].holds(name)
 
     def _table(self, closing: bool, at: int, rest: str) -> None:
         if closing and self.stack:
             grid, cells = self.stack.pop()
             grid.span = grid.span[0], at
             self.begun = -1
-            if grid.settled() and grid.place():
+            if grid.settled(self.source, self.told) and grid.place():
                 self.found.update((start, (grid, cell)) for start, cell in cells)
         elif not closing:
             if self.stack:
@@ -176,13 +185,8 @@ class _Reading:
         columns, rows = min(spans.get("colspan", 1), ROOM), spans.get("rowspan", 1)
         cell = Cell(len(grid.rows) - 1, 0, max(1, columns), max(1, rows), header)
         grid.headed |= header
-        grid.data &= _CODE.search(rest) is None
+        if rest:
+            grid.data &= _CODE.search(rest) is None
         if grid.rows:
             grid.rows[-1].append(cell)
             cells.append((at, cell))
-
-    def _cell_ended(self, at: int) -> None:
-        if self.begun >= 0:
-            grid, size = self.stack[-1][0], len(_TAGS.sub("", self.source[self.begun : at]))
-            grid.characters += size
-            grid.longest, self.begun = max(grid.longest, size), -1

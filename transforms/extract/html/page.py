@@ -35,7 +35,7 @@ _TIGHT = frozenset(KIND[tag] for tag in ("li", "tr", "td", "th", "dt", "dd", "ca
 _FURNITURE = frozenset(KIND[tag] for tag in ("nav", "aside", "footer"))
 _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
 _LI = KIND["li"]
-_AGAIN = [KIND["pre"], KIND["tr"]]  # code and rows of tables may be the same again
+_AGAIN = frozenset(KIND[tag] for tag in ("pre", "td", "th", "tr", "li", "dd", "h1", "h2", "h3", "h4", "h5", "h6"))
 _SAID = 6  # words of a text that is not said again; a shorter one is a label
 # Short lines that ask the reader for something. They stand in main content; only their words tell them apart.
 _ASKING = re.compile(
@@ -103,7 +103,7 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
     """
     page = _scanner().scan(html)
     base = (resolve(url, page.base) if page.base else "") or url
-    cells = grids(page.source) if main_content or markup else {}
+    cells = grids(page.source, told=not markup) if main_content or markup else {}
     kept = _kept(page, url, cells) if main_content else [True] * len(page.texts)
     pictures = pictures_of(page, kept, base)
     bind_captions(page, pictures, kept)
@@ -123,7 +123,7 @@ def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
     model = shipped()
     texts, images = model(features(page, url, model.names, model.words))
     found = []
-    for at, (kept, kind) in enumerate(zip(_kept(page, url, grids(page.source)), page.kinds, strict=True)):
+    for at, (kept, kind) in enumerate(zip(_kept(page, url, grids(page.source, told=True)), page.kinds, strict=True)):
         name = "image" if kind == IMAGE else BLOCKS[kind] if kind < len(BLOCKS) else "custom"
         said = page.images[at].tag if kind == IMAGE else flat(page.texts[at])
         found.append((kept, 1 / (1 + math.exp(-float(images[at] if kind == IMAGE else texts[at]))), name, said))
@@ -148,7 +148,8 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     article = _inside(page, _ARTICLE) & ~furniture
     around = found.low, found.high
     tables = _tables(page, cells)
-    copies = _equal(page.texts, (found.words < _SAID) | np.isin(found.kinds, _AGAIN) | (tables >= 0)), found.alike
+    again = _inside(page, _AGAIN) | np.isin(found.kinds, list(_AGAIN))
+    copies = _equal(page.texts, (found.words < _SAID) | again), found.alike
     kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around, tables, copies).tolist()
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:

@@ -85,14 +85,20 @@ def test_a_table_between_kept_texts_is_no_hole():
 
 
 def test_what_is_said_is_not_said_again_elsewhere():
-    def once(logits, texts, structures):
+    def once(logits, texts, structures, furniture=(False, False, False)):
         count = len(logits)
         copies = np.array(texts), np.array(structures)
         return choose(
-            np.array(logits), np.zeros(count), np.full(count, 20.0), np.zeros(count, bool), copies=copies
+            np.array(logits),
+            np.zeros(count),
+            np.full(count, 20.0),
+            np.zeros(count, bool),
+            np.array(furniture),
+            copies=copies,
         ).tolist()
 
     assert once([6.0, 6.0, 6.0], [0, 1, 0], [0, 0, 1]) == [True, True, False]
     assert once([6.0, 6.0, 6.0], [0, 1, 0], [0, 0, 0]) == [True, True, True]  # of one list
     assert once([6.0, 6.0, 6.0], [-1, 1, -1], [0, 0, 1]) == [True, True, True]
     assert once([-6.0, 6.0, 6.0], [0, 1, 0], [0, 0, 1]) == [False, True, True]  # what was not kept has not been said
+    assert once([6.0, 6.0, 6.0], [0, 0, 1], [0, 1, 0], [True, False, False]) == [False, True, True]  # a pull quote

@@ -85,6 +85,24 @@ def test_what_is_said_is_not_said_again_in_another_place():
     assert every.count(said) == 2
 
 
+SAID = "Reset the device and wait for the light"
+
+
+@pytest.mark.parametrize(
+    ("one", "again"),
+    [
+        (f"<ul><li>{SAID}</ul>", f"<h2 id=q>{SAID}</h2>"),
+        (f"<ol><li>{SAID}</ol>", f"<div class=note><ol><li><p>{SAID}</p></ol></div>"),
+        (f"<pre><div class=line>{SAID}</div></pre>", f"<div class=post><pre class=b><div>{SAID}</div></pre></div>"),
+        (f"<table><tr><td>{SAID}<td>x<tr><td>y<td>z</table>", f"<table><tr><td><p>{SAID}</p><td>x<tr><td>y<td>z</table>"),
+    ],
+    ids=["contents and heading", "steps of two systems", "code by lines", "cells"],
+)  # fmt: skip
+def test_what_belongs_to_its_place_is_said_again(one: str, again: str):
+    made = extract(article(p(), one, p(), again, p(), f"<p>{SENTENCE}"), URL)
+    assert "\n".join(text or "" for text in made.texts).count(SAID) == 2
+
+
 def test_items_know_their_table_of_data():
     data = "<table><caption>c</caption><tr><th>a<th>b<tr><td>1<td><img src=a.png>2</table>"
     plain = "<table><tr><td>a<td>b<tr><td>c<td>d</table>"  # data perhaps: nothing says so
