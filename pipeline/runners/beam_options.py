@@ -106,13 +106,18 @@ def check(flags: Sequence[str]) -> None:
     parser = _Parser(add_help=False, allow_abbrev=False)
     for cls in PipelineOptions.__subclasses__():
         cls._add_argparse_args(parser)
-    known = {name for action in parser._actions for name in action.option_strings} | {"--runner"} | spark.OPTIONS
+    known = {name for action in parser._actions for name in action.option_strings}
+    for name in ({"--runner"} | spark.OPTIONS) - known:
+        parser.add_argument(name, nargs="?")
+    known |= {"--runner"} | spark.OPTIONS
     for flag in flags:
         name = flag.split("=")[0]
         if flag.startswith("--") and name not in known:
             raise FlagError(f"no Beam option {name}{nearest(name, known)}")
 
-    parser.parse_known_args(list(flags))
+    _, rest = parser.parse_known_args(list(flags))
+    if rest:
+        raise FlagError(f"Beam's flags begin with two dashes, and {rest[0]!r} is no value of one")
 
 
 class _Parser(argparse.ArgumentParser):

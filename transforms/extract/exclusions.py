@@ -7,8 +7,8 @@ To exclude is the last rule on a page and looks at nothing but what the rows say
 applied to rows as they are extracted or to those of a finished run: what is taken out of finished shards leaves what a
 run would have made that never had it.
 
-A list has an entry a line, `#` begins a comment; a directory with `domains` and `urls` is a category of the lists of
-Université Toulouse Capitole (UT1), whose entries are lines without a scheme.
+A list has an entry a line, `#` begins a comment (behind an address, after a blank); a directory with `domains` and
+`urls` is a category of the lists of Université Toulouse Capitole (UT1), whose entries are lines without a scheme.
 
     http://a.test/page        a page or an image        0f3c… (32 hex digits)    a document or a pair
     a.test                    a domain and all below    9b1d… (64)               an image by the sha256 of its bytes
@@ -31,6 +31,7 @@ from weft.transforms.urls import domains, image_key, page_key
 
 REASON = "excluded"
 _UT1 = ("domains", "urls")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#")
 _HEX = re.compile(r"[0-9a-f]+")
 _ID = re.compile(r"[0-9a-f]{32}(:[0-9a-f]{32})?")
 
@@ -83,11 +84,12 @@ class Exclusions:
         return any(f"{bare}/{'/'.join(steps[:n])}" in self.below for n in range(1, len(steps) + 1))
 
 
-def parse(lines: Iterable[str], name: str) -> Exclusions:
+def parse(lines: Iterable[str], name: str, strict: bool = True) -> Exclusions:
     """A list's lines.
 
     Args:
         name: of the list, for messages.
+        strict: False for the large lists of others, in which a line that can match nothing stops nobody.
 
     Raises:
         ConfigError: a line that means nothing.
@@ -96,6 +98,11 @@ def parse(lines: Iterable[str], name: str) -> Exclusions:
     for number, line in enumerate(lines, 1):
         if not (entry := _entry(line)):
             continue
+        if strict and (len(entry.split()) > 1 or ("*" in entry and "://" not in entry)):
+            raise ConfigError(
+                f"{name}, line {number}: {entry[:80]!r} matches nothing: a comment begins with #, a blank in an "
+                "address is %20, and a domain or directory stands for all that is below it without a *"
+            )
         low = entry.lower()
         by_length = {16: "phashes", 64: "sha256"} if _HEX.fullmatch(low) else {}
         if "://" in entry:
@@ -109,7 +116,7 @@ def parse(lines: Iterable[str], name: str) -> Exclusions:
             found["below"].add(entry.rstrip("/").removeprefix("www."))
         elif re.fullmatch(r"[^\s/]+\.[^\s/]+/?", low):
             found["domains"].add(low.rstrip("/").removeprefix("www."))
-        else:
+        elif strict:
             raise ConfigError(
                 f"{name}, line {number}: {entry[:80]!r} is no address, domain, id (32 hex digits), sha256 (64) or "
                 "perceptual hash (16)"
@@ -124,7 +131,7 @@ def load(paths: tuple[str, ...]) -> Exclusions | None:
     Raises:
         ConfigError: one cannot be read, or holds a line that means nothing.
     """
-    lists = [parse(_text(path).splitlines(), path) for path in paths]
+    lists = [parse(text.splitlines(), path, not ut1) for path in paths for text, ut1 in [_text(path)]]
     if not lists:
         return None
     names = [field.name for field in dataclasses.fields(Exclusions)]
@@ -144,19 +151,20 @@ def entries(path: str) -> set[str]:
     Raises:
         ConfigError: it cannot be read.
     """
-    return {_entry(line) for line in _text(path).splitlines()} - {""}
+    return {_entry(line) for line in _text(path)[0].splitlines()} - {""}
 
 
 def _entry(line: str) -> str:
-    line = line.strip()
-    return "" if line.startswith("#") else line if "://" in line else line.partition("#")[0].strip()
+    line = _COMMENT.split(line, maxsplit=1)[0].strip()
+    return line if "://" in line else line.partition("#")[0].strip()
 
 
-def _text(path: str) -> str:
+def _text(path: str) -> tuple[str, bool]:
+    """(what a list says, whether it is a category of UT1's)."""
     inside = [files.join(path, name) for name in _UT1]
     try:
         there = [name for name in inside if files.exists(name)]
-        return "\n".join(files.read_bytes(name).decode("utf-8", "replace") for name in there or [path])
+        return "\n".join(files.read_bytes(name).decode("utf-8", "replace") for name in there or [path]), bool(there)
     except OSError as error:
         raise ConfigError(f"cannot read the list {path}: {error.strerror or error}") from None
 

@@ -5,7 +5,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from apache_beam.testing.util import assert_that, equal_to
 
-from weft.pipeline.runners import beam_options
+from weft.pipeline.runners import beam_options, spark
 
 
 @pytest.mark.parametrize("flags", [(), ("--runner=DirectRunner",), ("--runner", "direct"), ("--runner=FnApiRunner",)])
@@ -28,6 +28,17 @@ def test_other_runners_keep_their_flags():
 def test_a_value_that_beam_does_not_take_is_one_line(flag):
     with pytest.raises(beam_options.FlagError, match=rf"Beam: .*{flag.split('=')[0]}"):
         beam_options.check([flag])
+
+
+@pytest.mark.parametrize("flag", ["runner=SparkRunner", "-runner=SparkRunner", "extra"])
+def test_a_word_that_is_no_flag_is_one_line(flag):
+    with pytest.raises(beam_options.FlagError, match=f"^Beam's flags begin with two dashes, and '{flag}' is no value"):
+        beam_options.check(["--direct_num_workers", "1", flag])
+
+
+def test_values_may_follow_their_flags():
+    beam_options.check(["--runner", "SparkRunner", "--direct_num_workers", "2", "--no_auth", "--experiments", "a"])
+    beam_options.check([f"{name}=x" for name in spark.OPTIONS])
 
 
 def test_an_unknown_flag_names_the_nearest():

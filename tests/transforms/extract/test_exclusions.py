@@ -1,5 +1,7 @@
 """What lists say is excluded, and rows of pages without it."""
 
+import re
+
 import pytest
 
 from weft.schemas.parameters import ConfigError, PageRules
@@ -31,7 +33,17 @@ def fates(found, kind):
     return [(row.fate, row.reason) for row in found if isinstance(row, Fate) and row.kind == kind]
 
 
-@pytest.mark.parametrize("line", ["http://www.farm.test/barns", "farm.test", "farm.test/barns", DOC])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http://www.farm.test/barns",
+        "farm.test",
+        "farm.test/barns",
+        DOC,
+        "http://www.farm.test/barns \t # by letter",
+        "farm.test# x",
+    ],
+)
 def test_a_page_goes_with_all_that_is_of_it(line):
     found = without("# a comment", "", line)
     assert fates(found, "page") == [("dropped", "excluded")] and fates(found, "image") == fates(found, "pair") == []
@@ -95,5 +107,13 @@ def test_lists_are_read_once_together_and_ut1_directories_too(tmp_path):
     assert exclusions.load(()) is None
     with pytest.raises(ConfigError, match="cannot read the list"):
         exclusions.load((str(tmp_path / "none"),))
-    with pytest.raises(ConfigError, match="list, line 2: 'no such thing'"):
-        exclusions.parse(["", "no such thing"], "list")
+
+
+@pytest.mark.parametrize(
+    "line", ["no such thing", "http://farm.test/barns taken down", "farm.test/barns all", "*.farm.test"]
+)
+def test_a_line_that_would_match_nothing_is_an_error(line, tmp_path):
+    with pytest.raises(ConfigError, match=rf"list, line 2: '{re.escape(line)}'"):
+        exclusions.parse(["", line], "list")
+    (tmp_path / "domains").write_text(f"farm.test\n{line}/x\n")  # of a large list of others
+    assert exclusions.load((str(tmp_path),)).page("http://farm.test/", "")
