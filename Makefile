@@ -131,7 +131,7 @@ format: $(DEV)
 bench: $(DEV)
 	@for script in $(filter-out benchmarks/meter.py benchmarks/parity.py benchmarks/structure.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-# Every planted fault is found and twenty clean corpora are passed: half an hour, on the shards of a demo.
+# Whether every planted fault is found and twenty clean corpora are passed (fails else): hours, on the shards of a demo.
 meter: demo
 	$(BIN)/python benchmarks/meter.py --shards demo-output/shards
 

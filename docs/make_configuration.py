@@ -27,7 +27,8 @@ _HEAD = """# Configuration
 
 One strict TOML file holds everything scientific. It is layered: the defaults below, then the recipe, then your file,
 then `--set section.key=value`. A key that does not exist is an error that names the
-nearest one, a value out of the range in the second column is one too. Machines are not
+nearest one, a value out of the range in the second column is one too. A command on an output that is there goes by the
+configuration stored with it, and `--set` changes that; with `--config` or `--recipe` it begins anew. Machines are not
 configured here but by Beam's own flags after `--`.
 
 ```toml

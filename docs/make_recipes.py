@@ -26,7 +26,7 @@ A recipe is a named set of decisions: `recipe = "laion400m"` in your file, or `-
 The peers' recipes hold their published thresholds, each with its source, as far as weft has the rule; what is left out
 is said. A threshold on CLIP's similarity means nothing without its model, so a recipe that has one names both, and
 loads that model from the network or from open_clip's cache. Heads for unsafe, watermarked and unaesthetic images are
-files of your own (`score.unsafe_head` and others), so no recipe has limits on what they say.
+files of your own (`score.unsafe_head` and others: [scores](scores.md)), so no recipe has limits on what they say.
 
 All recipes write all three corpora; one for pairs decides about pairs, and its documents are whatever is left.
 """
