@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import datetime
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, NoReturn
 
 from weft.schemas.parameters import nearest
+from weft.transforms.urls import resolve
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
 MODEL = "transformers"  # the export that is of the trained model, not of the shards
 EXPORTS = ("obelics", "mint", "mmc4", "energon", "mds", "jsonl", "parquet", "img2dataset", MODEL)
 SUITES = ("kosmos",)  # of tasks, in configs/suites
+ITEMS = 500  # of each task of a suite, where --items says nothing
+RETOKENIZED = ("pack.context_length", "pack.image_tokens")  # what may be otherwise beside the tokenizer
+DEMO_PAGES = 16  # the fewest; of demo/captures.py, which is not imported for a help text
 # Arguments that are paths, by what stands for them in the help: whether they may be of an object store.
 PLACES = {"DIR": True, "GLOB": True, "FILE": True, "LIST": True, "C.toml": True, "FOLDER": False}
 SHELLS = ("bash", "zsh", "fish")
@@ -36,6 +41,8 @@ class Parser(argparse.ArgumentParser):
                 break  # a command; the rest is its own
             name = argument.split("=")[0]
             if name.startswith("--") and " " not in name and name not in known:
+                if takes_flags(self) and _is_beams(name):
+                    self.error(f"Beam's flags go after `--`: -- {argument}")
                 self.error(f"no option {name}{nearest(name, known)}")
         return super().parse_known_args(args, namespace)
 
@@ -82,10 +89,18 @@ def parser() -> Parser:
     demo = add("demo", "the whole thing on a small web it makes and serves itself; no network, no GPU", epilog=_EPILOG)
     demo.add_argument("--output", default="demo-output", metavar="FOLDER", help="where to write (default: %(default)s)")
     demo.add_argument(
-        "--pages", type=int, default=600, metavar="N", help="size of the small web (default: %(default)s)"
+        "--pages",
+        type=_at_least(DEMO_PAGES),
+        default=600,
+        metavar="N",
+        help=f"size of the small web, {DEMO_PAGES} at least (default: %(default)s)",
     )
     demo.add_argument(
-        "--questions", type=int, default=0, metavar="N", help="so many pages besides that ask about their pictures"
+        "--questions",
+        type=_at_least(0),
+        default=0,
+        metavar="N",
+        help="so many pages besides that ask about their pictures",
     )
     _redo(demo)
     _science(demo)
@@ -101,7 +116,7 @@ def parser() -> Parser:
             one.add_argument("--shards", metavar="DIR", help="evaluate on these shards instead, of the same tokenizer")
             one.add_argument("--suite", choices=SUITES, help="the figures of a suite of tasks instead")
             one.add_argument("--data", metavar="FOLDER", help="directory with a directory for each task of the suite")
-            one.add_argument("--items", type=int, default=500, metavar="N", help="of each task, at most: %(default)s")
+            one.add_argument("--items", type=_at_least(1), metavar="N", help=f"of each task, at most: {ITEMS}")
             one.add_argument(
                 "--check", action="store_true", help="exit with status 1 where a check of the corpus fails"
             )
@@ -121,7 +136,7 @@ def parser() -> Parser:
             _redo(one)
         one.add_argument("--output", required=True, metavar="FOLDER", help="where models, figures and the page go")
         one.add_argument(
-            "--seeds", type=int, default=5, metavar="N", help="models of each corpus (default: %(default)s)"
+            "--seeds", type=_at_least(1), default=5, metavar="N", help="models of each corpus (default: %(default)s)"
         )
         one.add_argument("--sizes", default="S", metavar="S,M,L", help="sizes of the model (default: %(default)s)")
         one.add_argument("--neutral", metavar="DIR", help="shards to hold out, instead of each corpus' own val split")
@@ -208,8 +223,10 @@ def parser() -> Parser:
     card.add_argument("--name", default="", metavar="NAME", help="of the corpus (default: the directory's)")
     card.add_argument("--creator", default="", metavar="WHO", help="person or organization that publishes it")
     card.add_argument("--licence", default="", metavar="ID", help="of the collection: an SPDX id or an address")
-    card.add_argument("--published", default="", metavar="DAY", help="of publication (default: today)")
-    card.add_argument("--url", default="", metavar="URL", help="where it is published: shards/ lies below")
+    card.add_argument("--published", type=_day, default="", metavar="DAY", help="of publication (default: today)")
+    card.add_argument(
+        "--url", type=_address, default="", metavar="URL", help="where it is published: shards/ lies below"
+    )
     retokenize = add("retokenize", "a run's shards by another tokenizer, and nothing else anew", epilog=_EPILOG)
     retokenize.add_argument("--from", required=True, dest="source", metavar="DIR", help="output directory of a run")
     retokenize.add_argument(
@@ -225,6 +242,40 @@ def parser() -> Parser:
     completion = add("completion", "a script for your shell: `source <(weft completion bash)`")
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
     return made
+
+
+def _is_beams(name: str) -> bool:
+    from weft.pipeline.runners import beam_options
+
+    try:
+        beam_options.check([name])
+    except beam_options.FlagError as error:
+        return not str(error).startswith("no Beam option")  # else one that wants a value
+    return True
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(given: str) -> int:
+        if not given.removeprefix("-").isdecimal() or int(given) < least:
+            raise argparse.ArgumentTypeError(f"takes a number from {least} on, not {given!r}")
+        return int(given)
+
+    return number
+
+
+def _day(given: str) -> str:
+    try:
+        if not given or datetime.date.fromisoformat(given).isoformat() == given:
+            return given
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"takes a day such as 2026-01-31, not {given!r}")
+
+
+def _address(given: str) -> str:
+    if given and not resolve(given, given):
+        raise argparse.ArgumentTypeError(f"takes an http or https address, not {given!r}")
+    return given
 
 
 def _stage(one: Parser, name: str) -> None:

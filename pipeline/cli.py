@@ -126,10 +126,15 @@ def _eval(options: argparse.Namespace, flags: Sequence[str]) -> int:
     from weft.pipeline.run import lock
     from weft.pipeline.stages import training
 
+    idle = ("check", "shards") if options.suite else ("data", "items")
+    for name in idle:
+        if getattr(options, name):
+            raise ConfigError(f"--{name} is for an evaluation {'without' if options.suite else 'with'} --suite")
     with lock.held(options.output):
         run = open_run(options, flags, needs_input=False)
         if options.suite:
-            print("\n".join(training.suite(options.suite, options.output, run.config, options.data, options.items)))
+            items = options.items or arguments.ITEMS
+            print("\n".join(training.suite(options.suite, options.output, run.config, options.data, items)))
             return 0
         if options.shards:
             found = training.evaluate_on(options.shards, options.output, run.config)
@@ -257,7 +262,7 @@ def _card(options: argparse.Namespace, flags: Sequence[str]) -> None:
         print("\n".join(card.write(options.output, options.to, said, flags)))
 
 
-def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> None:
+def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> int:
     from weft.pipeline import crawl
     from weft.pipeline.run import lock
 
@@ -265,7 +270,9 @@ def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> None:
     config = _config(options, [f"{key}={value}" for key, value in given.items() if value is not None])
     sources = crawl.Sources(tuple(options.urls), tuple(options.sitemap), tuple(options.seeds), tuple(options.since))
     with lock.held(options.output):
-        print("\n".join(crawl.crawl(sources, options.output, config, flags, options.quiet)))
+        came = crawl.crawl(sources, options.output, config, flags, options.quiet)
+    print("\n".join(came.lines))
+    return 0 if came.stored else USER_ERROR
 
 
 def _retokenize(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -273,6 +280,11 @@ def _retokenize(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import lock, manifest
 
     config = settled(configuration.from_dict(manifest.known_run(options.source)["config"], options.set))
+    for key in (one.partition("=")[0].strip() for one in options.set):
+        if key not in arguments.RETOKENIZED:
+            raise ConfigError(
+                f"retokenize takes {' and '.join(arguments.RETOKENIZED)}, not {key}, which stays the run's"
+            )
     with lock.held(options.output):
         made = retokenize.run(options.source, options.tokenizer, options.output, config, flags, options.quiet)
     print("\n".join(made))
@@ -317,7 +329,13 @@ def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
 def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import closing, report
     from weft.pipeline.run import lock, manifest, subset
+    from weft.transforms.io import files
 
+    if (
+        len({os.path.realpath(one) if files.is_local(one) else one.rstrip("/") for one in (options.output, options.to)})
+        < 2
+    ):
+        raise ConfigError("--to must be another directory than --output")
     if not manifest.is_run(options.to) and lock.occupied(options.to):
         raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
     with lock.held(options.output), lock.held(options.to):

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import apache_beam as beam
 
@@ -24,7 +25,7 @@ from weft.schemas.records import digest
 from weft.transforms.archives.record import GZIP
 from weft.transforms.crawl.client import PAGE, SITEMAP
 from weft.transforms.crawl.crawl_pages import CrawlPages
-from weft.transforms.crawl.frontier import Address
+from weft.transforms.crawl.frontier import Address, is_address
 from weft.transforms.crawl.unit import STAGE, Crawl
 from weft.transforms.io import files, state
 from weft.transforms.urls import resolve
@@ -45,8 +46,15 @@ class Sources:
     since: tuple[str, ...] = ()  # outputs of earlier crawls
 
 
-def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], quiet: bool) -> list[str]:
-    """Crawl into `output`; returns what came of it, a line each.
+class Came(NamedTuple):
+    """What came of a crawl."""
+
+    lines: list[str]
+    stored: bool  # anything at all
+
+
+def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], quiet: bool) -> Came:
+    """Crawl into `output`; returns what came of it.
 
     Raises:
         ConfigError: nothing to begin with, or a directory that holds something else.
@@ -55,7 +63,7 @@ def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], q
     if not lists and not sources.sitemaps:
         raise ConfigError("nothing to crawl: name --urls LIST, --sitemap URL or --seeds LIST")
     for url in sources.sitemaps:
-        if not resolve(url, url):
+        if not is_address(url):
             raise ConfigError(f"--sitemap takes the address of a sitemap, not {url!r}")
     for earlier in sources.since:
         if manifest.read_json(files.join(earlier, MANIFEST)) is None:
@@ -101,10 +109,11 @@ def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
         said = line.strip()
         if said and not said.startswith("#"):
             address = said if "://" in said else f"https://{said}"
-            yield Address(resolve("", address) or said[:_LONGEST], kind, depth)  # one that means nothing has a fate too
+            found = resolve("", address) if is_address(address) else ""
+            yield Address(found or said[:_LONGEST], kind, depth)  # one that means nothing has a fate too
 
 
-def _closed(output: str, units: Sequence[str]) -> list[str]:
+def _closed(output: str, units: Sequence[str]) -> Came:
     """Balance the books, write the manifest, and say what there is."""
     entered = dict.fromkeys(_NAMES, 0)
     whole: set[str] = set()
@@ -132,7 +141,9 @@ def _closed(output: str, units: Sequence[str]) -> list[str]:
             why = sorted(account[kind]["dropped"].items(), key=lambda item: -item[1])
             lost = "".join(f", {count:,} {reason}" for reason, count in why[:5])
             lines.append(f"{name:9} {account[kind]['kept']:,} of {account[kind]['entered']:,}{lost}")
+    if not warcs:
+        return Came([*lines, "nothing was stored"], False)
     size = sum(size for _, size in warcs)
     lines.append(f"{'WARC':9} {len(warcs)} files, {size:,} bytes: {files.join(output, 'warc')}")
     lines.append(f"next: weft run --input '{files.join(output, 'warc', '*.warc.gz')}' --output …")
-    return lines
+    return Came(lines, True)

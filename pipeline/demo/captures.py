@@ -20,6 +20,7 @@ ORIGINALS = {"news": 124, "gallery": 50, "forum": 45, "product": 65, "docs": 35,
 FILTERED = {"language": 36, "gibberish": 25, "too_short": 15, "opt_out": 20}
 COPIES = {"near": 36, "exact": 18, "url": 20}
 CUT_OFF = 1
+LEAST = CUT_OFF + len({**ORIGINALS, **FILTERED, **COPIES}) + 1  # captures: one of each kind, and a second of news
 
 _COPY_WORDS = 190  # a near-duplicate is made of pages with at least so many words, so that one word is under a tenth
 _CHANGES = ("other", "former", "certain", "second", "so-called", "famous", "nearby", "same")
@@ -47,8 +48,8 @@ def counts(pages: int) -> dict[str, int]:
     whole = sum(shares.values())
     made = {kind: max(1, (pages - CUT_OFF) * share // whole) for kind, share in shares.items()}
     made["news"] += pages - CUT_OFF - sum(made.values())
-    if made["news"] < 2:
-        raise ValueError(f"a demo web needs at least 30 pages, not {pages}")
+    if pages < LEAST:
+        raise ValueError(f"a demo web needs at least {LEAST} pages, not {pages}")
     return made
 
 

@@ -104,8 +104,9 @@ class Run:
         for stage in stages:
             for need in stage.needs:
                 if need not in done and need not in coming:
+                    whole = "weft run --train" if need == "train" else "weft run"
                     raise ConfigError(
-                        f"{stage.name} needs {need} with this configuration: run `weft {need}` or `weft run` first"
+                        f"{stage.name} needs {need} with this configuration: run `weft {need}` or `{whole}` first"
                     )
             coming.add(stage.name)
             standing |= {one.name: one for one in before(stage)}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from weft.pipeline import arguments, cli
+from weft.pipeline.demo import captures
 from weft.pipeline.run import registry
 from weft.pipeline.run.books import BooksError
 
@@ -24,6 +25,14 @@ from weft.pipeline.run.books import BooksError
         (["run", "--output", "x", "--recipee", "raw"], "no option --recipee (did you mean '--recipe'?)"),
         (["completion", "fsh"], "no SHELL 'fsh' (did you mean 'fish'?)"),
         (["recipes", "--", "--runner=x"], "recipes takes no Beam flags"),
+        (["run", "--runner=SparkRunner"], "Beam's flags go after `--`: -- --runner=SparkRunner"),
+        (["run", "--direct_num_workers", "1"], "Beam's flags go after `--`: -- --direct_num_workers"),
+        (["demo", "--pages", "15"], "--pages: takes a number from 16 on, not '15'"),
+        (["demo", "--pages=-5"], "--pages: takes a number from 16 on, not '-5'"),
+        (["demo", "--questions", "-3"], "--questions: takes a number from 0 on, not '-3'"),
+        (["compare", "a", "b", "--output", "x", "--seeds", "0"], "--seeds: takes a number from 1 on, not '0'"),
+        (["card", "--output", "x", "--published", "yesterday"], "--published: takes a day such as 2026-01-31, not"),
+        (["card", "--output", "x", "--url", "notaurl"], "--url: takes an http or https address, not 'notaurl'"),
     ],
 )
 def test_an_unknown_name_is_one_line_with_the_nearest(argv, told, capsys):
@@ -32,6 +41,12 @@ def test_an_unknown_name_is_one_line_with_the_nearest(argv, told, capsys):
     said = capsys.readouterr().err
     assert caught.value.code == 2
     assert told in said and said.count("\n") == 1 and said.startswith("weft")
+
+
+def test_the_smallest_demo_is_the_smallest_web():
+    assert captures.LEAST == arguments.DEMO_PAGES and len(captures.plan(captures.LEAST, "weft")[0]) == 15
+    with pytest.raises(ValueError, match="at least 16 pages, not 15"):
+        captures.counts(captures.LEAST - 1)
 
 
 def test_values_that_look_like_options_are_values():

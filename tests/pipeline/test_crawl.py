@@ -120,6 +120,13 @@ def test_seeds_are_followed_so_far_and_so_many_and_sitemaps_read(tmp_path, capsy
     assert "pages     5 of 9, 2 bad_url, 2 host_cap" in told and "sitemaps  1 of 1" in told
 
 
+def test_prose_and_markup_are_not_asked_for_and_nothing_stored_is_no_success(tmp_path, capsys):
+    (tmp_path / "list.txt").write_text("some words\nhttp://a.test/ a note\n<a href='http://a.test/'>\n")
+    argv = ["--urls", str(tmp_path / "list.txt"), "--output", str(tmp_path / "out"), "--set", "crawl.buckets=1"]
+    assert cli.main(["crawl", *argv, "--quiet", *LOCAL]) == cli.USER_ERROR
+    assert capsys.readouterr().out == "pages     0 of 3, 3 bad_url\nnothing was stored\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [

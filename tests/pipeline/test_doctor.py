@@ -1,4 +1,5 @@
 import http.server
+import sys
 import threading
 from pathlib import Path
 
@@ -22,10 +23,14 @@ def test_what_can_run_is_said_for_each_stage(tmp_path: Path):
 
 
 def test_extraction_without_its_compiled_part_is_said_to_be_slow(monkeypatch):
-    monkeypatch.setattr(doctor.compiled, "module", None)
-    monkeypatch.setattr(doctor.compiled, "lacking", "no compiler was there")
+    monkeypatch.setitem(sys.modules, "weft.transforms.extract.html._compiled", None)
+    monkeypatch.delenv("WEFT_COMPILED", raising=False)
+    module, lacking = doctor.compiled.built()
+    monkeypatch.setattr(doctor.compiled, "module", module)
+    monkeypatch.setattr(doctor.compiled, "lacking", lacking)
     found = examined()["extract"]
-    assert found.good and found.told == "can run, at about half its speed: no compiler was there"
+    told = "can run, at about half its speed: its compiled part is not built: make setup, with a C compiler"
+    assert found.good and found.told == told
 
 
 def test_without_pytorch_score_and_train_cannot_run(monkeypatch):

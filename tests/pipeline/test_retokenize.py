@@ -59,6 +59,10 @@ def test_the_same_samples_with_other_tokens_and_all_that_lies_beside(packed, sum
             ["--output", "{}/short", "--set", "pack.context_length=9"],
             "pack.context_length = 9 holds no image of 8 slots",
         ),
+        (
+            ["--output", "{}/side", "--set", "pack.shards=3"],
+            "pack.image_tokens, not pack.shards, which stays the run's",
+        ),
         (["--output", "{}/none", "--from", "{}/nowhere"], "holds no weft run"),
         (["--output", "{}/bad", "--tokenizer", "{}/run/run.json"], "is no tokenizer"),
     ],

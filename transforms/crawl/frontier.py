@@ -8,6 +8,7 @@ next level. Hosts do not wait for each other.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from weft.transforms.fetch.client import MAX_REDIRECTS
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.urls import image_key, resolve
 
+_NONE = re.compile(r"[\s<]")
 CAPPED, CHAIN = "host_cap", "too_many_redirects"
 
 
@@ -28,6 +30,15 @@ def key_of(url: str) -> str:
     ('http://a.test/', 'ftp://a.test/')
     """
     return image_key(url) if url.startswith(("http://", "https://")) else url
+
+
+def is_address(text: str) -> bool:
+    """Whether this can be asked for as it stands: prose and markup in a list are no addresses, though a URL hides them.
+
+    >>> is_address("http://a.test/x"), is_address("http://a.test/ a note"), is_address("<a href=http://a.test/>")
+    (True, False, False)
+    """
+    return bool(resolve(text, text)) and not _NONE.search(text)
 
 
 class Address(NamedTuple):
@@ -86,7 +97,7 @@ class Frontier:
         whole = [(one.kind == IMAGE, one.hops, hash_unit(one.url, "crawl"), one.url, -one.depth, one) for one in wanted]
         first = [one for *_, one in sorted(set(whole))]
         for rank, one in enumerate(first):
-            if resolve(one.url, one.url):
+            if is_address(one.url):
                 self._host(one.url).next.append((rank, 0, one))
             elif one.url not in self._seen:
                 self._seen.add(one.url)

@@ -158,6 +158,8 @@ def test_a_stage_is_refused_before_those_that_it_needs(tmp_path: Path):
     manifest.write(str(tmp_path), "extract", {"fingerprint": "of another configuration"})
     with pytest.raises(ConfigError, match="dedup needs extract with this configuration"):
         some.go(["dedup"])
+    with pytest.raises(ConfigError, match=r"eval needs train .*: run `weft train` or `weft run --train` first"):
+        some.go(["eval"])
     assert not (tmp_path / "dedup").exists()
 
 

@@ -19,7 +19,7 @@ def built() -> tuple[ModuleType | None, str]:
     try:
         found = importlib.import_module("weft.transforms.extract.html._compiled")
     except ImportError:
-        return None, "weft was installed where no C compiler was"
+        return None, "its compiled part is not built: make setup, with a C compiler"
     if getattr(found, "VERSION", None) != VERSION:
         return None, "its compiled part is of another version: install weft again (make setup)"
     return found, ""
