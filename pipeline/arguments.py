@@ -196,9 +196,7 @@ def parser() -> Parser:
     plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
     plan.add_argument("--archives", type=int, metavar="N", help="plan for so many archives like these")
     plan.add_argument("--bytes", type=float, metavar="N", help="plan for so many bytes of archives: 90e12")
-    plan.add_argument(
-        "--smaller", default="", metavar="DIR", help="a run on fewer archives: tells start-up costs from the rest"
-    )
+    plan.add_argument("--smaller", default="", metavar="DIR", help="a run on fewer archives: tells what starting costs")
     plan.add_argument(
         "--rate", action="append", default=[], metavar="NAME=DOLLARS", help="of core_hour, gpu_hour, stored_tb, …"
     )

@@ -216,9 +216,13 @@ def from_dict(values: dict[str, Any], overrides: typing.Sequence[str] = ()) -> C
     """Configuration from what `to_dict` gave, with `section.key=value` overrides on top.
 
     Raises:
-        ConfigError: as `load`.
+        ConfigError: as `load`; or what `to_dict` gave was another version's.
     """
     merged = json.loads(json.dumps(values))
+    try:
+        _build(Config, merged, "")
+    except ConfigError as error:  # of keys that nobody wrote
+        raise ConfigError(f"{error}: another version of weft made this output; name another one") from None
     for keys, value in map(_override, overrides):
         _merge(merged, _nest(keys, value))
     return _build(Config, merged, "")

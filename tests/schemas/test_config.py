@@ -63,6 +63,16 @@ def test_every_recipe_loads_and_survives_json():
         assert configuration.from_dict(configuration.to_dict(config)) == config
 
 
+def test_a_key_that_another_version_had_is_not_laid_to_the_user():
+    values = configuration.to_dict(configuration.Config())
+    values["fetch"]["gone"] = True
+    with pytest.raises(ConfigError, match=r"unknown key 'fetch\.gone'.*: another version of weft made this output"):
+        configuration.from_dict(values, ["pack.min_side=100"])
+    values["fetch"].pop("gone")
+    with pytest.raises(ConfigError, match=r"^unknown key 'pack\.min_sid' \(did you mean 'min_side'\?\)$"):
+        configuration.from_dict(values, ["pack.min_sid=100"])
+
+
 def test_a_table_has_whatever_names_the_user_gives(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text("[pack.pair_min_similarity_by_language]\nen = 0.28\nde = 1\n")
