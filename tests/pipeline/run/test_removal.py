@@ -90,7 +90,7 @@ def test_a_run_that_is_not_finished_and_a_list_that_means_nothing_change_nothing
     finished: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "list").write_text("what is this\n")
-    with pytest.raises(ConfigError, match="'what is this' is no address"):
+    with pytest.raises(ConfigError, match="'what is this' matches nothing"):
         removal.remove(str(finished), [str(tmp_path / "list")])
     with pytest.raises(ConfigError, match="holds no weft run"):
         removal.remove(str(tmp_path / "none"), [str(tmp_path / "list")])
