@@ -148,7 +148,7 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     article = _inside(page, _ARTICLE) & ~furniture
     around = found.low, found.high
     tables = _tables(page, cells)
-    again = _inside(page, _AGAIN) | np.isin(found.kinds, list(_AGAIN))
+    again = _inside(page, _AGAIN) | np.isin(found.kinds, list(_AGAIN)) | (tables >= 0)
     copies = _equal(page.texts, (found.words < _SAID) | again), found.alike
     kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around, tables, copies).tolist()
     for at, text in enumerate(page.texts):

@@ -95,8 +95,10 @@ SAID = "Reset the device and wait for the light"
         (f"<ol><li>{SAID}</ol>", f"<div class=note><ol><li><p>{SAID}</p></ol></div>"),
         (f"<pre><div class=line>{SAID}</div></pre>", f"<div class=post><pre class=b><div>{SAID}</div></pre></div>"),
         (f"<table><tr><td>{SAID}<td>x<tr><td>y<td>z</table>", f"<table><tr><td><p>{SAID}</p><td>x<tr><td>y<td>z</table>"),
+        (f"<table><caption>{SAID}<tr><th>a<th>b<tr><td>1<td>2</table>",
+         f"<div class=x><table><caption>{SAID}<tr><th>a<th>b<tr><td>3<td>4</table></div>"),
     ],
-    ids=["contents and heading", "steps of two systems", "code by lines", "cells"],
+    ids=["contents and heading", "steps of two systems", "code by lines", "cells", "captions of tables of data"],
 )  # fmt: skip
 def test_what_belongs_to_its_place_is_said_again(one: str, again: str):
     made = extract(article(p(), one, p(), again, p(), f"<p>{SENTENCE}"), URL)
