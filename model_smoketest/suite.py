@@ -142,8 +142,8 @@ def figures_of(
 ) -> tuple[dict[str, Any], list[float]]:
     """A task's figures, and what each row adds to them; `others` are rows for shots."""
     if task.first is not None:
-        asked = [[piece for part in task.first for piece in _filled(part, row)] for row in rows]
-        said = lm.generate_until(asked, until=["\n"], most=task.most, beams=task.beams)
+        before = dataclasses.replace(task, prompt=task.first)
+        said = lm.generate_until(list(map(before.segments, rows)), until=["\n"], most=task.most, beams=task.beams)
         rows = [row | {"said": text} for row, text in zip(rows, said, strict=True)]
     prompts = [_shots(task, i, rows, others) for i in range(len(rows))]
     scores: list[float]

@@ -245,11 +245,7 @@ def parser() -> Parser:
 def _is_beams(name: str) -> bool:
     from weft.pipeline.runners import beam_options
 
-    try:
-        beam_options.check([name])
-    except beam_options.FlagError as error:
-        return not str(error).startswith("no Beam option")  # else one that wants a value
-    return True
+    return beam_options.knows(name)
 
 
 def _at_least(least: int) -> Callable[[str], int]:

@@ -331,10 +331,8 @@ def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import lock, manifest, subset
     from weft.transforms.io import files
 
-    if (
-        len({os.path.realpath(one) if files.is_local(one) else one.rstrip("/") for one in (options.output, options.to)})
-        < 2
-    ):
+    both = (options.output, options.to)
+    if len({os.path.realpath(one) if files.is_local(one) else one.rstrip("/") for one in both}) < 2:
         raise ConfigError("--to must be another directory than --output")
     if not manifest.is_run(options.to) and lock.occupied(options.to):
         raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")

@@ -1,8 +1,8 @@
 """What a fetch asks of the web: images, hosts, requests, and how long the slowest host takes.
 
-images/index of a sample → counts, and those of a larger input. Images and each host's share grow with the input, hosts
-at most so. An image that the sample looked for in archives alone (`fetch.http = false`) counts with what one takes
-elsewhere, unless the plan is for a fetch that asks nobody either.
+images/index of a sample → counts, and those of a larger input. Images and each host's share grow with the input; the
+number of hosts grows no faster, and is planned as if it did. An image that the sample looked for in archives alone
+(`fetch.http = false`) counts with what one takes elsewhere, unless the plan is for a fetch that asks nobody either.
 """
 
 from __future__ import annotations

@@ -103,13 +103,8 @@ def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions
 
 def check(flags: Sequence[str]) -> None:
     """Raise FlagError for a flag that no Beam option takes, naming the nearest, or for a value that it does not."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    for cls in PipelineOptions.__subclasses__():
-        cls._add_argparse_args(parser)
-    known = {name for action in parser._actions for name in action.option_strings}
-    for name in ({"--runner"} | spark.OPTIONS) - known:
-        parser.add_argument(name, nargs="?")
-    known |= {"--runner"} | spark.OPTIONS
+    parser = _parser()
+    known = parser.names()
     for flag in flags:
         name = flag.split("=")[0]
         if flag.startswith("--") and name not in known:
@@ -120,7 +115,25 @@ def check(flags: Sequence[str]) -> None:
         raise FlagError(f"Beam's flags begin with two dashes, and {rest[0]!r} is no value of one")
 
 
+def knows(name: str) -> bool:
+    """Whether there is a flag of this name."""
+    return name in _parser().names()
+
+
+def _parser() -> _Parser:
+    """Takes what Beam's options and Spark's job server take."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for cls in PipelineOptions.__subclasses__():
+        cls._add_argparse_args(parser)
+    for name in ({"--runner"} | spark.OPTIONS) - parser.names():
+        parser.add_argument(name, nargs="?")
+    return parser
+
+
 class _Parser(argparse.ArgumentParser):
+    def names(self) -> set[str]:
+        return {name for action in self._actions for name in action.option_strings}
+
     def error(self, message: str) -> NoReturn:
         raise FlagError(f"Beam: {message}")
 

@@ -334,8 +334,9 @@ class VectorsOfOwners(beam.PTransform):
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> dict[str, beam.PCollection[Any]]:
         ctx, config = self.ctx, self.ctx.config.score
-        owners = tuple(inputs[kind] for kind in ("documents", "pairs") if kind == "pairs" or self.compared)
-        owners = owners | "Owners" >> beam.Flatten()
+        owners = inputs["pairs"]
+        if self.compared:
+            owners = (inputs["documents"], owners) | "Owners" >> beam.Flatten()
         stored = inputs["index"] | "Stored" >> _Stored(ctx)
         uses = {"owners": owners, "stored": stored} | "FindImages" >> FindImages()
         text_uses = uses | "FindTexts" >> Texts(ctx, documents=self.compared)
