@@ -207,7 +207,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
     scaled = _is_scaled(options)
     if options.input:
-        print(f"input: {inputs.describe(inputs.expand(options.input, _config(options).extract.common_crawl))}")
+        print(f"input: {inputs.describe(inputs.of_config(options.input, _config(options)))}")
     if not options.output:
         if not options.input:
             raise ConfigError("nothing to plan: name an --input, or the --output of a run that has been extracted")
@@ -217,7 +217,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
     config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
     if scaled:
         rates = money.rates(options.rate)
-        found = inputs.expand(options.input, config.extract.common_crawl) if options.input else ()
+        found = inputs.of_config(options.input, config) if options.input else ()
         asked = inputs.Sized(options.archives or 0, options.bytes or 0.0)
         wanted = asked if any(asked) else inputs.sized(found)
         print("\n".join(estimate.make(options.output, config, wanted, smaller=options.smaller).lines(rates)))
@@ -455,7 +455,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     else:
         config = settled(configuration.from_dict(known["config"], options.set))
     if getattr(options, "input", None):
-        given = inputs.marked(inputs.expand(options.input, config.extract.common_crawl))
+        given = inputs.marked(inputs.of_config(options.input, config))
         if needs_input and not options.quiet:  # other stages do not read it
             _say(f"input    {inputs.describe([one[:2] for one in given])}")
         found, keys = inputs.named(given)

@@ -61,7 +61,7 @@ def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[
     corpora: dict[str, str] = {}
     with lock.held(options.output):
         for name, config in given.items():
-            found, keys = inputs.named(inputs.marked(inputs.expand(options.input, config.extract.common_crawl)))
+            found, keys = inputs.named(inputs.marked(inputs.of_config(options.input, config)))
             home = files.join(options.output, name)
             told = partial(_named, say, name)
             flags, redo = tuple(flags), options.redo

@@ -142,10 +142,15 @@ class PageRules(TextRules, CaptionRules):
     common_crawl: File = (
         "https://data.commoncrawl.org/"  # where cc: and lists of files and records lie; also s3://commoncrawl/, …
     )
+    cdx_api: str = (
+        ""  # asked for what cc: chooses by domain= or url=, as https://index.commoncrawl.org/; "" reads the index
+    )
 
     def __post_init__(self) -> None:
         if self.markup != "plain" and self.extractor != "fast":
             raise ConfigError(f'extract.markup = "{self.markup}" needs extract.extractor = "fast"')
+        if self.cdx_api and not self.cdx_api.startswith(("http://", "https://")):
+            raise ConfigError(f"extract.cdx_api is an address that begins with https://, not {self.cdx_api!r}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,15 @@
     N       that status, without a body
     N+      that status with Retry-After: 1; who comes back earlier is written down in `too_early`
 
-Also the layout: `lay_out` puts archives where a snapshot has them, `index` the columnar index of their records.
+Also the layout: `lay_out` puts archives where a snapshot has them, `index` the columnar index of their records. And the
+index's API, as index.commoncrawl.org answers: `captures` of the server, at /ID-index?url=….
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 import shutil
 import socket
@@ -27,7 +29,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,6 +38,7 @@ from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
 
 SEGMENTS = 3
+BLOCK = 7  # captures; of Common Crawl's 3,000
 
 
 def lay_out(root: Path, snapshot: str, archives: Sequence[Path]) -> list[str]:
@@ -76,7 +79,47 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self._file(mood)
 
+    def _answer(self, status: int, data: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/x-ndjson")
+        self.send_header("Content-Length", str(len(data.encode())))
+        self.end_headers()
+        self.wfile.write(data.encode())
+
+    def _captures(self) -> None:
+        """pywb over a ZipNum index: blocks of BLOCK lines, a page is `pageSize` of the blocks that hold an answer."""
+        asked = dict(parse_qsl(self.path.partition("?")[2]))
+        url, size = asked["url"], int(asked.get("pageSize", 5))
+        if url.startswith("*."):
+            start = ",".join(reversed(url[2:].split(".")))
+            begins: tuple[str, ...] = (f"{start},",) if "," not in start else (f"{start})", f"{start},")
+        else:
+            host, _, path = url.rstrip("*").partition("/")
+            begins = (",".join(reversed(host.removeprefix("www.").split("."))) + f")/{path}",)
+        lines = sorted(self.server.captures, key=lambda one: one["urlkey"])
+        hits = [number for number, one in enumerate(lines) if one["urlkey"].startswith(begins)]
+        blocks = sorted({number // BLOCK for number in hits})
+        pages = -(-len(blocks) // size)
+        if "showNumPages" in asked and hits:
+            self._answer(200, json.dumps({"pages": pages, "pageSize": size, "blocks": len(blocks)}))
+            return
+        page = int(asked.get("page", 0))
+        mine = [lines[n] for n in hits if n // BLOCK in blocks[page * size : (page + 1) * size]]
+        if hits and page >= pages:
+            self._answer(
+                400, json.dumps({"message": f"Page {page} invalid: First Page is 0, Last Page is {pages - 1}"})
+            )
+        elif not mine:
+            self._answer(404, json.dumps({"message": f"No Captures found for: {url}"}))
+        else:
+            wanted = asked["fl"].split(",")
+            told = [{key: one[key] for key in wanted if key in one} for one in mine]
+            self._answer(200, "".join(json.dumps(one) + "\n" for one in told))
+
     def _file(self, mood: str) -> None:
+        if self.path.partition("?")[0] == self.server.api:
+            self._captures()
+            return
         path = self.server.root / self.path.lstrip("/")
         if not path.is_file():
             self.send_response(404)
@@ -135,6 +178,7 @@ class CrawlServer(ThreadingHTTPServer):
         self.had: Counter[str] = Counter()  # mood → how often
         self.not_before: dict[str, float] = {}
         self.too_early: list[str] = []
+        self.api, self.captures = "", list[dict[str, str]]()  # path, and lines of JSON
         self.fails_after: int | None = None  # requests, of which all that come later get 503
 
     @property
@@ -229,4 +273,19 @@ def index(root: Path, snapshot: str, paths: Sequence[str], parts: int = 2, group
     listed.append(listed[0].replace("subset=warc", "subset=robotstxt"))
     text = "".join(name + "\n" for name in listed).encode()
     (root / f"crawl-data/{snapshot}/cc-index-table.paths.gz").write_bytes(gzip.compress(text, mtime=0))
+    return found
+
+
+def captures(rows: Sequence[Indexed]) -> list[dict[str, str]]:
+    """The lines that the API answers with for these rows, and for what else a snapshot has of their hosts."""
+    found = []
+    for row in rows:
+        line = {
+            "urlkey": row.url_surtkey, "timestamp": "20240301000000", "url": row.url, "digest": "x",
+            "mime": row.content_mime_type or "unk", "mime-detected": row.content_mime_detected,
+            "status": str(row.fetch_status), "length": str(row.warc_record_length),
+            "offset": str(row.warc_record_offset), "filename": row.warc_filename, "languages": row.content_languages,
+        }  # fmt: skip
+        found.append({key: value for key, value in line.items() if value is not None})
+        found.append({**found[-1], "filename": row.warc_filename.replace("/warc/", "/robotstxt/")})
     return found

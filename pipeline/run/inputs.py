@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from weft.pipeline.run import snapshots
-from weft.schemas.config import Extract
+from weft.schemas.config import Config, Extract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
 from weft.transforms.extract import html_files, selection
@@ -34,7 +34,9 @@ class Sized(NamedTuple):
     chosen: int = 0  # of the files, parts of an index (selection.MARK): what they choose has no size that is known
 
 
-def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tuple[str, int]]:
+def expand(
+    patterns: Sequence[str], base: str = Extract.common_crawl, api: str = Extract.cdx_api
+) -> list[tuple[str, int]]:
     """(path, bytes) of every archive that the patterns name, sorted and distinct.
 
     Bytes are 0 where they would have to be asked for file by file: of snapshots and path lists. They stay so, that a
@@ -43,6 +45,7 @@ def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tu
     Args:
         patterns: as the user gave them.
         base: what snapshots and the relative lines of path lists stand below.
+        api: of the index of snapshots, where it is to be asked; "" for none.
 
     Raises:
         ConfigError: a pattern that names nothing, or something unreadable.
@@ -50,11 +53,16 @@ def expand(patterns: Sequence[str], base: str = Extract.common_crawl) -> list[tu
     """
     found: dict[str, int] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for matched in pool.map(lambda pattern: _checked(pattern, base), patterns):
+        for matched in pool.map(lambda pattern: _checked(pattern, base, api), patterns):
             found.update(matched)
     if not found:
         raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
     return sorted(found.items())
+
+
+def of_config(patterns: Sequence[str], config: Config) -> list[tuple[str, int]]:
+    """`expand`, where the configuration says."""
+    return expand(patterns, config.extract.common_crawl, config.extract.cdx_api)
 
 
 def marked(found: Sequence[tuple[str, int]]) -> list[tuple[str, int, str]]:
@@ -130,9 +138,9 @@ def human(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def _checked(pattern: str, base: str) -> list[tuple[str, int]]:
+def _checked(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
     try:
-        matched = _expand(pattern, base)
+        matched = _expand(pattern, base, api)
     except OSError as error:
         raise ConfigError(f"cannot read input {secrets.public(pattern)}: {_reason(error)}") from None
     except Unavailable as error:
@@ -145,9 +153,9 @@ def _checked(pattern: str, base: str) -> list[tuple[str, int]]:
     return matched
 
 
-def _expand(pattern: str, base: str) -> list[tuple[str, int]]:
+def _expand(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
     if pattern.startswith(snapshots.PREFIX):
-        return [(path, 0) for path in snapshots.expand(pattern, base)]
+        return [(path, 0) for path in snapshots.expand(pattern, base, api)]
     if pattern.endswith(_LISTS):
         data = files.read_bytes(pattern)
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")

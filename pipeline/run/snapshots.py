@@ -10,9 +10,10 @@ by hashes of paths and of segments' names, the same on every machine and on ever
 Given together, each chooses among what the one above it left. More of one contains less of it. No part means all.
 `subset=robotstxt` (or crawldiagnostics, wat, wet) takes the files of another list of the snapshot.
 
-Or single records are chosen by the snapshot's index (transforms/extract/selection.py), which is read where it lies:
+Or single records are chosen by the snapshot's index (transforms/extract/selection.py), which is read where it lies, or
+asked by its API (transforms/extract/capture_api.py):
 
-    language=isl  domain=*.is  mime=text/html  status=200  sample=F
+    language=isl  domain=*.is  url=example.org/news/  mime=text/html  status=200  sample=F
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from urllib.parse import parse_qsl
 
 from weft.schemas.parameters import ConfigError, nearest
 from weft.schemas.records import hash_unit
-from weft.transforms.extract import selection
+from weft.transforms.extract import capture_api, selection
 from weft.transforms.io import files
 
 PREFIX = "cc:"
@@ -35,6 +36,7 @@ _SALT = "snapshot"  # not the run's: the choice of files is no part of a recipe
 _PARTS = ("segments", "share", "files")
 _SUBSETS = ("warc", "crawldiagnostics", "robotstxt", "wat", "wet")
 _INDEXED = _SUBSETS[:3]  # by the columnar index
+_LANGUAGES = "CC-MAIN-2018-39"  # the first snapshot whose index names them
 _LISTS = {"crawldiagnostics": "non200responses"}  # lists that are called otherwise
 
 
@@ -80,19 +82,29 @@ def parse(text: str) -> Part:
     if made != Part(name, subset=made.subset) or made.subset not in _INDEXED:
         raise ConfigError(f"{text}: {wished[0][0]}= chooses among records, and {', '.join(_PARTS)} among files")
     try:
-        return made._replace(wish=selection.parse(wished))
+        wish = selection.parse(wished)
     except ConfigError as error:
         raise ConfigError(f"{text}: {error}") from None
+    if wish.languages and name < _LANGUAGES:
+        raise ConfigError(f"{text}: indexes name languages since {_LANGUAGES}")
+    return made._replace(wish=wish)
 
 
-def expand(text: str, base: str) -> list[str]:
+def expand(text: str, base: str, api: str = "") -> list[str]:
     """The files that `text` means, each where it lies below `base`, in the order of the snapshot's own list.
+
+    Args:
+        text: `cc:ID?…`.
+        base: where the snapshot lies.
+        api: of the index, which is asked instead of reading the index; "" for none.
 
     Raises:
         ConfigError: no such snapshot there, or a part of it without any file.
         Unavailable: nobody answers.
     """
     part = parse(text)
+    if part.wish is not None and api:
+        return _by_api(text, part.snapshot, part.subset, part.wish, api)
     name = _LISTS.get(part.subset, part.subset) if part.wish is None else "cc-index-table"
     listed = files.join(base, "crawl-data", part.snapshot, f"{name}.paths.gz")
     try:
@@ -110,6 +122,16 @@ def expand(text: str, base: str) -> list[str]:
     if not chosen:
         raise ConfigError(f"{text} is none of the snapshot's {len(paths):,} files; ask for a larger share or files=1")
     return [files.join(base, path) for path in chosen]
+
+
+def _by_api(text: str, snapshot: str, subset: str, wish: selection.Wish, api: str) -> list[str]:
+    asked = capture_api.questions(wish.domains, wish.urls)
+    if not asked:
+        raise ConfigError(
+            f"{text}: the index's API knows domains and addresses: add domain= or url=, or unset extract.cdx_api"
+        )
+    endpoint = files.join(api, f"{snapshot}-index")
+    return [f"{selection.of_part(endpoint, wish)}&{page}" for page in capture_api.pages(endpoint, asked, subset)]
 
 
 def choose(paths: list[str], part: Part) -> list[str]:

@@ -38,6 +38,7 @@ WORDS = set(
 MEANT = {
     "recipe": "kosmos",
     "extract.languages": ["eng"],
+    "extract.cdx_api": "index.test",
     "fetch.connect_to": ["a.test"],
     "fetch.user_agent": " ",
     "fetch.allow_networks": ["10.1.0.0/33"],

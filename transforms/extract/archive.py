@@ -29,7 +29,7 @@ def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
     A page whose doc_id came before in the same archive has the fate "duplicate_record".
     """
     if selection.MARK in path:
-        yield from _of_records(selection.of_index(path), rules)
+        yield from _of_records(selection.of_index(path, rules.common_crawl), rules)
     elif html_files.is_folder(path):
         yield from _of_records(html_files.records(path), rules)
     elif not (look := rows.look(path)).form:

@@ -42,6 +42,10 @@ WISHES = {
     "domain=news1.weft.test,*.library2.weft.test": lambda row: (
         row.url_host_name.removeprefix("www.") in ("news1.weft.test", "library2.weft.test")
     ),
+    "url=news1.weft.test/20,https://www.library2.weft.test/*": lambda row: (
+        row.url.partition("://")[2].startswith("news1.weft.test/20")
+        or row.url_host_name.removeprefix("www.") == "library2.weft.test"
+    ),
     "mime=text/html&domain=*.test": lambda row: row.content_mime_type == "text/html",
     "status=404,500": lambda row: row.fetch_status in (404, 500),
     "language=eng&mime=text/html&sample=0.3": lambda row: (
@@ -52,9 +56,9 @@ WISHES = {
 }
 
 
-def selected(query: str, base: str) -> list[Record]:
-    found = [path for path, _ in inputs.expand([f"cc:{ID}?{query}"], base)]
-    return [record for path in found for record in selection.of_index(path)]
+def selected(query: str, base: str, api: str = "") -> list[Record]:
+    found = [path for path, _ in inputs.expand([f"cc:{ID}?{query}"], base, api)]
+    return [record for path in found for record in selection.of_index(path, base)]
 
 
 @pytest.mark.parametrize("query", WISHES)
@@ -175,6 +179,7 @@ def test_what_is_not_there_and_what_says_nothing_have_a_fate(tmp_path):
     [
         ("language=is", r"codes of three letters \(ISO 639-3\), such as isl, not 'is'"),
         ("domain=a b", "domain takes domains, such as"),
+        ("url=example.org", "how addresses begin, such as example.org/news/, not 'example.org'"),
         ("sample=2", "sample is a number above 0 and up to 1"),
         ("status=ok", "HTTP statuses, not 'ok'"),
         ("language=isl&files=3", "language= chooses among records, and segments, share, files among files"),
