@@ -86,9 +86,10 @@ class Document(NamedTuple):
     image_meta: list[ImageMeta | None]
     # Parallel to images: other addresses of the same picture, best first; empty where none were looked for.
     alternates: list[list[str] | None] = []  # noqa: RUF012 - never written to
-    author: str = ""  # this and the next two as the page's metadata has them
-    published: str = ""  # ISO 8601
+    author: str = ""  # this and what follows as the page says it; "" where it does not
+    published: str = ""  # a day in UTC, ISO 8601
     licence: str = ""  # an address where there is one
+    publisher: str = ""
 
 
 class Pair(NamedTuple):

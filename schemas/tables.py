@@ -41,6 +41,7 @@ DOCUMENTS = pa.schema(
         ("author", pa.string()),
         ("published", pa.string()),
         ("licence", pa.string()),
+        ("publisher", pa.string()),
     ]
 )
 

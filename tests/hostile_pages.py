@@ -127,7 +127,7 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
     pictures = cost("pictures", pictures_of, seen, kept, URL)
     cost("captions beside pictures", bind_captions, seen, pictures, kept)
     markdown = cost("Markdown", markdown_of, seen, kept, cells, URL, True)
-    marked = cost("texts and Markdown", page_of._assembled, seen, pictures, kept, URL, markdown)
+    marked = cost("texts and Markdown", page_of._assembled, seen, pictures, kept, URL, html.About(), markdown)
     cost("Markdown written", page._as_markdown, marked)
     cost("lines with Markdown", page._by_lines, marked, "paper", True)
     made = marked._replace(marked=())

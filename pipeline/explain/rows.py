@@ -26,6 +26,7 @@ class Page(NamedTuple):
     author: str = ""
     published: str = ""
     licence: str = ""
+    publisher: str = ""
 
 
 def best_texts(output: str, doc_id: str) -> dict[int, Score]:

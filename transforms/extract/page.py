@@ -7,6 +7,7 @@ reason. No files, no Beam.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -131,7 +132,7 @@ def of_parts(record: Record, title: str, texts: list[str | None], images: list[s
     meta = [None if image is None else ImageMeta("", "", "", None, None) for image in images]
     others: list[list[str] | None] = [None if image is None else [] for image in images]
     found = [html.Occurrence(image, "", "") for image in images if image is not None]
-    page = html.Page(title, texts, images, meta, found, [], record.url, others, html.About("", "", ""))
+    page = html.Page(title, texts, images, meta, found, [], record.url, others, html.About())
     size = sum(len(text) for text in texts if text)
     if size > rules.max_page_bytes:
         return _lost(record, "page_too_long", f"{size} characters")
@@ -200,7 +201,7 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     document = Document(
         doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id, code, score,
         page.title, page.texts, page.images, page.image_meta, page.alternates,
-        page.about.author, page.about.published, page.about.licence,
+        *page.about,
     )  # fmt: skip
     ignored = "" if rules.honour_opt_out else wish.page or wish.images
     told = f"not honoured: {ignored}" if ignored else ""
@@ -215,9 +216,18 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
 
 def _extract(record: Record, rules: PageRules) -> html.Page:
     characters = html.to_text(record.body, record.header("content-type"))
+    captured = _day(record.crawl_date)
     if rules.extractor == "trafilatura":
-        return second_opinion.read(characters, record.url)
-    return html.extract(characters, record.url, rules.main_content, rules.markup == "markdown", rules.markup_links)
+        return second_opinion.read(characters, record.url, captured)
+    markup = rules.markup == "markdown"
+    return html.extract(characters, record.url, rules.main_content, markup, rules.markup_links, captured)
+
+
+def _day(crawl_date: int) -> str:
+    """The day of a capture, ISO 8601; "" where its date is unknown."""
+    if not crawl_date:
+        return ""
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(microseconds=crawl_date)).isoformat()
 
 
 def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, float], str, str]:
@@ -255,7 +265,7 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
 def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str, str]:
     """(the page with masks in place of personal data, "", ""), or a reason where such a page is dropped."""
     if rules.pii == "drop":
-        said = [page.title, page.about.author, *filter(None, page.texts)]
+        said = [page.title, page.about.author, page.about.publisher, *filter(None, page.texts)]
         said += [getattr(meta, name) for meta in page.image_meta if meta for name in _SAID_OF_IMAGES]
         detail = personal.count(said, rules.pii_kinds)
         return page, "personal_data" if detail else "", detail
@@ -270,7 +280,7 @@ def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str
         return meta._replace(**said)
 
     metas = [meta and without(meta) for meta in page.image_meta]
-    about = page.about._replace(author=masked(page.about.author))
+    about = page.about._replace(author=masked(page.about.author), publisher=masked(page.about.publisher))
     return page._replace(title=masked(page.title), texts=texts, image_meta=metas, about=about), "", ""
 
 

@@ -26,7 +26,7 @@ def _without_marks(text: str, after: bool, before: bool) -> str:
     return "\n".join(lines).strip()
 
 
-def read(characters: str, url: str) -> html.Page:
+def read(characters: str, url: str, captured: str = "") -> html.Page:
     """A page with the texts and images that trafilatura finds.
 
     What trafilatura does not say, of the page (its metadata) and of an image (caption, size, title), is taken from
@@ -35,6 +35,7 @@ def read(characters: str, url: str) -> html.Page:
     Args:
         characters: the page's HTML.
         url: its address.
+        captured: the day of its capture, "" for unknown.
 
     Returns:
         The page; every image that trafilatura leaves out is an occurrence with the reason "boilerplate".
@@ -43,7 +44,7 @@ def read(characters: str, url: str) -> html.Page:
         TooComplex: the page is beyond what weft or trafilatura should be given.
         ValueError: the parser gives no document.
     """
-    page = html.extract(characters, url, main_content=False)
+    page = html.extract(characters, url, main_content=False, captured=captured)
     limits.check_foreign(characters)
     import trafilatura
     from trafilatura.deduplication import LRUCache

@@ -70,7 +70,7 @@ class Page(NamedTuple):
     meta: list[tuple[str, str]]  # (name, content) of the meta elements, names in lower case
     base: str  # absolute URL against which its links are resolved
     alternates: list[list[str] | None]  # other URLs of the same picture, best first
-    about: about.About  # author, date, licence
+    about: about.About  # author, date, licence, publisher
     # Parallel to texts: of each its lines with their Markdown; empty where none was asked for.
     marked: Sequence[list[Line]] = ()
     links: Sequence[str] = ()  # every link's tag as the parser writes it, without its brackets, in page order
@@ -87,7 +87,9 @@ def _scanner() -> Scanner:
     return scanner
 
 
-def extract(html: str, url: str, main_content: bool = True, markup: bool = False, links: bool = False) -> Page:
+def extract(
+    html: str, url: str, main_content: bool = True, markup: bool = False, links: bool = False, captured: str = ""
+) -> Page:
     """A page's content in reading order.
 
     Args:
@@ -96,6 +98,7 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
         main_content: False keeps every block and every image that has a source.
         markup: say of each line what its Markdown is.
         links: with links in it.
+        captured: the day of its capture, ISO 8601, after which it was not published; "" for unknown.
 
     Raises:
         TooComplex: the page is beyond the bounds in limits.py.
@@ -107,7 +110,9 @@ def extract(html: str, url: str, main_content: bool = True, markup: bool = False
     kept = _kept(page, url, cells) if main_content else [True] * len(page.texts)
     pictures = pictures_of(page, kept, base)
     bind_captions(page, pictures, kept)
-    return _assembled(page, pictures, kept, base, markdown_of(page, kept, cells, base, links) if markup else None)
+    said = about.read(page, base, captured)
+    lines = markdown_of(page, kept, cells, base, links) if markup else None
+    return _assembled(page, pictures, kept, base, said, lines)
 
 
 def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
@@ -176,7 +181,12 @@ def _equal(texts: list[str], free: NDArray[np.bool_]) -> Ints:
 
 
 def _assembled(
-    page: Scan, pictures: dict[int, Picture], kept: list[bool], base: str, markdown: dict[int, Marked] | None = None
+    page: Scan,
+    pictures: dict[int, Picture],
+    kept: list[bool],
+    base: str,
+    said: about.About,
+    markdown: dict[int, Marked] | None = None,
 ) -> Page:
     texts: list[str | None] = []
     images: list[str | None] = []
@@ -221,7 +231,7 @@ def _assembled(
     close()
     return Page(
         repair.text(page.title or dict(page.meta).get("og:title", "")), texts, images, metas,
-        _occurrences(page, pictures, kept, base), page.meta, base, others, about.read(page, base),
+        _occurrences(page, pictures, kept, base), page.meta, base, others, said,
         lines if markdown is not None else (), page.links,
     )  # fmt: skip
 
