@@ -71,8 +71,8 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     sure = score >= rules.min_language_score
     # The document has no address: many rows of a list may stand on one page, and none is a copy of the others.
     nothing: tuple[Any, ...] = ("", 0, path, row.place, "", code if sure else "", score, "", [], [], [])
-    yield Document(doc_id, *nothing)
     yield Fate(STAGE, "page", doc_id, KEPT, "", row.page or row.url, row.page or row.url, key)
+    yield Document(doc_id, *nothing)
     if not rules.pairs:
         return
     reason = captions.refused(caption, (code, score), rules)

@@ -173,8 +173,10 @@ def withhold(rows: Iterable[Row], excluded: Exclusions) -> Iterator[Row]:
     """Rows of an archive, page after page, without what is excluded.
 
     Args:
-        rows: as `extract_archive` gives them: the fate of a page, those of its images and pairs, its document, its
-            pairs, and other rows between pages.
+        rows: as `extract_archive` gives them: the fate of a page, then all that is of it, and other rows between pages.
+
+    Raises:
+        ValueError: a document, or anything else of a page, comes without the fate of its page before it.
     """
     page: list[Row] = []
     for row in rows:
@@ -186,8 +188,10 @@ def withhold(rows: Iterable[Row], excluded: Exclusions) -> Iterator[Row]:
             page = [row]
         elif begins:
             yield row
-        else:
+        elif page:
             page.append(row)
+        else:
+            raise ValueError(f"a {type(row).__name__} before the fate of its page")
     yield from _of_page(page, excluded)
 
 

@@ -67,12 +67,12 @@ def extract_links(
     if rules.pii == "mask":
         title = personal.mask(title, rules.pii_kinds)
         links = [(number, url, personal.mask(alt, rules.pii_kinds)) for number, url, alt in links]
+    told_of = f"not honoured: {wish.page}" if wish.page else ""
+    yield Fate(STAGE, "page", doc_id, KEPT, "", told_of, record.url, place)
     nothing: tuple[Any, ...] = ([], [], [])
     yield Document(
         doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id, "", 0.0, title, *nothing
     )
-    told_of = f"not honoured: {wish.page}" if wish.page else ""
-    yield Fate(STAGE, "page", doc_id, KEPT, "", told_of, record.url, place)
     if rules.pairs and not (wish.images and rules.honour_opt_out):
         base = resolve(record.url, str(head.get("Base") or "")) or record.url
         yield from _pairs(record, doc_id, place, links, base, rules)

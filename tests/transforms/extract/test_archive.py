@@ -10,6 +10,7 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import Capture, Document, Fate, Pair
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Broken, Record
+from weft.transforms.extract import exclusions
 from weft.transforms.extract.archive import classify, extract_archive, extract_record
 from weft.transforms.io.tar import write_tar
 
@@ -108,28 +109,44 @@ DOORS = {  # how a page comes: its file, or the record that it is
 KINDS = {"text/html": "resource", "text/plain": "conversion", "": "metadata"}
 
 
+def rows_by(door, tmp_path, **rules):
+    """The rows of what comes by a door."""
+    media, body = DOORS[door]
+    asked = PageRules(min_words=0, languages=(), main_content=False, gibberish=False, **rules)
+    if media in KINDS:
+        headers = (("content-type", media),)
+        one = Record(KINDS[media], "http://a.test/", "", 0, "<1>", 0, 200, headers, body.encode(), "", "a.warc")
+        return list(extract_record(one, asked))
+    path = tmp_path / media
+    if door == "tar of pictures":
+        write_tar(str(path), [("0.png", PNG), ("0.txt", MINE.encode()), ("0.json", json.dumps({"url": URL}).encode())])
+    else:
+        path.write_text(body + "\n")
+    return list(extract_archive(str(path), asked))
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_personal_data_come_in_by_no_door(tmp_path, door):
-    media, body = DOORS[door]
-
-    def rows(pii):
-        rules = PageRules(min_words=0, languages=(), main_content=False, gibberish=False, pii=pii)
-        if media in KINDS:
-            headers = (("content-type", media),)
-            one = Record(KINDS[media], "http://a.test/", "", 0, "<1>", 0, 200, headers, body.encode(), "", "a.warc")
-            return list(extract_record(one, rules))
-        path = tmp_path / media
-        if door == "tar of pictures":
-            write_tar(
-                str(path), [("0.png", PNG), ("0.txt", MINE.encode()), ("0.json", json.dumps({"url": URL}).encode())]
-            )
-        else:
-            path.write_text(body + "\n")
-        return list(extract_archive(str(path), rules))
-
-    assert "jo@here.org" in repr(rows("off"))
-    masked = rows("mask")
+    assert "jo@here.org" in repr(rows_by(door, tmp_path, pii="off"))
+    masked = rows_by(door, tmp_path, pii="mask")
     assert "jo@" not in repr(masked) and "email@example.com" in repr(masked)
-    dropped = rows("drop")
+    dropped = rows_by(door, tmp_path, pii="drop")
     assert [row.reason for row in dropped if isinstance(row, Fate) and row.kind == "page"] == ["personal_data"]
     assert "jo@" not in repr(dropped) and not any(isinstance(row, Document | Pair) for row in dropped)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("line", ["a.test", "http://a.test/", URL, "other.test"])
+def test_what_is_excluded_comes_in_by_no_door_and_its_books_balance(tmp_path, door, line):
+    came, asked = rows_by(door, tmp_path), exclusions.parse([line], "list")
+    found = list(exclusions.withhold(iter(came), asked))
+    fates = Counter((row.kind, row.fate) for row in found if isinstance(row, Fate))
+    assert fates.total() == sum(isinstance(row, Fate) for row in came) or fates["page", "dropped"] == 1
+    documents, pairs = ([row for row in found if isinstance(row, kind)] for kind in (Document, Pair))
+    assert len(documents) == fates["page", "kept"] and len(pairs) == fates["pair", "kept"]
+    assert not any(
+        asked.page(row.url, row.doc_id) or any(map(asked.image, filter(None, row.images))) for row in documents
+    )
+    assert not any(asked.page(row.page_url, row.doc_id) or asked.pair(row) for row in pairs)
+    if line in ("a.test", "other.test"):
+        assert (found == came) == (line == "other.test")

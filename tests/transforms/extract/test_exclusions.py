@@ -117,3 +117,8 @@ def test_a_line_that_would_match_nothing_is_an_error(line, tmp_path):
         exclusions.parse(["", line], "list")
     (tmp_path / "domains").write_text(f"farm.test\n{line}/x\n")  # of a large list of others
     assert exclusions.load((str(tmp_path),)).page("http://farm.test/", "")
+
+
+def test_what_comes_before_the_fate_of_its_page_is_a_fault_and_is_not_let_through():
+    with pytest.raises(ValueError, match="a Document before the fate of its page"):
+        list(exclusions.withhold([RESULT.document, *RESULT.fates], exclusions.parse(["a.test"], "list")))
