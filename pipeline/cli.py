@@ -436,24 +436,23 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, lock, manifest, removal
+    from weft.pipeline.run import inputs, lock, manifest, removal, taken_out
     from weft.pipeline.run.context import Adds
     from weft.pipeline.run.run import Run
 
     removal.check(options.output)
     known = manifest.read_run(options.output)
-    gone: Sequence[str] = ()
     if known is None and manifest.is_run(options.output):
         if not getattr(options, "input", None):
             manifest.known_run(options.output)  # says how it is written again
-        gone = manifest.excluded(options.output)
     elif known is None and lock.occupied(options.output):
         raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
     if options.config or options.recipe or known is None:
         config = _config(options)
-        config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, *gone})))
     else:
         config = settled(configuration.from_dict(known["config"], options.set))
+    lists = {*config.exclude, *taken_out.there(options.output)}  # what was taken out stays out, whatever is asked for
+    config = dataclasses.replace(config, exclude=tuple(sorted(lists)))
     if getattr(options, "input", None):
         given = inputs.marked(inputs.of_config(options.input, config))
         if needs_input and not options.quiet:  # other stages do not read it

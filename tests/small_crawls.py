@@ -22,7 +22,7 @@ def text(name: str) -> str:
     return " ".join(f"{name}{hash_bucket(f'{name}/{i}', 500)}" for i in range(60))
 
 
-def crawl(home: Path, name: str, texts: dict[str, str], output: str = "", redo: bool = False) -> Path:
+def crawl(home: Path, name: str, texts: dict[str, str], output: str = "", redo: bool = False, stages=STAGES) -> Path:
     """Run over a folder of one page a text; a page is named by its host."""
     for host, said in texts.items():
         (home / name / host).mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def crawl(home: Path, name: str, texts: dict[str, str], output: str = "", redo: 
     sets = [f'dedup.index="{home}/index"', "extract.main_content=false", "dedup.exact=true", "dedup.buckets=1"]
     made = home / (output or f"of-{name}")
     run = Run(str(made), tuple(found), configuration.load(None, sets, "raw"), ALONE, quiet=True, redo=redo)
-    run.go(STAGES, run.write)
+    run.go(stages, run.write)
     return made
 
 

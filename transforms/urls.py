@@ -98,11 +98,22 @@ def page_key(url: str) -> str:
         return url
 
 
+def host_name(host: str) -> str:
+    """A host as DNS has it.
+
+    Raises:
+        UnicodeError: there is no such name.
+
+    >>> host_name("Bücher.example.")
+    'xn--bcher-kva.example'
+    """
+    name = host.lower().rstrip(".")
+    return name if name.isascii() else name.encode("idna").decode("ascii")
+
+
 def _host(parts: SplitResult) -> str:
     """Host as DNS has it, with the port where that is not the scheme's own."""
-    host = (parts.hostname or "").rstrip(".")
-    if not host.isascii():
-        host = host.encode("idna").decode("ascii")
+    host = host_name(parts.hostname or "")
     if ":" in host:
         host = f"[{host}]"
     default = {"http": 80, "https": 443}.get(parts.scheme)

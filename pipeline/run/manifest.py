@@ -14,7 +14,9 @@ from importlib import metadata
 from typing import Any
 
 import weft.schemas.config as configuration
+from weft.pipeline.run import taken_out
 from weft.schemas.parameters import ConfigError
+from weft.schemas.records import digest
 from weft.transforms.io import files, state
 
 VERSION = metadata.version("weft-corpus")
@@ -51,6 +53,12 @@ def start(output: str, stage: str, fingerprint: str) -> None:
     state.write(files.join(output, stage, "started.json"), {"fingerprint": fingerprint})
 
 
+def made(output: str, *stages: str) -> str:
+    """A hash of what finished stages have made, and from what: another one, and what was taken of them is another."""
+    done = [read(output, stage) or {} for stage in stages]
+    return digest("made", [(one.get("fingerprint"), one.get("files", {}).get("sha256")) for one in done])
+
+
 def read_json(path: str) -> Any:
     """A JSON file's value, None where there is no file."""
     return json.loads(files.read_bytes(path)) if files.exists(path) else None
@@ -67,7 +75,8 @@ def write_run(
     Args:
         apart: the runs in the dedup index that it is compared with, where it never takes a place there itself.
     """
-    value = {"config": configuration.to_dict(config), "inputs": list(inputs), "weft": VERSION}
+    told = configuration.to_dict(config) | {"exclude": taken_out.named(output, config.exclude)}
+    value = {"config": told, "inputs": list(inputs), "weft": VERSION}
     state.write(
         files.join(output, "run.json"), value | ({} if apart is None else {"apart": True, "against": list(apart)})
     )
@@ -75,20 +84,15 @@ def write_run(
 
 def read_run(output: str) -> dict[str, Any] | None:
     """What `write_run` said, None where the directory is not a run's or that is broken."""
-    return state.read(files.join(output, "run.json"))
+    known = state.read(files.join(output, "run.json"))
+    if known and "exclude" in known.get("config", {}):
+        known["config"]["exclude"] = taken_out.found(output, known["config"]["exclude"])
+    return known
 
 
 def is_run(output: str) -> bool:
     """Whether the directory is a run's, be what says of which one damaged or lost."""
     return any(files.exists(files.join(output, name)) for name in ("run.json", "extract/manifest.json"))
-
-
-def excluded(output: str) -> tuple[str, ...]:
-    """Lists of what was taken out of a run that lost its run.json: those that extract knew, else all there are."""
-    done = read(output, "extract")
-    if done and "config" in done:
-        return tuple(done["config"].get("exclude", ()))
-    return tuple(path for path, _ in files.listing(files.join(output, "exclude", "*.txt")))
 
 
 def known_run(output: str) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Take something out of a finished run: what is left is, byte for byte, what a run would have made that never had it.
 
-    lists ──► OUTPUT/exclude/HASH.txt, named in the configuration
-    OUTPUT ──► OUTPUT/removing: the same run with these excluded ──► only files that differ replace those of OUTPUT
+    OUTPUT, lists ──► OUTPUT/removing: the same run with these excluded ──► what differs replaces what is in OUTPUT
 
 The second run takes what the first one has: rows of extract without what is excluded (no archive is parsed), and stored
 images (none is asked for again). Duplicates are looked for anew, so that the twin of what is removed comes back, and
 similarities are computed anew, because the last bits of a vector hang on its company. A removal that was killed goes on
-when it is called again; until its last step OUTPUT, and its place in a dedup index, are as they were.
+when it is called again, or begins anew where OUTPUT has changed meanwhile; until its last step OUTPUT, and its place in
+a dedup index, are as they were.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import decides, discards, manifest, place, registry
+from weft.pipeline.run import decides, discards, manifest, place, registry, taken_out
 from weft.pipeline.run.context import Adds
 from weft.pipeline.run.registry import BY_NAME, CORPUS
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import stable_id
 from weft.transforms.dedup import index
 from weft.transforms.extract import exclusions
 from weft.transforms.io import files, state
 
 _WORK, _SETTLING = "removing", "settling"
+TAKEN = ("extract", "fetch")  # stages of which rows and images are taken
+SOURCE = "source.json"  # what the rows and images that are taken were when they were
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +58,29 @@ def remove(
         ConfigError: the run is not finished, or a list cannot be read or holds a line that means nothing.
     """
     output, work = output.rstrip("/"), files.join(output.rstrip("/"), _WORK)
-    if files.exists(files.join(work, _SETTLING)):
-        _settle(work, output)
+    settled = _settle(work, output) if files.exists(files.join(work, _SETTLING)) else []
     config, found, apart = finished(output)
-    text = "".join(f"{entry}\n" for entry in sorted(set().union(*map(exclusions.entries, lists))))
-    exclusions.parse(text.splitlines(), ", ".join(lists))
-    path = files.join(output, "exclude", f"{stable_id('exclude', text)[:16]}.txt")
-    files.write_atomic(path, text)
-    config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
+    entries = set().union(*map(exclusions.entries, lists))
+    if exclusions.contents((*config.exclude, *lists)) == exclusions.contents(config.exclude):
+        return _removed(config, output, settled)
+    source = {"made": manifest.made(output, *TAKEN)}
+    if state.read(files.join(work, SOURCE)) != source:
+        files.remove_tree(work)
+        state.write(files.join(work, SOURCE), source)
+    config, mine = taken_out.into(work, output, config, entries)
+    for path, text in mine.items():
+        files.write_atomic(path, text)
     manifest.write_run(work, config, found, apart)
     own = index.run_name([one[0] for one in found])
-    mine = apart is None and bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
-    adds: Adds = "later" if mine else "never"  # a subset has no place in the index, and gets none here
+    owns = apart is None and bool(config.dedup.index) and discards.in_index(config.dedup.index, own, output) == ""
+    adds: Adds = "later" if owns else "never"  # a subset has no place in the index, and gets none here
     Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, adds=adds, redo=True).go(CORPUS)
-    shards = [name for name in _settle(work, output) if name.endswith(".tar")]
+    settled += _settle(work, output)
+    return _removed(configuration.from_dict(manifest.known_run(output)["config"]), output, settled)
+
+
+def _removed(config: Config, output: str, settled: Sequence[str]) -> Removed:
+    shards = sorted({name for name in settled if name.endswith(".tar")})
     return Removed(config, len(files.listing(files.join(output, "shards", "*", "*", "*.tar"))), tuple(shards))
 
 
@@ -100,21 +110,20 @@ def finished(output: str) -> tuple[Config, list[registry.Input], list[str] | Non
 def _settle(work: str, output: str) -> list[str]:
     """Make the run's files those of `work`: what differs is replaced, what is not there any more goes.
 
-    Killed in between, it is begun again by the next removal, and nothing else touches the run until then (`check`).
+    Killed in between, it is gone on with by the next removal, and nothing else touches the run until then (`check`).
+
+    Returns:
+        Names of the files that are other than before.
     """
     if waiting := state.read(files.join(work, "dedup", index.LATER)):
         index.whole(waiting["index"], waiting["run"], waiting["said"], work)
-    files.write_atomic(files.join(work, _SETTLING), "")
-    owned = sorted({name for stage in CORPUS for name in BY_NAME[stage].owned})
-    now, before = _sizes(work, owned), _sizes(output, owned)
-    changed = []
-    for name, size in sorted(now.items()):
-        source, target = files.join(work, name), files.join(output, name)
-        data = files.read_bytes(source)
-        if before.get(name) != size or data != files.read_bytes(target):
-            files.write_atomic(target, data)
-            changed.append(name)
-    for name in sorted(before.keys() - now.keys()):
+    settling = files.join(work, _SETTLING)
+    if (said := state.read(settling)) is None:
+        said = _differing(work, output)
+        state.write(settling, said)
+    for name in said["changed"]:
+        files.write_atomic(files.join(output, name), files.read_bytes(files.join(work, name)))
+    for name in said["gone"]:
         files.remove_tree(files.join(output, name))
     files.write_atomic(files.join(output, "run.json"), files.read_bytes(files.join(work, "run.json")))
     if place_in_index := state.read(files.join(output, "dedup", index.LATER)):
@@ -123,7 +132,24 @@ def _settle(work: str, output: str) -> list[str]:
     for name in (_SETTLING, *CORPUS):
         files.remove_tree(files.join(work, name))
     files.remove_tree(work)
-    return changed
+    return list(said["changed"])
+
+
+def _differing(work: str, output: str) -> dict[str, list[str]]:
+    """Names of files that are not as they are in `work`, and of those that are not there any more."""
+    owned = sorted({name for stage in CORPUS for name in BY_NAME[stage].owned})
+    lists = _sizes(work, [taken_out.FOLDER])
+    now, before = _sizes(work, owned) | lists, _sizes(output, [*owned, taken_out.FOLDER])
+
+    def differs(name: str) -> bool:
+        one, other = files.join(work, name), files.join(output, name)
+        return before.get(name) != now[name] or files.read_bytes(one) != files.read_bytes(other)
+
+    gone = before.keys() - now.keys()
+    return {
+        "changed": [name for name in sorted(now) if differs(name)],
+        "gone": sorted(name for name in gone if not name.startswith(f"{taken_out.FOLDER}/")),
+    }
 
 
 def _sizes(output: str, folders: Sequence[str]) -> dict[str, int]:

@@ -9,20 +9,18 @@ stays what it was.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import decides, manifest, registry, removal, where
+from weft.pipeline.run import decides, manifest, registry, removal, taken_out, where
 from weft.pipeline.run.run import Run
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import PairKey, as_written, stable_id
+from weft.schemas.records import PairKey, as_written
 from weft.transforms.fetch.rate_limit import bare_host
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, state
 from weft.transforms.score import needs
 
 NAMES = (
@@ -74,17 +72,20 @@ def subset(
     fits = where.parse(condition, NAMES)
     config, found, _ = removal.finished(output)
     against = decides.against(config, [one[0] for one in found], output)
-    if re.search(r"\bsimilarity\b", condition) and not needs.of(config.score, config.pack).pairs:
+    if "similarity" in where.names(condition, NAMES) and not needs.of(config.score, config.pack).pairs:
         raise ConfigError(f"no pair of {output} was scored: `weft run --set score.compare=always` does that first")
-    text = "".join(f"{entry}\n" for entry in sorted(_unfit(output, fits)))
-    path = files.join(to, "exclude", f"{stable_id('exclude', text)[:16]}.txt")
-    config = dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, path})))
+    config, mine = taken_out.into(to, output, config, _unfit(output, fits))
     known = manifest.read_run(to)
     if known is not None and known["config"] != configuration.to_dict(config):
         raise ConfigError(f"{to} holds another run; name another --to")
     if known is None and manifest.is_run(to):
         raise ConfigError(f"{to} holds a run whose run.json is damaged or lost; name another --to")
-    files.write_atomic(path, text)
+    source, taken = files.join(to, removal.SOURCE), {"made": manifest.made(output, *removal.TAKEN)}
+    if known is not None and (state.read(source) or taken) != taken:
+        raise ConfigError(f"{to} holds a subset of {output} as it was before; name another --to")
+    state.write(source, taken)
+    for path, text in mine.items():
+        files.write_atomic(path, text)
     manifest.write_run(to, config, found, apart=against)
     Run(to, tuple(found), config, tuple(flags), quiet, say, finished=output, adds="never").go(registry.CORPUS)
     return config
@@ -98,16 +99,18 @@ def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
     scores = parquet.read_table(files.join(output, "scores"), _Score)
     similarity = {row.id: as_written(row.similarity) for row in scores if row.kind == "pair"}
     for pair in parquet.read_table(files.join(output, "pairs"), _Pair):
-        row = pair._asdict() | {"url": pair.page_url, "domain": bare_host(pair.page_url)}
-        if fits(row | {"similarity": similarity.get(pair.pair_id)}) is False:
+        told = {"url": pair.page_url or None, "domain": bare_host(pair.page_url) or None}
+        if fits(pair._asdict() | told | {"similarity": similarity.get(pair.pair_id)}) is False:
             yield str(PairKey(pair.doc_id, pair.pair_id))
 
 
 def _document(page: _Document) -> dict[str, Any]:
+    """What can be compared; one that only carries pairs (of a list, of WAT) has just what is said of it."""
     moment = datetime.datetime.fromtimestamp((page.crawl_date or 0) / 1e6, datetime.UTC)
-    return page._asdict() | {
+    told = page._asdict() | {
         "domain": bare_host(page.url),
         "date": moment.date().isoformat() if page.crawl_date else None,
         "words": sum(len(text.split()) for text in page.texts if text),
         "images": sum(url is not None for url in page.images),
     }
+    return told if page.texts else {name: value or None for name, value in told.items()}

@@ -22,6 +22,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 _WORDS = ("and", "or", "not", "in", "like")
+_SHOWN = 300  # characters of a condition in a message
+_DEEPEST = 100  # brackets and `not` in each other
 
 
 def parse(text: str, names: Collection[str]) -> Condition:
@@ -33,17 +35,22 @@ def parse(text: str, names: Collection[str]) -> Condition:
     Raises:
         ConfigError: it means none, or names what there is not.
     """
-    parser = _Parser(text, names)
-    condition = parser.either()
-    if parser.left:
-        raise parser.wrong(f"nothing is expected after it, but {parser.left[0]!r} is there")
-    return condition
+    return _Parser(text, names).whole()
+
+
+def names(text: str, known: Collection[str]) -> frozenset[str]:
+    """The names that a condition compares. Raises as `parse`."""
+    parser = _Parser(text, known)
+    parser.whole()
+    return frozenset(parser.used)
 
 
 class _Parser:
     def __init__(self, text: str, names: Collection[str]) -> None:
         self._text, self._names = text, names
         self.left: list[str] = []
+        self.used: set[str] = set()
+        self._depth = 0
         at = 0
         while text[at:].strip():
             found = _TOKEN.match(text, at)
@@ -52,8 +59,15 @@ class _Parser:
             self.left.append(found[0].strip())
             at = found.end()
 
+    def whole(self) -> Condition:
+        condition = self._either()
+        if self.left:
+            raise self.wrong(f"nothing is expected after it, but {self.left[0]!r} is there")
+        return condition
+
     def wrong(self, why: str) -> ConfigError:
-        return ConfigError(f"--where {self._text!r}: {why}; as in: language = 'en' and similarity > 0.3")
+        told = self._text if len(self._text) <= _SHOWN else f"{self._text[:_SHOWN]}…"
+        return ConfigError(f"--where {told!r}: {why}; as in: language = 'en' and similarity > 0.3")
 
     def _next(self) -> str:
         if not self.left:
@@ -63,7 +77,7 @@ class _Parser:
     def _is(self, *words: str) -> bool:
         return bool(self.left) and self.left[0].lower() in words
 
-    def either(self) -> Condition:
+    def _either(self) -> Condition:
         return self._joined("or", self._both, True)
 
     def _both(self) -> Condition:
@@ -83,22 +97,29 @@ class _Parser:
         return joined
 
     def _one(self) -> Condition:
-        if self._is("not"):
-            self._next()
-            inner = self._one()
-            return lambda row: None if (said := inner(row)) is None else not said
-        if self._is("("):
-            self._next()
-            inner = self.either()
+        if not self._is("not", "("):
+            return self._comparison()
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self.wrong(f"it has more than {_DEEPEST} brackets or nots in each other")
+        if self._next() == "(":
+            found = self._either()
             self._expect(")")
-            return inner
-        return self._comparison()
+        else:
+            inner = self._one()
+
+            def found(row: Mapping[str, Any]) -> bool | None:
+                return None if (said := inner(row)) is None else not said
+
+        self._depth -= 1
+        return found
 
     def _comparison(self) -> Condition:
         name = self._next()
         if name not in self._names or name.lower() in _WORDS:
             near = nearest(name, self._names) or f" (there are {', '.join(sorted(self._names))})"
             raise self.wrong(f"there is no {name!r}{near}")
+        self.used.add(name)
         sign = self._next().lower()
         if sign not in (*_COMPARE, "in", "like"):
             raise self.wrong(f"{sign!r} compares nothing")

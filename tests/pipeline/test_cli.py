@@ -1,4 +1,5 @@
 import gzip
+import json
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline import arguments, cli
-from weft.pipeline.run import manifest
+from weft.pipeline.run import inputs, manifest
 
 
 @pytest.mark.parametrize("module", ["weft", "weft.pipeline.cli"])
@@ -25,16 +26,27 @@ def opened(output, *more):
     return cli.open_run(arguments.parser().parse_args(["dedup", "--output", str(output), *more]), (), needs_input=False)
 
 
-@pytest.mark.parametrize("told", ['{"config": {"exclude": ["OUT/exclude/one.txt"]}}', '{"config"'])
-def test_what_was_taken_out_stays_out_where_run_json_is_lost(tmp_path, told):
+@pytest.mark.parametrize("known", ["lost", "damaged", "whole"])
+@pytest.mark.parametrize(
+    "more", [[], ["--recipe", "raw", "--redo"], ["--set", 'exclude=["mine.txt"]'], ["--config", "C"]]
+)
+def test_what_was_taken_out_stays_out_whatever_is_asked_for(tmp_path, known, more):
     """The options of the first run do not name it: with them alone the archives would be parsed anew, all of it in."""
     archive, output = tmp_path / "a.warc.gz", tmp_path / "out"
     archive.write_bytes(gzip.compress(b"WARC/1.0"))
-    listed = output / "exclude/one.txt"
-    for path, text in ((listed, "a.test\n"), (output / "extract/manifest.json", told.replace("OUT", str(output)))):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert opened(output, "--input", str(archive)).config.exclude == (str(listed),)
+    (tmp_path / "C").write_text('exclude = ["mine.txt"]\n')
+    (output / "exclude").mkdir(parents=True)
+    (output / "exclude/0123456789abcdef.txt").write_text("a.test\n")
+    manifest.write(str(output), "extract", {"fingerprint": "x"})
+    manifest.write_run(str(output), configuration.Config(), inputs.marked(inputs.expand([str(archive)])))
+    if known != "whole":
+        (output / "run.json").unlink() if known == "lost" else (output / "run.json").write_text('{"config"')
+    given = [str(tmp_path / "C") if one == "C" else one for one in more]
+    run = opened(output, "--input", str(archive), *given, "--quiet")
+    mine = ["mine.txt"] * any("mine" in one or one == "C" for one in more)
+    assert run.config.exclude == tuple(sorted([str(output / "exclude/0123456789abcdef.txt"), *mine]))
+    run.write()
+    assert json.loads((output / "run.json").read_text())["config"]["exclude"] == ["exclude/0123456789abcdef.txt", *mine]
 
 
 @pytest.mark.parametrize("apart", [None, ["one"]])

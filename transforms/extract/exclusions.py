@@ -13,6 +13,9 @@ A list has an entry a line, `#` begins a comment (behind an address, after a bla
     http://a.test/page        a page or an image        0f3c… (32 hex digits)    a document or a pair
     a.test                    a domain and all below    9b1d… (64)               an image by the sha256 of its bytes
     a.test/dir                all addresses below       c3a5… (16)               an image by its perceptual hash
+
+Addresses and entries are compared in one form: http or https, `www.` or not, capitals and dots of a host, its name in
+DNS and percent-encoding make no difference; of a domain and what is below it ports do not either.
 """
 
 from __future__ import annotations
@@ -22,18 +25,21 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey, SiteFile
 from weft.transforms.io import files
-from weft.transforms.urls import domains, image_key, page_key
+from weft.transforms.urls import domains, host_name, image_key, page_key
 
 REASON = "excluded"
 _UT1 = ("domains", "urls")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#")
-_HEX = re.compile(r"[0-9a-f]+")
+_HASH = {"sha256": re.compile(r"[0-9a-f]{64}"), "phashes": re.compile(r"[0-9a-f]{16}")}
 _ID = re.compile(r"[0-9a-f]{32}(:[0-9a-f]{32})?")
+_DOMAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+_WEB_HOST = re.compile(r"[a-z0-9_.:-]+")  # an address of a single label or of IPv6 may be asked for
+_PORT = re.compile(r":\d{1,5}$")
 
 Row = Document | Pair | Capture | SiteFile | Fate
 
@@ -43,9 +49,9 @@ class Exclusions:
     """Lists, ready to be asked."""
 
     pages: frozenset[str]  # page_key
-    images: frozenset[str]  # image_key
+    images: frozenset[str]  # image_key, without `www.`
     domains: frozenset[str]
-    below: frozenset[str]  # host/path
+    below: frozenset[str]  # host/path, unquoted
     ids: frozenset[str]
     sha256: frozenset[str]
     phashes: frozenset[str]
@@ -56,7 +62,7 @@ class Exclusions:
 
     def image(self, url: str) -> bool:
         """Whether an image is excluded, by its address."""
-        return bool(url) and (image_key(url) in self.images or self._place(url))
+        return bool(url) and (_image(url) in self.images or self._place(url))
 
     def pair(self, pair: Pair) -> bool:
         """Whether a pair is excluded, by its image's address or its id."""
@@ -72,14 +78,14 @@ class Exclusions:
             return False
         try:
             parts = urlsplit(url)
+            host = host_name(parts.hostname or "")
         except ValueError:
             return False
-        host = (parts.hostname or "").rstrip(".")
         if any(domain in self.domains for domain in domains(host)):
             return True
         if not self.below:
             return False
-        steps = parts.path.strip("/").split("/")
+        steps = unquote(parts.path).strip("/").split("/")
         bare = host.removeprefix("www.")
         return any(f"{bare}/{'/'.join(steps[:n])}" in self.below for n in range(1, len(steps) + 1))
 
@@ -95,32 +101,9 @@ def parse(lines: Iterable[str], name: str, strict: bool = True) -> Exclusions:
         ConfigError: a line that means nothing.
     """
     found: dict[str, set[str]] = {field.name: set() for field in dataclasses.fields(Exclusions)}
-    for number, line in enumerate(lines, 1):
-        if not (entry := _entry(line)):
-            continue
-        if strict and (len(entry.split()) > 1 or ("*" in entry and "://" not in entry)):
-            raise ConfigError(
-                f"{name}, line {number}: {entry[:80]!r} matches nothing: a comment begins with #, a blank in an "
-                "address is %20, and a domain or directory stands for all that is below it without a *"
-            )
-        low = entry.lower()
-        by_length = {16: "phashes", 64: "sha256"} if _HEX.fullmatch(low) else {}
-        if "://" in entry:
-            found["pages"].add(page_key(entry))
-            found["images"].add(image_key(entry))
-        elif _ID.fullmatch(low):
-            found["ids"].add(low)
-        elif len(low) in by_length:
-            found[by_length[len(low)]].add(low)
-        elif "/" in entry.rstrip("/") and "." in entry.split("/")[0]:
-            found["below"].add(entry.rstrip("/").removeprefix("www."))
-        elif re.fullmatch(r"[^\s/]+\.[^\s/]+/?", low):
-            found["domains"].add(low.rstrip("/").removeprefix("www."))
-        elif strict:
-            raise ConfigError(
-                f"{name}, line {number}: {entry[:80]!r} is no address, domain, id (32 hex digits), sha256 (64) or "
-                "perceptual hash (16)"
-            )
+    for _, meant in _entries(lines, name, strict):
+        for field, value in meant.items():
+            found[field].add(value)
     return Exclusions(**{key: frozenset(values) for key, values in found.items()})
 
 
@@ -146,12 +129,29 @@ def contents(paths: Sequence[str]) -> str:
 
 
 def entries(path: str) -> set[str]:
-    """What a list has, as it stands there.
+    """What a list has, as it stands there, but for lines of others' lists that can match nothing.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or holds a line that means nothing.
     """
-    return {_entry(line) for line in _text(path)[0].splitlines()} - {""}
+    text, ut1 = _text(path)
+    return {entry for entry, _ in _entries(text.splitlines(), path, not ut1)}
+
+
+def _entries(lines: Iterable[str], name: str, strict: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    """(entry, field of Exclusions → value) of each line that means something; for the rest see `parse`."""
+    for number, line in enumerate(lines, 1):
+        if not (entry := _entry(line)):
+            continue
+        if meant := _meaning(entry):
+            yield entry, meant
+        elif strict:
+            raise ConfigError(
+                f"{name}, line {number}: {entry[:80]!r} matches nothing: it is no address (with http://), domain, "
+                "domain/directory, id (32 hex digits), sha256 (64) or perceptual hash (16). A comment begins with #; a "
+                "domain or directory stands for all that is below it, without a *; in an address a blank is %20 and a "
+                "* is %2A"
+            )
 
 
 def _entry(line: str) -> str:
@@ -159,12 +159,54 @@ def _entry(line: str) -> str:
     return line if "://" in line else line.partition("#")[0].strip()
 
 
+def _meaning(entry: str) -> dict[str, str]:
+    """Field of Exclusions → value of an entry; nothing of one that can match nothing."""
+    low = entry.lower()
+    if len(entry.split()) > 1 or "*" in entry:
+        return {}
+    if "://" in entry:
+        return {"pages": page_key(entry), "images": _image(entry)} if _is_address(low) else {}
+    if _ID.fullmatch(low):
+        return {"ids": low}
+    for field, form in _HASH.items():
+        if form.fullmatch(low):
+            return {field: low}
+    name, _, path = entry.partition("/")
+    host, place = _domain(name), unquote(path).strip("/")
+    if not host or "?" in path:
+        return {}
+    return {"below": f"{host}/{place}"} if place else {"domains": host}
+
+
+def _is_address(low: str) -> bool:
+    try:
+        parts = urlsplit(low)
+        host = host_name(parts.hostname or "")
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and _WEB_HOST.fullmatch(host) is not None
+
+
+def _domain(name: str) -> str:
+    """A domain as it is compared, "" where a name is none: `WWW.A.test.:8080` is `a.test`."""
+    try:
+        host = host_name(_PORT.sub("", name).strip("."))
+    except UnicodeError:
+        return ""
+    return host.removeprefix("www.") if _DOMAIN.fullmatch(host) else ""
+
+
+def _image(url: str) -> str:
+    key = image_key(url)
+    return f"http://{key[11:]}" if key.startswith("http://www.") else key
+
+
 def _text(path: str) -> tuple[str, bool]:
     """(what a list says, whether it is a category of UT1's)."""
     inside = [files.join(path, name) for name in _UT1]
     try:
         there = [name for name in inside if files.exists(name)]
-        return "\n".join(files.read_bytes(name).decode("utf-8", "replace") for name in there or [path]), bool(there)
+        return "\n".join(files.read_bytes(name).decode("utf-8-sig", "replace") for name in there or [path]), bool(there)
     except OSError as error:
         raise ConfigError(f"cannot read the list {path}: {error.strerror or error}") from None
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
+from small_crawls import ALONE, crawl
+from small_crawls import text as words
 
-from weft.pipeline.run import integrity, removal
+from weft.pipeline.run import integrity, manifest, registry, removal
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 
 ONE = ("--direct_num_workers=1",)
 EQUAL = (
@@ -140,3 +142,79 @@ def test_a_removal_that_is_killed_while_it_settles_is_ended_first(tmp_path: Path
         "a": "new", "b": "same", "run.json": "new", "x": "mine"
     }  # fmt: skip
     removal.check(str(output))
+
+
+def test_a_removal_that_is_killed_while_it_settles_still_names_what_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, output = tmp_path / "out/removing", tmp_path / "out"
+    for name in ("shards/a.tar", "shards/b.tar", "shards/c.tar", "exclude/1.txt", "run.json"):
+        files.write_atomic(str(work / name), "new")
+        files.write_atomic(str(output / name), "new" if "c.tar" in name else "old")
+    files.write_atomic(str(output / "exclude/2.txt"), "of the user's own")
+    real = files.write_atomic
+
+    def killed(path: str, data: str | bytes) -> None:
+        if path.endswith("b.tar"):
+            raise KeyboardInterrupt
+        real(path, data)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "write_atomic", killed)
+        removal._settle(str(work), str(output))
+    assert (output / "shards/a.tar").read_text() == "new" and (output / "shards/b.tar").read_text() == "old"
+    assert removal._settle(str(work), str(output)) == ["exclude/1.txt", "shards/a.tar", "shards/b.tar"]
+    assert {path.name for path in (output / "exclude").iterdir()} == {"1.txt", "2.txt"}
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of three pages that is finished when extract is."""
+    for place in (registry, removal):
+        monkeypatch.setattr(place, "CORPUS", ("extract",))
+    return crawl(tmp_path, "web", {f"{name}.test": words(name) for name in "abc"}, stages=("extract",))
+
+
+def test_a_removal_is_gone_on_with_only_where_what_it_takes_is_the_same(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list").write_text("a.test\n")
+    manifest.write(str(small), "fetch", {"fingerprint": "f", "files": {"sha256": "of few images"}})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def begun() -> bool:
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(removal, "_settle", killed)
+            removal.remove(str(small), [str(tmp_path / "list")], ALONE, quiet=True)
+        before = (small / "removing/mark").exists()
+        (small / "removing/mark").touch()
+        return not before
+
+    assert [begun(), begun()] == [True, False]
+    assert not (small / "exclude").exists(), "until it is whole the run is as it was"
+    manifest.write(str(small), "fetch", {"fingerprint": "f", "files": {"sha256": "of many"}})
+    assert begun()
+
+
+def test_lists_are_read_as_exclude_reads_them_and_what_is_out_is_not_taken_out_again(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ut1").mkdir()
+    (tmp_path / "ut1/domains").write_text("a.test\nlocalhost\n")
+    (tmp_path / "list").write_text("# asked\nz.test\nnot a thing\n")
+    lists = [str(tmp_path / "ut1"), str(tmp_path / "list")]
+    with pytest.raises(ConfigError, match=r"list, line 3: 'not a thing' matches nothing"):
+        removal.remove(str(small), lists, ALONE, quiet=True)
+    done = removal.remove(str(small), lists[:1], ALONE, quiet=True, say=lambda line: None)
+    assert [row["url"] for row in rows(small, "documents")] == ["http://b.test/index.html", "http://c.test/index.html"]
+    assert done.config.exclude == tuple(str(path) for path in (small / "exclude").iterdir())
+    monkeypatch.setattr(removal, "Run", None)  # nothing is run
+    assert removal.remove(str(small), lists[:1]).rewritten == ()
+    (tmp_path / "deep").mkdir()
+    small.rename(tmp_path / "deep/moved")
+    assert removal.finished(str(tmp_path / "deep/moved"))[0].exclude == tuple(
+        str(path) for path in (tmp_path / "deep/moved/exclude").iterdir()
+    )
+    assert state.read(str(tmp_path / "deep/moved/run.json"))["config"]["exclude"][0].startswith("exclude/")  # type: ignore[index]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_crawls import ALONE, STAGES, crawl, kept, text
@@ -9,7 +10,7 @@ from small_crawls import ALONE, STAGES, crawl, kept, text
 from weft.pipeline.run import registry, removal, subset, where
 from weft.schemas import tables
 from weft.schemas.parameters import ConfigError
-from weft.schemas.records import KeptRow, Pair, PairKey, Score
+from weft.schemas.records import Document, KeptRow, Pair, PairKey, Score
 from weft.transforms.dedup import index as dedup_index
 from weft.transforms.io.parquet import read_table, write_table
 
@@ -87,3 +88,39 @@ def test_a_similarity_is_the_decimal_that_was_written(tmp_path: Path) -> None:
     for least in values:
         gone = set(subset._unfit(str(tmp_path), where.parse(f"similarity >= {least}", subset.NAMES)))
         assert gone == {str(PairKey("page", str(one))) for one in values if one < least}
+
+
+@pytest.mark.parametrize(
+    ("condition", "stays"),
+    [
+        ("words > 100", "list wat"),
+        ("images > 0", "list wat"),
+        ("title like '%barn%'", "list wat"),
+        ("domain = 'w.test'", "list wat"),
+        ("domain = 'a.test'", "list"),
+        ("url like 'http://w.test/%'", "list wat"),
+        ("language = 'en'", "list wat"),
+        ("language = 'de'", ""),
+        ("date > '2000-01-01'", "list wat"),
+        ("text like '%wat%'", "wat"),
+    ],
+)
+def test_a_document_that_only_carries_pairs_is_asked_for_nothing_that_it_does_not_have(
+    tmp_path: Path, condition: str, stays: str
+) -> None:
+    """A row of a list has no address of a page, a page of WAT no language; neither has words or images."""
+    nothing: tuple[Any, ...] = ([], [], [], [])
+    documents = [
+        Document("list", "", 0, "l", 1, "", "en", 0.9, "", *nothing),
+        Document("wat", "http://w.test/p", 10**15, "w", 1, "", "", 0.0, "A barn", *nothing),
+    ]
+    pairs = [
+        Pair("1", "list", "", "http://a.test/1.jpg", "a list's", "list", "en", 0.9),
+        Pair("2", "wat", "http://w.test/p", "http://a.test/2.jpg", "a wat's", "alt", "en", 0.9),
+    ]
+    write_table(str(tmp_path / "documents/a.parquet"), documents, tables.DOCUMENTS)
+    write_table(str(tmp_path / "pairs/a.parquet"), pairs, tables.PAIRS)
+    write_table(str(tmp_path / "scores/a.parquet"), [], tables.SCORES)
+    gone = set(subset._unfit(str(tmp_path), where.parse(condition, subset.NAMES)))
+    lost = {pair.doc_id for pair in pairs if gone & {pair.doc_id, str(PairKey(pair.doc_id, pair.pair_id))}}
+    assert lost == {"list", "wat"} - set(stays.split())

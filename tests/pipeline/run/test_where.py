@@ -55,11 +55,24 @@ def test_what_is_not_there_decides_nothing(text, said):
         ("(language = 'en'", "ends too soon"),
         ("language = 'en", "no part of a condition"),
         ("__import__('os')", "there is no '__import__'"),
+        ("(" * 2_000 + "language = 'en'" + ")" * 2_000, "more than 100 brackets or nots in each other"),
+        ("not " * 2_000 + "language = 'en'", "more than 100 brackets or nots in each other"),
+        ("langage" * 10_000, "there is no"),
     ],
 )
 def test_what_means_nothing_is_said(text, told):
     with pytest.raises(ConfigError, match=told.replace("?", "[?]")):
         where.parse(text, NAMES)
+
+
+def test_brackets_beside_each_other_and_long_conditions_are_no_depth():
+    text = " and ".join(["(not (language = 'de'))"] * 2_000)
+    assert where.parse(text, NAMES)(ROW) is True
+
+
+def test_names_are_those_that_are_compared_and_not_what_texts_say():
+    assert where.names("url like '%similarity%' or not (words > 3)", NAMES) == {"url", "words"}
+    assert where.names("similarity>0.3", NAMES) == {"similarity"}
 
 
 def test_numbers_are_not_texts():

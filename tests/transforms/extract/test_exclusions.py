@@ -110,13 +110,50 @@ def test_lists_are_read_once_together_and_ut1_directories_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["no such thing", "http://farm.test/barns taken down", "farm.test/barns all", "*.farm.test"]
-)
+    "line",
+    [
+        "no such thing", "http://farm.test/barns taken down", "farm.test/barns all", "*.farm.test", "farm.test/*",
+        "http://farm.test/*", "farm.test,", "jo@farm.test", "farm.test/barns?id=7", "localhost", "farm..test",
+        "ftp://farm.test/barns", "http:///barns", "http://farm.test,/barns", "[::1]", "farm.test;barns", "0" * 31,
+    ],
+)  # fmt: skip
 def test_a_line_that_would_match_nothing_is_an_error(line, tmp_path):
     with pytest.raises(ConfigError, match=rf"list, line 2: '{re.escape(line)}'"):
         exclusions.parse(["", line], "list")
-    (tmp_path / "domains").write_text(f"farm.test\n{line}/x\n")  # of a large list of others
+    (tmp_path / "domains").write_text(f"farm.test\n{line}\n")  # of a large list of others
     assert exclusions.load((str(tmp_path),)).page("http://farm.test/", "")
+    assert exclusions.entries(str(tmp_path)) == {"farm.test"}  # so that a copy is a list of one's own
+
+
+WRITTEN = {  # an entry, and addresses that it means however they are written
+    "Farm.test/barns": ["http://farm.test/barns/x", "https://www.farm.test/barns"],
+    "WWW.Farm.test": ["http://farm.test/", "http://www.FARM.test./x"],
+    "bücher.test": ["http://xn--bcher-kva.test/x", "http://bücher.test/x", "http://a.BÜCHER.test/x"],
+    "xn--bcher-kva.test/d": ["http://bücher.test/d/x"],
+    "http://bücher.test/x": ["http://xn--bcher-kva.test/x"],
+    "farm.test:8080": ["http://farm.test:8080/x", "http://farm.test/x"],
+    "farm.test:8080/a": ["http://farm.test:8080/a/x"],
+    ".farm.test": ["http://farm.test/x"],
+    "farm.test.": ["http://a.farm.test/x"],
+    "\ufefffarm.test": ["http://farm.test/x"],
+    "farm.test/caf%C3%A9": ["http://farm.test/café/x", "http://farm.test/caf%c3%a9/x", "http://farm.test/caf%C3%A9"],
+    "farm.test/café": ["http://farm.test/caf%C3%A9/x"],
+    "farm.test/%7Eann": ["http://farm.test/~ann/x"],
+    "farm.test//a/": ["http://farm.test//a/x", "http://farm.test/a/"],
+    "192.0.2.1": ["http://192.0.2.1:81/x"],
+    "HTTP://FARM.test/A%2A": ["http://farm.test/A*", "https://www.farm.test/A*"],
+    "https://www.farm.test/x.jpg": ["http://farm.test/x.jpg", "https://farm.test:443/x.jpg"],
+    "http://farm.test/x.jpg": ["https://www.farm.test/x.jpg"],
+}
+
+
+@pytest.mark.parametrize("entry", WRITTEN)
+def test_an_entry_means_an_address_however_either_is_written(entry, tmp_path):
+    (tmp_path / "list").write_text(f"{entry}\n", encoding="utf-8")
+    asked = exclusions.load((str(tmp_path / "list"),))
+    for url in WRITTEN[entry]:
+        assert asked.page(url, "") and asked.image(url), url
+    assert not asked.page("http://other.test/x", "") and not asked.image("http://farm.test.other.test/x.jpg")
 
 
 def test_what_comes_before_the_fate_of_its_page_is_a_fault_and_is_not_let_through():
