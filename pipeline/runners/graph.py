@@ -2,14 +2,16 @@
 
 To build a graph of a few hundred transforms and hand it to a runner takes Beam a second. Most of it goes into questions
 whose answers do not change: which parameters each method of a DoFn has (all of them, the inherited ones too, several
-times a DoFn, to learn whether it keeps state), and what the command line says (parsed anew for every view of the
-options, of which each transform takes a few). The graph is the same, byte for byte, without this. And each function is
-compressed with bzip2, several times over, which on this machine saves nobody anything.
+times a DoFn, to learn whether it keeps state), whether its source both yields and returns, and what the command line
+says (parsed anew for every view of the options, of which each transform takes a few; its names sorted for every value).
+The graph is the same, byte for byte, without this. And each function is compressed with bzip2, several times over,
+which on this machine saves nobody anything.
 """
 
 from __future__ import annotations
 
 import bz2
+import inspect
 import types
 import weakref
 from typing import Any, TypeVar
@@ -17,12 +19,19 @@ from typing import Any, TypeVar
 from apache_beam.internal import cloudpickle_pickler
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms import core, userstate
+from apache_beam.typehints import decorators
 
 _View = TypeVar("_View", bound=PipelineOptions)
 
 _ask = core.get_function_args_defaults
 _ask_state = userstate.get_dofn_specs
+_ask_signature = decorators.get_signature
+_ask_source = core._check_fn_use_yield_and_return
+_ask_names = PipelineOptions._visible_option_list
 _parameters: weakref.WeakKeyDictionary[types.FunctionType, tuple[list[str], list[Any]]] = weakref.WeakKeyDictionary()
+_signatures: weakref.WeakKeyDictionary[types.FunctionType, inspect.Signature] = weakref.WeakKeyDictionary()
+_sources: weakref.WeakKeyDictionary[types.CodeType, bool] = weakref.WeakKeyDictionary()
+_options: weakref.WeakKeyDictionary[type[PipelineOptions], list[str]] = weakref.WeakKeyDictionary()
 _states: weakref.WeakKeyDictionary[Any, tuple[set[Any], set[Any]]] = weakref.WeakKeyDictionary()
 _PLAIN = b"plain:"  # no stream of bzip2's begins like this
 
@@ -47,12 +56,15 @@ class Options(PipelineOptions):
 def remember_signatures() -> None:
     """Have Beam inspect each method of a class once in this process, whatever the number of its instances.
 
-    Only methods bound to an instance are remembered, by the function that they share: its parameters and their defaults
+    A method bound to an instance is remembered by the function that instances share: its parameters and their defaults
     belong to the class. Where an instance answers for itself (Beam's wrapper of a plain function does), Beam asks it
-    before it gets here. An entry goes with its function.
+    before it gets here. What the source says is remembered by its code. An entry goes with its function.
     """
     core.get_function_args_defaults = _args_defaults
+    core._check_fn_use_yield_and_return = _yields_and_returns
+    decorators.get_signature = core.get_signature = _signature
     userstate.get_dofn_specs = _state
+    PipelineOptions._visible_option_list = _names
 
 
 def compress_functions(compress: bool) -> None:
@@ -67,18 +79,51 @@ def _decompress(data: bytes) -> bytes:
 
 
 def _state(dofn: core.DoFn) -> tuple[set[Any], set[Any]]:
-    """Specifications of state and of timers: those of the class, where no instance answers for itself."""
-    asked = dofn if hasattr(dofn, "_inspect_process") else type(dofn)
+    """Specifications of state and of timers: those of the class, where no instance answers for itself.
+
+    Of a wrapped function Beam looks at methods only, and a plain function is none.
+    """
+    alone = hasattr(dofn, "_inspect_process") and isinstance(getattr(dofn, "process", None), types.MethodType)
+    asked = dofn if alone else type(dofn)
     if (known := _states.get(asked)) is None:
         known = _states[asked] = _ask_state(dofn)
     return {*known[0]}, {*known[1]}
 
 
-def _args_defaults(function: Any) -> tuple[list[str], list[Any]]:
+def _shared(function: Any) -> Any:
+    """The function that a method of several instances is; None for all else."""
     shared = getattr(function, "__func__", None)
-    if type(function) is not types.MethodType or type(shared) is not types.FunctionType:
+    return shared if type(function) is types.MethodType and type(shared) is types.FunctionType else None
+
+
+def _args_defaults(function: Any) -> tuple[list[str], list[Any]]:
+    if (shared := _shared(function)) is None:
         return _ask(function)
     if (known := _parameters.get(shared)) is None:
         known = _parameters[shared] = _ask(function)
     names, defaults = known
     return [*names], [*defaults]  # lists of the caller's own, as Beam's are
+
+
+def _signature(function: Any) -> inspect.Signature:
+    if (shared := _shared(function)) is None:
+        return _ask_signature(function)
+    if (known := _signatures.get(shared)) is None:
+        known = _signatures[shared] = _ask_signature(function)
+    return known
+
+
+def _yields_and_returns(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return bool(_ask_source(function))
+    if (known := _sources.get(code)) is None:
+        known = _sources[code] = bool(_ask_source(function))
+    return known
+
+
+def _names(options: PipelineOptions) -> list[str]:
+    """Those that a class of options adds to its command line, whatever the values."""
+    if (known := _options.get(type(options))) is None:
+        known = _options[type(options)] = _ask_names(options)
+    return [*known]

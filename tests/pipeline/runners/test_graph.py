@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import (
     TypeOptions,
 )
 from apache_beam.transforms import core, userstate
+from apache_beam.typehints import decorators
 
 from weft.pipeline.runners import graph
 from weft.schemas.tables import CLUSTERS
@@ -28,10 +29,19 @@ from weft.transforms.io import parquet
 FLAGS = ["--runner=FnApiRunner", "--experiments=one", "--job_name=job"]
 
 
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beam as it is, until the test ends."""
+    monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)
+    monkeypatch.setattr(core, "_check_fn_use_yield_and_return", graph._ask_source)
+    monkeypatch.setattr(userstate, "get_dofn_specs", graph._ask_state)
+    monkeypatch.setattr(PipelineOptions, "_visible_option_list", graph._ask_names)
+    for module in (core, decorators):
+        monkeypatch.setattr(module, "get_signature", graph._ask_signature)
+
+
 @pytest.fixture
 def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)  # put back at the end
-    monkeypatch.setattr(userstate, "get_dofn_specs", graph._ask_state)
+    forget(monkeypatch)
     graph.remember_signatures()
 
 
@@ -49,8 +59,7 @@ def built(options: PipelineOptions, folder: Path) -> bytes:
 
 
 def test_the_graph_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(core, "get_function_args_defaults", graph._ask)
-    monkeypatch.setattr(userstate, "get_dofn_specs", graph._ask_state)
+    forget(monkeypatch)
     monkeypatch.setattr(cloudpickle_pickler, "bz2", bz2)
     plain = built(PipelineOptions(FLAGS), tmp_path)
     graph.remember_signatures()
@@ -87,6 +96,35 @@ def test_of_each_function_its_own_parameters() -> None:
     names, _ = core.get_function_args_defaults(Counter().process)
     names.clear()
     assert core.get_function_args_defaults(Counter().process)[0] == ["element", "seen", "when"]
+
+
+class Wrapped:
+    def both(self, element: Any, seen: Any = Counter.PARAMETER) -> Any:
+        if not element:
+            return [element]
+        yield element
+
+    def one(self, element: int, times: int = 2) -> list[int]:
+        return [element] * times
+
+
+@pytest.mark.usefixtures("remembered")
+def test_what_is_remembered_is_what_beam_finds() -> None:
+    functions = [Wrapped().both, Wrapped().one, Wrapped.one, len, str.strip, set, lambda a, b=1: [a, b]]
+    options = [PipelineOptions(FLAGS), StandardOptions(FLAGS), graph.Options(FLAGS)]
+    for _ in range(2):  # asked, then remembered
+        for function in functions:
+            assert core.get_signature(function) == decorators.get_signature(function) == graph._ask_signature(function)
+            found = core._check_fn_use_yield_and_return(function)
+            assert found == graph._ask_source(function) == (function == functions[0])
+        for function in functions[:2]:  # Beam looks into a method that is wrapped, not into a function
+            wrapper = core.CallableWrapperDoFn(function)
+            assert userstate.get_dofn_specs(wrapper) == graph._ask_state(wrapper)
+            assert userstate.is_stateful_dofn(wrapper) == (function == functions[0])
+        for one in options:
+            assert one._visible_option_list() == graph._ask_names(one)
+    options[1]._visible_option_list().clear()
+    assert "streaming" in options[1]._visible_option_list()
 
 
 def test_what_was_compressed_and_what_was_not_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     monkeypatch.setattr(root, "handlers", root.handlers[:])
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     monkeypatch.setattr(sys, "stderr", sys.stderr)
-    for name in ("OPENBLAS_NUM_THREADS", process.LOG):
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", process.LOG):
         monkeypatch.setenv(name, "x")  # so that it is put back even where the test sets it
         monkeypatch.delenv(name)
     yield root
@@ -29,17 +29,18 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
 def test_the_command_has_one_thread_and_libraries_say_nothing(untouched: logging.Logger):
     before = threading.excepthook
     process.prepare()
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("1", "PASSIVE")
     assert untouched.level == logging.CRITICAL and threading.excepthook is not before
 
 
 def test_what_the_user_says_stays(untouched: logging.Logger, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     monkeypatch.setenv(process.LOG, "info")
     monkeypatch.setattr(untouched, "handlers", [])  # pytest's own, of this test
     before = threading.excepthook
     process.prepare()
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "4"
+    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("4", "ACTIVE")
     assert untouched.level == logging.INFO and threading.excepthook is before
 
 
