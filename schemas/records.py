@@ -160,7 +160,7 @@ class ImageRow(NamedTuple):
     fetched_at: int  # microseconds since the epoch: capture date for origin "warc"
     origin: str  # "warc" or "http"
     single_colour: bool  # no channel varies: a spacer, a flat button
-    final_url: str = ""  # where redirects ended, for origin "http"
+    final_url: str = ""  # where redirects ended; of origin "warc" the other address of the picture that a capture is of
     opt_out: str = ""  # the words of its response that forbid its use, honoured or not
     digest: str = ""  # xxh3-128 hex of the stored bytes, checked wherever they are read
 

@@ -270,7 +270,7 @@ class _Story:
             if row.status == "ok":
                 yield f"{'':8} sha256 {row.image_id}, phash {row.phash}, {row.blob} at {row.offset:,}"
             if row.final_url and row.final_url != key:
-                yield f"{'':8} redirected to {row.final_url}"
+                yield f"{'':8} {'taken from' if row.origin == 'warc' else 'redirected to'} {row.final_url}"
             for fate in self._rows("fates/score", Fate, kind="image", key=key):
                 yield self._said("score", fate)
             yield from self._uses(key)

@@ -49,9 +49,10 @@ def against(config: Config, inputs: Sequence[str], output: str) -> list[str]:
 
 
 def fetch(config: Config, *_: object) -> dict[str, Any]:
-    """The images of earlier runs."""
+    """The images of earlier runs, and what is excluded from this stage on."""
     done = [manifest.read(path, "fetch") or {} for path in config.fetch.earlier]
-    return {"earlier": [(one.get("fingerprint"), one.get("files", {}).get("sha256")) for one in done]}
+    found: dict[str, Any] = {"earlier": [(one.get("fingerprint"), one.get("files", {}).get("sha256")) for one in done]}
+    return found | ({"excluded": exclusions.contents(config.fetch.exclude)} if config.fetch.exclude else {})
 
 
 def score(config: Config, *_: object) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import weft.schemas.config as configuration
 from weft.pipeline import arguments, cli
 from weft.pipeline.run import inputs
 from weft.schemas.config import Config, Dedup
-from weft.schemas.parameters import ClipChoice, ImageForm, Place
+from weft.schemas.parameters import ClipChoice, FetchRules, Place
 from weft.transforms.dedup import contamination, index
 from weft.transforms.extract import exclusions
 from weft.transforms.fetch import previous_runs
@@ -166,7 +166,7 @@ def _index(path: str) -> Any:
 
 
 def _earlier(path: str) -> Any:
-    previous_runs.check([path], ImageForm())
+    previous_runs.check([path], FetchRules())
     return [found.path.removeprefix(path) for found in previous_runs.index_files([path])]
 
 

@@ -26,6 +26,7 @@ from weft.transforms.beam.folds import Fold, Once
 from weft.transforms.beam.joins import Join
 from weft.transforms.consent import responses
 from weft.transforms.consent.attach import Address, Forbidden, ForbiddenBySite
+from weft.transforms.extract import exclusions
 from weft.transforms.fetch import by_img2dataset, hosts, previous_runs
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
@@ -120,11 +121,16 @@ class FetchImages(beam.PTransform):
 
 
 def check(rules: FetchRules, earlier: Sequence[str]) -> None:
-    """Raise ConfigError for an entry that means nothing, a missing downloader, or an earlier run that does not fit."""
+    """Check what fetch is told.
+
+    Raises:
+        ConfigError: an entry or list that means nothing, a missing downloader, or an earlier run that does not fit.
+    """
     Client(rules)
     hosts.parts(rules.split_hosts)
     by_img2dataset.check(rules)
     previous_runs.check(earlier, rules)
+    exclusions.load(rules.exclude)
 
 
 @dataclasses.dataclass
@@ -174,7 +180,9 @@ class FetchUnits(beam.PTransform):
             found
             | "ChooseSource" >> Join()
             | "Route"
-            >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts).with_output_types(tuple[str, Wanted])
+            >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts, self.finished).with_output_types(
+                tuple[str, Wanted]
+            )
         )
         return {"wanted": wanted, "index": routed | "Rounds" >> self.rounds()}
 
@@ -272,9 +280,12 @@ def _captured(asked: _Asked, found: tuple[str, _Place]) -> tuple[str, _Held]:
 
 
 def _route(
-    item: tuple[str, dict[str, Iterable[Any]]], buckets: int, split: tuple[str, ...]
+    item: tuple[str, dict[str, Iterable[Any]]], buckets: int, split: tuple[str, ...], finished: str = ""
 ) -> Iterator[tuple[str, Wanted]]:
-    """(unit, what it is to get): from an earlier run, else the archive with the best address, else the host."""
+    """(unit, what it is to get): from an earlier run, else the archive with the best address, else the host.
+
+    What the run that is made anew has was judged there, by the day of its capture or of its request.
+    """
     key, found = item
     wanted = list(found["wanted"])
     if not wanted:
@@ -284,6 +295,7 @@ def _route(
     held: list[_Held] = sorted(found.get("held", ()))
     earlier: list[EarlierImage] = sorted(found.get("earlier", ()))
     if earlier:
+        asked = "" if earlier[0].output == finished else asked
         yield (
             f"earlier-{hash_bucket(key, buckets, 'earlier'):05d}",
             Wanted(key, EARLIER, earlier=earlier[0], forbidden=asked),

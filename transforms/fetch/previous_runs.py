@@ -1,22 +1,23 @@
 """Images of an earlier run, so that a later one asks the web only for what is new or did not come.
 
 An earlier output's index → its rows that stand: stored images, and failures that asking again would not mend. What
-failed in a way that may pass (no answer, a busy host) is left out, and is thereby asked for again; so is what something
-speaks against, where other opt-outs counted then than today.
+failed in a way that may pass (no answer, a busy host) is left out, and is thereby asked for again; so is what another
+configuration refused (limits, robots.txt, opt-outs), and whatever a list excluded: today's lists are asked anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from weft.schemas.parameters import ConfigError, ImageForm, Manners
+from weft.schemas.parameters import ConfigError, FetchRules
 from weft.schemas.records import ImageRow
+from weft.transforms.extract import exclusions
 from weft.transforms.fetch.blobs import Outcome, StoredBytes, read_stored
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.hosts import CAPPED
-from weft.transforms.fetch.robots import PASSING, UNAVAILABLE
+from weft.transforms.fetch.robots import DISALLOWED, OPT_OUT, PASSING, UNAVAILABLE
 from weft.transforms.fetch.scheduler import TOO_SLOW
 from weft.transforms.io import files, parquet, state
 
@@ -33,6 +34,13 @@ _MAY_PASS = frozenset(
     }
 )
 _STORED_BY = ("max_side", "quality", "format", "resize")  # what decides stored bytes
+_REFUSED_BY = {  # reason → keys that made it
+    "too_few_bytes": ("min_bytes",),
+    "too_many_bytes": ("max_bytes",),
+    "too_many_pixels": ("max_pixels",),
+    DISALLOWED: ("robots", "user_agent"),
+    "private_address": ("allow_networks", "connect_to"),
+}
 
 
 class IndexFile(NamedTuple):
@@ -41,8 +49,9 @@ class IndexFile(NamedTuple):
     rank: int  # 0 is the run that counts most
     output: str
     path: str
-    doubtful: bool = False  # whether other opt-outs counted there: what they decided is decided anew
+    doubted: tuple[str, ...] = ()  # reasons that another configuration gave: what they decided is decided anew
     final: bool = False  # whether failures that may pass stand too
+    exclude: tuple[str, ...] = ()  # today's lists
 
 
 class EarlierImage(NamedTuple):
@@ -62,8 +71,8 @@ def may_pass(status: str, http_status: int) -> bool:
     return status in _MAY_PASS or (status == "http_error" and http_status in PASSING)
 
 
-def check(outputs: Sequence[str], form: ImageForm) -> None:
-    """Check that each output holds a finished fetch with images as they would be stored today.
+def check(outputs: Sequence[str], rules: FetchRules) -> None:
+    """Check that each output holds a finished fetch with images as they would be stored today, and no others.
 
     Raises:
         ConfigError: one does not.
@@ -73,49 +82,61 @@ def check(outputs: Sequence[str], form: ImageForm) -> None:
         if done is None:
             raise ConfigError(f"fetch.earlier names {output}, which holds no finished fetch")
         asked = done["config"]["fetch"]
-        stored = {
-            key: asked.get(key, getattr(ImageForm, key)) for key in _STORED_BY
-        }  # an older run has not all of them
-        other = [
-            f"{key} = {value}, not {getattr(form, key)}" for key, value in stored.items() if value != getattr(form, key)
-        ]
+        then = {key: asked.get(key, getattr(FetchRules, key)) for key in (*_STORED_BY, "min_bytes", "max_bytes")}
+        other = [f"{key} = {then[key]}, not {now}" for key in _STORED_BY if (now := getattr(rules, key)) != then[key]]
+        # How many bytes a stored image had is written nowhere.
+        other += [f"min_bytes = {then['min_bytes']}, less than {rules.min_bytes}"] * (
+            then["min_bytes"] < rules.min_bytes
+        )
+        other += [f"max_bytes = {then['max_bytes']}, more than {rules.max_bytes}"] * (
+            then["max_bytes"] > rules.max_bytes
+        )
         if other:
             raise ConfigError(f"fetch.earlier names {output}, whose images were stored with {'; '.join(other)}")
 
 
-def index_files(outputs: Sequence[str], rules: Manners | None = None, final: str = "") -> list[IndexFile]:
+def index_files(outputs: Sequence[str], rules: FetchRules | None = None, final: str = "") -> list[IndexFile]:
     """Index files of earlier runs; the first output named counts most.
 
     Args:
         outputs: of these runs.
-        rules: which opt-outs count today; None takes them for those that counted then.
-        final: the one of which failures stand too.
+        rules: of today; None takes them for those of then.
+        final: the one of which failures stand too: today's rules are its own but for what is excluded.
     """
-
-    def doubtful(output: str) -> bool:
-        return rules is not None and _counted(output) != (rules.honoured, set(rules.ai_agents))
-
+    exclude = rules.exclude if rules else ()
     return [
-        IndexFile(rank, output, path, doubtful(output), output == final)
+        IndexFile(rank, output, path, () if output == final or not rules else doubted, output == final, exclude)
         for rank, output in enumerate(outputs)
+        for doubted in [_doubted(output, rules) if rules else ()]
         for path, _ in files.listing(files.join(output, "images", "index", "*.parquet"))
     ]
 
 
 def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
     """(image key, image) of each row of one index file that stands."""
+    excluded = exclusions.load(index.exclude)
     for row in parquet.read(index.path, ImageRow):
-        judged = row.opt_out or row.status == "opt_out"
         stands = index.final or not may_pass(row.status, row.http_status)
-        if stands and not (index.doubtful and judged):
+        doubtful = row.status in index.doubted or (row.opt_out and OPT_OUT in index.doubted)
+        # Of an archive the next best address counts instead; of the web none but this one was asked for.
+        gone = excluded is not None and row.origin == "warc" and excluded.image(row.final_url)
+        if stands and not doubtful and not gone:
             yield row.image_url, EarlierImage(index.rank, index.output, row)
 
 
-def _counted(output: str) -> tuple[frozenset[str], set[str]]:
-    """(signals, AI agents) that counted in an earlier run."""
+def _doubted(output: str, rules: FetchRules) -> tuple[str, ...]:
+    """Reasons that an earlier run gave by keys which are others today, or by lists."""
     asked = ((state.read(files.join(output, "fetch", "manifest.json")) or {}).get("config") or {}).get("fetch") or {}
-    signals = asked.get("opt_out", Manners.opt_out) if asked.get("honour_opt_out", True) else ()
-    return frozenset(signals), set(asked.get("ai_agents", Manners.ai_agents))
+
+    def then(key: str) -> Any:
+        said, default = asked.get(key), getattr(FetchRules, key)
+        return default if said is None else tuple(said) if isinstance(default, tuple) else said
+
+    found = {reason for reason, keys in _REFUSED_BY.items() if any(then(key) != getattr(rules, key) for key in keys)}
+    signals = frozenset(then("opt_out") if then("honour_opt_out") else ())
+    if (signals, set(then("ai_agents"))) != (rules.honoured, set(rules.ai_agents)):
+        found.add(OPT_OUT)
+    return tuple(sorted({*found, exclusions.REASON}))
 
 
 def outcome(output: str, row: ImageRow) -> Outcome:

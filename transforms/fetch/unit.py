@@ -167,11 +167,12 @@ def _fate(outcome: Outcome) -> Fate:
 
 def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[tuple[Outcome, str]]:
     """(what came of it, column `origin` of its row) of each image of an archive or of earlier runs."""
-    yield from ((outcome, wanted[0].origin) for outcome in _forbidden(wanted))
-    wanted = [one for one in wanted if not one.forbidden]
+    origin = wanted[0].origin
+    refused, wanted = _forbidden(wanted, rules)
+    yield from ((outcome, origin) for outcome in refused)
     if not wanted:
         return
-    if wanted[0].origin == EARLIER:
+    if origin == EARLIER:
         for found in (one.earlier for one in wanted if one.earlier):
             before = previous_runs.outcome(found.output, found.row)
             yield before._replace(image=_unless_excluded(before.image, before.final_url, rules)), found.row.origin
@@ -185,8 +186,8 @@ def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, turn: Turn) -> Iterat
     Raises:
         OutOfTime: this turn is over, and something is left.
     """
-    addresses = {one.key: one.address for one in wanted if not one.forbidden}
-    refused = list(_forbidden(wanted))
+    refused, left = _forbidden(wanted, rules)
+    addresses = {one.key: one.address for one in left}
     if turn.rest is None:
         for key, host in hosts.over(addresses.items(), rules.max_per_host, rules.split_hosts).items():
             detail = f"{host} has more than fetch.max_per_host = {rules.max_per_host}"
@@ -195,11 +196,18 @@ def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, turn: Turn) -> Iterat
     yield from from_web(addresses, rules, turn, refused)
 
 
-def _forbidden(wanted: Iterable[Wanted]) -> Iterator[Outcome]:
-    """What is neither read nor asked for."""
+def _forbidden(wanted: Sequence[Wanted], rules: FetchRules) -> tuple[list[Outcome], list[Wanted]]:
+    """(what is neither read nor asked for, the rest)."""
+    excluded = exclusions.load(rules.exclude)
+    refused, left = [], []
     for one in wanted:
         if one.forbidden:
-            yield Outcome(one.key, Refused("opt_out", one.forbidden), 0, one.capture_date, "", one.forbidden)
+            refused.append(Outcome(one.key, Refused("opt_out", one.forbidden), 0, one.capture_date, "", one.forbidden))
+        elif excluded and (excluded.image(one.key) or excluded.image(one.address)):
+            refused.append(Outcome(one.key, Refused(exclusions.REASON, one.address or one.key), 0, one.capture_date))
+        else:
+            left.append(one)
+    return refused, left
 
 
 def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[Outcome]:
@@ -226,10 +234,12 @@ def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Ite
 
 
 def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outcome:
+    """What came of a capture; where it is of another address of the picture, that is where it came from."""
+    address = record.url if image_key(record.url) != key else ""
     if words := responses.read_image(record.headers, rules.honoured):
-        return Outcome(key, Refused("opt_out", words), record.status, date, "", words)
+        return Outcome(key, Refused("opt_out", words), record.status, date, address, words)
     image, words = decode.consented(record.body, rules, responses.read_image(record.headers))
-    return Outcome(key, _unless_excluded(image, "", rules), record.status, date, "", words)
+    return Outcome(key, _unless_excluded(image, address, rules), record.status, date, address, words)
 
 
 def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> Prepared | Refused:

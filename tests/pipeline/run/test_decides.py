@@ -3,12 +3,17 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import decides, inputs, manifest, registry
+from weft.pipeline.run.context import Context
+from weft.schemas.config import Config
+from weft.schemas.parameters import ConfigError, Place
 from weft.transforms.dedup import index
+from weft.transforms.extract import exclusions
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -22,23 +27,62 @@ def first_changed(overrides: list[str], change) -> str:
     return next((name for name in before if before[name] != after[name]), "")
 
 
-@pytest.mark.parametrize(
-    ("key", "stage", "is_list"),
-    [
-        ("dedup.evaluation", "dedup", True),
-        ("score.unsafe_head", "score", False),
-        ("score.evaluation_embeddings", "score", True),
-        ("pack.tokenizer", "pack", False),
-        ("pack.evaluation_images", "pack", True),
-    ],
-)
-def test_contents_of_what_a_key_names_decide_its_stage(tmp_path: Path, key: str, stage: str, is_list: bool) -> None:
-    (tmp_path / "named").mkdir()
-    path = tmp_path / "named/x"
-    path.write_text("one")
-    named = tmp_path / "named" if is_list else path
-    value = json.dumps([str(named)] if is_list else str(named))
-    assert first_changed([f"{key}={value}"], lambda: path.write_text("two")) == stage
+NAMED = {  # key → the stage that it decides, and what is written before the path
+    "exclude": ("extract", ""),
+    "dedup.evaluation": ("dedup", ""),
+    "fetch.exclude": ("fetch", ""),
+    "score.model": ("score", "local-dir:"),
+    "score.pretrained": ("score", "openai="),
+    "score.also": ("score", "local-dir:"),
+    "score.unsafe_head": ("score", ""),
+    "score.aesthetic_head": ("score", ""),
+    "score.watermark_head": ("score", ""),
+    "score.evaluation_embeddings": ("score", ""),
+    "pack.tokenizer": ("pack", ""),
+    "pack.evaluation_images": ("pack", ""),
+    "train.vision": ("train", "local-dir:"),
+    "train.vision_pretrained": ("train", "openai="),
+}
+OTHERWISE = {"extract.common_crawl", "dedup.index", "fetch.earlier", "train.stems"}  # input; runs; a cache
+
+
+def test_each_key_that_names_a_place_is_known_to_decide_or_not() -> None:
+    places = {
+        key for key, kind in configuration.strings()
+        if any(isinstance(one, Place) for one in getattr(kind, "__metadata__", ()))
+    }  # fmt: skip
+    assert places == NAMED.keys() | OTHERWISE
+
+
+def naming(key: str, path: Path) -> list[str]:
+    """The override that names a path by a key."""
+    value: Any = Config()
+    for part in key.split("."):
+        value = getattr(value, part)
+    named = f"{NAMED[key][1]}{path}"
+    return [f"{key}={json.dumps([named] if isinstance(value, tuple) else named)}"]
+
+
+@pytest.mark.parametrize("key", NAMED)
+def test_contents_of_what_a_key_names_decide_its_stage(tmp_path: Path, key: str) -> None:
+    folder = NAMED[key][1] == "local-dir:" or key == "pack.evaluation_images"
+    path = tmp_path / "named/x.test"
+    path.parent.mkdir()
+    path.write_text("one.test")
+
+    def change() -> None:
+        path.write_text("two.test")
+        exclusions.load.cache_clear()  # another process would read it anew
+
+    assert first_changed(naming(key, path.parent if folder else path), change) == NAMED[key][0]
+
+
+@pytest.mark.parametrize("key", [key for key, (_, before) in NAMED.items() if not before])
+def test_what_is_not_there_is_told_before_anything_runs(tmp_path: Path, key: str) -> None:
+    config = configuration.load(overrides=["score.compare=always", *naming(key, tmp_path / "none")])
+    with pytest.raises((ConfigError, FileNotFoundError), match="none"):
+        registry.fingerprints(config, [("a", 1)])
+        registry.BY_NAME[NAMED[key][0]].check(Context(str(tmp_path), (), config, ""))
 
 
 def test_a_model_s_folder_and_an_earlier_run_count_too(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from weft.schemas.parameters import ConfigError, FetchRules, ImageForm, Manners
+from weft.schemas.parameters import ConfigError, FetchRules, Manners
 from weft.schemas.tables import IMAGES
 from weft.transforms.fetch import previous_runs
 from weft.transforms.fetch.blobs import BlobWriter, Outcome, index_row
@@ -61,22 +61,32 @@ def test_of_the_run_that_is_made_anew_failures_stand_too(tmp_path: Path) -> None
         ({"opt_out": ["noai"]}, "af"),
         ({"ai_agents": ["GPTBot"]}, "af"),
         ({"opt_out": list(Manners.opt_out), "ai_agents": ["train"]}, ""),
+        ({"max_bytes": 1_000}, "g"),
+        ({"max_bytes": FetchRules.max_bytes, "max_pixels": 9}, "h"),
+        ({"user_agent": "other/1"}, "i"),
+        ({"robots": False}, "i"),
+        ({"allow_networks": ["10.0.0.0/8"]}, "j"),
     ],
 )
-def test_what_opt_outs_decided_is_decided_anew_where_others_count(
+def test_what_another_configuration_refused_is_decided_anew_and_what_a_list_did_always(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: dict[str, Any], again: str
 ) -> None:
-    refused = Outcome("f", Refused("opt_out", "robots.txt: User-agent: GPTBot, Disallow: /"), 0, 12)
-    monkeypatch.setattr(sys.modules[__name__], "OUTCOMES", [*OUTCOMES, refused])
+    reasons = dict(zip("fghijkl", [
+        "opt_out", "too_many_bytes", "too_many_pixels", "robots_disallowed", "private_address", "excluded", "svg",
+    ]))  # fmt: skip
+    refused = [Outcome(key, Refused(reason, ""), 0, 12) for key, reason in reasons.items()]
+    monkeypatch.setattr(sys.modules[__name__], "OUTCOMES", [*OUTCOMES, *refused])
     plant(tmp_path)
     (tmp_path / "fetch").mkdir()
     (tmp_path / "fetch/manifest.json").write_text(json.dumps({"config": {"fetch": then}}))
     (index,) = previous_runs.index_files([str(tmp_path)], FetchRules())
-    assert [key for key, _ in previous_runs.images(index)] == [key for key in "abef" if key not in again]
+    assert [key for key, _ in previous_runs.images(index)] == [key for key in "abefghijl" if key not in again]
+    (same,) = previous_runs.index_files([str(tmp_path)], FetchRules(), final=str(tmp_path))
+    assert [key for key, _ in previous_runs.images(same)] == list("abcdefghijkl")
 
 
 def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None:
-    def says(now: ImageForm, **asked: object) -> str:
+    def says(now: FetchRules, **asked: object) -> str:
         (tmp_path / "fetch").mkdir(exist_ok=True)
         (tmp_path / "fetch/manifest.json").write_text(json.dumps({"config": {"fetch": asked}}))
         try:
@@ -86,8 +96,11 @@ def test_images_of_an_earlier_run_have_the_form_of_today(tmp_path: Path) -> None
         return ""
 
     old: Any = {"max_side": 512, "quality": 90}  # from before there were forms
-    assert says(ImageForm(), **old) == ""
-    assert "format = jpeg, not webp" in says(dataclasses.replace(ImageForm(), format="webp"), **old)
-    assert "resize = border, not no" in says(dataclasses.replace(ImageForm(), resize="no"), **old, resize="border")
+    assert says(FetchRules(), **old) == ""
+    assert "format = jpeg, not webp" in says(dataclasses.replace(FetchRules(), format="webp"), **old)
+    assert "resize = border, not no" in says(dataclasses.replace(FetchRules(), resize="no"), **old, resize="border")
+    assert "min_bytes = 0, less than 5000" in says(dataclasses.replace(FetchRules(), min_bytes=5000), **old)
+    assert "max_bytes = 20000000, more than 9" in says(dataclasses.replace(FetchRules(), max_bytes=9), **old)
+    assert says(dataclasses.replace(FetchRules(), max_bytes=10**9), **old, min_bytes=5000) == ""
     with pytest.raises(ConfigError, match="holds no finished fetch"):
-        previous_runs.check((str(tmp_path / "nowhere"),), ImageForm())
+        previous_runs.check((str(tmp_path / "nowhere"),), FetchRules())

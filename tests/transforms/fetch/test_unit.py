@@ -9,16 +9,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from archive_bytes import gz, http, record, stored
 from recording_web import Handler, RecordingWeb, Seen, picture, recording_web
 
 from weft.schemas.parameters import FetchRules
+from weft.schemas.records import ImageRow
+from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
-from weft.transforms.fetch import by_img2dataset, unit
+from weft.transforms.extract import exclusions
+from weft.transforms.fetch import by_img2dataset, fetch_images, previous_runs, unit
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.slices import Turn, Unfinished
-from weft.transforms.fetch.unit import WARC, WEB, Task, Wanted, fetch_unit, from_web, moved
+from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Task, Wanted, fetch_unit, from_web, moved
+from weft.transforms.io.parquet import read
 from weft.transforms.io.tar import write_tar
+from weft.transforms.urls import image_key
 
 HOST = "http://a.web.test"
 
@@ -103,8 +109,8 @@ def by_web(home: Path, asked: FetchRules) -> Outcome:
 
 
 def by_archive(home: Path, asked: FetchRules) -> Outcome:
-    record = Record("response", f"{HOST}/x.png", "", 0, "<urn:x>", 0, 200, (("content-type", "image/png"),), MARKED, "")
-    return unit._of_capture("k", record, 0, asked)
+    one = Record("response", f"{HOST}/x.png", "", 0, "<urn:x>", 0, 200, (("content-type", "image/png"),), MARKED, "")
+    return unit._of_capture("k", one, 0, asked)
 
 
 def by_other(home: Path, asked: FetchRules) -> Outcome:
@@ -122,3 +128,76 @@ def test_a_pictures_own_metadata_count_whichever_way_it_comes(tmp_path: Path, wa
     for asked in (dataclasses.replace(plain, honour_opt_out=False), dataclasses.replace(plain, opt_out=("noai",))):
         found = way(tmp_path, asked)
         assert isinstance(found.image, Prepared) and found.opt_out == WORDS, "on record all the same"
+
+
+def in_archive(home: Path, *names: str) -> list[fetch_images._Held]:
+    """An archive of pictures of HOST, and where it holds them, the best first."""
+    headers = ["X-Content-Type: image/png"]
+    data = gz(*(record(url=f"{HOST}/{n}.png", block=http(picture(n), headers), number=i) for i, n in enumerate(names)))
+    path = stored(home, data)
+    found = [one for one in read_archive(path) if isinstance(one, Record)]
+    return [fetch_images._Held(rank, 0, path, one.offset, image_key(one.url)) for rank, one in enumerate(found, 1)]
+
+
+def one_row(item: tuple[str, dict[str, Any]], output: Path, asked: FetchRules, finished: str = "") -> ImageRow:
+    ((source, wanted),) = fetch_images._route(item, 8, (), finished)
+    return next(read(fetch_unit((source, [wanted]), Task(str(output), repr(asked), asked)), ImageRow))
+
+
+def test_a_picture_from_another_address_says_so_and_goes_with_it(tmp_path: Path) -> None:
+    big, plain = f"{HOST}/big.png", FetchRules(http=False)
+    small, tiny = in_archive(tmp_path, "small", "tiny")
+    key = image_key(big)
+    row = one_row((key, {"wanted": [big], "held": [small, tiny]}), tmp_path / "out", plain)
+    assert (row.status, row.origin, row.final_url) == ("ok", "warc", f"{HOST}/small.png")
+    own = one_row((small.address, {"wanted": [f"{HOST}/small.png"], "held": [small]}), tmp_path / "own", plain)
+    assert (own.status, own.final_url) == ("ok", "")
+
+    def again(line: str, held: list[Any]) -> ImageRow:
+        """As a removal does it."""
+        (tmp_path / "list").write_text(f"{line}\n")
+        asked, output = dataclasses.replace(plain, exclude=(str(tmp_path / "list"),)), str(tmp_path / "out")
+        exclusions.load.cache_clear()
+        files = previous_runs.index_files([output], asked, final=output)
+        earlier = [image for index in files for _, image in previous_runs.images(index)]
+        item = {"wanted": [big], "held": held, "earlier": earlier}
+        return one_row((key, item), tmp_path / f"again-{len(held)}", asked, output)
+
+    assert again("other.test", [small, tiny])[:10] == row[:10] and again("other.test", [small]).status == "ok"
+    # A run that never had the address takes the next one, or has none.
+    assert (again(f"{HOST}/small.png", [tiny]).final_url, again(f"{HOST}/small.png", []).status) == (
+        f"{HOST}/tiny.png", "not_in_warc",
+    )  # fmt: skip
+
+
+def test_what_a_finished_run_has_is_not_judged_anew(tmp_path: Path) -> None:
+    (held,) = in_archive(tmp_path, "barn")
+    plain = FetchRules(http=False)
+    one_row((held.address, {"wanted": [f"{HOST}/barn.png"], "held": [held]}), tmp_path / "out", plain)
+    (index,) = previous_runs.index_files([str(tmp_path / "out")])
+    earlier = [image for _, image in previous_runs.images(index)]
+    today = {"wanted": [f"{HOST}/barn.png"], "forbidden": [(fetch_images._ASKED, "robots.txt of 2024-06-01")]}
+    item = (held.address, {**today, "earlier": earlier})
+    assert one_row(item, tmp_path / "anew", plain, str(tmp_path / "out")).status == "ok"
+    assert one_row(item, tmp_path / "other", plain).status == "opt_out"
+
+
+@pytest.mark.parametrize("line", [f"{HOST}/ok/1", "a.web.test/ok"])
+def test_an_address_that_is_excluded_is_not_asked_for_and_nothing_of_it_stored(
+    tmp_path: Path, web: RecordingWeb, line: str
+) -> None:
+    (tmp_path / "list").write_text(f"{line}\n")
+    asked = dataclasses.replace(rules(web), exclude=(str(tmp_path / "list"),))
+    key = image_key(f"{HOST}/ok/1")
+    row = ImageRow(key, "id", "ok", 200, "image/png", 9, 9, 9, 9, "0" * 16, "", 0, 0, 0, "http", False)
+    ways = [
+        Wanted(key, WEB, f"{HOST}/ok/1"),
+        Wanted("k", WEB, f"{HOST}/ok/1"),  # where a redirect leads
+        Wanted(key, WARC, key, 0, 7),
+        Wanted("k", WARC, key, 0, 7),
+        Wanted(key, EARLIER, earlier=previous_runs.EarlierImage(0, str(tmp_path), row)),
+    ]
+    for number, wanted in enumerate(ways):
+        index = fetch_unit((f"{wanted.origin}-{number:05d}", [wanted]), Task(str(tmp_path), "f", asked))
+        assert statuses(index) == {wanted.key: "excluded"}
+    assert not web.seen
