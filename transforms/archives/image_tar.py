@@ -5,12 +5,12 @@ A picture's record begins at the first member of its key, so that `fetch` reads 
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from weft.transforms.archives.record import Record
+from weft.transforms.io import json_values
 
 PICTURES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 _MAGIC_AT = 257
@@ -55,8 +55,8 @@ def read_samples(stream: BinaryIO) -> Iterator[Sample]:
 
 def _sample(parts: dict[str, tuple[int, bytes]]) -> Sample:
     try:
-        told = json.loads(parts["json"][1]) if "json" in parts else {}
-    except ValueError:
+        told = json_values.parse(parts["json"][1]) if "json" in parts else {}
+    except (ValueError, RecursionError):
         told = {}
     text = parts["txt"][1].decode("utf-8", "replace") if "txt" in parts else ""
     suffix = next((suffix for suffix in parts if suffix in PICTURES), "")

@@ -9,14 +9,13 @@ is 404, and who asks too much gets 503, which is waited for as with any file (tr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
 
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.transforms.io import files, json_values
 
 # What the columnar index calls the API's fields, and what they are there.
 COLUMNS = {
@@ -60,7 +59,7 @@ def pages(endpoint: str, asked: Sequence[str], subset: str) -> list[str]:
     found = []
     for question in asked:
         try:
-            count = int(json.loads(files.read_bytes(_address(endpoint, question, showNumPages="true")))["pages"])
+            count = int(json_values.parse(files.read_bytes(_address(endpoint, question, showNumPages="true")))["pages"])
         except FileNotFoundError:
             count = 0
         except (ValueError, TypeError, KeyError):
@@ -95,7 +94,7 @@ def rows(endpoint: str, query: str) -> pa.Table | None:
 
 def _captures(data: bytes) -> Iterator[dict[str, str]]:
     for line in data.splitlines():
-        yield json.loads(line)
+        yield json_values.parse(line)
 
 
 def _value(name: str, said: str | None) -> str | int | None:

@@ -17,6 +17,7 @@ from weft.transforms.archives.record import Record
 from weft.transforms.extract import rows
 from weft.transforms.extract.page import STAGE, again, of_parts
 from weft.transforms.extract.rows import Look
+from weft.transforms.io import json_values
 from weft.transforms.urls import resolve
 
 _PARALLEL, _MMC4 = ("texts", "images"), ("text_list", "image_info")
@@ -89,7 +90,7 @@ def _json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json_values.parse(value)
     except (ValueError, RecursionError):
         return None
 

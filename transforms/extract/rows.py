@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 
 from weft.transforms.archives import image_tar
 from weft.transforms.archives.record import GZIP
-from weft.transforms.io import files
+from weft.transforms.io import files, json_values
 
 # What published lists call their columns, in lower case: LAION, COYO, DataComp, Conceptual Captions, img2dataset.
 URL_COLUMNS = ("url", "image_url", "img_url")
@@ -109,7 +108,7 @@ def read(path: str, seen: Look, names: tuple[str, ...] = ()) -> Iterator[tuple[i
                 yield from _lines(text) if seen.form == "lines" else _table(text, seen)
     except pa.ArrowException as error:
         raise Unsuited("unreadable", " ".join(str(error).split())[:200]) from None
-    except (EOFError, OSError, zlib.error, csv.Error) as error:
+    except (EOFError, OSError, zlib.error, csv.Error, UnicodeDecodeError) as error:  # strings of Parquet may be none
         reason = "unreadable" if seen.form == "parquet" else "truncated"
         raise Unsuited(reason, f"{type(error).__name__}: {error}"[:200]) from None
 
@@ -126,7 +125,7 @@ def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     while line := text.readline(_LINE):
         try:
-            row = json.loads(line) if line.strip() else {}
+            row = json_values.parse(line) if line.strip() else {}
         except (ValueError, RecursionError):
             row = {}
         yield number, row if isinstance(row, dict) else {}

@@ -7,7 +7,6 @@ itself: texts, captions beside pictures, order, and pictures that a script or `s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
 from weft.transforms.extract import captions, language, personal
 from weft.transforms.extract.page import STAGE, again, counted_signals
+from weft.transforms.io import json_values
 from weft.transforms.urls import resolve
 
 _MARK = b'"Envelope"'
@@ -28,7 +28,7 @@ def of_page(body: bytes) -> dict[str, Any] | None:
     if len(body) > MAX_BYTES or not body.startswith(b"{") or _MARK not in body:
         return None
     try:
-        answer = json.loads(body)["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]
+        answer = json_values.parse(body)["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]
         page = answer["HTML-Metadata"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

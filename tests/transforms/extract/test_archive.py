@@ -1,6 +1,7 @@
 """What a record is, and the rows that an archive becomes."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -109,9 +110,10 @@ DOORS = {  # how a page comes: its file, or the record that it is
 KINDS = {"text/html": "resource", "text/plain": "conversion", "": "metadata"}
 
 
-def rows_by(door, tmp_path, **rules):
-    """The rows of what comes by a door."""
+def rows_by(door, tmp_path, said=MINE, **rules):
+    """The rows of what comes by a door, and says something."""
     media, body = DOORS[door]
+    body = body.replace(MINE, said)
     asked = PageRules(min_words=0, languages=(), main_content=False, gibberish=False, **rules)
     if media in KINDS:
         headers = (("content-type", media),)
@@ -119,7 +121,10 @@ def rows_by(door, tmp_path, **rules):
         return list(extract_record(one, asked))
     path = tmp_path / media
     if door == "tar of pictures":
-        write_tar(str(path), [("0.png", PNG), ("0.txt", MINE.encode()), ("0.json", json.dumps({"url": URL}).encode())])
+        write_tar(
+            str(path),
+            [("0.png", PNG), ("0.json", json.dumps({"url": URL, "caption": MINE}).replace(MINE, said).encode())],
+        )
     else:
         path.write_text(body + "\n")
     return list(extract_archive(str(path), asked))
@@ -150,3 +155,17 @@ def test_what_is_excluded_comes_in_by_no_door_and_its_books_balance(tmp_path, do
     assert not any(asked.page(row.page_url, row.doc_id) or asked.pair(row) for row in pairs)
     if line in ("a.test", "other.test"):
         assert (found == came) == (line == "other.test")
+
+
+HALF = r"Barns \ud83d of the valley"  # an emoji that was cut, as JSON has it
+
+
+@pytest.mark.parametrize("door", [*DOORS, "JSON-LD of a page"])
+def test_half_a_character_comes_in_by_no_door(tmp_path, door, monkeypatch):
+    told = """<script type="application/ld+json">{"@type": "Article", "author": {"name": "SAID"}}</script><p>A barn."""
+    monkeypatch.setitem(DOORS, "JSON-LD of a page", ("text/html", told.replace("SAID", MINE)))
+    rows = rows_by(door, tmp_path, HALF)
+    assert any(isinstance(row, Document) for row in rows)
+    for row in rows:
+        assert not re.search("[\ud800-\udfff]", json.dumps(row, ensure_ascii=False)), row
+    assert "Barns" in repr(rows)

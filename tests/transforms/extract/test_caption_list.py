@@ -122,3 +122,12 @@ def test_a_tar_of_pictures_is_its_own_archive(tmp_path):
     found = extract(tmp_path / "t.tar")
     assert [(pair.image_url, pair.text) for pair in found[Pair]] == ROWS[:1]
     assert [(c.url, c.mime, c.warc_offset) for c in found[Capture]] == [(ROWS[0][0], "image/jpeg", 0)]
+
+
+def test_a_column_of_text_that_is_none_is_told(tmp_path):
+    captions = pa.array([b"A red barn", b"A \xff barn"]).view(pa.string())
+    pq.write_table(
+        pa.table({"url": ["http://w.test/1.jpg", "http://w.test/2.jpg"], "text": captions}), tmp_path / "list"
+    )
+    (fate,) = extract(tmp_path / "list")[Fate]
+    assert (fate.fate, fate.reason) == ("dropped", "unreadable")

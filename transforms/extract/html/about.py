@@ -6,7 +6,6 @@ licence from rel="license" before all. Nothing is guessed: what the page does no
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from weft.transforms.extract.html import visible
 from weft.transforms.extract.html.dates import day
 from weft.transforms.extract.html.scan import Scan
+from weft.transforms.io import json_values
 from weft.transforms.urls import resolve
 
 _DATES = (
@@ -151,7 +151,7 @@ def _nodes(blocks: list[str]) -> Iterator[dict[str, Any]]:
         if len(block) > MAX_DATA or not any(key in block for key in _TELLING):
             continue  # parsing it would cost as much as the whole page
         try:
-            waiting = [json.loads(block, strict=False)]
+            waiting = [json_values.parse(block, strict=False)]
         except (ValueError, RecursionError):
             continue
         at = 0
