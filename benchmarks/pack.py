@@ -49,8 +49,8 @@ def weft(documents: Texts, encoder: tokenizer.Encoder, home: Path) -> int:
                 ids = np.asarray(chunk.ids, words.dtype)
                 count += len(ids)
                 key = f"{number:08d}-{part:03d}"
-                for place in range(len(chunk.images)):
-                    yield shards.image_member(key, place), JPEG
+                for suffix, data in shards.document_images([JPEG] * len(chunk.images)).items():
+                    yield shards.member(key, suffix), data
                 yield shards.member(key, shards.INPUT_IDS), shards.npy(ids)
                 yield shards.member(key, shards.META), shards.json_bytes({"key": key, "spans": chunk.spans})
                 yield shards.member(key, shards.LOSS_MASK), shards.npy(shards.loss_mask(ids, words))

@@ -3,7 +3,8 @@
     for sample in ShardDataset("out/shards", "interleaved"): …
 
 Samples come whole and undecoded, in an order that (seed, epoch) decides. Between processes of torch.distributed and
-workers of a DataLoader every sample goes to exactly one. For training that resumes in mid-epoch see data.py.
+workers of a DataLoader every sample goes to exactly one, also where their number changes in mid-epoch (`seen`). For
+training that mixes corpora see data.py.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class ShardDataset(IterableDataset[ShardSample]):
     Attributes:
         vocabulary: size and special ids of the tokenizer, and slots per image.
         epoch: set it before each pass for another order.
+        seen: samples of this epoch that all readers together have had, where a pass goes on in the middle: as many
+            readers of as many samples each, or any others, take the rest between them.
 
     Raises:
         ConfigError: no shards there, or a damaged one; of a damaged sample when it is reached.
@@ -55,7 +58,7 @@ class ShardDataset(IterableDataset[ShardSample]):
         if corpus not in contract.CORPORA or split not in contract.SPLITS:
             raise ConfigError(f"no {corpus}/{split} in shards: one of {contract.CORPORA}, one of {contract.SPLITS}")
         self.vocabulary = read_vocabulary(shards)
-        self.corpus, self.seed, self.epoch = corpus, seed, 0
+        self.corpus, self.seed, self.epoch, self.seen = corpus, seed, 0, 0
         self._tars = [Tar(path) for path in tars_of(shards, corpus, split)]
 
     def __len__(self) -> int:
@@ -65,22 +68,22 @@ class ShardDataset(IterableDataset[ShardSample]):
     def __iter__(self) -> Iterator[ShardSample]:
         salt = f"dataset:{self.seed}:{self.epoch}"
         mine, of = _place()
-        number = 0
+        number = -self.seen
         for tar in sorted(self._tars, key=lambda tar: (hash_unit(tar.name, salt), tar.name)):
             for key in tar.order(salt):
-                if number % of == mine:
+                if number >= 0 and number % of == mine:
                     yield self._sample(tar, key)
                 number += 1
 
     def _sample(self, tar: Tar, key: str) -> ShardSample:
-        sample = tar.read(self.corpus, key, self.vocabulary)
+        sample = tar.read(self.corpus, key, self.vocabulary, meta=True)
         return ShardSample(
             key=key,
             input_ids=torch.from_numpy(sample.ids),
             loss_mask=torch.from_numpy(sample.mask),
             image_slots=torch.from_numpy(contract.image_slots(sample.ids, self.vocabulary)),
             images=list(sample.images),
-            meta=json.loads(tar.part(key, contract.META)),
+            meta=json.loads(sample.meta),
         )
 
 

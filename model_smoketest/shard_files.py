@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from weft.schemas.parameters import ConfigError
 
+_LOCAL = fs.LocalFileSystem()
 _BUFFER = 1 << 20  # of a tar whose headers are read: on a store each read is a request
 
 
@@ -35,7 +36,7 @@ def _place(path: str) -> tuple[fs.FileSystem, str]:
     """The file system of a path, and the path in it."""
     scheme, there, rest = path.partition("://")
     if not there:
-        return fs.LocalFileSystem(), path
+        return _LOCAL, path
     return _store(f"{scheme}://{rest.partition('/')[0]}"), rest
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import tarfile
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from weft.schemas.records import hash_unit
 from weft.schemas.shards import Member, Parts, Vocabulary
 
 OPEN = 8  # indexes that are kept
+_OF_A_DOCUMENT = (contract.INPUT_IDS, contract.LOSS_MASK, contract.IMAGE_BYTES, contract.DOCUMENT_IMAGES)
 
 
 class Sample(NamedTuple):
@@ -33,6 +34,7 @@ class Sample(NamedTuple):
     ids: npt.NDArray[np.int64]  # (T,)
     mask: npt.NDArray[np.uint8]  # (T,) 1 where the token is a target
     images: tuple[bytes, ...]  # one for each image span, in order
+    meta: bytes = b""  # KEY.json, where it was asked for
 
 
 class Tar:
@@ -63,31 +65,33 @@ class Tar:
     def name(self) -> str:
         return self.path.rpartition("/")[2]
 
-    def read(self, corpus: str, key: str, vocabulary: Vocabulary) -> Sample:
-        """A whole sample.
+    def read(self, corpus: str, key: str, vocabulary: Vocabulary, meta: bool = False) -> Sample:
+        """A whole sample; with KEY.json where `meta` is set.
 
         Raises:
             ConfigError: a part is missing or does not fit the others.
         """
         parts = self.samples[key]
-        spans = sorted(filter(contract.is_image, parts), key=_image_position)
-        arrays = [contract.INPUT_IDS, contract.LOSS_MASK] if corpus == "interleaved" else [contract.INPUT_IDS]
+        told = corpus == "interleaved"
+        own = _OF_A_DOCUMENT if told else (contract.INPUT_IDS, *filter(contract.is_image, parts))
         try:
-            wanted = [parts[suffix] for suffix in (*arrays, *spans)]
+            wanted = [parts[suffix] for suffix in (*own, *([contract.META] if meta else ()))]
             start = min(member.offset for member in wanted)
             content = shard_files.read_range(self.path, start, max(map(sum, wanted)) - start)
-            found = [content[one.offset - start : one.offset - start + one.size] for one in wanted]
-            ids = _array(found[0]).astype(np.int64)
-            told = corpus == "interleaved"
-            mask = _array(found[1]).astype(np.uint8) if told else contract.loss_mask(ids, vocabulary)
-            images = tuple(found[len(arrays) :])
+
+            def cut(one: Member) -> bytes:
+                return content[one.offset - start : one.offset - start + one.size]
+
+            ids = _array(cut(wanted[0])).astype(np.int64)
+            mask = _array(cut(wanted[1])).astype(np.uint8) if told else contract.loss_mask(ids, vocabulary)
+            images = tuple(map(cut, contract.image_places(cut(wanted[2]), wanted[3]) if told else wanted[1 : len(own)]))
             slots = contract.image_slots(ids, vocabulary)
         except (KeyError, ValueError) as error:
             raise damaged(self.path, f"sample {key}: {error}") from None
         fits = len(ids) > 1 and mask.shape == ids.shape and int(ids.max()) < vocabulary.size
         if not fits or len(slots) != len(images):
             raise damaged(self.path, f"sample {key}: ids, mask and images do not fit each other or the vocabulary")
-        return Sample(key, ids, mask, images)
+        return Sample(key, ids, mask, images, cut(wanted[-1]) if meta else b"")
 
 
 def damaged(path: str, why: str) -> ConfigError:
@@ -128,9 +132,14 @@ def _headers(path: str) -> dict[str, Parts]:
 
 
 def _array(content: bytes) -> npt.NDArray[np.generic]:
-    return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    begins = 10 + int.from_bytes(content[8:10], "little")  # of a .npy of version 1
+    shape, kind = _header(content[:begins])
+    return np.frombuffer(content, kind, offset=begins).reshape(shape)
 
 
-def _image_position(suffix: str) -> int:
-    position = suffix.partition(".")[0]
-    return int(position) if position.isdigit() else 0  # of a pair it is the suffix alone
+@lru_cache(4_096)  # there are as many as lengths; to parse one costs more than to read the numbers
+def _header(content: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    stream = io.BytesIO(content)
+    np.lib.format.read_magic(stream)
+    shape, _, kind = np.lib.format.read_array_header_1_0(stream)
+    return shape, kind

@@ -139,6 +139,8 @@ class PageRules(TextRules, CaptionRules):
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
     list_url: str = ""  # column of addresses in a list of captions; "" looks for the names that published lists use
     list_caption: str = ""  # column of captions there
+    list_similarity: str = ""  # column of similarities there that were measured before
+    list_min_similarity: Cosine = -1.0  # from this similarity on, as the list has it, pairs stay; -1 asks for no column
     common_crawl: File = (
         "https://data.commoncrawl.org/"  # where cc: and lists of files and records lie; also s3://commoncrawl/, …
     )

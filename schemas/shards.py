@@ -5,9 +5,11 @@ key; keys hold no dot, because a webdataset reader splits a name at its first do
 
     text/         KEY.input_ids.npy  KEY.json
     pairs/        KEY.input_ids.npy  KEY.jpg  KEY.json  KEY.txt
-    interleaved/  KEY.0.jpg KEY.1.jpg …  KEY.input_ids.npy  KEY.json  KEY.loss_mask.npy
+    interleaved/  KEY.image_bytes.npy  KEY.images  KEY.input_ids.npy  KEY.json  KEY.loss_mask.npy
 
-An image's suffix is that of its format: `jpg` unless `fetch.format` is another, then `webp` or `png`.
+All samples of a corpus have the same members, which readers of webdataset ask for: a document's images lie end to end
+in one, and another says how long each is. The suffix of a pair's image is that of its format: `jpg` unless
+`fetch.format` is another, then `webp` or `png`.
 
 Serialisation (Kosmos-1, Table 21): text `<s> … </s>`; caption `<s> <image> EMB </image> caption </s>`;
 interleaved `<s> text <image> EMB </image> text … </s>`. EMB is `image_tokens` slots that hold the `<image>` id
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +38,8 @@ META = "json"
 CAPTION = "txt"
 IMAGE = "jpg"
 IMAGES = (IMAGE, "png", "webp")
+DOCUMENT_IMAGES = "images"
+IMAGE_BYTES = "image_bytes.npy"
 
 # Special tokens in id order: a trained tokenizer gives them ids 0 to 5 (fairseq's order, then images).
 BOS, PAD, EOS, UNK, IMAGE_START, IMAGE_END = "<s>", "<pad>", "</s>", "<unk>", "<image>", "</image>"
@@ -147,9 +152,29 @@ def member(key: str, suffix: str) -> str:
     return f"{key}.{suffix}"
 
 
-def image_member(key: str, position: int, suffix: str = IMAGE) -> str:
-    """Tar member name of the image that fills the `position`-th run of image slots (0-based)."""
-    return member(key, f"{position}.{suffix}")
+def document_images(images: Sequence[bytes]) -> dict[str, bytes]:
+    """The parts of a document that hold its images, in the order of their runs of slots."""
+    return {
+        IMAGE_BYTES: npy(np.array([len(image) for image in images], np.uint32)),
+        DOCUMENT_IMAGES: b"".join(images),
+    }
+
+
+def image_places(image_bytes: bytes, whole: Member) -> list[Member]:
+    """Where each image of a document stands.
+
+    Args:
+        image_bytes: the part IMAGE_BYTES.
+        whole: where the part DOCUMENT_IMAGES stands.
+
+    Raises:
+        ValueError: the lengths are not those of the images.
+    """
+    lengths = np.lib.format.read_array(io.BytesIO(image_bytes), allow_pickle=False).tolist()
+    if sum(lengths) != whole.size:
+        raise ValueError(f"images of {sum(lengths)} bytes in {whole.size}")
+    ends = itertools.accumulate(lengths, initial=whole.offset)
+    return [Member(end, length) for end, length in zip(ends, lengths, strict=False)]
 
 
 def image_suffix(data: bytes) -> str:
@@ -168,8 +193,8 @@ def image_suffix(data: bytes) -> str:
 
 
 def is_image(suffix: str) -> bool:
-    """Whether a member of a sample is an image: `jpg` of a pair, `0.jpg` of a document."""
-    return suffix.rpartition(".")[2] in IMAGES
+    """Whether a part of a pair is its image."""
+    return suffix in IMAGES
 
 
 def shard_name(corpus: str, split: str, index: int) -> str:
@@ -197,8 +222,8 @@ def encode_segments(segments: Sequence[list[int] | None], vocabulary: Vocabulary
 
 def loss_mask(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDArray[np.uint8]:
     """1 where token i is predicted and counted: text and `</s>`; 0 on `<s>`, padding and all that is an image."""
-    off = (vocabulary.bos, vocabulary.pad, vocabulary.image, vocabulary.image_end)
-    return (~np.isin(ids, off)).astype(np.uint8)
+    special = (ids == vocabulary.bos) | (ids == vocabulary.pad)
+    return np.asarray(~(special | (ids == vocabulary.image) | (ids == vocabulary.image_end)), np.uint8)
 
 
 def image_slots(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
@@ -207,17 +232,16 @@ def image_slots(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDA
     Raises:
         ValueError: a run of `<image>` ids is not a whole number of spans, or lacks its `</image>`.
     """
-    is_image = np.asarray(ids) == vocabulary.image
-    if not is_image.any():
-        return np.zeros((0, vocabulary.image_tokens), np.int64)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_image.view(np.int8), [0]])))
-    starts, ends = edges[::2], edges[1::2]
-    closed = ends < len(ids)
-    if np.any(ends - starts != vocabulary.image_tokens + 1) or not closed.all():
+    places = np.flatnonzero(np.asarray(ids) == vocabulary.image)
+    length = vocabulary.image_tokens + 1
+    if len(places) % length or (len(places) and places[-1] + 1 == len(ids)):
         raise ValueError("image slots are not whole spans")
-    if np.any(np.asarray(ids)[ends] != vocabulary.image_end):
+    spans = places.reshape(-1, length)
+    if np.any(spans[:, -1] - spans[:, 0] != vocabulary.image_tokens):
+        raise ValueError("image slots are not whole spans")
+    if np.any(np.asarray(ids)[spans[:, -1] + 1] != vocabulary.image_end):
         raise ValueError("an image span lacks its end token")
-    return starts[:, None] + 1 + np.arange(vocabulary.image_tokens)[None, :]
+    return spans[:, 1:]
 
 
 def npy(array: npt.NDArray[np.generic]) -> bytes:

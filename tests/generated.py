@@ -75,7 +75,7 @@ def document(seed, shown):
     words = [20 + hash_bucket(f"{seed}:{i}", 40) for i in range(9)]
     told = [part for k in range(IMAGES) for part in (None, caption(IMAGES * seed + k))]
     ids = ids_of([words, *told, words])
-    parts = {f"{k}.{contract.IMAGE}": picture(IMAGES * shown + k) for k in range(IMAGES)}
+    parts = contract.document_images([picture(IMAGES * shown + k) for k in range(IMAGES)])
     mask = contract.loss_mask(ids, VOCABULARY)
     return parts | {contract.INPUT_IDS: contract.npy(ids), contract.LOSS_MASK: contract.npy(mask)}
 

@@ -61,6 +61,22 @@ def some(samples: Samples, of_all: float) -> list[str]:
     return [key for key in sorted(samples) if hash_unit(key, "planted") < of_all]
 
 
+def document_images(parts: dict[str, bytes]) -> list[bytes]:
+    """The images of a document, in order."""
+    whole = parts[contract.DOCUMENT_IMAGES]
+    places = contract.image_places(parts[contract.IMAGE_BYTES], contract.Member(0, len(whole)))
+    return [whole[at : at + size] for at, size in places]
+
+
+def square(data: bytes) -> bytes:
+    """An image as high as wide."""
+    with Image.open(io.BytesIO(data)) as image:
+        side = min(image.size)
+        out = io.BytesIO()
+        image.convert("RGB").resize((side, side)).save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
 def mismatched(world: World, of_all: float = 0.1) -> None:
     """Images of a share of the pairs exchanged among them."""
     for split in contract.SPLITS:
@@ -77,15 +93,13 @@ def shifted(world: World, by: int) -> None:
     """Each place of a document shows the image of the place `by` before it, the first ones the last."""
     for split in contract.SPLITS:
         for parts in world.samples["interleaved", split].values():
-            names = sorted(filter(contract.is_image, parts), key=lambda suffix: int(suffix.partition(".")[0]))
-            images = [parts.pop(name) for name in names]
+            images = document_images(parts)
+            order = [(place - by) % len(images) for place in range(len(images))]
             told = json.loads(parts[contract.META])
             if "images" in told:
-                told["images"] = [told["images"][(place - by) % len(names)] for place in range(len(names))]
+                told["images"] = [told["images"][place] for place in order]
                 parts[contract.META] = contract.json_bytes(told)
-            for place in range(len(names)):
-                image = images[(place - by) % len(names)]
-                parts[f"{place}.{contract.image_suffix(image)}"] = image
+            parts |= contract.document_images([images[place] for place in order])
 
 
 def retold(world: World, change: Callable[[str], str], of_all: float = 1.0) -> None:
@@ -101,11 +115,9 @@ def squashed(world: World) -> None:
     for samples in world.samples.values():
         for parts in samples.values():
             for suffix in filter(contract.is_image, list(parts)):
-                with Image.open(io.BytesIO(parts[suffix])) as image:
-                    side = min(image.size)
-                    out = io.BytesIO()
-                    image.convert("RGB").resize((side, side)).save(out, "JPEG", quality=85)
-                parts[suffix] = out.getvalue()
+                parts[suffix] = square(parts[suffix])
+            if contract.IMAGE_BYTES in parts:
+                parts |= contract.document_images(list(map(square, document_images(parts))))
 
 
 def off_by_one(world: World) -> None:

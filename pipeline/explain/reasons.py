@@ -145,6 +145,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "too_many_words": ("its text has too many words", ("extract.max_pair_words",)),
         "forbidden_tag": ("its text holds a forbidden tag", ("extract.pair_forbidden",)),
         "file_name url no_letter": ("the text says nothing of the image", ()),
+        "low_similarity": ("its list gives it a lower similarity", ("extract.list_min_similarity",)),
         "language": ("another language, by a sure judgement", ()),
         "shared": ("the page gives the same text to three images or more", ()),
         "repeated": ("the same text for the same image stood on this page before", ()),

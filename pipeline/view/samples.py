@@ -70,19 +70,15 @@ def samples(output: str, shard: str, wanted: Sequence[str], tokenizer: Encoder) 
             else contract.loss_mask(ids, tokenizer.vocabulary)
         )
         meta = json.loads(tar.part(key, contract.META))
-        shown = [
-            f"/bytes/shards/{shard}?{urlencode({'from': place[0], 'length': place[1]})}"
-            for suffix, place in sorted(members.items(), key=lambda item: _position(item[0]))
-            if contract.is_image(suffix)
-        ]
+        places = (
+            contract.image_places(tar.part(key, contract.IMAGE_BYTES), members[contract.DOCUMENT_IMAGES])
+            if contract.IMAGE_BYTES in members
+            else [place for suffix, place in members.items() if contract.is_image(suffix)]
+        )
+        shown = [f"/bytes/shards/{shard}?{urlencode({'from': at, 'length': length})}" for at, length in places]
         pieces = list(_pieces(ids, mask, shown, tokenizer))
         of = [one["doc_id"] for one in meta.get("documents", ())] or [meta.get("doc_id", "")]
         yield Sample(key, numbers[key], len(ids), int(mask.sum()), pieces, meta, [one for one in of if one])
-
-
-def _position(suffix: str) -> int:
-    head = suffix.partition(".")[0]
-    return int(head) if head.isdigit() else 0
 
 
 def _tar(output: str, shard: str) -> Tar:

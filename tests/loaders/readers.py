@@ -204,14 +204,43 @@ def mlcroissant(path):
     return [found]
 
 
+def hf_webdataset(shards):
+    """weft's own shards by load_dataset("webdataset"), streaming and not."""
+    import datasets
+    from PIL import Image
+
+    found = []
+    for corpus in ("interleaved", "pairs", "text"):
+        files = sorted(map(str, (shards / corpus / "train").glob("*.tar")))
+        both = []
+        for streaming in (False, True):
+            rows = []
+            for row in datasets.load_dataset("webdataset", data_files={"train": files}, split="train",
+                                             streaming=streaming, cache_dir=str(Path.home() / "cache")):  # fmt: skip
+                cut = io.BytesIO(row.get("images"))
+                images = [Image.open(io.BytesIO(cut.read(size))) for size in row.get("image_bytes.npy", ())]
+                images += [row["jpg"]] if "jpg" in row else []
+                entries = row["json"].get("documents", [row["json"]])
+                texts = [text for one in entries for text in one.get("texts") or [one["text"]]]
+                rows.append({"key": row["__key__"].rpartition("/")[2], "ids": list(row["input_ids.npy"]),
+                             "texts": texts, "images": list(map(pixels, images))})  # fmt: skip
+            both.append(rows)
+        assert both[0] == both[1]
+        found += both[0]
+    return found
+
+
 def openclip(folder):
-    """open_clip's own reader in train mode, one epoch; sorted, because it shuffles."""
+    """open_clip's own reader in train mode, one epoch; sorted, because it shuffles. Of an export, or of weft's shards."""
     import types
 
     from open_clip_train.data import get_wds_dataset
 
     files = sorted(map(str, (folder / "pairs/train").glob("*.tar")))
-    count = sum(json.loads(p.read_text())["count"] for p in (folder / "pairs/train").glob("*_stats.json"))
+    own = folder / "pairs/train/__len__"
+    count = int(own.read_text()) if own.exists() else sum(
+        json.loads(p.read_text())["count"] for p in (folder / "pairs/train").glob("*_stats.json")
+    )  # fmt: skip
     given = types.SimpleNamespace(
         train_data="::".join(files), train_data_upsampling_factors=None, dataset_resampled=False, seed=0, batch_size=1,
         workers=1, world_size=1, train_num_samples=count, val_num_samples=count, val_data="::".join(files),

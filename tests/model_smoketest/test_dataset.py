@@ -1,5 +1,7 @@
 """Shards in somebody else's loop: every sample once, whoever reads it, in an order that can be repeated."""
 
+import itertools
+
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -36,6 +38,18 @@ def test_loading_workers_share_the_samples(kit):
     one = sorted(sample["key"] for sample in dataset)
     loader = DataLoader(dataset, batch_size=None, num_workers=2)
     assert sorted(sample["key"] for sample in loader) == one
+
+
+def test_another_number_of_readers_goes_on_in_mid_epoch(kit, monkeypatch):
+    whole = [sample["key"] for sample in ShardDataset(str(kit.shards), "pairs")]
+    each, had = 5, []
+    for readers, take, seen in ((3, each, 0), (2, None, 3 * each)):
+        for number in range(readers):
+            monkeypatch.setattr("weft.model_smoketest.dataset._place", lambda place=(number, readers): place)
+            dataset = ShardDataset(str(kit.shards), "pairs")
+            dataset.seen = seen
+            had += [sample["key"] for sample in itertools.islice(dataset, take)]
+    assert sorted(had) == sorted(whole) and set(had[: 3 * each]) == set(whole[: 3 * each])
 
 
 def test_what_is_not_there_is_one_line(kit, tmp_path):

@@ -19,13 +19,17 @@ def test_a_sample_comes_back_as_it_was_written(kit, tmp_path):
         assert sample.mask.tolist() == [0] * 7 + [1] * 7  # <s> <image> 4 slots </image>, six words and </s>
 
 
-def test_images_of_a_document_are_read_in_numeric_order(kit, tmp_path):
-    images = [kit.picture(i) for i in range(12)]  # as names, 10.jpg sorts before 2.jpg
+def test_images_of_a_document_are_read_in_order(kit, tmp_path):
+    images = [kit.picture(i) for i in range(12)]
     ids = kit.ids_of([[20], *[None] * 12])
-    parts = {f"{i}.jpg": image for i, image in enumerate(images)} | {contract.INPUT_IDS: contract.npy(ids)}
+    parts = contract.document_images(images) | {contract.INPUT_IDS: contract.npy(ids)}
     parts[contract.LOSS_MASK] = contract.npy(contract.loss_mask(ids, kit.vocabulary))
     kit.write_tar(tmp_path / "x.tar", {"k": parts})
     assert list(tars.Tar(tmp_path / "x.tar").read("interleaved", "k", kit.vocabulary).images) == images
+    parts[contract.DOCUMENT_IMAGES] += b"more"
+    kit.write_tar(tmp_path / "y.tar", {"k": parts})
+    with pytest.raises(ConfigError, match=r"y\.tar is damaged \(sample k: images of"):
+        tars.Tar(tmp_path / "y.tar").read("interleaved", "k", kit.vocabulary)
 
 
 def test_a_broken_shard_is_named(kit, tmp_path):

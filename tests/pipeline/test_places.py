@@ -32,7 +32,7 @@ from weft.transforms.score.clip_weights import TINY_CLIP
 # Keys that hold text and name no place: any text, or one that has to mean something, with a value that means nothing. A
 # new key is in one of these, of a type of schemas/parameters.py that says Place, or a Literal.
 WORDS = set(
-    """salt extract.list_url extract.list_caption extract.pair_forbidden extract.image_url_forbidden
+    """salt extract.list_url extract.list_caption extract.list_similarity extract.pair_forbidden extract.image_url_forbidden
     extract.licences extract.ai_agents fetch.ai_agents score.accelerator score.min_ram pack.similarity_model""".split()
 )
 MEANT = {

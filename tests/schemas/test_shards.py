@@ -42,7 +42,7 @@ def test_a_broken_span_is_refused(ids):
 
 
 def test_keys_hold_no_dot():
-    assert shards.image_member("k", 2) == "k.2.jpg"
+    assert shards.member("k", shards.META) == "k.json"
     with pytest.raises(ValueError, match="no dot"):
         shards.member("a.b", shards.META)
 

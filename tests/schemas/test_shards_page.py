@@ -44,8 +44,9 @@ def test_the_examples_read_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     write(
         home / shards.shard_name("interleaved", "train", 0),
         {
-            shards.image_member("k", 0): buffer.getvalue(),
-            shards.image_member("k", 1): buffer.getvalue(),
+            **{
+                shards.member("k", name): data for name, data in shards.document_images([buffer.getvalue()] * 2).items()
+            },
             shards.member("k", shards.INPUT_IDS): shards.npy(ids),
             shards.member("k", shards.LOSS_MASK): shards.npy(shards.loss_mask(ids, WORDS)),
             shards.member("k", shards.META): b"{}",

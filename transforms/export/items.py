@@ -89,17 +89,26 @@ def stored(path: str) -> Iterator[Stored]:
     """The samples of a shard, their pictures not read."""
     with files.open_read(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for key, members in groupby(tar, key=lambda info: info.name.partition(".")[0]):
-            told: dict[str, Any] = {}
-            pictures: list[tuple[int, int, int]] = []
+            told, lengths = b"", b""
+            pictures: list[tuple[int, int]] = []
             for info in members:
-                suffix = info.name.partition(".")[2]
+                suffix, place = info.name.partition(".")[2], shards.Member(info.offset_data, info.size)
                 if suffix == shards.META:
-                    file = tar.extractfile(info)
-                    told = json.loads(file.read() if file else b"")
+                    told = _content(tar, info)
+                elif suffix == shards.IMAGE_BYTES:  # stands before the images
+                    lengths = _content(tar, info)
+                elif suffix == shards.DOCUMENT_IMAGES:
+                    pictures += shards.image_places(lengths, place)
                 elif shards.is_image(suffix):
-                    number = int(suffix.split(".")[0]) if "." in suffix else 0
-                    pictures.append((number, info.offset_data, info.size))
-            yield Stored(key, told, [(offset, size) for _, offset, size in sorted(pictures)])
+                    pictures.append(place)
+            if len(pictures) != len((made := json.loads(told)).get("images", pictures)):
+                raise KeyError(shards.DOCUMENT_IMAGES)
+            yield Stored(key, made, pictures)
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(info)
+    return file.read() if file else b""
 
 
 _Sample = tuple[str, dict[str, Any], dict[str, bytes]]  # key, KEY.json, its other members by suffix
@@ -111,8 +120,7 @@ def _samples(path: str) -> Iterator[_Sample]:
         def members() -> Iterator[tuple[str, str, bytes]]:
             for info in tar:
                 key, _, suffix = info.name.partition(".")
-                file = tar.extractfile(info)
-                yield key, suffix, file.read() if file else b""
+                yield key, suffix, _content(tar, info)
 
         for key, parts in groupby(members(), key=lambda member: member[0]):
             found = {suffix: data for _, suffix, data in parts}
@@ -142,10 +150,10 @@ def _documents(samples: Iterator[_Sample]) -> Iterator[Item]:
 
 
 def _pictures(told: list[dict[str, Any]], parts: dict[str, bytes]) -> list[Picture]:
-    by_number = {int(suffix.split(".")[0]): (suffix, data) for suffix, data in parts.items() if shards.is_image(suffix)}
-    return [
-        Picture(by_number[number][1], by_number[number][0].rpartition(".")[2], meta) for number, meta in enumerate(told)
-    ]
+    whole = parts[shards.DOCUMENT_IMAGES]
+    places = shards.image_places(parts[shards.IMAGE_BYTES], shards.Member(0, len(whole)))
+    images = [whole[at : at + length] for at, length in places]
+    return [Picture(data, shards.image_suffix(data), meta) for data, meta in zip(images, told, strict=True)]
 
 
 def _pairs(samples: Iterator[_Sample]) -> Iterator[Item]:

@@ -6,6 +6,7 @@ any page; its document has no text and ends in `pack`.
 
 from __future__ import annotations
 
+import math
 import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -15,7 +16,7 @@ from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, p
 from weft.transforms.archives import image_tar
 from weft.transforms.extract import captions, language, personal, rows
 from weft.transforms.extract.page import STAGE, again
-from weft.transforms.extract.rows import CAPTION_COLUMNS, URL_COLUMNS, Look, Unsuited
+from weft.transforms.extract.rows import CAPTION_COLUMNS, SIMILARITY_COLUMNS, URL_COLUMNS, Look, Unsuited
 from weft.transforms.io import files
 
 PAGE_COLUMNS = ("page_url", "source_url", "page")
@@ -29,6 +30,7 @@ class Row(NamedTuple):
     caption: str
     page: str  # address of the page it stood on, where the list says it
     mime: str = ""  # of a picture that lies in the file itself
+    similarity: float = math.nan  # of picture and caption, where it is asked for and the list says it
 
 
 def extract_list(path: str, look: Look, rules: PageRules) -> Iterator[Document | Pair | Capture | Fate]:
@@ -37,7 +39,7 @@ def extract_list(path: str, look: Look, rules: PageRules) -> Iterator[Document |
     Args:
         path: of the list.
         look: what `rows.look` made of it.
-        rules: on captions and languages; `list_url` and `list_caption` name the columns.
+        rules: on captions, languages and given similarities; `list_url` and others name the columns.
     """
     seen: set[str] = set()
     last = 0
@@ -75,35 +77,39 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     yield Document(doc_id, *nothing)
     if not rules.pairs:
         return
+    told = caption
     reason = captions.refused(caption, (code, score), rules)
+    if not reason and rules.list_min_similarity > -1 and not row.similarity >= rules.list_min_similarity:
+        reason, told = "low_similarity", f"{row.similarity:.4f}, as the list has it"
     if not reason:
         yield Pair(pair_id(row.url, caption), doc_id, row.page, row.url, caption, "list", code if sure else "", score)
-    yield Fate(STAGE, "pair", f"{doc_id}:0:list", DROPPED if reason else KEPT, reason, caption[:200])
+    yield Fate(STAGE, "pair", f"{doc_id}:0:list", DROPPED if reason else KEPT, reason, told[:200])
 
 
 def _rows(path: str, seen: Look, rules: PageRules) -> Iterator[Row]:
     if seen.form == "tar":
         with files.open_read(path) as stream:
-            yield from _of_tar(stream)
+            yield from _of_tar(stream, rules)
         return
-    names = _columns(seen.names, rules) if seen.names else ("", "", "")  # of a file that nobody can read
+    names = _columns(seen.names, rules) if seen.names else ("", "", "", "")  # of a file that nobody can read
     for number, record in rows.read(path, seen, tuple(name for name in names if name)):
         yield _row(number, record, names)
 
 
-def _of_tar(stream: BinaryIO) -> Iterator[Row]:
+def _of_tar(stream: BinaryIO, rules: PageRules) -> Iterator[Row]:
     try:
         for one in image_tar.read_samples(stream):
             caption = one.text or str(one.told.get("caption") or "")
             if one.mime:
                 told = next((str(one.told[name]) for name in PAGE_COLUMNS if one.told.get(name)), "")
-                yield Row(one.offset, str(one.told.get("url") or ""), caption, told, one.mime)
+                alike = one.told.get(rows.column(list(one.told), SIMILARITY_COLUMNS, rules.list_similarity))
+                yield Row(one.offset, str(one.told.get("url") or ""), caption, told, one.mime, _number(alike))
     except tarfile.TarError as error:
         raise Unsuited("truncated", str(error)) from None
 
 
-def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str]:
-    """The columns of address, caption and page ("" where none is)."""
+def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str, str]:
+    """The columns of address, caption, page and similarity ("" where none is, or none is asked for)."""
     url, caption = (
         rows.column(names, known, asked)
         for known, asked in ((URL_COLUMNS, rules.list_url), (CAPTION_COLUMNS, rules.list_caption))
@@ -111,9 +117,21 @@ def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str]:
     if not url or not caption:
         said = ", ".join(names)[:200]
         raise Unsuited("no_columns", f"columns {said}: name them with extract.list_url and extract.list_caption")
-    return url, caption, rows.column(names, PAGE_COLUMNS)
+    alike = ""
+    if rules.list_min_similarity > -1 and not (alike := rows.column(names, SIMILARITY_COLUMNS, rules.list_similarity)):
+        raise Unsuited(
+            "no_columns", f"columns {', '.join(names)[:200]}: name that of similarities: extract.list_similarity"
+        )
+    return url, caption, rows.column(names, PAGE_COLUMNS), alike
 
 
-def _row(number: int, record: dict[str, Any], names: tuple[str, str, str]) -> Row:
-    url, caption, page = (str(record.get(name) or "") if name else "" for name in names)
-    return Row(number, url.strip(), caption, page)
+def _row(number: int, record: dict[str, Any], names: tuple[str, str, str, str]) -> Row:
+    url, caption, page = (str(record.get(name) or "") if name else "" for name in names[:3])
+    return Row(number, url.strip(), caption, page, similarity=_number(record.get(names[3])))
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, (int, float, str)) else math.nan
+    except ValueError:
+        return math.nan

@@ -23,6 +23,7 @@ from weft.transforms.io import files, json_values
 # What published lists call their columns, in lower case: LAION, COYO, DataComp, Conceptual Captions, img2dataset.
 URL_COLUMNS = ("url", "image_url", "img_url")
 CAPTION_COLUMNS = ("caption", "text", "top_caption", "alt", "alt_text")
+SIMILARITY_COLUMNS = ("similarity", "clip_similarity_vitb32", "clip_b32_similarity_score", "clip_similarity")
 # What lists of records in archives call file, offset and length: Common Crawl's columnar index, and its API.
 RECORD_COLUMNS = (
     ("warc_filename", "warc_record_offset", "warc_record_length"),

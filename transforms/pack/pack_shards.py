@@ -105,7 +105,7 @@ def write_shard(
                 parts[shards.CAPTION] = json.loads(sample.meta)["text"].encode("utf-8")
             elif corpus == "interleaved":
                 parts[shards.LOSS_MASK] = shards.npy(shards.loss_mask(ids, vocabulary))
-                parts.update({f"{n}.{shards.image_suffix(data)}": data for n, data in enumerate(stored)})
+                parts |= shards.document_images(stored)
             for suffix in sorted(parts):
                 sizes.append((shards.member(sample.key, suffix), len(parts[suffix])))
                 yield sizes[-1][0], parts[suffix]

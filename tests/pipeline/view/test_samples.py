@@ -25,7 +25,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> str:
         shards.encode_segments([encoder.encode(TEXT), None, encoder.encode("shed")], encoder.vocabulary), np.uint16
     )
     members = {
-        "0.jpg": b"\xff\xd8\xff picture",
+        **shards.document_images([b"\xff\xd8\xff picture"]),
         shards.INPUT_IDS: shards.npy(ids),
         shards.LOSS_MASK: shards.npy(shards.loss_mask(ids, encoder.vocabulary)),
         shards.META: json.dumps({"doc_id": "d"}).encode(),

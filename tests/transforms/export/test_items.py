@@ -40,19 +40,34 @@ def test_a_document_in_several_sequences_comes_as_one(finished):
     assert 0 < documents < chunks
 
 
-def test_shards_without_texts_are_refused_in_one_line(tmp_path):
+def write(path, **documents):
+    """A tar of documents without pictures: key → what is told of each."""
+    parts = {
+        key: {**shards.document_images([]), shards.META: json.dumps(told).encode()} for key, told in documents.items()
+    }
+    write_tar(str(path), [(f"{key}.{name}", data) for key, one in parts.items() for name, data in one.items()])
+
+
+def test_shards_of_an_older_version_are_refused_in_one_line(tmp_path):
     told = {"doc_id": "d", "chunk": 0, "images": [], "spans": [[0, 1, 3]]}
-    write_tar(str(tmp_path / "old.tar"), [("d-000.json", json.dumps(told).encode())])
+    write(tmp_path / "old.tar", d=told)
     with pytest.raises(ConfigError, match="holds no 'texts': it was packed by an older version"):
         list(items.read(str(tmp_path / "old.tar"), "interleaved"))
+    told |= {"images": [{"position": 0}], "texts": [None]}
+    write_tar(str(tmp_path / "older.tar"), [("d.0.jpg", b"\xff\xd8\xff"), ("d.json", json.dumps(told).encode())])
+    for read in (lambda path: items.read(path, "interleaved"), items.stored):
+        with (
+            pytest.raises(ConfigError, match="holds no 'images': it was packed by an older version"),
+            items.told_as_damage(str(tmp_path / "older.tar")),
+        ):
+            list(read(str(tmp_path / "older.tar")))
 
 
 def test_sequences_of_a_document_come_in_their_order(tmp_path):
     def chunk(number):
-        told = {"doc_id": "d", "chunk": number, "images": [], "spans": [[number, 1, 2]], "texts": [f"text {number}"]}
-        return f"d-{number:03d}.json", json.dumps(told).encode()
+        return {"doc_id": "d", "chunk": number, "images": [], "spans": [[number, 1, 2]], "texts": [f"text {number}"]}
 
-    write_tar(str(tmp_path / "long.tar"), [chunk(101), chunk(1_000), chunk(102)])
+    write(tmp_path / "long.tar", **{f"d-{number:03d}": chunk(number) for number in (101, 1_000, 102)})
     (made,) = items.read(str(tmp_path / "long.tar"), "interleaved")
     assert made.texts == ["text 101", "text 102", "text 1000"]
 

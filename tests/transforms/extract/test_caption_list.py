@@ -100,6 +100,22 @@ def test_columns_of_other_names_can_be_named_and_are_asked_for(tmp_path):
     assert fate.reason == "no_columns" and "where, WIDTH, what" in fate.detail and "extract.list_url" in fate.detail
 
 
+@pytest.mark.parametrize("named", ["similarity", "clip_similarity_vitb32", "mine"])
+def test_given_similarities_are_trusted_where_that_is_asked(tmp_path, named):
+    given = [0.31, 0.3, None]
+    table = pa.table({"url": [r[0] for r in ROWS], "text": [r[1] for r in ROWS], named: pa.array(given, pa.float32())})
+    pq.write_table(table, tmp_path / "list")
+    rules = PageRules(languages=(), list_min_similarity=0.305, list_similarity="mine" if named == "mine" else "")
+    found = extract(tmp_path / "list", rules)
+    assert [pair.text for pair in found[Pair]] == [ROWS[0][1]]
+    told = [(f.reason, f.detail) for f in found[Fate] if f.fate == "dropped"]
+    assert told == [("low_similarity", f"{one}, as the list has it") for one in ("0.3000", "nan")]
+    assert len(extract(tmp_path / "list")[Pair]) == 3
+    (tmp_path / "bare").write_bytes(FORMS["laion"](ROWS))
+    (fate,) = extract(tmp_path / "bare", rules)[Fate]
+    assert fate.reason == "no_columns" and "extract.list_similarity" in fate.detail
+
+
 def test_a_line_without_a_caption_costs_itself_alone(tmp_path):
     odd = [b'{"url": "http://w.test/8.jpg"}\n', b"not JSON\n", b"[1]\n", b"\n"]
     (tmp_path / "list").write_bytes(lines(ROWS[:1]) + b"".join(odd) + lines(ROWS[1:]))

@@ -40,7 +40,7 @@ def test_rows_become_shards_in_a_pipeline_of_ones_own(tmp_path):
         samples = infos | beam.Map(lambda info: (info.name.split("/")[1], info.samples)) | beam.CombinePerKey(sum)
         assert_that(samples, equal_to([("train", 3), ("val", 0)]))
     for corpus, key, members in (
-        ("interleaved", "page-000", {"0.jpg", "input_ids.npy", "json", "loss_mask.npy"}),
+        ("interleaved", "page-000", {"image_bytes.npy", "images", "input_ids.npy", "json", "loss_mask.npy"}),
         ("pairs", "pair-page", {"jpg", "input_ids.npy", "json", "txt"}),
         ("text", "text-train-000000-00000000", {"input_ids.npy", "json"}),
     ):

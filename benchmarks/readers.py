@@ -1,0 +1,156 @@
+"""Samples per CPU second out of finished shards: weft's ShardDataset beside webdataset, Hugging Face and MosaicML.
+
+All read the same pairs, one after the other in one process: tokens as an array, caption, KEY.json parsed, and the
+picture as bytes or decoded by Pillow to RGB. webdataset and Hugging Face read the same tars, MosaicML Streaming the
+export of them. weft gives them in its shuffled order, the others as they stand. Peers run in the environments that
+`make loaders-setup` makes; one that is not there is left out.
+
+Run: python benchmarks/readers.py [--samples 8000] [--loaders .venv-loaders]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+TARS, SIDE, ROUNDS = 4, 320, 3
+
+
+def made(ids: bytes, told: bytes) -> tuple[Any, Any]:
+    """Tokens and KEY.json of a sample."""
+    return np.load(io.BytesIO(ids)), json.loads(told)
+
+
+def weft(folder: Path) -> Iterator[bytes]:
+    from weft.model_smoketest.dataset import ShardDataset
+
+    return (sample["images"][0] for sample in ShardDataset(str(folder / "shards"), "pairs"))
+
+
+def webdataset(folder: Path) -> Iterator[bytes]:
+    import webdataset as wds
+
+    paths = sorted(map(str, (folder / "shards/pairs/train").glob("*.tar")))
+    for sample in wds.WebDataset(paths, shardshuffle=False):
+        made(sample["input_ids.npy"], sample["json"])
+        yield sample["jpg"]
+
+
+def hf(folder: Path) -> Iterator[bytes]:
+    import datasets
+
+    paths = sorted(map(str, (folder / "shards/pairs/train").glob("*.tar")))
+    rows = datasets.load_dataset("webdataset", data_files={"train": paths}, split="train", streaming=True)
+    for row in rows.cast_column("jpg", datasets.Image(decode=False)):
+        yield row["jpg"]["bytes"]
+
+
+def mds(folder: Path) -> Iterator[bytes]:
+    from streaming import StreamingDataset
+
+    for row in StreamingDataset(local=str(folder / "mds/pairs"), split="train", shuffle=False, batch_size=1):
+        yield row["image"]
+
+
+READERS = {"weft": weft, "webdataset": webdataset, "hf": hf, "mds": mds}
+
+
+def read(name: str, folder: Path, decode: bool) -> None:
+    """In a process of its own: prints CPU seconds, samples, and what tells that they were the same."""
+    seen, total = 0, 0
+    begun = time.process_time()
+    for data in READERS[name](folder):
+        seen, total = seen + 1, total ^ int.from_bytes(hashlib.sha256(data).digest()[:8])
+        if decode:
+            np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    print(json.dumps([time.process_time() - begun, seen, total]))
+
+
+def write(folder: Path, count: int) -> int:
+    """Shards of so many pairs, and their export as MDS; returns the bytes of a picture."""
+    from weft.pipeline import export
+    from weft.schemas import shards
+    from weft.transforms.io.tar import write_tar
+
+    words = shards.Vocabulary(64_007, 0, 1, 2, 64_003, 64_004, 64, 2048, shards.TOKENIZER)
+    random = np.random.default_rng(1)
+    pictures = []
+    for _ in range(64):
+        small = Image.fromarray(random.integers(0, 255, (SIDE // 4, SIDE // 4, 3), np.uint8))
+        out = io.BytesIO()
+        small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)
+        pictures.append(out.getvalue())
+    infos = []
+    for number in range(TARS):
+        name, members = shards.shard_name("pairs", "train", number), []
+        for key in range(number, count, TARS):
+            text = f"a caption of some ten words that says what picture {key} shows"
+            ids = np.array(shards.encode_segments([None, [100 + n for n in range(14)]], words), words.dtype)
+            told = {
+                "text": text,
+                "doc_id": f"{key:032x}",
+                "page_url": f"http://w.test/{key}",
+                "image_url": "http://w.test/i",
+            }
+            parts = {
+                shards.INPUT_IDS: shards.npy(ids), shards.IMAGE: pictures[key % len(pictures)],
+                shards.META: shards.json_bytes(told), shards.CAPTION: text.encode(),
+            }  # fmt: skip
+            members += [(shards.member(f"{key:08d}", suffix), data) for suffix, data in sorted(parts.items())]
+        size, digest = write_tar(str(folder / "shards" / name), iter(members))
+        index = (folder / "shards" / name).with_suffix(f".{shards.INDEX}")
+        index.write_text(shards.dump_index((member, len(data)) for member, data in members))
+        infos.append(shards.ShardInfo(name, len(members) // 4, 0, len(members) // 4, size, digest))
+    (folder / "shards" / shards.MANIFEST).write_text(shards.dump_manifest(infos))
+    (folder / "shards" / shards.TOKENIZER_INFO).write_text(words.dumps())
+    export.export("mds", str(folder / "shards"), str(folder / "mds"), ["--direct_num_workers=1"], quiet=True)
+    return sum(map(len, pictures)) // len(pictures)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--samples", type=int, default=8_000)
+    asked.add_argument("--loaders", type=Path, default=Path(".venv-loaders"))
+    asked.add_argument("--read", nargs=3, metavar=("NAME", "DIR", "DECODE"), help=argparse.SUPPRESS)
+    options = asked.parse_args()
+    if options.read:
+        read(options.read[0], Path(options.read[1]), options.read[2] == "decoded")
+        return
+    with tempfile.TemporaryDirectory() as home:
+        size = write(Path(home), options.samples)
+        print(f"{options.samples:,} pairs, pictures of {SIDE}x{SIDE} in {size:,} bytes; samples per CPU second")
+        pythons = {name: options.loaders / name / "bin/python" for name in ("hf", "mds")}
+        pythons = {"weft": Path(sys.executable), "webdataset": Path(sys.executable), **pythons}
+        print(f"{'':12}" + "".join(f"{name:>12}" for name in pythons))
+        for kind in ("bytes", "decoded"):
+            best: dict[str, float] = {}
+            same = set()
+            for _ in range(ROUNDS):  # in turns, so that what else the machine does meets all alike
+                for name, python in pythons.items():
+                    if python.exists():
+                        done = subprocess.run(
+                            [python, __file__, "--read", name, home, kind], capture_output=True, text=True, check=True
+                        )
+                        spent, seen, total = json.loads(done.stdout.splitlines()[-1])
+                        same.add((seen, total))
+                        best[name] = max(best.get(name, 0.0), seen / spent)
+            if len(same) != 1 or (options.samples, 0) in same:
+                raise SystemExit(f"readers gave different samples: {same}")
+            print(f"{kind:12}" + "".join(f"{best.get(name, 0):>12,.0f}" for name in pythons))
+            print(f"ratio: {best['weft'] / best['webdataset']:.2f}x")
+
+
+if __name__ == "__main__":
+    main()
