@@ -98,6 +98,10 @@ class TextRules:
     max_url_ratio: Share = 0.05  # words that are URLs written out
     max_symbol_run: Size = 40  # longest run of one repeated character
     min_alpha_words: Share = 0.6  # share of words with a letter (Gopher has 0.8; lists and tables count here)
+    page_marks: Count = (
+        8  # with gibberish: "[Pg 12]" and the like go where so many count up, a book's page apart; 0 off
+    )
+    number_run: Count = 200  # with gibberish: lines without a letter go where they have so many numbers in a row; 0 off
     c4: Literal["off", "code", "paper", "fineweb"] = "off"  # C4's line rules: as in its code, its paper or FineWeb
     refinedweb_lines: bool = False  # RefinedWeb's line rules; a page that loses more than 5 % of its words goes
     gopher_quality: bool = False  # Gopher's quality rules (MassiveText, A1.1)
@@ -114,6 +118,7 @@ class CaptionRules:
     min_pair_words: Count = 1  # DataComp-basic has 3
     max_pair_chars: Size = 2_000  # LAION
     max_pair_words: Count = 0  # 0 is off (COYO: 256)
+    max_shared: Count = 2  # images of a page that may have one text, such as "Photo" or the site's name; 0 is off
     pair_forbidden: tuple[str, ...] = ("<PERSON>",)  # Kosmos-1 B.1.2: captions with special tags
 
 
@@ -370,4 +375,5 @@ class Sequencing:
 
     context_length: Size = 2048  # Kosmos-1 Table 17
     image_tokens: Size = 64  # slots per image (Kosmos-2 paper, Table 7)
-    max_document_chunks: Count = 0  # sequences from one long document; 0 keeps all
+    max_document_chunks: Count = 0  # sequences with pictures from one long document, which ends there; 0 keeps all
+    passages: Literal["text", "drop"] = "text"  # what of it is near no picture joins the text corpus, or goes

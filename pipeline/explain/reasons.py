@@ -147,7 +147,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "file_name url no_letter": ("the text says nothing of the image", ()),
         "low_similarity": ("its list gives it a lower similarity", ("extract.list_min_similarity",)),
         "language": ("another language, by a sure judgement", ()),
-        "shared": ("the page gives the same text to three images or more", ()),
+        "shared": ("the page gives the same text to more images than may share one", ("extract.max_shared",)),
         "repeated": ("the same text for the same image stood on this page before", ()),
     },
     ("dedup", "document"): {

@@ -1,7 +1,8 @@
 """Which texts of a page can stand for an image as its caption, and which of them say something.
 
-Candidates are an image's caption, alt text, aria-label and title, in this order. A text that the page gives to three
-images or more describes none of them. Default bounds are LAION-400M's (alt texts of under 5 characters were dropped).
+Candidates are an image's caption, alt text, aria-label and title, in this order. A text that the page gives to many
+images describes none of them (`max_shared`). Default bounds are LAION-400M's (alt texts of under 5 characters were
+dropped).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from weft.transforms.extract import language
 
 _FILE_NAME = re.compile(r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)$", re.IGNORECASE)
 _CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|picture|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
-MANY = 3  # images with the same text
 _LETTER = re.compile(r"[^\W\d_]")
 _URL = re.compile(r"^(?:https?://|www\.)\S+$", re.IGNORECASE)
 
@@ -38,15 +38,17 @@ def candidates(meta: ImageMeta) -> Iterator[tuple[str, str]]:
             yield source, flat
 
 
-def shared(urls: Sequence[str | None], metas: Sequence[ImageMeta | None]) -> set[str]:
-    """Texts that a page gives to MANY different images or more: site names, search phrases, "product photo"."""
+def shared(urls: Sequence[str | None], metas: Sequence[ImageMeta | None], most: int) -> set[str]:
+    """Texts that a page gives to more than `most` different images: site names, search phrases, "product photo"."""
+    if not most:
+        return set()
     images: dict[str, set[str]] = {}
     for url, meta in zip(urls, metas, strict=True):
         if url is not None and meta is not None:
             for source, text in candidates(meta):
                 if source != "figcaption":  # a figure of several has one caption
                     images.setdefault(text, set()).add(url)
-    return {text for text, urls_of in images.items() if len(urls_of) >= MANY}
+    return {text for text, urls_of in images.items() if len(urls_of) > most}
 
 
 def refused(text: str, spoken: tuple[str, float], rules: PageRules) -> str:

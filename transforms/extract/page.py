@@ -8,7 +8,7 @@ reason. No files, no Beam.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from weft.schemas.parameters import PageRules
@@ -23,6 +23,7 @@ from weft.transforms.extract import (
     html,
     language,
     line_rules,
+    number_lines,
     personal,
     second_opinion,
 )
@@ -204,7 +205,7 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
         *page.about,
     )  # fmt: skip
     ignored = "" if rules.honour_opt_out else wish.page or wish.images
-    told = f"not honoured: {ignored}" if ignored else ""
+    told = "; ".join(filter(None, [f"not honoured: {ignored}" if ignored else "", detail]))
     fates = [Fate(STAGE, "page", doc_id, KEPT, "", told, record.url, place)]
     fates += [
         Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url, o.url, place)
@@ -233,6 +234,8 @@ def _day(crawl_date: int) -> str:
 def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, float], str, str]:
     """(the page without the lines that rules take, its language and how sure that is, reason, detail).
 
+    Where there is no reason, the detail says what numbers were taken out of the texts.
+
     C4 looks at lines before all else; FineWeb and RefinedWeb do after Gopher's rules on the whole text.
     """
     undecided = ("", 0.0)
@@ -243,6 +246,7 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
     if reason:
         return page, undecided, reason, detail
     page = _without_forbidden(page, rules.image_url_forbidden)
+    page, taken = _without_numbers(page, rules)
     text = _whole(page, rules)
     reason, detail = gibberish.judge(text, rules)
     if reason:
@@ -259,7 +263,7 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
     page = _as_markdown(page)
     if not reason and rules.pii != "off":
         page, reason, detail = _without_personal(page, rules)
-    return page, spoken, reason, detail
+    return page, spoken, reason, detail or taken
 
 
 def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str, str]:
@@ -296,16 +300,38 @@ def _by_lines(
     """(the page as rules on lines leave it, "", ""), or a reason; a text that has become empty loses its position."""
     if c4 == "off" and not refinedweb:
         return page, "", ""
-    if not page.marked:
-        texts, reason, detail = line_rules.apply(page.texts, c4, refinedweb)
-        return page if reason else _with_texts(page, texts), reason, detail
-    made = [[line.plain for line in lines] or None for lines in page.marked]
+    made = _lines(page)
     left, reason, detail = line_rules.apply_to_lines(made, c4, refinedweb)
-    if reason:
-        return page, reason, detail
-    lines = [html.marked.kept(was, said or ()) for was, said in zip(page.marked, left, strict=True)]
-    texts = [line_rules.joined(said) for said in left]
-    return _with_texts(page._replace(marked=lines), texts), "", ""
+    return (page, reason, detail) if reason else (_with_lines(page, made, left), "", "")
+
+
+def _without_numbers(page: html.Page, rules: PageRules) -> tuple[html.Page, str]:
+    """(the page without page marks and dumps of numbers, what was taken)."""
+    if not rules.gibberish:
+        return page, ""
+    made = _lines(page)
+    left, taken = number_lines.apply_to_lines(made, rules)
+    return (_with_lines(page, made, left) if taken else page), taken
+
+
+def _lines(page: html.Page) -> list[list[str] | None]:
+    """The plain lines of each text, None at an image."""
+    if page.marked:
+        return [[line.plain for line in lines] or None for lines in page.marked]
+    return [None if text is None else text.split("\n") for text in page.texts]
+
+
+def _with_lines(
+    page: html.Page, made: Sequence[line_rules.Lines | None], left: Sequence[line_rules.Lines | None]
+) -> html.Page:
+    """The page with what rules have left of the lines that were made of it."""
+    if page.marked:
+        lines = [html.marked.kept(was, said or ()) for was, said in zip(page.marked, left, strict=True)]
+        page = page._replace(marked=lines)
+    texts = [
+        text if now is was else line_rules.joined(now) for text, was, now in zip(page.texts, made, left, strict=True)
+    ]
+    return _with_texts(page, texts)
 
 
 def _as_markdown(page: html.Page) -> html.Page:
@@ -368,7 +394,7 @@ def _pairs(document: Document, page: html.Page, rules: PageRules, place: str) ->
     fates: list[Fate] = []
     ids = set()
     ordinals = iter([n for n, o in enumerate(page.occurrences) if not o.reason])
-    shared = captions.shared(document.images, document.image_meta)
+    shared = captions.shared(document.images, document.image_meta, rules.max_shared)
     for url, meta in zip(document.images, document.image_meta, strict=True):
         if url is None or meta is None:
             continue

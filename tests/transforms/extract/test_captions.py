@@ -71,10 +71,10 @@ def test_the_bounds_themselves_are_kept():
 
 def test_a_text_that_many_images_share_describes_none():
     metas = [meta(alt="Acme store"), None, meta(alt="Acme store"), meta(alt="Acme store"), meta(alt="A red barn")]
-    assert captions.shared(["a", None, "b", "c", "d"], metas) == {"Acme store"}
-    assert captions.shared(["a", None, "a", "a", "d"], metas) == set()  # one image three times
+    assert captions.shared(["a", None, "b", "c", "d"], metas, 2) == {"Acme store"}
+    assert captions.shared(["a", None, "a", "a", "d"], metas, 2) == set()  # one image three times
     figure = [ImageMeta("", "Both of them", "", None, None, "", "figcaption")] * 3
-    assert captions.shared(["a", "b", "c"], figure) == set()
+    assert captions.shared(["a", "b", "c"], figure, 2) == set()
 
 
 def test_each_text_has_its_source():
