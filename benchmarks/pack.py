@@ -44,8 +44,8 @@ def weft(documents: Texts, encoder: tokenizer.Encoder, home: Path) -> int:
     def members() -> Iterator[tuple[str, bytes]]:
         nonlocal count
         for number, (before, after) in enumerate(documents):
-            segments = sequences.segments([before, None, after], [1], encoder.encode)
-            for part, chunk in enumerate(sequences.chunks(segments, words)):
+            made, _ = sequences.chunks([before, None, after], [1], encoder.encode, words)
+            for part, chunk in enumerate(made):
                 ids = np.asarray(chunk.ids, words.dtype)
                 count += len(ids)
                 key = f"{number:08d}-{part:03d}"

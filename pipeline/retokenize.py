@@ -46,7 +46,14 @@ def run(source: str, tokenizer: str, output: str, config: Config, flags: Sequenc
     maker = SampleMaker(tokenizer, pack, ShardLayout(pack.shards, pack.val_fraction, config.salt))
     if pack.context_length < pack.image_tokens + 5:
         raise ConfigError(f"pack.context_length = {pack.context_length} holds no image of {pack.image_tokens} slots")
-    decides = [pack.context_length, pack.image_tokens, pack.max_document_chunks, config.salt, manifest.VERSION]
+    decides = [
+        pack.context_length,
+        pack.image_tokens,
+        pack.max_document_chunks,
+        pack.passages,
+        config.salt,
+        manifest.VERSION,
+    ]
     known = hashlib.sha256(maker.encoder.data).hexdigest()
     fingerprint = digest(decides, known, [(info.name, info.sha256) for info in infos])
     claim(output, STATE, fingerprint, "a retokenization")

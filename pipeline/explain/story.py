@@ -211,6 +211,9 @@ class _Story:
                 of_text = fate.detail.startswith("text/")  # there a sample is a sequence of several documents
                 found = self._samples(fate.detail, "" if of_text else f"{doc_id}-", doc_id if of_text else "")
                 yield from (line for _, line in found)
+                if not of_text:  # its passages without pictures lie in the shard of the same number there
+                    aside = self._samples(fate.detail.replace("interleaved/", "text/", 1), "", doc_id)
+                    yield from (line for key, line in aside if key)
 
     def _samples(self, name: str, begins: str | tuple[str, ...], holds: str = "") -> Iterator[tuple[str, str]]:
         """(key, line) of each sample of a shard; "" for a key where there is no such shard."""

@@ -24,7 +24,7 @@ from weft.pipeline.report import mismatched_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT, SIMILARITY_DECIMALS
-from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, load_manifest
+from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, is_image, load_manifest
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files
 
@@ -168,7 +168,10 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
         for row in table.to_pylist()
     }:
         found["documents per duplicate cluster"] = histogram({"clusters": list(sizes.values())}, _CLUSTERS)
-    lengths = {corpus: list(_lengths(output, [s.name for s in shards], corpus)) for corpus in CORPORA}
+    held = {corpus: list(_held(output, [s.name for s in shards], corpus)) for corpus in CORPORA}
+    if pictures := [pictures for _, pictures in held["interleaved"]]:
+        found["pictures per sequence"] = histogram({"interleaved": pictures}, _COUNTS)
+    lengths = {corpus: [tokens for tokens, _ in sequences] for corpus, sequences in held.items()}
     if longest := max((max(values) for values in lengths.values() if values), default=0):
         step = next(s for s in (16, 32, 64, 128, 256, 512, 1024, 4096, 1 << 20) if longest / s <= 9)
         edges = list(range(0, longest + 1, step))
@@ -315,16 +318,20 @@ def _mismatched(output: str) -> dict[str, Any] | None:
     return mismatched_pairs.describe(mine, theirs, mismatched_pairs.threshold(output, pack))
 
 
-def _lengths(output: str, names: Iterable[str], corpus: str) -> Iterator[int]:
-    """Token counts of the sequences of a corpus' first shards."""
+def _held(output: str, names: Iterable[str], corpus: str) -> Iterator[tuple[int, int]]:
+    """(tokens, pictures) of the sequences of a corpus' first shards."""
     mine = [name for name in names if name.split("/")[0] == corpus]
     for name in itertools.islice(mine, MOST_SHARDS):
         with files.open_read(files.join(output, "shards", name)) as stream, tarfile.open(fileobj=stream) as tar:
-            for member in tar:
-                if member.name.endswith("." + INPUT_IDS):
-                    content: Any = tar.extractfile(member)
-                    np.lib.format.read_magic(content)
-                    yield np.lib.format.read_array_header_1_0(content)[0][0]
+            for _, members in itertools.groupby(tar, key=lambda member: member.name.partition(".")[0]):
+                tokens = pictures = 0
+                for member in members:
+                    if member.name.endswith("." + INPUT_IDS):
+                        content: Any = tar.extractfile(member)
+                        np.lib.format.read_magic(content)
+                        tokens = np.lib.format.read_array_header_1_0(content)[0][0]
+                    pictures += is_image(member.name.partition(".")[2])
+                yield tokens, pictures
 
 
 def _training(output: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a finished shard holds of each site and of each language, counted from the shard itself.
 
-Only KEY.json of a sample is read; of its images, the sizes. A text that runs over several sequences stands whole where
-it begins, so sums over shards count it once.
+Only KEY.json of a sample is read; of its images, the sizes. A packed text that runs over several sequences stands whole
+where it begins, and each sequence with pictures has its own part, so sums over shards count all once.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def _parts(path: str, corpus: str) -> Iterator[tuple[str, str, Content]]:
         else:
             for entry in told["documents"]:
                 if "text" in entry:  # else it goes on from the sequence before
-                    yield entry["url"], entry["language"], Content(1, 0, 0, _size(entry["text"]), 0)
+                    first = int("passage" not in entry)  # else its document is one with pictures
+                    yield entry["url"], entry["language"], Content(first, 0, 0, _size(entry["text"]), 0)
 
 
 def _size(text: str) -> int:

@@ -51,7 +51,7 @@ class Stored(NamedTuple):
 
 
 # Parts of KEY.json that speak of tokens, or that an Item has elsewhere.
-_OWN = ("chunk", "chunks", "spans", "span", "images", "texts", "text")
+_OWN = ("chunk", "chunks", "spans", "span", "images", "texts", "text", "places", "lead")
 
 
 def read(path: str, corpus: str, sha256: str = "") -> Iterator[Item]:
@@ -136,13 +136,14 @@ def _documents(samples: Iterator[_Sample]) -> Iterator[Item]:
         for _, told, parts in sorted(chunks, key=lambda sample: sample[1]["chunk"]):  # keys have three digits or more
             meta = meta or _source(told)
             stored = iter(_pictures(told["images"], parts))
-            drawn = {entry["position"] for entry in told["images"]}
             for (position, _, _), text in zip(told["spans"], told["texts"], strict=True):
-                if position in drawn:
+                if text is None:
                     texts.append(None)
                     images.append(next(stored))
                     places.append(position)
-                elif text is not None:  # None where it goes on from the chunk before
+                elif places and places[-1] == position:  # it goes on from the chunk before
+                    texts[-1] = (texts[-1] or "") + text
+                else:
                     texts.append(text)
                     images.append(None)
                     places.append(position)
@@ -166,7 +167,8 @@ def _texts(samples: Iterator[_Sample]) -> Iterator[Item]:
     for _, told, _ in samples:
         for entry in told["documents"]:
             if "text" in entry:  # else it goes on from the sequence before
-                yield Item(entry["doc_id"], [entry["text"]], [None], _source(entry), [0])
+                key = f"{entry['doc_id']}-{entry['passage']:03d}" if "passage" in entry else entry["doc_id"]
+                yield Item(key, [entry["text"]], [None], _source(entry), [0])
             elif entry is not told["documents"][0]:
                 raise KeyError("text")
 

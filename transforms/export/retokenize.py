@@ -2,7 +2,8 @@
 
 A shard holds its texts and pictures, and which sample stands where is a hash of ids, not of tokens. So each shard is
 made from its own namesake, and the result is byte for byte what `pack` with that tokenizer would have written; but for
-what `pack.max_document_chunks` had cut off, which is in no shard.
+what `pack.max_document_chunks` and `pack.passages` had cut off, which is in no shard. A long document with pictures
+lies in two: its sequences in interleaved/, its passages without pictures in the shard of the same number in text/.
 """
 
 from __future__ import annotations
@@ -43,21 +44,43 @@ def retokenize(base: str, name: str, output: str, maker: SampleMaker, salt: str)
 
 
 def _documents(path: str, maker: SampleMaker) -> Iterator[Sample]:
+    return (sample for shard, sample in _rows(path, maker) if shard.startswith("interleaved/"))
+
+
+def _rows(path: str, maker: SampleMaker) -> Iterator[tuple[str, Sample]]:
+    """What the documents of a shard of interleaved/ are made into, there and in text/."""
+    passages: dict[str, list[tuple[int, int, str]]] = {}  # doc_id → (position, first character, text)
+    for entry in _entries(_beside(path, "text")):
+        at, said = 0, entry.get("lead", "") + entry["text"]
+        for position, start, end in entry.get("places", ()):
+            passages.setdefault(entry["doc_id"], []).append((position, start, said[at : at + end - start]))
+            at += end - start + len(sequences.PARAGRAPH)
     for doc_id, chunks in groupby(items.stored(path), key=lambda one: one.told["doc_id"]):
-        texts: dict[int, str] = {}
+        parts: dict[int, list[str]] = {}
         images: list[PlacedImage] = []
         source: dict[str, Any] = {}
         for _, told, pictures in chunks:
             source = source or {key: value for key, value in told.items() if key not in _OF_A_CHUNK}
             for entry, (offset, length) in zip(told["images"], pictures, strict=True):
                 images.append(PlacedImage(entry["position"], path, offset, length, canonical(entry)))
-            drawn = {entry["position"] for entry in told["images"]}
             for (position, _, _), text in zip(told["spans"], told["texts"], strict=True):
-                if position not in drawn and text is not None:
-                    texts[position] = text
-        last = max([*texts, *(image.position for image in images)], default=-1)
+                if text is not None:
+                    parts.setdefault(position, []).append(text)
+        texts = _whole(parts, passages.get(doc_id, []))
+        last = max([*texts, *(image.position for image in images)])
         row = PackDocument(doc_id, [texts.get(n) for n in range(last + 1)], images, canonical(source))
-        yield from (sample for _, sample in maker.document(row))
+        yield from maker.document(row)
+
+
+def _whole(parts: dict[int, list[str]], passages: list[tuple[int, int, str]]) -> dict[int, str]:
+    """Position → its text, of the parts in sequences, in order, and of those in passages, which stand between them."""
+    found = dict.fromkeys(sorted({*parts, *(position for position, _, _ in passages)}), "")
+    left = {position: iter(texts) for position, texts in parts.items()}
+    for position, start, text in sorted(passages):
+        while len(found[position]) < start:
+            found[position] += next(left[position])
+        found[position] += text
+    return {position: text + "".join(left.get(position, ())) for position, text in found.items()}
 
 
 def _pairs(path: str, maker: SampleMaker) -> Iterator[Sample]:
@@ -69,11 +92,25 @@ def _pairs(path: str, maker: SampleMaker) -> Iterator[Sample]:
 
 
 def _texts(path: str, maker: SampleMaker) -> Iterator[Sample]:
+    for entry in _entries(path):
+        if "passage" not in entry:
+            source = {key: value for key, value in entry.items() if key not in ("text", "span")}
+            row = PackDocument(entry["doc_id"], [entry["text"]], [], canonical(source))
+            yield from (sample for _, sample in maker.document(row))
+    yield from (s for shard, s in _rows(_beside(path, "interleaved"), maker) if shard.startswith("text/"))
+
+
+def _beside(path: str, corpus: str) -> str:
+    """The shard of the same split and number in another corpus."""
+    base, _, split, file = path.rsplit("/", 3)
+    return f"{base}/{corpus}/{split}/{file}"
+
+
+def _entries(path: str) -> Iterator[dict[str, Any]]:
+    """What a shard of text/ tells of each text, `text` in it."""
     for _, told, _ in items.stored(path):
         for entry in told["documents"]:
             if "text" in entry:  # else it goes on from the sequence before
-                source = {key: value for key, value in entry.items() if key not in ("text", "span")}
-                row = PackDocument(entry["doc_id"], [entry["text"]], [], canonical(source))
-                yield from (sample for _, sample in maker.document(row))
+                yield entry
             elif entry is not told["documents"][0]:
                 raise KeyError("text")

@@ -114,34 +114,42 @@ class SampleMaker:
         return self.document(row) if isinstance(row, PackDocument) else self.pair(row)
 
     def document(self, row: PackDocument) -> list[tuple[str, Sample]]:
-        """One sample of a document without pictures; of another as many as it takes, or as are allowed."""
-        corpus = "interleaved" if row.images else "text"
-        shard = self._layout.shard_of(corpus, row.doc_id, row.doc_id)
+        """One sample of a document without pictures; of another as many as it takes, or as are allowed.
+
+        What of that is near no picture is samples of text/, after the others, in the shard there of the same number.
+        """
         source = json.loads(row.meta)
         if not row.images:
-            text = sequences.joined(row.texts)
-            whole = canonical({**source, "text": text})
-            return [(shard, Sample(row.doc_id, self._bytes(self.encoder.encode(text)), whole, []))]
+            return [self._text(self._layout.shard_of("text", row.doc_id, row.doc_id), row.doc_id, row.texts, source)]
+        shard = self._layout.shard_of("interleaved", row.doc_id, row.doc_id)
         by_position = {image.position: image for image in row.images}
-        segments = sequences.segments(row.texts, list(by_position), self.encoder.encode)
-        made = sequences.chunks(segments, self.encoder.vocabulary)
-        samples, told_until = [], -1
-        for number, chunk in enumerate(made[: self._sequencing.max_document_chunks or None]):
+        made, passages = sequences.chunks(row.texts, list(by_position), self.encoder.encode, self.encoder.vocabulary)
+        most = self._sequencing.max_document_chunks or len(made) + 1
+        samples = []
+        for number, chunk in enumerate(made[:most]):
             images = [by_position[n] for n in chunk.images]
-            told = [json.loads(image.meta) for image in images]
-            texts = [row.texts[n] if n > told_until else None for n, _, _ in chunk.spans]
-            told_until = chunk.spans[-1][0]
             meta = {
                 **source,
                 "chunk": number,
                 "chunks": len(made),
                 "spans": chunk.spans,
-                "images": told,
-                "texts": texts,
+                "images": [json.loads(image.meta) for image in images],
+                "texts": chunk.texts,
             }
             key = f"{row.doc_id}-{number:03d}"
             samples.append((shard, Sample(key, self._bytes(chunk.ids), canonical(meta), images)))
+        aside = shard.replace("interleaved/", "text/", 1)
+        for number, passage in enumerate(passages if self._sequencing.passages == "text" else ()):
+            if passage.after < most:
+                text = passage.text.lstrip()
+                told = {**source, "passage": number, "places": passage.places, "lead": passage.text.removesuffix(text)}
+                samples.append(self._text(aside, f"{row.doc_id}-{number:03d}", [text], told))
         return samples
+
+    def _text(self, shard: str, key: str, texts: list[str | None], told: dict[str, Any]) -> tuple[str, Sample]:
+        text = sequences.joined(texts)
+        meta = canonical({**told, "text": text})
+        return shard, Sample(key, self._bytes(self.encoder.encode(text)), meta, [])
 
     def pair(self, row: PackPair) -> list[tuple[str, Sample]]:
         """The one sample of a pair."""

@@ -1,33 +1,40 @@
 """Documents → training sequences: splitting what is too long, packing what is short, losing no token.
 
-Interleaved: a document becomes one or more sequences of at most context_length ids, cut between segments or inside a
-text, never inside an image's ids. Text: documents are laid one after the other, in the order given, and cut into
-sequences of exactly context_length ids; the last may be shorter (RoBERTa's full-sentences; Kosmos-1 3.2).
+Interleaved: a document becomes one or more sequences of at most context_length ids, each with a picture, cut where
+cuts.py says; what is near no picture is a text of its own. Text: documents are laid one after the other, in the order
+given, and cut into sequences of exactly context_length ids; the last may be shorter (RoBERTa's full-sentences;
+Kosmos-1 3.2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 from weft.schemas.shards import Vocabulary, image_span
+from weft.transforms.pack import cuts
+from weft.transforms.pack.cuts import Piece
 
+Encode = Callable[[str], Sequence[int]]
 PARAGRAPH = "\n\n"  # between texts that stand side by side, so that no two words become one (OBELICS)
 
 
-class Segment(NamedTuple):
-    """A text's ids, or an image (ids None)."""
-
-    ids: tuple[int, ...] | None
-    position: int  # in the document
-
-
 class Chunk(NamedTuple):
-    """One sequence of a document."""
+    """One sequence of a document with pictures."""
 
     ids: list[int]
     spans: list[tuple[int, int, int]]  # (position in the document, first id, one past the last id)
     images: list[int]  # positions of its images, in order
+    texts: list[str | None]  # one for each span: what it holds of the text at its position, None for an image
+
+
+class Passage(NamedTuple):
+    """A part of a document with pictures that is near none of them."""
+
+    text: str
+    places: list[tuple[int, int, int]]  # (position, first character, one past the last) of the document's texts
+    after: int  # sequences of the document before it
 
 
 def joined(texts: Iterable[str | None]) -> str:
@@ -35,66 +42,91 @@ def joined(texts: Iterable[str | None]) -> str:
     return PARAGRAPH.join(text for text in texts if text)
 
 
-def segments(
-    texts: Sequence[str | None], images: Sequence[int], encode: Callable[[str], Sequence[int]]
-) -> list[Segment]:
-    """A document as segments in reading order.
+def chunks(
+    texts: Sequence[str | None], images: Sequence[int], encode: Encode, vocabulary: Vocabulary
+) -> tuple[list[Chunk], list[Passage]]:
+    """A document with pictures as sequences, each of which holds one at least, and the passages between those.
 
-    Before a text that follows another, because the image between them was dropped, stands PARAGRAPH.
+    A sequence begins with `<s>` and ends with `</s>`. Before a text that follows another, as the image between them was
+    dropped, stands PARAGRAPH; white space where a text was cut has no ids. A document that fits is one sequence.
 
     Args:
         texts: None where an image stands.
-        images: positions of the images that are kept.
+        images: positions of the images that are kept; at least one.
         encode: text → ids.
+        vocabulary: whose context_length a sequence has at most.
     """
-    made: list[Segment] = []
-    kept = set(images)
+    kept, room = set(images), vocabulary.context_length - 2  # <s> and </s>
+    whole: list[Piece] = []
     for position, text in enumerate(texts):
         if text:
-            after_text = bool(made) and made[-1].ids is not None
-            made.append(Segment(tuple(encode(PARAGRAPH + text if after_text else text)), position))
+            lead = _lead(whole[-1] if whole else None)
+            whole.append(Piece(position, text, 0, tuple(encode(lead + text)), cuts.PARAGRAPH))
         elif position in kept:
-            made.append(Segment(None, position))
-    return made
+            whole.append(Piece(position, None, 0, tuple(image_span(vocabulary)), cuts.PARAGRAPH))
+    if sum(len(piece.ids) for piece in whole) <= room:
+        return [_chunk([[piece] for piece in whole], [piece.ids for piece in whole], vocabulary)], []
+    made = list(_apart(whole, room, encode))
+    found: list[Chunk] = []
+    passages: list[Passage] = []
+    for first, last, pictures in cuts.stretches(made, room, len(image_span(vocabulary))):
+        if pictures:
+            runs = _runs(made[first:last])
+            found.append(_chunk(runs, _encoded(runs, encode, room), vocabulary))
+        else:
+            passages.append(_passage(made[first:last], len(found)))
+    return found, passages
 
 
-def chunks(segments: Sequence[Segment], vocabulary: Vocabulary) -> list[Chunk]:
-    """A document as sequences, each of which begins with `<s>` and ends with `</s>`.
+def _lead(before: Piece | None) -> str:
+    return PARAGRAPH if before is not None and before.text is not None else ""
 
-    A text longer than the room that is left goes on in the next sequence; an image for which there is no room opens it.
-    """
-    room = vocabulary.context_length - 2  # <s> and </s>
-    span = image_span(vocabulary)
-    made: list[Chunk] = []
-    current = Chunk([vocabulary.bos], [], [])
 
-    def close() -> None:
-        nonlocal current
-        made.append(current._replace(ids=[*current.ids, vocabulary.eos]))
-        current = Chunk([vocabulary.bos], [], [])
+def _apart(whole: Iterable[Piece], room: int, encode: Encode) -> Iterator[Piece]:
+    """Texts as pieces, the first of each with the ids of what parts it from a text before it."""
+    before: Piece | None = None
+    for one in whole:
+        lead = _lead(before)
+        if one.text is None:
+            yield one
+        else:
+            for piece in cuts.pieces(one.text, one.position, room, encode):
+                yield piece if piece.start or not lead else piece._replace(ids=(*encode(lead), *piece.ids))
+        before = one
 
-    for segment in segments:
-        if segment.ids is None:
-            if len(current.ids) - 1 + len(span) > room:
-                close()
-            start = len(current.ids)
-            current.ids.extend(span)
-            current.spans.append((segment.position, start, len(current.ids)))
-            current.images.append(segment.position)
-            continue
-        left = segment.ids
-        while left:
-            free = room - (len(current.ids) - 1)
-            if free <= 0:
-                close()
-                continue
-            start = len(current.ids)
-            current.ids.extend(left[:free])
-            current.spans.append((segment.position, start, len(current.ids)))
-            left = left[free:]
-    if len(current.ids) > 1:
-        close()
-    return made
+
+def _encoded(runs: Sequence[Sequence[Piece]], encode: Encode, room: int) -> list[Sequence[int]]:
+    """Ids of each run, what its pieces say of one text encoded together."""
+    made: list[Sequence[int]] = []
+    for n, run in enumerate(runs):
+        text = "".join(piece.text or "" for piece in run)
+        lead = _lead(runs[n - 1][-1]) if n else ""
+        made.append(run[0].ids if run[0].text is None else encode(lead + text if n else text.lstrip()))
+    if sum(map(len, made)) <= room:
+        return made
+    return [[i for piece in run for i in piece.ids] for run in runs]  # a tokenizer that makes more of the whole
+
+
+def _chunk(runs: Sequence[Sequence[Piece]], made: Sequence[Sequence[int]], vocabulary: Vocabulary) -> Chunk:
+    """The sequence of runs of pieces, each of one position, and their ids."""
+    ends = list(accumulate(map(len, made), initial=1))
+    spans = [(run[0].position, ends[n], ends[n + 1]) for n, run in enumerate(runs)]
+    ids = [vocabulary.bos, *(i for part in made for i in part), vocabulary.eos]
+    images = [run[0].position for run in runs if run[0].text is None]
+    said = [None if run[0].text is None else "".join(piece.text or "" for piece in run) for run in runs]
+    return Chunk(ids, spans, images, said)
+
+
+def _runs(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    return [list(run) for _, run in groupby(pieces, key=lambda piece: piece.position)]
+
+
+def _passage(pieces: Sequence[Piece], after: int) -> Passage:
+    runs = _runs(pieces)
+    said = ["".join(piece.text or "" for piece in run) for run in runs]
+    starts = [run[0].start for run in runs]
+    places = [(run[0].position, at, at + len(text)) for run, at, text in zip(runs, starts, said, strict=True)]
+    return Passage(PARAGRAPH.join(said), places, after)
 
 
 class Packed(NamedTuple):

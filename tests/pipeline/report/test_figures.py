@@ -66,3 +66,9 @@ def test_the_loss_curve_is_steps_and_losses_alone(tmp_path):
     (tmp_path / "model/train_log.jsonl").write_text(json.dumps({"step": 1, "loss": {"text": 7.0}, "eta_s": 3}) + "\n")
     assert figures._training(str(tmp_path)) == [{"step": 1, "loss": {"text": 7.0}}]
     assert figures._training(str(tmp_path / "none")) == []
+
+
+def test_sequences_are_shown_with_their_pictures_and_tokens(finished):
+    shown = figures.gather(str(finished))["distributions"]
+    pictures = shown["pictures per sequence"]["summary"]["interleaved"]
+    assert pictures["min"] >= 1 and pictures["n"] == shown["tokens per sequence"]["summary"]["interleaved"]["n"]

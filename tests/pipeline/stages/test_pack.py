@@ -135,37 +135,40 @@ def test_documents_come_back_from_their_ids_with_their_own_pictures(packed, worl
         split += meta["chunks"] > 1
         found.setdefault(meta["doc_id"], []).append((meta["chunk"], ids, meta))
     assert set(found) == {*pages(20), "images"} and split
+    aside = _passages(output)
+    reasons = fates(output)
+    assert len(aside) > 5 and set(aside) < set(found)
     for doc_id, chunks in found.items():
-        made: list[str] = []
+        document, told = documents[doc_id], []
+        left = {n: text for n, text in enumerate(document.texts) if text}
+        for text, places in aside.get(doc_id, []):
+            assert text == "\n\n".join(document.texts[n][start:end] for n, start, end in places)
+            for n, start, end in places:  # marked, so that what stands before and after it is not one
+                part = document.texts[n][start:end]
+                left[n] = left[n].replace(part, "|" * len(part), 1)
         for _, ids, meta in sorted(chunks, key=lambda chunk: chunk[0]):
-            for position, start, end in meta["spans"]:
-                part = ids[start:end]
-                if part[0] == vocabulary.image:
-                    made.append(f"[{position}]")
+            assert meta["images"]
+            told += meta["texts"]
+            for text, (position, start, end) in zip(meta["texts"], meta["spans"], strict=True):
+                if text is None:
+                    assert ids[start] == vocabulary.image
+                    assert reasons["image", f"{doc_id}:{position}"]["fate"] == "kept"
                 else:
-                    made.append(part.tolist())
-        texts = "".join(part if isinstance(part, str) else encoder.decode(part) for part in _glue(made))
-        reasons = fates(packed[0])
-        want, before = "", ""
-        for position, (text, image) in enumerate(zip(documents[doc_id].texts, documents[doc_id].images, strict=True)):
-            if text:
-                want += ("\n\n" if before == "text" else "") + text
-                before = "text"
-            elif image and reasons["image", f"{doc_id}:{position}"]["fate"] == "kept":
-                want += f"[{position}]"
-                before = "image"
-        assert texts == want
+                    assert encoder.decode(ids[start:end].tolist()).strip() == text.strip()
+                    assert text in left[position]
+                    left[position] = left[position].replace(text, "|" * len(text), 1)
+        assert told and all(set(text) == {"|"} for text in left.values())
 
 
-def _glue(parts):
-    """Neighbouring lists of ids as one: a text cut in two may be cut inside a letter."""
-    made: list = []
-    for part in parts:
-        if made and isinstance(part, list) and isinstance(made[-1], list):
-            made[-1] = made[-1] + part
-        else:
-            made.append(part)
-    return made
+def _passages(output):
+    """doc_id → (text, places) of each passage without pictures."""
+    found: dict[str, list] = {}
+    for split in shards.SPLITS:
+        for sample in samples(output, "text", split):
+            for one in json.loads(sample["json"])["documents"]:
+                if "passage" in one and "text" in one:
+                    found.setdefault(one["doc_id"], []).append((one["lead"] + one["text"], one["places"]))
+    return found
 
 
 def test_similarities_are_beside_the_images(packed):
@@ -175,7 +178,7 @@ def test_similarities_are_beside_the_images(packed):
 
 
 def test_the_text_corpus_holds_every_token_of_its_documents(packed, encoder):
-    texts: dict[str, list[int]] = {}
+    texts: dict[tuple[str, int | None], list[int]] = {}
     for split in shards.SPLITS:
         for sample in samples(packed[0], "text", split):
             ids, meta = array(sample, "input_ids.npy"), json.loads(sample["json"])
@@ -183,10 +186,11 @@ def test_the_text_corpus_holds_every_token_of_its_documents(packed, encoder):
             for document in meta["documents"]:
                 assert document["record_id"] == f"urn:{document['doc_id']}" and document["warc_file"] == "a.warc.gz"
                 start, end = document["span"]
-                texts.setdefault(document["doc_id"], []).extend(ids[start:end].tolist())
+                key = document["doc_id"], document.get("passage")
+                texts.setdefault(key, []).extend(ids[start:end].tolist())
     v = encoder.vocabulary
     assert all(ids[0] == v.bos and ids[-1] == v.eos and ids.count(v.eos) == 1 for ids in texts.values())
-    assert {k: encoder.decode(ids[1:-1]) for k, ids in texts.items()} == {
+    assert {k: encoder.decode(ids[1:-1]) for (k, passage), ids in texts.items() if passage is None} == {
         f"logo{n}": f"{HOSTILE}\n\nmore of {n}" for n in range(5)
     }
 

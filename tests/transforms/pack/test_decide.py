@@ -73,13 +73,14 @@ def test_images_of_a_document_that_is_dropped_go_with_it(maker):
 
 
 def test_images_past_the_last_sequence_are_cut(maker):
-    page = PAGE._replace(texts=["the fox is red " * 60, None, None, None])
-    Packer(Judge(Recipe(), 512, "s"), maker)
+    page = PAGE._replace(texts=[None, None, "the fox is red " * 60, None], images=["u", None, None, "u"])
+    page = page._replace(image_meta=[PAGE.image_meta[1], None, None, PAGE.image_meta[1]])
     short = SampleMaker(
         maker._path, Sequencing(context_length=64, image_tokens=4, max_document_chunks=1), ShardLayout(3, 0.0)
     )
-    _, fates = document(short, [ImageUse(1, 1, STORED)], page=page)
-    assert [fate.reason for fate in fates] == ["", "document_cut", "image_missing"]
+    other = STORED._replace(image_id="other")
+    _, fates = document(short, [ImageUse(0, 1, STORED), ImageUse(3, 1, other)], page=page)
+    assert [fate.reason for fate in fates] == ["", "", "document_cut"]
 
 
 def test_a_pair_is_kept_with_its_page_s_place_and_its_rounded_similarity(maker):

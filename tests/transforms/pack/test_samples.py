@@ -9,6 +9,7 @@ from weft.transforms.pack import tokenizer
 from weft.transforms.pack.samples import PackDocument, PackPair, PlacedImage, SampleMaker, ShardLayout
 
 IMAGE = PlacedImage(1, "blob", 0, 9, '{"position":1,"sha256":"s"}')
+LAST = PlacedImage(3, "blob", 0, 9, '{"position":3,"sha256":"t"}')
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,28 @@ def test_a_document_without_pictures_is_text_and_one_with_them_as_many_sequences
     row = PackDocument("d", ["a red fox " * 30, None, "the end"], [], '{"doc_id":"d"}')
     ((shard, sample),) = maker(path).make(row)
     assert shard.startswith("text/") and (sample.key, sample.images) == ("d", [])
-    made = maker(path).make(row._replace(images=[IMAGE]))
-    assert len({shard for shard, _ in made}) == 1 and made[0][0].startswith("interleaved/")
-    assert [sample.key for _, sample in made] == [f"d-{n:03d}" for n in range(len(made))] and len(made) > 2
+    long = row._replace(texts=["a red fox " * 30, None, "the end. " * 40, None, "a fox"], images=[IMAGE, LAST])
+    made = maker(path).make(long)
+    assert [(shard.split("/")[0], sample.key) for shard, sample in made] == [
+        ("interleaved", "d-000"), ("interleaved", "d-001"), ("text", "d-000"), ("text", "d-001"),
+    ]  # fmt: skip
+    assert len({shard.split("/", 1)[1] for shard, _ in made}) == 1  # a passage lies in the shard of the same number
     told = [json.loads(sample.meta) for _, sample in made]
-    assert {meta["chunks"] for meta in told} == {len(made)}
-    assert [image for meta in told for image in meta["images"]] == [json.loads(IMAGE.meta)]
-    assert len(maker(path, max_document_chunks=2).make(row._replace(images=[IMAGE]))) == 2
+    assert [meta["chunks"] for meta in told[:2]] == [2, 2]
+    assert [image for meta in told[:2] for image in meta["images"]] == [json.loads(IMAGE.meta), json.loads(LAST.meta)]
+    assert [(meta["passage"], meta["places"][0][0]) for meta in told[2:]] == [(0, 0), (1, 2)]
+    assert all(meta["text"] == meta["text"].lstrip() and "lead" in meta for meta in told[2:])
+
+
+def test_what_is_near_no_picture_may_go_and_a_document_end_after_some_sequences(path):
+    row = PackDocument("d", ["a red fox " * 30, None, "the end. " * 40, None], [IMAGE, LAST], '{"doc_id":"d"}')
+
+    def keys(**sequencing):
+        return [(shard[0], sample.key) for shard, sample in maker(path, **sequencing).make(row)]
+
+    assert keys(passages="drop") == [("i", "d-000"), ("i", "d-001")]
+    assert keys(max_document_chunks=1) == [("i", "d-000"), ("t", "d-000")]  # what stands before it, not after
+    assert keys(max_document_chunks=1, passages="drop") == [("i", "d-000")]
 
 
 def test_a_pair_tells_what_it_and_its_picture_do(path):
