@@ -34,7 +34,7 @@ def test_figures_are_those_of_a_recount_by_duckdb(finished, carded):
                 coalesce((select sum(strlen(t)) from unnest(from_json(told->'texts', '["VARCHAR"]')) as u(t)), 0) as text,
                 key from samples where corpus = 'interleaved'
             union all select told->>'language', 1, 0, strlen(told->>'text'), key from samples where corpus = 'pairs'
-            union all select d->>'language', 0, 1, strlen(d->>'text'), null from
+            union all select d->>'language', 0, (d->>'passage' is null)::int, strlen(d->>'text'), null from
                 (select unnest(from_json(told->'documents', '["JSON"]')) as d from samples where corpus = 'text')
                 where d->>'text' is not null)
         select language, sum(documents), sum(pairs), coalesce(sum(p.n), 0), sum(text), coalesce(sum(p.bytes), 0)
