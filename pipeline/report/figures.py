@@ -24,7 +24,7 @@ from weft.pipeline.report import mismatched_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT, SIMILARITY_DECIMALS
-from weft.schemas.shards import CORPORA, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, is_image, load_manifest
+from weft.schemas.shards import CORPORA, IMAGE_BYTES, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, load_manifest
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files
 
@@ -319,19 +319,18 @@ def _mismatched(output: str) -> dict[str, Any] | None:
 
 
 def _held(output: str, names: Iterable[str], corpus: str) -> Iterator[tuple[int, int]]:
-    """(tokens, pictures) of the sequences of a corpus' first shards."""
+    """(tokens, pictures of a document) of the sequences of a corpus' first shards."""
     mine = [name for name in names if name.split("/")[0] == corpus]
     for name in itertools.islice(mine, MOST_SHARDS):
         with files.open_read(files.join(output, "shards", name)) as stream, tarfile.open(fileobj=stream) as tar:
             for _, members in itertools.groupby(tar, key=lambda member: member.name.partition(".")[0]):
-                tokens = pictures = 0
+                lengths = {INPUT_IDS: 0, IMAGE_BYTES: 0}
                 for member in members:
-                    if member.name.endswith("." + INPUT_IDS):
+                    if (part := member.name.partition(".")[2]) in lengths:
                         content: Any = tar.extractfile(member)
                         np.lib.format.read_magic(content)
-                        tokens = np.lib.format.read_array_header_1_0(content)[0][0]
-                    pictures += is_image(member.name.partition(".")[2])
-                yield tokens, pictures
+                        lengths[part] = np.lib.format.read_array_header_1_0(content)[0][0]
+                yield lengths[INPUT_IDS], lengths[IMAGE_BYTES]
 
 
 def _training(output: str) -> list[dict[str, Any]]:
