@@ -55,6 +55,7 @@ def pipeline(flags: Sequence[str], units: int, name: str = "", shuffles: list[Sh
     found = shuffles if shuffles is not None else []
     graph.remember_signatures()
     graph.compress_functions(not is_direct(flags))
+    graph.start_parts_lightly()
     made = options(flags, units, name)
     direct = made.view_as(DirectOptions)
     if not is_direct(flags) or direct.direct_running_mode != "multi_processing":

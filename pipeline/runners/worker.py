@@ -15,5 +15,6 @@ if __name__ == "__main__":
     from weft.pipeline.runners import graph, stillness
 
     graph.compress_functions(False)
+    graph.start_parts_lightly()
     stillness.begin()
     sdk_worker_main.main(sys.argv)
