@@ -239,6 +239,8 @@ def _is_scaled(options: argparse.Namespace) -> bool:
     idle = [name for name in ("smaller", "rate") if getattr(options, name) and not (scaled and options.output)]
     if idle:
         raise ConfigError(f"--{idle[0]} is for a plan of a run: name an --output, and --input, --archives or --bytes")
+    if options.input and (options.archives or options.bytes):
+        raise ConfigError("--archives and --bytes plan for an input that is not listed: name them or --input")
     if scaled and options.documents:
         raise ConfigError("--documents is for a plan of dedup alone, without --input, --archives and --bytes")
     return scaled

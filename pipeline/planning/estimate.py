@@ -19,12 +19,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+import weft.schemas.config as configuration
 from weft.pipeline.planning import dedup_plan, money, web
 from weft.pipeline.planning.web import COMES, IMAGE_BYTES, IMAGE_CPU_S, Web
 from weft.pipeline.run import inputs, manifest
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 from weft.transforms.score import needs
 from weft.transforms.score.needs import Needs
 
@@ -54,10 +55,11 @@ class Estimate:
     ]  # by stage, the shuffle with the largest key of the sample, and that key's bytes
     kept: dict[str, float]  # bytes by table
     web: Web
-    captions: float
+    texts: float  # that are embedded
     documents: float
     tried: int  # documents of the sample that dedup was measured on
     needs: Needs  # what of it has to be embedded
+    measured: Needs  # and was in the sample
 
     def lines(self, rates: Mapping[str, float] = money.RATES) -> Iterator[str]:
         """The estimate as text for a person."""
@@ -84,6 +86,8 @@ class Estimate:
         yield from self.web.lines(self.config.fetch)
         if self.needs.line():
             yield f"score: {self.needs.line()}"
+        if self._unmeasured():
+            yield "score: the sample embedded less than is asked for, so how many texts that would be is not known"
         if hours := self.gpu_hours():
             rate = rates["gpu_hour"]
             yield (
@@ -96,9 +100,13 @@ class Estimate:
         yield from (f"would break: {line}" for line in self.breaks())
 
     def gpu_hours(self) -> float:
-        """Of all models, at GPU_RATE."""
-        embedded = (self.web.different + self.captions / 2) if any(self.needs) else 0.0
+        """Of all models, at GPU_RATE; 0 where it is not known."""
+        known = any(self.needs) and not self._unmeasured()
+        embedded = self.web.different + self.texts / 2 if known else 0.0
         return embedded * (1 + len(self.config.score.also)) / GPU_RATE / 3600
+
+    def _unmeasured(self) -> bool:
+        return any(asked and not was for asked, was in zip(self.needs, self.measured, strict=True))
 
     def amounts(self) -> dict[str, float]:
         """What money.RATES are for, but GPUs: score's core-hours are those of a sample that embedded without them."""
@@ -185,7 +193,8 @@ def make(
     if "fetch" in core:
         core["fetch"] += asked.looked_up * IMAGE_CPU_S / 3600
         kept["images"] += asked.looked_up * COMES * IMAGE_BYTES
-    captions = done["score"]["books"].get("pair", {}).get("kept", 0) if "score" in done else 0
+    known = configuration.from_dict(done["score"]["config"]) if "score" in done else None
+    was = needs.of(known.score, known.pack) if known else Needs(False, False, False)
     needed = needs.of(config.score, config.pack)
     return Estimate(
         wanted,
@@ -197,10 +206,11 @@ def make(
         largest,
         kept,
         asked,
-        captions * scale,
+        _texts(output) * scale,
         documents,
         tried,
         needed,
+        was,
     )
 
 
@@ -256,6 +266,12 @@ def _crossed(output: str, stage: str, done: dict[str, Any]) -> float:
 def _sent(done: dict[str, Any], at: str = "") -> float:
     """Bytes of the shuffles of a stage, or of those whose names end so."""
     return float(sum(one["rows"] * one["row_bytes"] for one in done["shuffles"] if one["name"].endswith(at)))
+
+
+def _texts(output: str) -> int:
+    """Texts of documents and pairs that score embedded, of which none is twice."""
+    marks = [state.read(path) for path, _ in files.listing(files.join(output, "score", "units", "texts-*.json"))]
+    return sum(mark["counts"]["embedded"] for mark in marks if mark)
 
 
 def _on_disk(output: str, table: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,8 @@ def _checked(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
         matched = _expand(pattern, base, api)
     except OSError as error:
         raise ConfigError(f"cannot read input {secrets.public(pattern)}: {_reason(error)}") from None
+    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise ConfigError(f"input {secrets.public(pattern)} is no list of paths in UTF-8: {error}") from None
     except Unavailable as error:
         raise ConfigError(f"cannot read input {secrets.public(pattern)}: {error}") from None
     if not matched:

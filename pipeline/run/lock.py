@@ -2,7 +2,8 @@
 
 Local: an flock, which the kernel lets go of when its process ends. On an object store: an object that is made only
 where there is none, says who made it, and is renewed as long as that one lives; one that has not been renewed for
-STALE_S, or whose process is gone from this very machine, is taken over.
+STALE_S, or whose process is gone from this very machine, is taken over. Whoever finds another's name in it (having
+stood still for so long, or having taken it over at the same time) ends, and leaves it alone.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import socket
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -22,6 +26,7 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, object_files
 
 RENEW_S, STALE_S = 60.0, 600.0
+SETTLE_S = 3.0  # after which two who took a lock over at once both see whose it is
 NAME = ".lock"
 
 
@@ -78,37 +83,85 @@ def _file(output: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _object(path: str) -> Iterator[None]:
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "begun": time.time()}
-    store = object_files.store(path)
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "begun": time.time(), "token": uuid.uuid4().hex}
     with object_files.unavailable(path, "write"):
-        while not store.create(path, _dumps(me)):
-            holder = _read(path)
-            if holder is None:
-                continue  # let go of in between
-            if not _dead(holder):
-                since = max(0.0, time.time() - holder.get("begun", 0.0))
-                raise ConfigError(
-                    f"another weft is writing to {path.removesuffix('/' + NAME)} (process {holder.get('pid')} on "
-                    f"{holder.get('host')}, for {since / 60:.0f} min); if it is dead, its lock ends {STALE_S / 60:.0f} "
-                    "minutes after it"
-                )
-            store.delete([path])
-    over = threading.Event()
+        _take(path, me)
+    over, lost = threading.Event(), threading.Event()
 
     def renew() -> None:
         while not over.wait(RENEW_S):
             with contextlib.suppress(Exception):  # an outage; the next time may go better
-                files.write_atomic(path, _dumps(me))
+                holder = _read(path)
+                if holder is None:
+                    object_files.store(path).create(path, _dumps(me))
+                elif _is_mine(holder, me):
+                    files.write_atomic(path, _dumps(me))
+                else:
+                    lost.set()
+                    _end(path)
+                    return
 
     keeper = threading.Thread(target=renew, name="renew_lock", daemon=True)
     keeper.start()
     try:
         yield
+    except KeyboardInterrupt:
+        if lost.is_set():
+            raise ConfigError(_taken(path)) from None
+        raise
     finally:
         over.set()
         keeper.join(RENEW_S)
         with contextlib.suppress(Exception):
-            store.delete([path])
+            if _is_mine(_read(path) or {}, me):
+                object_files.store(path).delete([path])
+
+
+def _take(path: str, me: dict[str, Any]) -> None:
+    store, took_over = object_files.store(path), False
+    while True:
+        if store.create(path, _dumps(me)):
+            if not took_over:
+                return
+            time.sleep(SETTLE_S)
+        holder = _read(path)
+        if holder is None:
+            continue  # let go of in between
+        if _is_mine(holder, me):
+            return
+        if not _dead(holder):
+            raise _refused(path, holder)
+        store.delete([path])
+        took_over = True
+
+
+def _refused(path: str, holder: dict[str, Any]) -> ConfigError:
+    since = max(0.0, time.time() - holder.get("begun", 0.0))
+    return ConfigError(
+        f"another weft is writing to {path.removesuffix('/' + NAME)} (process {holder.get('pid')} on "
+        f"{holder.get('host')}, for {since / 60:.0f} min); if it is dead, its lock ends {STALE_S / 60:.0f} "
+        "minutes after it"
+    )
+
+
+def _taken(path: str) -> str:
+    return (
+        f"another weft has taken {path.removesuffix('/' + NAME)} over, since this one stood still for more than "
+        f"{STALE_S / 60:.0f} minutes: it goes on there"
+    )
+
+
+def _end(path: str) -> None:
+    """End this process's run from a thread of its own."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:  # of a job in the background, which is not to be interrupted
+        print(f"weft: {_taken(path)}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+def _is_mine(holder: dict[str, Any], me: dict[str, Any]) -> bool:
+    return bool(holder.get("token") == me["token"])
 
 
 def _dumps(me: dict[str, Any]) -> bytes:

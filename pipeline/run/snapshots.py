@@ -21,6 +21,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections import Counter
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -62,7 +63,7 @@ def parse(text: str) -> Part:
         raise ConfigError(f"{text}: a snapshot is named like cc:CC-MAIN-2024-10, not {name!r}")
     made = Part(name)
     wished = []
-    for key, value in parse_qsl(query, keep_blank_values=True):
+    for key, value in _asked(text, query):
         if key in selection.KEYS:
             wished.append((key, value))
             continue
@@ -88,6 +89,15 @@ def parse(text: str) -> Part:
     if wish.languages and name < _LANGUAGES:
         raise ConfigError(f"{text}: indexes name languages since {_LANGUAGES}")
     return made._replace(wish=wish)
+
+
+def _asked(text: str, query: str) -> list[tuple[str, str]]:
+    asked = parse_qsl(query, keep_blank_values=True)
+    if twice := [key for key, times in Counter(key for key, _ in asked).items() if times > 1]:
+        raise ConfigError(f"{text}: {twice[0]} is given twice; several values of one key are separated by commas")
+    if empty := [key for key, value in asked if key in selection.KEYS and not all(value.split(","))]:
+        raise ConfigError(f"{text}: {empty[0]} has an empty value, which would choose everything")
+    return asked
 
 
 def expand(text: str, base: str, api: str = "") -> list[str]:

@@ -41,6 +41,16 @@ class Record(NamedTuple):
         return ", ".join(value for key, value in self.headers if key == name)
 
 
+def whole_number(said: object) -> int | None:
+    """An offset or a length as a list says it; None where it is none, or beyond every file.
+
+    >>> whole_number("17"), whole_number(17), whole_number("²"), whole_number(10**30)
+    (17, 17, None, None)
+    """
+    text = str(said)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
+
+
 def parse_date(text: str) -> int:
     """Microseconds since the epoch of a WARC (ISO 8601, any precision) or ARC (digits) date; 0 if unreadable.
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pyarrow as pa
 
 from weft.schemas.parameters import ConfigError
+from weft.transforms.archives.record import whole_number
 from weft.transforms.io import files, json_values
 
 # What the columnar index calls the API's fields, and what they are there.
@@ -101,7 +102,7 @@ def _value(name: str, said: str | None) -> str | int | None:
     if name == "url_host_name":
         return urlsplit(said or "").hostname
     if COLUMNS[name][1] == pa.int64():
-        return int(said) if said and said.isdigit() else None
+        return whole_number(said)
     return said
 
 

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
-from weft.transforms.archives.record import Broken, Record
+from weft.transforms.archives.record import MAX_RECORD_BYTES, Broken, Record, whole_number
 from weft.transforms.archives.warc import read_warc
 from weft.transforms.extract import capture_api, rows
 from weft.transforms.extract.rows import RECORD_COLUMNS, Look
@@ -70,7 +70,8 @@ def parse(pairs: Iterable[tuple[str, str]]) -> Wish:
         if bad := [value for value in told.get(key, ()) if not form.fullmatch(value)]:
             raise ConfigError(f"{key} takes {what}, not {bad[0]!r}")
     try:
-        sample = float(told.get("sample", ("1",))[0])
+        (said,) = told.get("sample", ("1",))
+        sample = float(said)
     except ValueError:
         sample = 0.0
     if not 0 < sample <= 1:
@@ -140,11 +141,15 @@ def of_list(path: str, seen: Look, base: str) -> Iterator[Record | Broken]:
     try:
         for last, row in rows.read(path, seen, names):
             name, offset, length = (row.get(key) for key in names)
-            if isinstance(name, str) and str(offset).isdigit() and str(length).isdigit():
-                there = "://" in name or name.startswith("/")
-                places.add(Place(name if there else files.join(base, name), int(str(offset)), int(str(length))))
-            else:
+            begins, size = whole_number(offset), whole_number(length)
+            if not isinstance(name, str) or begins is None or size is None:
                 yield Broken(last, "no_columns", f"{', '.join(names)}: {name}, {offset}, {length}"[:200], path)
+                continue
+            there = name if "://" in name or name.startswith("/") else files.join(base, name)
+            if size > MAX_RECORD_BYTES:
+                yield Broken(last, "too_large", f"{there}:{begins}, {size} bytes"[:200], path)
+            else:
+                places.add(Place(there, begins, size))
     except rows.Unsuited as error:
         yield Broken(last + 1, error.reason, error.detail, path)
     yield from records(sorted(places))

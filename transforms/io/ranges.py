@@ -9,6 +9,7 @@ saves more bytes than it costs time.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -128,5 +129,7 @@ class _Reader:
             self._path = ""
             self._stream: BinaryIO = self._open.enter_context(files.open_read(run.path))
             self._path = run.path
+        if run.start >= os.fstat(self._stream.fileno()).st_size:  # no file system seeks as far as a number can say
+            return b""
         self._stream.seek(run.start)
         return self._stream.read(run.end - run.start)

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 import weft.schemas.config as configuration
@@ -89,7 +90,7 @@ def test_the_command_scales_to_an_input(finished, small_web, capsys):
 
 def test_no_gpu_hours_without_images(once):
     assert "GPU" in "\n".join(once.lines())
-    without = dataclasses.replace(once, web=once.web._replace(different=0.0), captions=0.0)
+    without = dataclasses.replace(once, web=once.web._replace(different=0.0), texts=0.0)
     assert "GPU" not in "\n".join(without.lines())
 
 
@@ -141,12 +142,24 @@ def test_without_a_size_or_a_number_there_is_no_plan(finished, config, measured)
         estimate.make(str(finished), config, inputs.Sized(0, 0.0), measured)
 
 
+def test_texts_are_those_that_the_sample_embedded_and_not_guessed_where_it_embedded_less(once, finished):
+    vectors = sum(pq.read_metadata(path).num_rows for path in (finished / "embeddings/texts").glob("*.parquet"))
+    captions = manifest.read(str(finished), "score")["books"]["pair"]["kept"]
+    assert once.texts == vectors > captions > 0, "texts of documents are among them"
+    assert once.gpu_hours() == (once.web.different + vectors / 2) / estimate.GPU_RATE / 3600
+    for kind in once.needs._fields:
+        less = dataclasses.replace(once, measured=once.needs._replace(**{kind: False}))
+        assert less.gpu_hours() == 0 and any("the sample embedded less" in line for line in less.lines())
+    fewer = dataclasses.replace(once, needs=once.needs._replace(documents=False))
+    assert fewer.gpu_hours() > 0
+
+
 def test_money_counts_score_once_and_its_gpus_apart(once):
     two = dataclasses.replace(
         once, config=dataclasses.replace(once.config, score=dataclasses.replace(once.config.score, also=("other",)))
     )
     assert two.gpu_hours() == 2 * once.gpu_hours() > 0
-    large = dataclasses.replace(once, captions=7.2e9)
+    large = dataclasses.replace(once, texts=7.2e9)
     assert "score on GPUs instead: 1,000.0 GPU-hours, $2,000 (at 2)" in "\n".join(
         large.lines({**money.RATES, "gpu_hour": 2})
     )
@@ -200,6 +213,8 @@ def test_parts_of_an_index_are_told_apart(finished, config, measured):
         ("--smaller=less", "--smaller is for a plan of a run"),
         ("--rate=core_hour=1", "--rate is for a plan of a run"),
         ("--archives=5 --documents=9", "--documents is for a plan of dedup alone"),
+        ("--archives=5 --input=none.warc", "--archives and --bytes plan for an input that is not listed"),
+        ("--bytes=5e9 --input=none.warc", "--archives and --bytes plan for an input that is not listed"),
     ],
 )
 def test_what_means_nothing_or_would_not_be_looked_at_is_one_line(finished, capsys, given, said):

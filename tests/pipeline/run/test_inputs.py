@@ -56,3 +56,24 @@ def test_a_part_of_an_index_hides_no_sizes(monkeypatch):
     assert inputs.sized(parts + archives) == inputs.Sized(302, 2_000, 2, 2, 2, 300)
     assert inputs.sized([*parts[:1], ("a.warc", 7)]) == inputs.Sized(2, 7, 0, 0, 0, 1)
     assert inputs.sized(parts).total == 0
+
+
+PACKED = gzip.compress(b"crawl-data/a.warc.gz\n" * 50)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.txt", "/data/café.warc.gz\n".encode("latin-1")),
+        ("x.paths", b"\xff\xfea"),
+        ("x.paths.gz", PACKED[:-9]),
+        ("x.paths.gz", PACKED[:14] + bytes([PACKED[14] ^ 255]) + PACKED[15:]),
+        ("x.paths.gz", PACKED[:-8] + bytes(8)),
+        ("x.paths.gz", PACKED + b"more"),
+    ],
+)
+def test_a_path_list_that_is_cut_or_is_no_text_is_one_line(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ConfigError, match=f"{name}") as told:
+        inputs.expand([str(tmp_path / name)])
+    assert "\n" not in str(told.value)

@@ -1,5 +1,6 @@
 """One weft at a time on an output, local or on a store; what a dead one left is no obstacle."""
 
+import contextlib
 import json
 import os
 import socket
@@ -59,7 +60,8 @@ def test_a_lock_alone_occupies_nothing_and_a_file_in_a_directory_does(output: st
 
 
 @pytest.mark.usefixtures("store")
-def test_the_lock_of_the_dead_is_taken_over() -> None:
+def test_the_lock_of_the_dead_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SETTLE_S", 0.01)
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     here = {"host": socket.gethostname(), "renewed": time.time()}
     for dead in (
@@ -85,3 +87,43 @@ def test_a_lock_is_renewed_while_it_is_held(monkeypatch: pytest.MonkeyPatch) -> 
         while json.loads(files.read_bytes(PATH))["renewed"] == first and time.monotonic() < deadline:
             time.sleep(0.05)
         assert json.loads(files.read_bytes(PATH))["renewed"] > first
+
+
+OTHER = {"host": "elsewhere", "pid": 1, "token": "another", "renewed": time.time() + 1e6}
+DEAD = {**OTHER, "token": "dead", "renewed": 0.0}
+
+
+@pytest.mark.usefixtures("store")
+def test_of_two_that_take_a_lock_over_at_once_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    files.write_atomic(PATH, json.dumps(DEAD))
+
+    def meanwhile(
+        seconds: float,
+    ) -> None:  # the other has seen the dead one's too, deletes what is there and makes its own
+        files.write_atomic(PATH, json.dumps(OTHER))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lock.time, "sleep", meanwhile)
+        with (
+            pytest.raises(ConfigError, match=r"another weft is writing to .* \(process 1 on elsewhere"),
+            lock.held(OUTPUT),
+        ):
+            pass
+    assert json.loads(files.read_bytes(PATH)) == OTHER
+    object_files.remove(PATH)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_lock_that_is_another_s_by_now_is_left_to_it_and_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """Its holder was suspended for longer than it counts."""
+    monkeypatch.setattr(lock, "RENEW_S", 0.05 if ends else 60)
+    told = pytest.raises(ConfigError, match=r"has taken .*/run over") if ends else contextlib.nullcontext()
+    with told, lock.held(OUTPUT):
+        files.write_atomic(PATH, json.dumps(OTHER))
+        for _ in range(1_000 * ends):
+            time.sleep(0.02)
+    assert json.loads(files.read_bytes(PATH)) == OTHER
+    object_files.remove(PATH)

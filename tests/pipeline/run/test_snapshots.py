@@ -10,6 +10,7 @@ from crawl_server import crawl_server, lay_out
 from weft.pipeline import cli
 from weft.pipeline.run import inputs, snapshots
 from weft.schemas.parameters import ConfigError
+from weft.transforms.extract import selection
 from weft.transforms.io import web_files
 
 ID = "CC-MAIN-2024-10"
@@ -68,6 +69,16 @@ def test_a_larger_part_holds_the_smaller_in_the_order_of_the_list():
         (f"cc:{ID}?share=1.1", "above 0 and up to 1"),
         (f"cc:{ID}?files=1.5", "a whole number above 0"),
         (f"cc:{ID}?files", "a whole number above 0"),
+        *(
+            (f"cc:{ID}?{key}{empty}", f"{key} has an empty value")
+            for key in selection.KEYS
+            for empty in ("=", "", "=,")
+        ),
+        *(
+            (f"cc:{ID}?{key}=1&{key}=2", f"{key} is given twice")
+            for key in (*snapshots._PARTS, *selection.KEYS, "subset")
+        ),
+        (f"cc:{ID}?sample=0.1,0.2", "sample is a number above 0"),
     ],
 )
 def test_what_means_nothing_says_so(text, told):

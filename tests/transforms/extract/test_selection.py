@@ -175,6 +175,28 @@ def test_what_is_not_there_and_what_says_nothing_have_a_fate(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("offset", "length", "reason"),
+    [
+        ("\u00b2", "10", "no_columns"),
+        ("\u0661", "10", "no_columns"),
+        ("-1", "10", "no_columns"),
+        ("1", "9" * 5_000, "no_columns"),
+        ("9" * 25, "9", "no_columns"),
+        ("9" * 18, "9", "unreadable"),
+        ("1", "9" * 18, "too_large"),
+        ("", "", "no_columns"),
+    ],
+)
+def test_a_number_that_is_none_or_beyond_every_file_has_a_fate(tmp_path, offset, length, reason):
+    (tmp_path / "x.warc").write_bytes(b"WARC/1.0")
+    for told in ({"offset": offset, "length": length}, {"offset": 10**4_000, "length": 10**4_000}):
+        line = json.dumps({"filename": str(tmp_path / "x.warc"), **told})
+        (tmp_path / "hits").write_text(line + "\n")
+        (fate,) = extract_archive(str(tmp_path / "hits"), PageRules())
+        assert fate.reason == (reason if told["offset"] == offset else "no_columns")
+
+
+@pytest.mark.parametrize(
     ("query", "told"),
     [
         ("language=is", r"codes of three letters \(ISO 639-3\), such as isl, not 'is'"),
