@@ -15,12 +15,13 @@ from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
 from weft.transforms.extract import exclusions
-from weft.transforms.io import files
+from weft.transforms.io import files, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
 from weft.transforms.score.heads import KINDS
 
 _LOCAL = "local-dir:"
+_AT_FIRST = "at_first.json"
 
 
 def extract(config: Config, *_: object) -> dict[str, Any]:
@@ -55,13 +56,29 @@ def fetch(config: Config, *_: object) -> dict[str, Any]:
     return found | ({"excluded": exclusions.contents(config.fetch.exclude)} if config.fetch.exclude else {})
 
 
-def score(config: Config, *_: object) -> dict[str, Any]:
-    """Heads, evaluation vectors and models of one's own; and what is compared at all, which the recipe asks for."""
+def remember_images(output: str) -> None:
+    """Note how many images a fetch has, before it is opened again for those that did not come."""
+    noted, done = files.join(output, "fetch", _AT_FIRST), manifest.read(output, "fetch")
+    if done and state.read(noted) is None:
+        state.write(noted, {"images": done["books"]["image"]["kept"]})
+
+
+def _came_later(output: str) -> int:
+    """Images that came when a finished fetch was opened again: what was made without them is due."""
+    first, done = state.read(files.join(output, "fetch", _AT_FIRST)), manifest.read(output, "fetch")
+    return int(done["books"]["image"]["kept"] - first["images"]) if first and done else 0
+
+
+def score(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:
+    """Heads, evaluation vectors and models of one's own; what is compared at all, which the recipe asks for.
+
+    Fetch's fingerprint is the same when images come later, so their number counts here.
+    """
     asked = config.score
     models = _models(config)
     heads = [getattr(asked, f"{kind}_head") for kind in KINDS]
     found = {"files": _of((*heads, *asked.evaluation_embeddings)), "models": models if any(models) else []}
-    return {**found, "needs": needs.of(asked, config.pack)}
+    return {**found, "needs": needs.of(asked, config.pack), "came_later": _came_later(output) if output else 0}
 
 
 def vectors(config: Config) -> str:

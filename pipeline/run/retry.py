@@ -1,7 +1,8 @@
 """Ask again for images that did not come, and for nothing else: `weft fetch --retry-failed`.
 
 It opens a finished fetch again: the units in which something failed that may pass (no answer, a busy host, 5xx) lose
-their markers, and the stages after fetch are to be done again. What such a unit has is put into its spool, as if it had
+their markers. The stages after fetch stand; where an image has come, they are due (`decides.score`), and go by --redo
+alone, as all that is finished. What such a unit has is put into its spool, as if it had
 been killed, so that it goes on with what is missing. So is it with all units of the rounds after: their lists hang on
 what the answers are now, and one to which no redirect leads any more is to leave nothing. One exception: a unit whose
 list has changed, since other redirects lead there, asks for all of it.
@@ -9,10 +10,11 @@ list has changed, since other redirects lead there, asks for all of it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from weft.pipeline.run import manifest, registry
+from weft.pipeline.run import decides, manifest, registry
 from weft.pipeline.run.run import Run
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageRow
@@ -27,8 +29,19 @@ from weft.transforms.io.work_units import unit_of_file
 
 
 def go(run: Run, names: Sequence[str]) -> None:
-    """Run the named stages, with what `failed` opens again."""
+    """Run the named stages, with what `failed` opens again.
+
+    Raises:
+        ConfigError: as `failed`; or a finished stage after it would be done again, and nobody has allowed it.
+    """
     after = [stage.name for stage in registry.STAGES]
+    later = [name for name in names if name != STAGE and name in after[after.index(STAGE) :]]
+    if not run.redo and (lost := [name for name in later if manifest.read(run.output, name)]):
+        raise ConfigError(
+            f"images that come would discard {', '.join(lost)}, which were made without them: add --redo to do that, "
+            "or ask for images alone by `weft fetch --retry-failed`"
+        )
+    run = run if later else dataclasses.replace(run, redo=False)  # what has come is not to be asked for again
 
     def ready() -> None:
         run.write()
@@ -52,10 +65,8 @@ def failed(run: Run) -> int:
             "--retry-failed cannot go on here, since a removal or subset took these images from a finished run: "
             f'a new run with fetch.earlier = ["{run.output}"] asks for what did not come'
         )
-    if units:  # later stages first, then the manifest, then the units: killed in between, the same command goes on
-        names = [stage.name for stage in registry.STAGES]
-        for later in names[names.index(STAGE) + 1 :]:
-            files.remove_tree(files.join(run.output, later))
+    if units:  # the manifest, then the units: killed in between, the same command goes on
+        decides.remember_images(run.output)
         files.remove_tree(files.join(run.output, STAGE, "manifest.json"))
     of_hosts = [one.name for one in units if one.name.startswith("http-")]
     if of_hosts:  # these first: killed in between, the same command finds again why they are opened

@@ -82,6 +82,8 @@ class Run:
                     self._run(stage, prints[stage.name], again=self.redo and len(names) == 1)
             except Submitted:
                 return
+            if stage.name == "fetch":
+                prints = fingerprints(self.config, self.inputs, self.output)  # more images may have come
             if stage.name == "extract" and len(names) > 1:
                 pages.check(self.output, [one[0] for one in self.inputs])
 

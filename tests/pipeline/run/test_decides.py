@@ -132,3 +132,20 @@ def test_a_run_without_a_place_in_the_index_is_compared_with_what_it_was_the_fir
     assert decides.against(elsewhere, ["a"], output) == []
     index.publish(where, "one", {"parts": ["again"], "against": []})
     assert registry.fingerprints(config, found, output) != before  # what it was compared with is no more
+
+
+def test_images_that_come_later_make_what_was_made_without_them_due_and_failures_nothing(tmp_path: Path) -> None:
+    output, config = str(tmp_path), configuration.load()
+
+    def prints(images: int) -> dict[str, str]:
+        manifest.write(output, "fetch", {"fingerprint": "f", "books": {"image": {"kept": images}}})
+        return registry.fingerprints(config, [("a", 1)], output)
+
+    decides.remember_images(output)  # nothing is fetched
+    before = prints(7)
+    decides.remember_images(output)
+    assert prints(7) == before
+    more = prints(8)
+    decides.remember_images(output)  # opened again, for the rest
+    assert {name for name in before if more[name] != before[name]} == {"score", "pack", "train", "eval"}
+    assert prints(9) != more and prints(8) == more

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from recording_web import Handler, RecordingWeb, Seen, picture, plant, recording_web
 
-from weft.pipeline.run import books, manifest, registry, retry
+from weft.pipeline.run import books, discards, manifest, registry, retry
 from weft.pipeline.run.context import Context
 from weft.pipeline.run.run import Run
 from weft.pipeline.stages import fetch
@@ -134,13 +134,22 @@ def test_what_failed_and_may_pass_is_asked_for_again_and_nothing_else(tmp_path: 
     asked = len(web.seen)
     assert retry.failed(run) == len(failed)
     assert [manifest.read(str(output), stage) is None for stage in ("dedup", "fetch", "score", "pack")] == [
-        False, True, True, True,
+        False, True, False, False,
     ]  # fmt: skip
     run.go(["fetch"])
+    due = registry.fingerprints(once, (), str(output))
+    assert due["fetch"] == prints["fetch"] and due["score"] != prints["score"] and due["pack"] != prints["pack"]
+    with pytest.raises(ConfigError, match="would discard score"):
+        discards.check(str(output), ["score"], once, due, redo=False)
     again = [f"http://{one.host}{one.path}" for one in web.seen[asked:] if one.path != "/robots.txt"]
     assert sorted(again) == sorted(failed)
-    assert retry.failed(run) == 0
-    assert manifest.read(str(output), "fetch"), "a fetch that lacks nothing is left as it is"
+    redone = dataclasses.replace(run, redo=True)
+    for names, allowed in ((["fetch"], run), (["fetch"], redone)):
+        asked = len(web.seen)
+        retry.go(allowed, names)
+        assert len(web.seen) == asked and registry.fingerprints(once, (), str(output)) == due
+    with pytest.raises(ConfigError, match="images that come would discard score, pack, which were made without them"):
+        retry.go(run, [stage.name for stage in registry.STAGES])
 
     plant(str(calm), urls)
     context = Context(str(calm), (), once, "x", ALONE)
