@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 MOST_SPANNED = 8  # grid places for each cell that is there; a table beyond that and ROOM more has its spans ignored ...
 ROOM = 1_000
+ROOM_TO_SAY = 10_000  # the same of characters: a cell's text is said in each place that it spans
 MEAN_CELL = 100  # characters of a cell of a table that nothing says is data
 LONGEST_CELL = 2_000  # characters; no data has longer ones
 
@@ -106,18 +107,21 @@ class Grid:
     def filled(self) -> tuple[list[int], dict[tuple[int, int], str]]:
         """The columns in which something stands, and what, by row and column.
 
-        A cell's text stands in all rows that it spans, and in all columns where it heads them. To be asked for once
-        all texts of cells are there.
+        A cell's text stands in all rows that it spans, and in all columns where it heads them; once where that would
+        make a table many times as long. To be asked for once all texts of cells are there.
         """
         texts = [(cell, " ".join(cell.text)) for row in self.rows for cell in row if cell.text]
         columns = sorted({cell.column for cell, _ in texts})
-        places: dict[tuple[int, int], str] = {}
+        said: list[tuple[str, range, list[int]]] = []
         for cell, text in texts:
             last = cell.column + (cell.columns if cell.header else 1)
             across = columns[bisect.bisect_left(columns, cell.column) : bisect.bisect_left(columns, last)]
             across = across[:1] if len(across) == len(columns) else across  # a heading of the whole table
-            for row in range(cell.row, min(cell.row + cell.rows, len(self.rows))):
-                places.update(((row, column), text) for column in across)
+            said.append((text, range(cell.row, min(cell.row + cell.rows, len(self.rows))), across))
+        room = MOST_SPANNED * sum(len(text) for _, text in texts) + ROOM_TO_SAY
+        if sum(len(text) * len(down) * len(across) for text, down, across in said) > room:
+            said = [(text, down[:1], across[:1]) for text, down, across in said]
+        places = {(row, column): text for text, down, across in said for row in down for column in across}
         return columns, places
 
 

@@ -75,3 +75,19 @@ def test_heads_are_repeated_over_what_they_span_and_cells_down_alone():
 def test_hostile_tables_end(table):
     grids(table)
     grids(written(table))
+
+
+@pytest.mark.parametrize("head", ["<td rowspan=301>", "<th rowspan=301>"])
+def test_a_text_is_not_said_in_thousands_of_places(head):
+    table = f"<table class=data><tr>{head}{'barn ' * 1_000}<td>x</tr>{'<tr><td>y</tr>' * 300}</table>"
+
+    def said(page, size):
+        cells = grids(written(page))
+        for number, (_, cell) in enumerate(cells.values()):
+            cell.text.append("b" * size if not number else "y")
+        grid = next(iter(cells.values()))[0]
+        return len(cells), sum(len(text) for text in grid.filled[1].values())
+
+    count, long = said(table, 5_000)
+    assert count == 302 and long == 5_000 + 301
+    assert said(table, 20) == (302, 20 * 301 + 301), "a short one is in each row"
