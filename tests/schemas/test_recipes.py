@@ -23,7 +23,7 @@ NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 def test_those_that_are_promised_are_there():
     assert set(NAMES) == {
-        "raw", "kosmos1", "laion400m", "laion2b-en", "datacomp-basic", "coyo", "obelics", "mmc4", "c4", "gopher",
+        "raw", "kosmos1", "laion400m", "laion2b-en", "datacomp-basic", "datacomp-clip", "mmc4-core", "coyo", "obelics", "mmc4", "c4", "gopher",
         "fineweb", "refinedweb",
     }  # fmt: skip
 
@@ -84,6 +84,10 @@ def numbers(value: Any) -> Iterator[float]:
         ("mmc4", "pack.min_document_similarity", 0.15),
         ("mmc4", "pack.matched_similarity", 0.25),
         ("mmc4", "pack.min_side", 150),
+        ("mmc4-core", "pack.min_matched_share", 0.75),
+        ("mmc4-core", "pack.min_document_images", 2),
+        ("mmc4-core", "pack.max_document_images", 15),
+        ("datacomp-clip", "pack.pair_top_share", 0.3),
         ("mmc4", "score.model", "ViT-L-14-quickgelu"),
         ("c4", "extract.c4", "code"),
         ("c4", "dedup.lines_once", True),

@@ -1,8 +1,8 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
-size → opt-out → main content → licence → C4's lines → length and gibberish → language → rules on the whole text → lines
-as FineWeb and RefinedWeb take them → images and caption pairs. The first rule that fails drops the page and is its
-reason. No files, no Beam.
+size → opt-out → main content → licence → C4's lines → marks and dumps of numbers → length and gibberish → language →
+rules on the whole text → lines as FineWeb and RefinedWeb take them → images and caption pairs. The first rule that
+fails drops the page and is its reason. No files, no Beam.
 """
 
 from __future__ import annotations

@@ -29,17 +29,26 @@ MASKS = {
 }
 KINDS = get_args(PersonalKind)  # in the order in which they are looked for: what one has found no later one takes apart
 
-_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}+@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
+_EMAIL = re.compile(  # not the id of a message in an address, nor what git clones
+    r"(?<![\w.+%/-])(?<!\w')[\w.+%-][\w.+%'-]{0,63}+@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])(?!:\w)"
+)
+_RESERVED = re.compile(r"[@.](?:example\.(?:com|net|org)|example|test|invalid|localhost)$", re.IGNORECASE)  # RFC 2606
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 _CARD = re.compile(r"(?<![\d.,+-])(?<!\d )\d(?:[ -]?\d){12,18}(?![ -]?\d)(?![.,]\d)")
 _IPV4 = re.compile(r"(?<![\w./-])(?<!ection[ \xa0])(?<!ersion )(?:\d{1,3}\.){3}\d{1,3}(?![\w-])(?!\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 _PHONE = re.compile(
     r"(?<![\w+.-])(?:\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}"  # international
-    r"|(?:1[ .-])?\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}"  # of North America
-    r"|(?<=[Tt]el: )0\d(?:[ /-]?\d){6,12}|(?<=[Tt]el\. )0\d(?:[ /-]?\d){6,12}|(?<=[Pp]hone: )0\d(?:[ /-]?\d){6,12}"
-    r"|(?<=[Ff]ax: )0\d(?:[ /-]?\d){6,12})(?![\w-])(?!\.\d)"
+    r"|(?:1[ .-])?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4})(?![\w-])(?!\.\d)"  # of North America
 )
+_LED_PHONE = re.compile(  # of anywhere, after a word that says so
+    r"(?:(?<![^\W_])(?:tel|tlf|tél|fon|phone|telephone|telefon|téléphone|teléfono|telefone|telefono|mobile|mobil|mob|cell"
+    r"|gsm|fax|whatsapp|hotline|тел|телефон|факс|моб)(?: [^\W\d_]{1,10})?|電話|电话|傳真|传真|行動|手机)"
+    r"[.:： \xa0\u3000]{1,8}"
+    r"(\(?\d(?:[ ().\u2011/-]{0,2}\d){6,14})(?![\w-])(?![.,]\d)",
+    re.IGNORECASE,
+)
+_DATED = re.compile(r"(?:19|20)\d\d(?![\d])|\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?!\d)")  # begins as a date does
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _NINO = re.compile(
     r"(?<!\w)(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)"
@@ -113,7 +122,9 @@ def count(texts: Iterable[str], kinds: Collection[str] = KINDS) -> str:
 
 
 def _matching(pattern: re.Pattern[str], good: Callable[[str], bool]) -> Callable[[str], Iterator[tuple[int, int]]]:
-    return lambda text: (found.span() for found in pattern.finditer(text) if good(found[0]))
+    """Places of the pattern's last group, or of all of it, that are good."""
+    at = pattern.groups
+    return lambda text: (found.span(at) for found in pattern.finditer(text) if good(found[at]))
 
 
 def _any(*finders: Callable[[str], Iterator[tuple[int, int]]]) -> Callable[[str], Iterator[tuple[int, int]]]:
@@ -144,8 +155,12 @@ def _is_iban(text: str) -> bool:
     return _LENGTHS.get(plain[:2]) == len(plain) and int(turned) % 97 == 1
 
 
+def _is_email(text: str) -> bool:
+    return _RESERVED.search(text) is None
+
+
 def _is_phone(text: str) -> bool:
-    return 7 <= len(_digits(text)) <= 15
+    return 7 <= len(_digits(text)) <= 15 and _DATED.match(text) is None
 
 
 def _is_dni(text: str) -> bool:
@@ -178,7 +193,7 @@ def _always(text: str) -> bool:
 
 
 _FINDERS = {
-    "email": _matching(_EMAIL, _always),
+    "email": _matching(_EMAIL, _is_email),
     "iban": _matching(_IBAN, _is_iban),
     "card": _matching(_CARD, _is_card),
     "id": _any(
@@ -190,5 +205,5 @@ _FINDERS = {
         _matching(_FISCAL, _is_fiscal),
     ),
     "ip": _any(_matching(_IPV4, _is_public), _matching(_IPV6, _is_public)),
-    "phone": _matching(_PHONE, _is_phone),
+    "phone": _any(_matching(_PHONE, _is_phone), _matching(_LED_PHONE, _is_phone)),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import html
@@ -16,18 +19,44 @@ _IMAGE = re.compile(  # no other one begins inside it, so that what only begins 
 _MARKS = re.compile(r"[\s|-]*+")
 
 
-def _without_marks(text: str, after: bool, before: bool) -> str:
-    """A text beside images without the marks of the table cell or list item that an image stood in alone."""
-    lines = text.strip().split("\n")
-    while after and lines and _MARKS.fullmatch(lines[0]):
-        lines.pop(0)
-    while before and lines and _MARKS.fullmatch(lines[-1]):
-        lines.pop()
-    return "\n".join(lines).strip()
+class _Placed(NamedTuple):
+    """An image of trafilatura's, and how many lines of the text stand before it."""
+
+    lines: int
+    alt: str
+    source: str
+
+
+def _bare(line: str) -> str:
+    return " ".join(line.replace("|", " ").split())
+
+
+def _images(shown: str, lines: Sequence[str]) -> Iterator[_Placed]:
+    """Where the images of trafilatura's text with images stand between the lines of its text without them.
+
+    The two differ round images, in captions, lists and tables. A line that is in both says where it is; an image stands
+    behind the last such line before it.
+    """
+    places: dict[str, list[int]] = {}
+    for n, line in enumerate(lines):
+        places.setdefault(_bare(line), []).append(n)
+    at = 0
+    for line in shown.split("\n"):
+        said = _bare(_IMAGE.sub(" ", line))
+        known = places.get(said, []) if not _MARKS.fullmatch(said) else []
+        next_one = bisect_left(known, at)
+        before = at
+        if next_one < len(known):
+            before, at = known[next_one], known[next_one] + 1
+        for found in _IMAGE.finditer(line):
+            yield _Placed(at if _bare(line[: found.start()]) else before, found[1], found[2])
 
 
 def read(characters: str, url: str, captured: str = "") -> html.Page:
     """A page with the texts and images that trafilatura finds.
+
+    Texts are those that it gives without images, as datatrove has them: asked for images too it gives another text of
+    some pages. Its images are placed between them.
 
     What trafilatura does not say, of the page (its metadata) and of an image (caption, size, title), is taken from
     weft's own reading.
@@ -51,14 +80,11 @@ def read(characters: str, url: str, captured: str = "") -> html.Page:
 
     # As datatrove asks for it. What a text repeats is remembered for this page alone: trafilatura's own memory would
     # make a page depend on those that a process read before.
-    read = trafilatura.extract(
-        characters,
-        url=url,
-        include_images=True,
-        include_comments=False,
-        favor_precision=True,
-        deduplicate=LRUCache(),
-    )
+    def reading(images: bool) -> str:
+        options = {"include_images": images, "include_comments": False, "favor_precision": True}
+        return trafilatura.extract(characters, url=url, deduplicate=LRUCache(), **options) or ""
+
+    lines = reading(False).split("\n")
     known: dict[str, ImageMeta] = {}
     for image, meta in zip(page.images, page.image_meta, strict=True):
         if image is not None and meta is not None:
@@ -67,19 +93,18 @@ def read(characters: str, url: str, captured: str = "") -> html.Page:
     images: list[str | None] = []
     metas: list[ImageMeta | None] = []
     at = 0
-    for found in [*_IMAGE.finditer(read or ""), None]:
-        before = _without_marks((read or "")[at : found.start() if found else None], bool(at), bool(found))
-        if before:
+    for found in [*(_images(reading(True), lines) if page.occurrences else ()), _Placed(len(lines), "", "")]:
+        before = "\n".join(lines[at : found.lines])
+        if before.strip():
             texts.append(before)
             images.append(None)
             metas.append(None)
-        if found:
-            at = found.end()
-            source = resolve(page.base, found.group(2))
-            if source:
-                texts.append(None)
-                images.append(source)
-                metas.append(known.get(source, ImageMeta(found.group(1), "", "", None, None)))
+            at = found.lines
+        source = resolve(page.base, found.source) if found.source else ""
+        if source:
+            texts.append(None)
+            images.append(source)
+            metas.append(known.get(source, ImageMeta(found.alt, "", "", None, None)))
     wanted = Counter(image for image in images if image is not None)
     occurrences = []
     for o in page.occurrences:

@@ -1,5 +1,8 @@
 """trafilatura's text, with weft's images and a fate for those that it leaves out."""
 
+import trafilatura
+from trafilatura.deduplication import LRUCache
+
 from weft.transforms.extract import second_opinion
 
 URL = "http://a.test/dir/"
@@ -33,3 +36,25 @@ def test_a_cell_or_item_that_holds_an_image_alone_leaves_no_text():
     texts = [text for text in made.texts if text is not None]
     assert all(text.strip(" |-\n") for text in texts)
     assert any("| and - nobody" in text for text in texts)
+
+
+def test_texts_are_those_that_trafilatura_gives_without_images():
+    """Asked for images too, it gives another text of this page: a caption, and a table that it takes for layout."""
+    figure = "<figure><img src=a.png alt='A cat'><figcaption>The cat of the house, on its chair.</figcaption></figure>"
+    rows = "".join(
+        f"<tr><td><img src=r{n}.png></td><td>Row {n} of the table, and what it says.</td></tr>" for n in "abc"
+    )
+    page = f"<html><body><article>{P}{figure}{P}<table>{rows}</table><p>And so it ends, as it began.</p></article></body></html>"
+    made = second_opinion.read(page, URL)
+    plain = trafilatura.extract(page, url=URL, include_comments=False, favor_precision=True, deduplicate=LRUCache())
+    assert "\n".join(text for text in made.texts if text) == plain
+    assert made.images[1] == "http://a.test/dir/a.png" and made.texts[0] == made.texts[0].strip()
+
+
+def test_an_image_stands_behind_the_last_line_that_both_readings_have():
+    lines = ["One line.", "Another | line", "- A third", "One line."]
+    shown = (
+        "One line.\n![a](a.png) caption of a\nAnother line\n![b](b.png)\n- A third ![c](c.png)\n![d](d.png) One line."
+    )
+    placed = [(one.source[0], one.lines) for one in second_opinion._images(shown, lines)]
+    assert placed == [("a", 1), ("b", 2), ("c", 3), ("d", 3)]
