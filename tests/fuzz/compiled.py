@@ -28,6 +28,7 @@ from weft.transforms.extract.html import compiled, limits, to_text
 from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import shipped
 from weft.transforms.extract.html.scan import Scan, Scanner
+from weft.transforms.extract.html.source import hinted
 
 SOURCE = Path(__file__).parents[2] / "transforms/extract/html/_compiled.c"
 FLAGS = (
@@ -43,7 +44,7 @@ ATTRIBUTES = (
 VALUES = (
     "post-content", "wp-caption", "relatedPosts HTMLParser x2", "display:none", "VISIBILITY: hidden", "url(a.jpg)", "license",
     "background:url('", "ünï", "captıon", "x" * 300, "aB" * 200, "", "&quot;", "a.jpg 1x, b 2w", "http://s.org/Thing",
-    " role=", " hidden=", " class=", " style=", " id=x", "navigation", "x" * 1_100,
+    "mjx-", "katex", " role=", " hidden=", " class=", " style=", " id=x", "navigation", "x" * 1_100,
 )  # fmt: skip
 WORDS = (
     " ", "\n", "\x00", "word ", "A Sentence, 1,234.5. ", "&amp;", "&nbsp;", "&lt", "\u2003", "İΣ", "日本語", "\U0001f600",
@@ -94,7 +95,9 @@ def result(source: str, scanner: Scanner) -> dict[str, Any]:
     page = Scan()
     scanner.read(source, page)
     # Numbers of tags depend on what was scanned before; which are alike is in the features.
-    found = dict(vars(page), tags=[tag[:3] for tag in page.tags], counts=limits.counted(source))
+    found = dict(
+        vars(page), tags=[tag[:3] for tag in page.tags], counts=limits.counted(source), formulas=hinted(source)
+    )
     if page.texts:
         numbers = features(page, "http://site.test/", shipped().names, shipped().words)
         texts, images = shipped()(numbers)

@@ -12,7 +12,7 @@
 #include <Python.h>
 #include <stdint.h>
 
-#define VERSION 1 /* that of compiled.py: raise both with any change of what either takes, gives or means */
+#define VERSION 2 /* that of compiled.py: raise both with any change of what either takes, gives or means */
 
 typedef Py_ssize_t Size;
 
@@ -813,6 +813,48 @@ static PyObject *counted(PyObject *self, PyObject *const *given, Size count)
     return Py_BuildValue("nnNnnn", tags, closing, parts, many, characters, once);
 }
 
+/* Whether a str holds one of a tuple of strs, each of three ASCII characters or more. */
+static PyObject *holds(PyObject *self, PyObject *const *given, Size count)
+{
+    if (count != 2 || !PyUnicode_Check(given[0]) || !PyTuple_Check(given[1]))
+        return PyErr_Format(PyExc_TypeError, "holds: a str and a tuple");
+    enum { KEYS = 1 << 15 }; /* of the last three characters, which 5 bits a step leave in a key */
+    char ends[KEYS] = {0};
+    Size words = PyTuple_GET_SIZE(given[1]), n = PyUnicode_GET_LENGTH(given[0]);
+    for (Size k = 0; k < words; k++) {
+        PyObject *word = PyTuple_GET_ITEM(given[1], k);
+        if (!PyUnicode_Check(word) || !PyUnicode_IS_ASCII(word) || PyUnicode_GET_LENGTH(word) < 3)
+            return PyErr_Format(PyExc_TypeError, "holds: words of three ASCII characters or more");
+        unsigned key = 0;
+        for (Size i = 0; i < PyUnicode_GET_LENGTH(word); i++)
+            key = (key << 5 ^ PyUnicode_1BYTE_DATA(word)[i]) % KEYS;
+        ends[key] = 1;
+    }
+    unsigned key = 0;
+#define SEARCH(type)                                                                                                   \
+    for (Size i = 0; i < n; i++) {                                                                                     \
+        const type *at = (const type *)PyUnicode_DATA(given[0]) + i;                                                   \
+        key = (key << 5 ^ *at) % KEYS;                                                                                 \
+        for (Size k = 0; ends[key] && k < words; k++) {                                                                \
+            const Py_UCS1 *word = PyUnicode_1BYTE_DATA(PyTuple_GET_ITEM(given[1], k));                                 \
+            Size length = PyUnicode_GET_LENGTH(PyTuple_GET_ITEM(given[1], k)), same = 0;                               \
+            while (same < length && same <= i && at[-same] == word[length - 1 - same])                                 \
+                same++;                                                                                                \
+            if (same == length)                                                                                        \
+                Py_RETURN_TRUE;                                                                                        \
+        }                                                                                                              \
+    }
+    if (PyUnicode_KIND(given[0]) == PyUnicode_1BYTE_KIND) {
+        SEARCH(Py_UCS1)
+    } else if (PyUnicode_KIND(given[0]) == PyUnicode_2BYTE_KIND) {
+        SEARCH(Py_UCS2)
+    } else {
+        SEARCH(Py_UCS4)
+    }
+#undef SEARCH
+    Py_RETURN_FALSE;
+}
+
 /* An argument that is an array, C-contiguous. */
 typedef struct {
     Py_buffer view;
@@ -1136,6 +1178,7 @@ static PyObject *measured(PyObject *self, PyObject *const *given, Size count)
 static PyMethodDef FUNCTIONS[] = {
     {"walk", walk, METH_VARARGS, "The pass over a page's tags."},
     {"counted", FAST(counted), "What is counted before a page is parsed."},
+    {"holds", FAST(holds), "Whether a page holds one of some words."},
     {"structured", FAST(structured), "Which tags and structures containers have."},
     {"looked_up", FAST(looked_up), "Numbers of words."},
     {"measured", FAST(measured), "Characters of each text, by kind."},

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from weft.transforms.extract.html import compiled
 from weft.transforms.extract.html.mathml import latex
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 
@@ -78,12 +79,19 @@ def without_raw(source: str, json_ld: list[str], drawings: list[str]) -> str:
     return _SCRIPT.sub(_scripted, made) if "<su" in made else made
 
 
+def hinted(source: str) -> bool:
+    """Whether one of HINTS stands in a page."""
+    if compiled.module:
+        return bool(compiled.module.holds(source, HINTS))
+    return any(hint in source for hint in HINTS)
+
+
 class _Reading:
     """One pass over a page."""
 
     def __init__(self, source: str, json_ld: list[str], drawings: list[str]) -> None:
         self.source, self.json_ld, self.drawings = source, json_ld, drawings
-        self.formulas = any(hint in source for hint in HINTS)
+        self.formulas = hinted(source)
         self.scripts = "math/tex" in source  # MathJax's own, beside what it has drawn
         self.told = 0  # where the last formula ended
 

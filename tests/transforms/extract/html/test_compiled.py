@@ -21,6 +21,7 @@ from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import SHIPPED, Model, shipped
 from weft.transforms.extract.html.parser import TooComplex
 from weft.transforms.extract.html.scan import MAX_KNOWN, Scan, Scanner
+from weft.transforms.extract.html.source import HINTS, hinted
 
 NAMES = shipped().names
 SCANNERS = {True: Scanner(NAMES), False: Scanner(NAMES)}
@@ -65,7 +66,7 @@ def same(html: str, monkeypatch: pytest.MonkeyPatch, source: bool = False) -> No
             scanner.read(html, page)
         else:
             page = scanner.scan(html)
-        found: dict[str, Any] = {"counts": limits.counted(html)}
+        found: dict[str, Any] = {"counts": limits.counted(html), "formulas": hinted(html)}
         if page.texts:
             numbers = features(page, ADDRESS, NAMES, shipped().words)
             found |= numbers._asdict() | dict(enumerate(shipped()(numbers)))
@@ -222,6 +223,19 @@ def test_what_is_long_is_not_remembered(with_compiled: bool, monkeypatch: pytest
     memory = [known for known in vars(scanner).values() if isinstance(known, dict) and known is not NAMES]
     known = [key for keys in memory for key in keys if isinstance(key, str)]
     assert len(known) > 40 and max(map(len, known)) <= MAX_KNOWN
+
+
+@built
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([part for hint in HINTS for part in (hint, hint[:-1], hint[1:])]), st.text(max_size=3)
+        )
+    )
+)
+def test_hints_of_formulas_are_found_wherever_they_stand(parts: list[str]) -> None:
+    page = "".join(parts)
+    assert hinted(page) == any(hint in page for hint in HINTS)
 
 
 def test_one_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
