@@ -29,6 +29,7 @@ _H1, _H6, _LI, _TR, _DIV = KIND["h1"], KIND["h6"], KIND["li"], KIND["tr"], KIND[
 _PROSE = [KIND["p"], KIND["blockquote"], KIND["pre"]]
 _ENDS = '.!?…:。！？"”’)'
 _UPPER, _DIGIT, _WIDE = 1, 2, 3  # classes of characters
+_WIDE_A_WORD = 2  # characters of such a script that count as a word
 _TYPE = re.compile(r'"@type"\s*:\s*"(\w{1,40})"')
 _WORD = re.compile(r"[a-z]{2,}")
 _SIZE = re.compile(r' (width|height)="\s*(\d{1,5})')
@@ -47,8 +48,8 @@ def _classes() -> NDArray[np.uint8]:
             table[code] = _UPPER
         elif char.isdigit():
             table[code] = _DIGIT
-        elif 0x2E80 <= code < 0xD7B0 or 0x0E00 <= code < 0x1000 or 0x1780 <= code < 0x1800:
-            table[code] = _WIDE  # scripts written without spaces
+        elif 0x2E80 <= code < 0xA000 or 0x0E00 <= code < 0x10A0 or 0x1780 <= code < 0x1800:
+            table[code] = _WIDE  # scripts written without spaces: Han, kana, Thai, Lao, Tibetan, Burmese, Khmer
     return table
 
 
@@ -94,6 +95,8 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     kinds = np.array(scan.kinds)
     image = kinds == IMAGE
     chars, words, dots, commas, upper, digit, wide, ended, capital = measured(texts)
+    words = words + np.floor(wide / _WIDE_A_WORD)
+    unlearned = np.zeros(total)  # the share of such characters: labelled pages have too few of them to learn from
     linked = np.minimum(np.array(scan.linked, np.float64), chars)
     safe = np.maximum(chars, 1.0)
     order = np.arange(total)
@@ -129,7 +132,7 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     ])) / 4  # fmt: skip
     shares = np.stack([
         linked / safe, (linked >= chars) & (chars > 0), commas / safe * 20,
-        ended, capital, digit / safe, upper / safe, chars / np.maximum(words, 1) / 8, wide / safe,
+        ended, capital, digit / safe, upper / safe, chars / np.maximum(words, 1) / 8, unlearned,
         order / total, before[:-1], depth / 16, titled, np.where(last >= 0, _H1 + 7 - kinds[last], 0) / 6,
         np.array(scan.figures) > 0,
         (group_chars / size)[alike], (np.bincount(alike, linked) / np.maximum(group_chars, 1))[alike],

@@ -23,3 +23,9 @@ def test_features_are_parallel_and_on_their_grid():
     order = np.arange(total)
     assert (found.low <= order).all() and (found.high > order).all()
     assert (np.diff(found.low, axis=0) <= 0).all() and (np.diff(found.high, axis=0) >= 0).all()
+
+
+def test_words_are_counted_in_scripts_without_spaces_too():
+    texts = {"two words": 2, "窓辺で寝ている猫": 5, "แมวนอนหลับ": 6, "고양이가 잔다": 2, "قطة نائمة": 2}
+    scan = Scanner({}).scan("".join(f"<p>{text}</p>" for text in texts))
+    assert features(scan, "https://site.test/", {}, {}).words.tolist() == list(texts.values())
