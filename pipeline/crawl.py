@@ -9,6 +9,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -102,9 +103,16 @@ def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], q
 
 
 def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
-    """Addresses of a list; a line without a scheme is a host's or a page's, over https."""
+    """Addresses of a list; a line without a scheme is a host's or a page's, over https.
+
+    Raises:
+        ConfigError: it is packed, and cut or damaged.
+    """
     data = files.read_bytes(path)
-    text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8", "replace")
+    try:
+        text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8-sig", "replace")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigError(f"cannot read the list {path}: {error}") from None
     for line in text.splitlines():
         said = line.strip()
         if said and not said.startswith("#"):

@@ -22,7 +22,7 @@ import weft.schemas.config as configuration
 from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place
 from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
-from weft.pipeline.run.registry import STAGES, Input, Stage, before, fingerprints
+from weft.pipeline.run.registry import BY_NAME, STAGES, Input, Stage, before, fingerprints
 from weft.pipeline.runners import beam_options, errors, local_workers, orphans
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -83,7 +83,9 @@ class Run:
             except Submitted:
                 return
             if stage.name == "fetch":
-                prints = fingerprints(self.config, self.inputs, self.output)  # more images may have come
+                prints = fingerprints(self.config, self.inputs, self.output)  # more images may have come, and then:
+                after = [name for name in names if BY_NAME["fetch"] in before(BY_NAME[name])]
+                discards.check(self.output, after, self.config, prints, self.redo)
             if stage.name == "extract" and len(names) > 1:
                 pages.check(self.output, [one[0] for one in self.inputs])
 

@@ -1,5 +1,6 @@
 """A crawl of the demo's web: its manners as the server saw them, and the documents beside those of the web's own archives."""
 
+import gzip
 import itertools
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from warcio.checker import Checker
 
 from weft.pipeline import cli
 from weft.pipeline import crawl as command
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Fate
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
@@ -140,3 +142,13 @@ def test_what_cannot_be_is_one_line(tmp_path, capsys, argv, told):
     argv = [word.format(tmp_path) for word in argv]
     assert cli.main(["crawl", *argv, "--output", str(tmp_path / "out")]) == cli.USER_ERROR
     assert capsys.readouterr().err == f"weft: {told.format(tmp_path)}\n"
+
+
+@pytest.mark.parametrize("cut", [9, 30])
+def test_a_list_that_is_packed_and_cut_is_one_line(tmp_path, cut):
+    packed = gzip.compress(b"\xef\xbb\xbfa.test\n" * 50)
+    (tmp_path / "list.gz").write_bytes(packed)
+    assert next(iter(command._addresses(str(tmp_path / "list.gz"), "page", 0))).url == "https://a.test/"
+    (tmp_path / "list.gz").write_bytes(packed[:-cut])
+    with pytest.raises(ConfigError, match=r"cannot read the list .*list\.gz"):
+        list(command._addresses(str(tmp_path / "list.gz"), "page", 0))
