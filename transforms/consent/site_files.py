@@ -1,10 +1,13 @@
 """What the files of a site say of its addresses: robots.txt, ai.txt and tdmrep.json.
 
 A file is read twice: `read` keeps of its bytes the few lines that can speak of training, which is what a table holds of
-a hundred million hosts; `judge` says what these lines forbid for one address, and quotes the one that does.
+a hundred million hosts; `judge` says what these lines forbid for one address, and quotes the one that does. What a
+robots.txt says to whoever asks the host, `access` tells: by the same groups and the same matching.
 
 - Groups of robots.txt (RFC 9309) that name an AI agent: an address that is disallowed to one of them is forbidden.
   Groups of one agent are one group; of the rules that match, the longest decides, and Allow where two are as long.
+  A list of agents ends at the first rule; Crawl-delay, Sitemap and whatever is not known are none (2.2.4). Names are
+  compared whole, without a version. What is often misspelt is read as Google's parser reads it.
 - Content-Usage and Content-Signal lines, with or without a path, in a group for everybody or for an AI agent. Rules
   outside any group are for everybody: sites write them at the top. The longest path decides here too, but of two as
   long the one that forbids; and Content-Usage says nothing of what its group does not let crawl (attach-05, 3.1).
@@ -16,10 +19,12 @@ Whatever forbids wins. A group for a search engine, and what a group allows to o
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import re
-from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -30,15 +35,15 @@ MAX_BYTES = 500 * 1024  # of a file that are read; RFC 9309, 2.5: at least so ma
 ROBOTS, AI_TXT, TDM = "robots.txt", "ai.txt", "tdmrep.json"
 PATHS = {"/robots.txt": ROBOTS, "/ai.txt": AI_TXT, "/.well-known/tdmrep.json": TDM}
 _AGENT = re.compile(r"user[ -]?agent")
+_DISALLOW = re.compile(r"dis?sall?ow|disalow|diasllow|disallaw")  # google/robotstxt, KeyIsDisallow
+_DELAY = re.compile(r"crawl[ -]delay")
 _PREFERENCES = {"content-usage": preferences.usage, "content-signal": preferences.signal}
 _ACCESS = ("allow", "disallow")
-_UNGROUPED = ("sitemap", "host", "license", "clean-param")  # of the whole file: they end no list of agents
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class _Line(NamedTuple):
-    agents: tuple[str, ...]  # of the group it stands in, as written; none outside groups
     label: str  # in lower case
     value: str
 
@@ -58,6 +63,93 @@ class _Line(NamedTuple):
     def quoted(self) -> str:
         label = "-".join(word.capitalize() for word in self.label.split("-"))
         return f"{label}: {self.value}"
+
+
+class _Rule(NamedTuple):
+    """A line as it is matched: of those of one sort that match, the greatest decides."""
+
+    length: int  # of its pattern, in octets
+    wins: bool  # against another as long: Allow, and a preference against training
+    pieces: tuple[str, ...]  # what stands between its stars
+    anchored: bool  # whether it ends with $
+    line: _Line
+
+    @classmethod
+    def of(cls, line: _Line) -> _Rule:
+        pattern = line.pattern
+        anchored = pattern.endswith("$")
+        pieces = tuple(map(_octets, pattern.removesuffix("$").split("*")))
+        length = sum(map(len, pieces)) + len(pieces) - 1 + anchored
+        access = line.label in _ACCESS
+        wins = line.label == "allow" if access else _PREFERENCES[line.label](line.preference) == "n"
+        return cls(length, wins, pieces, anchored, line)
+
+    def matches(self, path: str) -> bool:
+        """Whether it is about the beginning of a path, in time linear in its pieces."""
+        first, *others = self.pieces
+        if not path.startswith(first):
+            return False
+        place = len(first)
+        if self.anchored and not others:
+            return place == len(path)
+        last = others.pop() if self.anchored else ""
+        for piece in others:
+            found = path.find(piece, place)
+            if found < 0:
+                return False
+            place = found + len(piece)
+        return not self.anchored or (path.endswith(last) and len(path) - len(last) >= place)
+
+
+@dataclasses.dataclass(eq=False)
+class _Group:
+    """Rules and those whom they are for. Agents share a group: a file of n lines has no n² rules."""
+
+    agents: dict[str, str] = dataclasses.field(default_factory=dict)  # token → as written; none outside groups
+    lines: list[_Line] = dataclasses.field(default_factory=list)
+    delay: float = 0.0  # seconds, of Crawl-delay
+
+    @cached_property
+    def rules(self) -> dict[str, list[_Rule]]:
+        """Sort ("access", or the label of a preference) → rules, the deciding ones first."""
+        found: dict[str, list[_Rule]] = {}
+        for rule in sorted(map(_Rule.of, self.lines), key=lambda rule: (-rule.length, not rule.wins)):
+            found.setdefault("access" if rule.line.label in _ACCESS else rule.line.label, []).append(rule)
+        return found
+
+    def decides(self, sort: str, path: str) -> _Rule | None:
+        """The rule that decides for a path."""
+        return next((rule for rule in self.rules.get(sort, ()) if rule.matches(path)), None)
+
+
+class Access(NamedTuple):
+    """What a robots.txt says to one agent that asks its host."""
+
+    groups: tuple[_Group, ...]
+    delay: float  # seconds between requests that the site asks for, 0 where it does not
+
+    def forbids(self, url: str) -> bool:
+        """Whether an http(s) address may not be asked for; robots.txt itself always may (RFC 9309, 2.2.2)."""
+        path = _path(url)
+        found = None if path == "/robots.txt" else _decider(path)(self.groups, "access")
+        return found is not None and not found.wins
+
+
+def access(body: bytes, agent: str) -> Access:
+    r"""The rules for an agent: those of its own groups, else those for everybody.
+
+    Args:
+        body: of a robots.txt; only its first MAX_BYTES are looked at.
+        agent: name of whoever asks, without a version.
+
+    >>> access(b"User-agent: weft/1.0\nCrawl-delay: 2\nUser-agent: x\nDisallow: /", "weft").forbids("http://a.test/")
+    True
+    """
+    groups = _parse(_text(body))
+    token = _token(agent)
+    own = any(token in group.agents for group in groups)
+    heard = tuple(group for group in groups if (token if own else agents.EVERYBODY) in group.agents)
+    return Access(heard, max((group.delay for group in heard), default=0.0))
 
 
 def name_of(url: str) -> str:
@@ -84,30 +176,34 @@ def read(name: str, body: bytes, counted: Collection[str] = ("train",)) -> str:
     >>> read(ROBOTS, b"User-agent: *\nDisallow: /x\nUser-agent: GPTBot\nDisallow: / # all\nSitemap: /s")
     'User-agent: GPTBot\nDisallow: /'
     """
-    text = body[:MAX_BYTES].decode("utf-8-sig", "replace")
+    text = _text(body)
     if name == TDM:
         return _reservations(text)
     if text.lstrip()[:1] == "<":
         return ""
-    lines = list(_parse(text))
+    groups = _parse(text)
     wanted = agents.known() | agents.chosen(counted)
-    speaking = any(line.label in _PREFERENCES and agents.EVERYBODY in line.agents for line in lines)
+    speaking = any(
+        line.label in _PREFERENCES for group in groups if agents.EVERYBODY in group.agents for line in group.lines
+    )
     kept: list[str] = []
-    group: tuple[str, ...] | None = ()
-    for line in lines:
-        names = line.agents
-        if name == ROBOTS:
-            names = tuple(one for one in names if one == agents.EVERYBODY or _token(one) in wanted)
-            if line.agents and not names:
-                continue
-            # What everybody may crawl matters only to preferences that everybody is told, and where it is asked for.
-            everybody = all(one == agents.EVERYBODY for one in names)
-            if everybody and line.label in _ACCESS and not speaking and agents.EVERYBODY not in wanted:
-                continue
-        if names != group:
-            kept += [f"User-agent: {one}" for one in names]
-            group = names
-        kept.append(line.quoted)
+    before: list[str] = []
+    for group in groups:
+        heard = {
+            token: written
+            for token, written in group.agents.items()
+            if name != ROBOTS or token == agents.EVERYBODY or token in wanted
+        }
+        if group.agents and not heard:
+            continue
+        # What everybody may crawl matters only to preferences that everybody is told, and where it is asked for.
+        silent = name == ROBOTS and heard.keys() <= {agents.EVERYBODY}
+        silent = silent and not speaking and agents.EVERYBODY not in wanted
+        lines = [line.quoted for line in group.lines if not (silent and line.label in _ACCESS)]
+        if lines and list(heard.values()) != before:
+            before = list(heard.values())
+            kept += [f"User-agent: {one}" for one in before]
+        kept += lines
     return "\n".join(kept)
 
 
@@ -126,25 +222,30 @@ def judge(name: str, rules: str, url: str, signals: Collection[str], counted: Co
     >>> judge(ROBOTS, "Content-Signal: search=yes, ai-train=no", "https://a.test/", ("content-signal",))
     'robots.txt: Content-Signal: search=yes, ai-train=no'
     """
-    if not rules:
+    if not rules or not (path := _path(url)):
         return ""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    path = _normal((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    decide = _decider(path)
     if name != ROBOTS:
-        return _of_other(name, _groups(rules), path) if ("tdm" if name == TDM else "ai-txt") in signals else ""
+        if ("tdm" if name == TDM else "ai-txt") not in signals:
+            return ""
+        access = (decide(groups, "access") for _, groups in _agents(rules).values())
+        line = next((found.line for found in access if found and not found.wins), None)
+        if line is None:
+            return ""
+        return f"{name}: {line.quoted}" if name == AI_TXT else f'{name}: "location": "{line.value}" is reserved'
     named, speaking = _heard(rules, tuple(counted))
     if "ai-agents" in signals:
-        for agent, lines in named:
-            if (found := _access(lines, path)) and found.label == "disallow":
-                return f"{ROBOTS}: User-agent: {agent or '*'}, {found.quoted}"[:300]
-    for label, agent, lines in speaking:
-        found = _preference(lines, label, path) if label in signals else None
-        if found and _PREFERENCES[label](found.preference) == "n":
-            who = f"User-agent: {agent}, " if agent not in ("", agents.EVERYBODY) else ""
-            return f"{ROBOTS}: {who}{found.quoted}"[:300]
+        for agent, groups in named:
+            if (found := decide(groups, "access")) and not found.wins:
+                return f"{ROBOTS}: User-agent: {agent or '*'}, {found.line.quoted}"[:300]
+    for label, agent, groups in speaking:
+        found = decide(groups, label) if label in signals else None
+        if found is None or not found.wins:
+            continue
+        if label == "content-usage" and (crawl := decide(groups, "access")) and not crawl.wins:
+            continue  # no preference for what is not to be crawled
+        who = f"User-agent: {agent}, " if agent not in ("", agents.EVERYBODY) else ""
+        return f"{ROBOTS}: {who}{found.line.quoted}"[:300]
     return ""
 
 
@@ -166,106 +267,102 @@ def nearest(files: Iterable[SiteFile], moment: int) -> list[SiteFile]:
     return found
 
 
-def _parse(text: str) -> Iterator[_Line]:
-    """Rules of a robots.txt with the agents of their group."""
-    names: tuple[str, ...] = ()
+def _text(body: bytes) -> str:
+    return body[:MAX_BYTES].decode("utf-8-sig", "replace")
+
+
+def _parse(text: str) -> list[_Group]:
+    """The groups of a robots.txt in their order; the first has what stands outside groups."""
+    groups = [_Group()]
     listing = False  # whether the agents of a group are still being named
     for raw in text.splitlines():
-        label, colon, value = raw.partition("#")[0].partition(":")
+        said = raw.partition("#")[0]
+        label, colon, value = said.partition(":")
+        if not colon and len(words := said.split()) == 2:  # as Google's parser has it
+            label, value = words
         label, value = " ".join(label.lower().split()), " ".join(value.split())
-        if not colon or label in _UNGROUPED:
-            continue
+        label = "disallow" if _DISALLOW.fullmatch(label) else label
         if _AGENT.fullmatch(label):
-            names = (*names, value) if listing else (value,)
-            listing = True
-            continue
-        listing = False
-        if label in _PREFERENCES or (label in _ACCESS and value):  # an empty Disallow forbids nothing
-            yield _Line(names, label, value)
+            if not listing:
+                groups.append(_Group())
+                listing = True
+            groups[-1].agents.setdefault(_token(value), value or agents.EVERYBODY)
+        elif label in _ACCESS or (colon and label in _PREFERENCES):
+            listing = False
+            if value or label in _PREFERENCES:  # an empty Disallow forbids nothing
+                groups[-1].lines.append(_Line(label, value))
+        elif _DELAY.fullmatch(label):
+            groups[-1].delay = max(groups[-1].delay, _seconds(value))
+    return groups
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 @lru_cache(maxsize=4096)
-def _groups(rules: str) -> dict[str, list[_Line]]:
-    """Agent as written first → its lines, of all its groups; "" has those outside groups."""
-    found: dict[str, list[_Line]] = {}
-    written: dict[str, str] = {}
-    for line in _parse(rules):
-        for agent in line.agents or ("",):
-            found.setdefault(written.setdefault(_token(agent), agent), []).append(line)
+def _agents(rules: str) -> dict[str, tuple[str, list[_Group]]]:
+    """Token → (agent as written first, its groups); "" has what stands outside groups."""
+    found: dict[str, tuple[str, list[_Group]]] = {}
+    for group in _parse(rules):
+        if group.lines:
+            for token, written in (group.agents or {"": ""}).items():
+                found.setdefault(token, (written, []))[1].append(group)
     return found
 
 
 @lru_cache(maxsize=4096)
 def _heard(
     rules: str, counted: tuple[str, ...]
-) -> tuple[list[tuple[str, list[_Line]]], list[tuple[str, str, list[_Line]]]]:
-    """((agent, lines) of the groups that count, (label, agent, lines) of those that state such a preference)."""
-    groups, names = _groups(rules), agents.chosen(counted)
-    named = [(agent, lines) for agent, lines in groups.items() if _token(agent) in names]
+) -> tuple[list[tuple[str, list[_Group]]], list[tuple[str, str, list[_Group]]]]:
+    """((agent, groups) of those that count, (label, agent, groups) of those that state such a preference)."""
+    names = agents.chosen(counted)
+    named = [found for token, found in _agents(rules).items() if (token or agents.EVERYBODY) in names]
     speaking = [
-        (label, agent, lines)
+        (label, *found)
         for label in sorted(_PREFERENCES)
-        for agent, lines in groups.items()
-        if agent in ("", agents.EVERYBODY) or _token(agent) in names
-        if any(line.label == label for line in lines)
+        for token, found in _agents(rules).items()
+        if token in names or token in ("", agents.EVERYBODY)
+        if any(label in group.rules for group in found[1])
     ]
     return named, speaking
 
 
 def _token(agent: str) -> str:
-    """The name by which an agent is looked up: without a version that robots.txt has no use for."""
-    return agent.partition("/")[0].strip().lower() or agents.EVERYBODY
+    """The name by which an agent is looked up: without a version and stars that robots.txt has no use for."""
+    return agent.partition("/")[0].strip(" *").lower() or agents.EVERYBODY
 
 
-def _of_other(name: str, groups: dict[str, list[_Line]], path: str) -> str:
-    for lines in groups.values():
-        found = _access(lines, path)
-        if found and found.label == "disallow":
-            return f"{name}: {found.quoted}" if name == AI_TXT else f'{name}: "location": "{found.value}" is reserved'
-    return ""
+def _decider(path: str) -> Callable[[Sequence[_Group], str], _Rule | None]:
+    """(groups, sort) → the rule of all these groups that decides for a path. Each group is matched once."""
+
+    @cache
+    def of(group: _Group, sort: str) -> _Rule | None:
+        return group.decides(sort, path)
+
+    def decide(groups: Sequence[_Group], sort: str) -> _Rule | None:
+        found = [rule for group in groups if (rule := of(group, sort))]
+        return max(found, key=lambda rule: (rule.length, rule.wins), default=None)
+
+    return decide
 
 
-def _access(lines: Iterable[_Line], path: str) -> _Line | None:
-    """The Allow or Disallow line that decides for a path."""
-    matching = [line for line in lines if line.label in _ACCESS and _matches(_normal(line.pattern), path)]
-    return max(matching, key=lambda line: (len(_normal(line.pattern)), line.label == "allow"), default=None)
+def _path(url: str) -> str:
+    """What of an address patterns are matched with, "" where it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return _octets((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
 
 
-def _preference(lines: list[_Line], label: str, path: str) -> _Line | None:
-    """The preference that decides for a path."""
-    matching = [line for line in lines if line.label == label and _matches(_normal(line.pattern), path)]
-    if label == "content-usage" and matching:
-        access = _access(lines, path)
-        if access and access.label == "disallow":
-            return None
-    longest = max((len(_normal(line.pattern)) for line in matching), default=0)
-    deciding = [line for line in matching if len(_normal(line.pattern)) == longest]
-    forbidding = [line for line in deciding if _PREFERENCES[label](line.preference) == "n"]
-    return next(iter(forbidding or deciding), None)
-
-
-def _matches(pattern: str, path: str) -> bool:
-    """Whether a pattern with `*` and a final `$` matches the beginning of a path, in time linear in its pieces."""
-    anchored = pattern.endswith("$")
-    first, *others = pattern.removesuffix("$").split("*")
-    if not path.startswith(first):
-        return False
-    place = len(first)
-    if anchored and not others:
-        return place == len(path)
-    last = others.pop() if anchored else ""
-    for piece in others:
-        found = path.find(piece, place)
-        if found < 0:
-            return False
-        place = found + len(piece)
-    return not anchored or (path.endswith(last) and len(path) - len(last) >= place)
-
-
-@lru_cache(maxsize=65_536)
-def _normal(path: str) -> str:
-    """A path or pattern in the one way to percent-encode it (RFC 9309, 2.2.2)."""
-    encoded = quote(path, safe="/:@!$&'()*+,;=~%-._?[]\"<>\\^`{|}#", errors="replace")
+def _octets(text: str) -> str:
+    """A path, or a piece of a pattern, in the one way to percent-encode it (RFC 9309, 2.2.2; `*` and `$`: 2.2.3)."""
+    encoded = quote(text, safe="/:@!&'()+,;=~%-._?[]\"<>\\^`{|}#", errors="replace")
     return _ESCAPE.sub(_plain, encoded)
 
 

@@ -3,11 +3,10 @@
 What the answer to /robots.txt means: 2xx is read (up to 500 KiB, the least that the RFC allows), 4xx allows everything,
 5xx, 429 and an unknown coding forbid everything. 429 and those of 5xx that may pass are asked for again first, by
 the next images. Where there is no whole answer, the image would get none either: it ends for that reason, and the next
-one asks again. Rules are matched by Protego, Scrapy's parser: Python's own knows no wildcards, and takes the first rule
-that matches where the RFC takes the longest.
+one asks again.
 
-What both files say of training is read by transforms/consent/site_files.py. A tdmrep.json that cannot be got or read
-reserves nothing.
+Rules, and what both files say of training, are read by transforms/consent/site_files.py. A tdmrep.json that cannot be
+got or read reserves nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from protego import Protego
-
 from weft.schemas.parameters import ConfigError
 from weft.transforms.consent import site_files
+from weft.transforms.consent.site_files import Access
 
 ALLOWED, DISALLOWED, UNAVAILABLE = "", "robots_disallowed", "robots_unavailable"
 TRIES = 3  # for a file whose site breaks off instead of answering, or is too busy to
@@ -57,7 +55,7 @@ class Robots:
         self._token = token(user_agent)
         self._get = get
         self._locks: dict[str, asyncio.Lock] = {}
-        self._rules: dict[str, Protego | str] = {}
+        self._rules: dict[str, Access | str] = {}
         self._said: dict[str, str] = {}  # what each site says of training
         self._busy: Counter[str] = Counter()
 
@@ -76,13 +74,13 @@ class Robots:
                         self._busy[place] += 1
                         if self._busy[place] < TRIES:
                             return Problem(UNAVAILABLE, f"robots.txt: HTTP {status}", status)
-                    rules = UNAVAILABLE if problem.reason and 200 <= status < 300 else _read(status, body)
-                    if self._signals and isinstance(rules, Protego):
+                    rules = UNAVAILABLE if problem.reason and 200 <= status < 300 else self._read(status, body)
+                    if self._signals and isinstance(rules, Access):
                         self._said[place] = site_files.read(site_files.ROBOTS, body, self._agents)
                     self._rules[place] = rules
         if isinstance(rules, str):
             return Problem(rules, url[:200])
-        if not rules.can_fetch(url, self._token):
+        if rules.forbids(url):
             return Problem(DISALLOWED, url[:200])
         words = site_files.judge(site_files.ROBOTS, self._said.get(place, ""), url, self._signals, self._agents)
         return Problem(OPT_OUT, words) if words else Problem(ALLOWED, url[:200])
@@ -90,7 +88,12 @@ class Robots:
     def delay(self, url: str) -> float:
         """Seconds between two requests that the site asks for (Crawl-delay), 0 where it does not or is not known."""
         rules = self._rules.get(site(url))
-        return float(rules.crawl_delay(self._token) or 0.0) if isinstance(rules, Protego) else 0.0
+        return rules.delay if isinstance(rules, Access) else 0.0
+
+    def _read(self, status: int, body: bytes) -> Access | str:
+        if 200 <= status < 300:
+            return site_files.access(body, self._token)
+        return ALLOWED if 400 <= status < 500 and status not in PASSING else UNAVAILABLE
 
 
 class Reservations:
@@ -142,9 +145,3 @@ def site(url: str) -> str:
     """
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
-
-
-def _read(status: int, body: bytes) -> Protego | str:
-    if 200 <= status < 300:
-        return Protego.parse(body[: site_files.MAX_BYTES].decode("utf-8", "replace"))
-    return ALLOWED if 400 <= status < 500 and status not in PASSING else UNAVAILABLE

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.schemas.records import SiteFile
-from weft.transforms.consent import site_files
+from weft.transforms.consent import agents, site_files
 from weft.transforms.consent.responses import SITE_SIGNALS
 
 
@@ -52,6 +52,22 @@ def test_patterns_with_many_stars_are_matched_in_a_short_time():
     kept = site_files.read("robots.txt", b"User-agent: GPTBot\nDisallow: /" + b"*a" * 2_000 + b"$")
     assert site_files.judge("robots.txt", kept, "https://a.test/" + "a" * 4_000 + "b", ("ai-agents",)) == ""
     assert site_files.judge("robots.txt", kept, "https://a.test/" + "a" * 4_000, ("ai-agents",))
+
+
+@pytest.mark.parametrize("name", ["robots.txt", "ai.txt"])
+def test_many_agents_of_many_rules_share_them(name):
+    """As many operations as the file has lines: rules are not laid out for each agent of a group, or name of one."""
+    known = sorted(agents.known())
+    for many in (["*"] * 1_000, [f"bot{n}" for n in range(1_000)], known):
+        listed = "".join(f"User-agent: {one}\n" for one in many)
+        group = f"{listed}Content-Usage: train-ai=y\n" + "Allow: /a\n" * 1_000
+        body = (group + "".join(f"User-agent: {one}\nDisallow: /z{n}\n" for n, one in enumerate(many))).encode()
+        kept = site_files.read(name, body)
+        assert len(kept) <= 2 * len(body)
+        assert site_files.judge(name, kept, "https://a.test/x", SITE_SIGNALS) == ""
+        rules = site_files._parse(kept)
+        assert sum(len(group.agents) + len(group.lines) for group in rules) <= kept.count("\n") + 1
+        assert not site_files.access(body, "bot1").forbids("https://a.test/x")
 
 
 @given(st.binary(max_size=200), st.sampled_from(["robots.txt", "ai.txt", "tdmrep.json"]))

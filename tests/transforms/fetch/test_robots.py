@@ -57,6 +57,29 @@ def test_rules_are_those_of_ones_own_group_and_the_longest_decides() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "forbidden", "delay"),
+    [
+        ("\ufeffUser-agent: *\nDisallow: /", True, 0),
+        ("User-agent: weft\nCrawl-delay: 1\nUser-agent: x\nDisallow: /", True, 1),
+        ("User-agent: we\nAllow: /\n\nUser-agent: *\nDisallow: /", True, 0),
+        ("User-agent: WEFT/1.0\nDisallow: /\nUser-agent: *\nAllow: /", True, 0),
+        ("User-agent: weft*\nDisallow: /", True, 0),
+        ("User-agent: weft\nDisallow:\nUser-agent: *\nDisallow: /\nCrawl-delay: 9", False, 0),
+        ("User-agent: wefting\nDisallow: /", False, 0),
+        ("User agent: weft\nDisalow: /\nCrawl delay: 3\nCrawl-delay: soon\nCrawl-delay: inf", True, 3),
+        ("Disallow: /\nUser-agent: *\nDisallow: /%2A", False, 0),
+        ("User-agent: *\nDisallow: /x%2A", False, 0),
+        ("User-agent: *\nDisallow: /*%2Ay", True, 0),
+    ],
+)
+def test_groups_and_patterns_are_those_of_the_rfc(body: str, forbidden: bool, delay: float) -> None:
+    robots = Robots("weft/0.1", Site((200, body.encode(), NOTHING)).get)
+    assert (run(robots.verdict("http://a.test/x/*y")).reason == "robots_disallowed") == forbidden
+    assert robots.delay("http://a.test/") == delay
+    assert run(robots.verdict("http://a.test/robots.txt")).reason == "", "which always may be read (2.2.2)"
+
+
+@pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
         (404, b"", ""),
