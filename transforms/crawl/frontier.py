@@ -3,6 +3,9 @@
 Answers come in any order, and which pages a host's bound leaves must not depend on it. So a host goes level by level:
 what the pages of one level lead to is put in their order when all of them have answered, and the first so many are the
 next level. Hosts do not wait for each other.
+
+Links in two spellings are one address. What a redirect leads to is asked for as it is spelt: most often a site sends
+http to https, or to the one spelling that it answers.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from weft.transforms.urls import image_key, resolve
 
 _NONE = re.compile(r"[\s<]")
 CAPPED, CHAIN = "host_cap", "too_many_redirects"
+_SITEMAPS = 100  # of a host, where pages_per_host is less: a sitemap has a page or more, but for those that list others
 
 
 def key_of(url: str) -> str:
@@ -62,7 +66,7 @@ class Led(NamedTuple):
 
 @dataclasses.dataclass
 class _Host:
-    left: int  # pages that may still be asked for
+    left: dict[str, int]  # PAGE, SITEMAP → how many may still be asked for
     open: int = 0  # of this level, without an answer
     ranks: dict[str, int] = dataclasses.field(default_factory=dict)
     next: list[tuple[int, int, Address]] = dataclasses.field(default_factory=list)
@@ -81,16 +85,22 @@ class Frontier:
         self._rules = rules
         self._seen: set[str] = set()
         self._hosts: dict[str, _Host] = {}
+        self._spelt: dict[str, Address | None] = {}  # URL → what is, was or is not to be asked for in this spelling
         self.asked: dict[str, Address] = {}  # key → what is or was asked for
         self.dropped: list[tuple[Address, str]] = []  # with the reason
-        self.elsewhere: dict[str, Address] = {}  # key → of other hosts, and images
+        self.elsewhere: dict[
+            tuple[str, str], Address
+        ] = {}  # (key, spelling of a redirect) → of other hosts, and images
         for url, kind in known:
             self._seen.add(key_of(url))
-            self._host(url).left -= kind == PAGE
+            self._spelt[url] = None
+            self._count(self._host(url), kind)
 
-    def kind(self, url: str) -> str:
+    def wanted(self, url: str) -> Address:
         """What an address that is asked for should be."""
-        return self.asked[key_of(url)].kind
+        one = self._spelt[url]
+        assert one is not None, url
+        return one
 
     def begin(self, wanted: Iterable[Address]) -> list[tuple[str, str]]:
         """(key, URL) to ask for first; where a host has too many pages, those with the smallest hashes."""
@@ -107,14 +117,19 @@ class Frontier:
     def give_up(self, wanted: Iterable[Address]) -> None:
         """Ask for none of these."""
         for one in sorted(wanted):
-            if (key := key_of(one.url)) not in self._seen:
-                self._seen.add(key)
+            if self._new(one):
                 self.dropped.append((one, CHAIN))
 
     def entered(self) -> Iterator[Address]:
         """All that was asked for or dropped, each once."""
         yield from self.asked.values()
-        yield from (one for one, _ in self.dropped if key_of(one.url) not in self.asked)
+        yield from (one for one, _ in self.left_out())
+
+    def left_out(self) -> Iterator[tuple[Address, str]]:
+        """(address, reason) of what was dropped and not asked for by another way."""
+        for one, reason in self.dropped:
+            if one.hops or key_of(one.url) not in self.asked:
+                yield one, reason
 
     def found(self, key: str, led: Led) -> list[tuple[str, str]]:
         """What to ask for now that there is an answer."""
@@ -125,13 +140,13 @@ class Frontier:
             if own and (found.kind != IMAGE or found.hops):
                 host.next.append((host.ranks[key], place, found))
             elif found.kind == IMAGE or found.hops:
-                before = self.elsewhere.get(key_of(found.url), found)
-                self.elsewhere[key_of(found.url)] = min(before, found)  # whoever answers first
+                name = key_of(found.url), found.url if found.hops else ""
+                self.elsewhere[name] = min(self.elsewhere.get(name, found), found)  # whoever answers first
         host.open -= 1
         return [] if host.open else list(self._level(host))
 
     def _leads(self, one: Address, led: Led) -> Iterator[Address]:
-        if led.redirect and one.hops < MAX_REDIRECTS:
+        if led.redirect:
             yield one._replace(url=led.redirect, hops=one.hops + 1)
         yield from (Address(url, SITEMAP, one.depth) for url in led.sitemaps)
         yield from (Address(url, PAGE, one.depth) for url in led.pages)
@@ -144,18 +159,32 @@ class Frontier:
         """The next level of a host; nothing where it is done."""
         waiting, host.next, host.ranks = sorted(host.next), [], {}
         for _, _, one in waiting:
-            key = key_of(one.url)
-            if key in self._seen:
+            if not (key := self._new(one)):
                 continue
-            self._seen.add(key)
-            if one.kind == PAGE and host.left <= 0:
-                self.dropped.append((one, CAPPED))
+            if one.hops > MAX_REDIRECTS or host.left.get(one.kind, 1) <= 0:
+                self.dropped.append((one, CHAIN if one.hops > MAX_REDIRECTS else CAPPED))
                 continue
-            host.left -= one.kind == PAGE
+            self._count(host, one.kind)
             host.open += 1
             host.ranks[key] = len(host.ranks)
             self.asked[key] = one
             yield key, one.url
 
+    def _new(self, one: Address) -> str:
+        """The key of an address that has not been met, "" for others; from now on it has."""
+        key = key_of(one.url)
+        if key in self._seen:
+            if not one.hops or one.url in self._spelt:
+                return ""
+            key = f"redirect {one.url}"
+        self._seen.add(key)
+        self._spelt[one.url] = one
+        return key
+
+    def _count(self, host: _Host, kind: str) -> None:
+        if kind in host.left:
+            host.left[kind] -= 1
+
     def _host(self, url: str) -> _Host:
-        return self._hosts.setdefault(bare_host(url), _Host(self._rules.pages_per_host))
+        most = self._rules.pages_per_host
+        return self._hosts.setdefault(bare_host(url), _Host({PAGE: most, SITEMAP: max(most, _SITEMAPS)}))

@@ -124,7 +124,9 @@ class _Unit:
         for made in map(self._counted, self._spool.earlier()):
             if made.key and not may_pass(made.row.reason, made.row.status):
                 earlier[made.key] = made._replace(data=b"")
-        client = CrawlClient(self._crawl.manners, self._crawl.rules, self.frontier.kind, self._conditions)
+        client = CrawlClient(
+            self._crawl.manners, self._crawl.rules, lambda url: self.frontier.wanted(url).kind, self._conditions
+        )
 
         def ready(jobs: list[tuple[str, str]]) -> list[tuple[str, str]]:
             """Of these jobs, and of what they lead to, those whose answers a killed run has not left."""
@@ -171,7 +173,7 @@ class _Unit:
         one = found.exchange
         if one is None:
             return Made("", _nothing(found.status, found.reason), found.detail, Led(), b"")
-        kind = self.frontier.kind(one.url)
+        kind = self.frontier.wanted(one.url).kind
         if found.reason:
             made = self._kept(one, kind)
             led = Led(redirect=found.detail) if found.reason == REDIRECT else Led()
@@ -206,7 +208,7 @@ class _Unit:
             found, more = links.of_sitemap(body, one.url)
             return (Led(sitemaps=found) if more else Led(pages=found)), ""
         media = next((value for name, value in headers if name == "content-type"), "")
-        rules, follow = self._crawl.rules, self.frontier.asked[key_of(one.url)].depth > 0
+        rules, follow = self._crawl.rules, self.frontier.wanted(one.url).depth > 0
         leads = links.of_page(body, media, one.url, headers, rules.main_content, honoured, follow)
         return Led(links=leads.links, images=leads.images), leads.opt_out
 
@@ -247,10 +249,9 @@ class _Unit:
                     fates.append(_fate(row.kind, row.url, row.reason, made.detail))
         if self._done(fingerprint):
             return None
-        for one, reason in self.frontier.dropped:
-            if key_of(one.url) not in self.frontier.asked:
-                rows.append(_nothing(0, reason)._replace(url=one.url, kind=one.kind))
-                fates.append(_fate(one.kind, one.url, reason, ""))
+        for one, reason in self.frontier.left_out():
+            rows.append(_nothing(0, reason)._replace(url=one.url, kind=one.kind))
+            fates.append(_fate(one.kind, one.url, reason, ""))
         output = self._crawl.output
         left = sorted(self.frontier.elsewhere.values())
         files.write_atomic(files.join(output, STAGE, "next", f"{self._name}.json"), json.dumps(left))

@@ -1,5 +1,7 @@
 import random
 
+import pytest
+
 from weft.schemas.parameters import CrawlRules
 from weft.transforms.crawl.client import IMAGE, PAGE, SITEMAP
 from weft.transforms.crawl.frontier import CAPPED, CHAIN, Address, Frontier, Led
@@ -57,7 +59,56 @@ def test_redirects_stay_in_the_unit_where_the_host_is_the_same_and_end_some_time
     assert walk(frontier, [Address(A, PAGE, 1)], site) == [A, "https://www.a.test/x"]
     assert list(frontier.elsewhere.values()) == [Address("http://b.test/y", PAGE, 1, 2)]
     loop = {f"{A}{n}": Led(redirect=f"{A}{n + 1}") for n in range(99)}
-    assert len(walk(Frontier(CrawlRules()), [Address(A + "0", PAGE)], loop)) == 6
+    frontier = Frontier(CrawlRules())
+    assert len(walk(frontier, [Address(A + "0", PAGE)], loop)) == 6
+    assert frontier.dropped == [(Address(A + "6", PAGE, 0, 6), CHAIN)], "where the last one led has a fate too"
+
+
+S = "https://a.test/"
+
+
+@pytest.mark.parametrize(
+    ("asked", "to"),
+    [
+        (A, S),
+        (S, A),
+        (A + "%7ex", A + "~x"),
+        (A + "~x", A + "%7ex"),
+        (A + "i.jpg", S + "i.jpg"),
+        (A + "m.xml", S + "m.xml"),
+    ],
+)
+@pytest.mark.parametrize("kind", [PAGE, IMAGE, SITEMAP])
+def test_a_redirect_to_another_spelling_is_followed(asked, to, kind):
+    """As http to https is; two that lead to each other end; and a link in the other spelling is no other address."""
+    one = Address(asked, kind, 1)
+    frontier = Frontier(CrawlRules())
+    assert walk(frontier, [one], {asked: Led(redirect=to), to: Led(links=[asked, to])}) == sorted([asked, to])
+    assert [frontier.wanted(url).kind for url in (asked, to)] == [kind, kind]
+    assert sorted(address.url for address in frontier.entered()) == sorted([asked, to])
+    assert len(walk(Frontier(CrawlRules()), [one], {asked: Led(redirect=to), to: Led(redirect=asked)})) == 2
+    assert walk(Frontier(CrawlRules()), [one, Address(to, kind)], {}) in ([asked], [to])
+    for url, again in ((asked, [to]), (to, [])):
+        later = Frontier(CrawlRules(), [(url, kind)])
+        assert walk(later, [Address(to, kind, 1, 1)], {}) == again, "what another host led to in an earlier round"
+
+
+def test_what_other_hosts_lead_to_is_left_in_each_spelling_that_a_redirect_has():
+    frontier = Frontier(CrawlRules())
+    led = Led(images=["https://b.test/i", "http://b.test/%69"], redirect="https://b.test/i")
+    walk(frontier, [Address(A, PAGE)], {A: led})
+    assert sorted((one.url, one.hops) for one in frontier.elsewhere.values()) == [
+        ("http://b.test/%69", 0),
+        ("https://b.test/i", 1),
+    ]
+
+
+def test_sitemaps_without_end_come_to_one():
+    for most in (3, 200):
+        frontier = Frontier(CrawlRules(pages_per_host=most))
+        loop = {f"{A}{n}.xml": Led(sitemaps=[f"{A}{n + 1}.xml"], pages=[A]) for n in range(999)}
+        assert len(walk(frontier, [Address(A + "0.xml", SITEMAP)], loop)) == max(most, 100) + 1
+        assert [(one.kind, reason) for one, reason in frontier.dropped] == [(SITEMAP, CAPPED)]
 
 
 def test_sitemaps_lead_to_pages_and_to_sitemaps_of_their_host():
