@@ -59,7 +59,10 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "not_html": ("the answer is no HTML", ()),
     },
     ("crawl", "image"): {**_CRAWLED, "not_an_image": ("the answer is no picture", ())},
-    ("crawl", "record"): _CRAWLED,
+    ("crawl", "record"): {
+        **_CRAWLED,
+        "host_cap": ("its host has more sitemaps than may be asked for", ("crawl.pages_per_host",)),
+    },
     ("extract", "record"): {
         "request metadata revisit warcinfo conversion": ("its WARC type, where that is not a response or resource", ()),
         "http_error redirect": ("status outside 200 to 299", ()),
@@ -68,6 +71,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
             "a list whose columns say neither address nor caption, or a row that is not what its columns promise",
             (),
         ),
+        "no_picture": ("a sample of a tar has no picture of a kind that is read", ()),
         "not_http": ("no http or https address, or no HTTP message in it", ()),
         "unknown_type": ("a WARC type that the standard does not know, or none", ()),
         "no_http": ("a response record without an HTTP response", ()),

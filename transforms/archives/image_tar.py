@@ -12,7 +12,10 @@ from typing import Any, BinaryIO, NamedTuple
 from weft.transforms.archives.record import Record
 from weft.transforms.io import json_values
 
-PICTURES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
+PICTURES = {
+    **{"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"},
+    **{"avif": "image/avif", "bmp": "image/bmp", "tif": "image/tiff", "tiff": "image/tiff"},
+}
 _MAGIC_AT = 257
 
 
@@ -24,6 +27,7 @@ class Sample(NamedTuple):
     picture: bytes
     told: dict[str, Any]  # KEY.json
     text: str  # KEY.txt
+    names: tuple[str, ...]  # of its members
 
 
 def is_tar(head: bytes) -> bool:
@@ -41,19 +45,22 @@ def read_samples(stream: BinaryIO) -> Iterator[Sample]:
     parts: dict[str, tuple[int, bytes]] = {}
     with tarfile.open(fileobj=stream, mode="r:") as tar:
         for member in tar:
-            name, _, suffix = member.name.partition(".")
-            file = tar.extractfile(member)
+            folder, slash, base = member.name.removeprefix("./").rpartition("/")
+            stem, _, suffix = base.partition(".")  # of a path too, as webdataset has it: d.v1/0001.jpg
+            file = tar.extractfile(member) if member.isreg() and stem else None  # links lead anywhere, or to themselves
+            if file is None:
+                continue
+            name = folder + slash + stem
             if name != key and parts:
-                yield _sample(parts)
+                yield _sample(key, parts)
                 parts = {}
             key = name
-            if file is not None:
-                parts[suffix.lower()] = (member.offset, file.read())
+            parts[suffix.lower()] = (member.offset, file.read())
     if parts:
-        yield _sample(parts)
+        yield _sample(key, parts)
 
 
-def _sample(parts: dict[str, tuple[int, bytes]]) -> Sample:
+def _sample(key: str, parts: dict[str, tuple[int, bytes]]) -> Sample:
     try:
         told = json_values.parse(parts["json"][1]) if "json" in parts else {}
     except (ValueError, RecursionError):
@@ -62,7 +69,8 @@ def _sample(parts: dict[str, tuple[int, bytes]]) -> Sample:
     suffix = next((suffix for suffix in parts if suffix in PICTURES), "")
     data = parts[suffix][1] if suffix else b""
     told = told if isinstance(told, dict) else {}
-    return Sample(min(at for at, _ in parts.values()), PICTURES.get(suffix, ""), data, told, text)
+    names = tuple(f"{key}.{suffix}" for suffix in parts)
+    return Sample(min(at for at, _ in parts.values()), PICTURES.get(suffix, ""), data, told, text, names)
 
 
 def read_record(stream: BinaryIO, offset: int) -> Record | None:

@@ -21,8 +21,8 @@ PAGE_SIGNALS, IMAGE_SIGNALS = frozenset(get_args(PageSignal)), frozenset(get_arg
 SITE_SIGNALS = frozenset(("ai-agents", "content-signal", "content-usage", "ai-txt", "tdm"))  # of files of a site
 _PAGE = frozenset(("noai", "noml", "tdm", "content-usage", "content-signal"))
 _IMAGES = frozenset(("noimageai", "noimageindex"))
-_SEPARATOR = re.compile("[,;]")
-_WITH_VALUE = re.compile(r"\b(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:\s*(\w*)")
+_WITH_VALUE = re.compile(r"\b(unavailable_after|max-snippet|max-image-preview|max-video-preview)\s*:\s*([\w-]*)")
+_WORD = re.compile(r"(?<![^\s:,;])[^\s:,;]++(?!\s*:)")  # but the name of a crawler, and all of a date that has a colon
 
 
 class OptOut(NamedTuple):
@@ -37,18 +37,16 @@ def directives(header: str) -> set[str]:
 
     A directive to one crawler ("googlebot: noai") counts as one to all, because a corpus builder cannot claim to be
     none of them. Directives are separated by commas, or by the semicolons and spaces that some sites write instead.
-    A preview of none is the directive `max-image-preview`; a preview of some size is none.
+    A preview of none is the directive `max-image-preview`; a preview of some size is none. Words of a date come too.
 
     >>> sorted(directives("googlebot: noindex, NoAI; unavailable_after: 25 Jun 2030"))
-    ['noai', 'noindex', 'unavailable_after']
+    ['2030', 'jun', 'noai', 'noindex', 'unavailable_after']
     """
-    found: set[str] = set()
-    for part in _SEPARATOR.split(header.lower()):
-        valued = _WITH_VALUE.search(part)
-        if valued is None:
-            found.update(part.rpartition(":")[2].split())
-        elif valued[1] == "unavailable_after" or (valued[1] == "max-image-preview" and valued[2] == "none"):
-            found.add(valued[1])
+    header = header.lower()
+    found = set(_WORD.findall(_WITH_VALUE.sub(" ", header)))
+    for name, value in _WITH_VALUE.findall(header):
+        if name == "unavailable_after" or (name == "max-image-preview" and value == "none"):
+            found.add(name)
     return found
 
 

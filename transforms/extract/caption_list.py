@@ -31,6 +31,7 @@ class Row(NamedTuple):
     page: str  # address of the page it stood on, where the list says it
     mime: str = ""  # of a picture that lies in the file itself
     similarity: float = math.nan  # of picture and caption, where it is asked for and the list says it
+    without: str = ""  # the members of a sample that has no picture
 
 
 def extract_list(path: str, look: Look, rules: PageRules) -> Iterator[Document | Pair | Capture | Fate]:
@@ -54,6 +55,9 @@ def extract_list(path: str, look: Look, rules: PageRules) -> Iterator[Document |
 def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[Document | Pair | Capture | Fate]:
     key = f"{path}:{row.place}"
     caption = " ".join(row.caption.split())
+    if row.without:
+        yield Fate(STAGE, "record", key, DROPPED, "no_picture", row.without)
+        return
     if not row.url.startswith(("http://", "https://")):
         yield Fate(STAGE, "record", key, DROPPED, "not_http", row.url[:200])
         return
@@ -100,10 +104,10 @@ def _of_tar(stream: BinaryIO, rules: PageRules) -> Iterator[Row]:
     try:
         for one in image_tar.read_samples(stream):
             caption = one.text or str(one.told.get("caption") or "")
-            if one.mime:
-                told = next((str(one.told[name]) for name in PAGE_COLUMNS if one.told.get(name)), "")
-                alike = one.told.get(rows.column(list(one.told), SIMILARITY_COLUMNS, rules.list_similarity))
-                yield Row(one.offset, str(one.told.get("url") or ""), caption, told, one.mime, _number(alike))
+            told = next((str(one.told[name]) for name in PAGE_COLUMNS if one.told.get(name)), "")
+            alike = _number(one.told.get(rows.column(list(one.told), SIMILARITY_COLUMNS, rules.list_similarity)))
+            without = "" if one.mime else ", ".join(one.names)[:200]
+            yield Row(one.offset, str(one.told.get("url") or ""), caption, told, one.mime, alike, without)
     except tarfile.TarError as error:
         raise Unsuited("truncated", str(error)) from None
 

@@ -1,5 +1,6 @@
 import io
 import json
+import tarfile
 
 import pytest
 
@@ -46,6 +47,33 @@ def test_pictures_are_read_again_from_where_they_stand(path):
     first = found[samples[0].offset]
     assert (first.url, first.status, first.archive) == ("http://w.test/0.jpg", 200, str(path))
     assert list(dict(read_captures(str(path), [512, 1 << 30])).values()) == [None, None]
+
+
+@pytest.mark.parametrize("folder", ["", "./", "d.v1/", "./a.b/c.d/"])
+@pytest.mark.parametrize("suffix", ["jpg", "JPEG", "avif", "tif"])
+def test_a_key_is_a_path_without_the_suffixes_of_its_last_name(tmp_path, folder, suffix):
+    members = [(f"{folder}{n}.{suffix}", JPEG) for n in range(3)] + [(f"{folder}2.seg.png", b"mask")]
+    write_tar(str(tmp_path / "t.tar"), [*members, (f"{folder}.DS_Store", b"none")])
+    with (tmp_path / "t.tar").open("rb") as stream:
+        found = list(image_tar.read_samples(stream))
+    assert [one.picture for one in found] == [JPEG] * 3 and all(one.mime for one in found)
+    assert [name.rpartition("/")[2] for name in found[2].names] == [f"2.{suffix.lower()}", "2.seg.png"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_only_files_are_members_of_a_sample(kind):
+    """A link to what is not there, or to itself, is no error."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for target in ("nowhere", "1.jpg"):
+            one = tarfile.TarInfo("1.jpg")
+            one.type, one.linkname = kind, target
+            tar.addfile(one)
+        one = tarfile.TarInfo("2.png")
+        one.size = 3
+        tar.addfile(one, io.BytesIO(b"png"))
+    packed.seek(0)
+    assert [(one.mime, one.picture) for one in image_tar.read_samples(packed)] == [("image/png", b"png")]
 
 
 def test_a_tar_is_told_by_its_bytes(path):

@@ -20,6 +20,11 @@ from weft.transforms.consent.responses import PAGE_SIGNALS, check, directives, r
         ("noindex; noai", "noai"),
         ("noindex noai", "noai"),
         ("max-image-preview: large, noml", "noml"),
+        ("noai max-snippet:-1", "noai"),
+        ("max-snippet:-1 max-image-preview:large noml", "noml"),
+        ("noai unavailable_after: 25 Jun 2030 15:00:00 PST", "noai"),
+        ("unavailable_after: 25-Jun-2030 15:00:00 PST noai", "noai"),
+        ("noai googlebot: noindex", "noai"),
     ],
 )
 def test_a_page_that_forbids_itself(header, word):
@@ -68,12 +73,9 @@ def test_an_image_response_may_forbid_by_noindex_too():
 
 
 def test_directives_are_words_without_their_crawler():
-    assert directives("BadBot: NoIndex, nofollow; unavailable_after: 1 Jan 2030") == {
-        "noindex",
-        "nofollow",
-        "unavailable_after",
-    }
-    assert directives("otherbot: unavailable_after: 25 Jun 2030 15:00:00 PST") == {"unavailable_after"}
+    found = directives("BadBot: NoIndex, nofollow; unavailable_after: 1 Jan 2030")
+    assert found == {"noindex", "nofollow", "unavailable_after", "jan", "2030"}, "and those of a date"
+    assert directives("bot: max-snippet: 20, max-image-preview:large max-video-preview:-1") == set()
 
 
 @pytest.mark.parametrize("case", CASES["response"], ids=named)

@@ -140,6 +140,14 @@ def test_a_tar_of_pictures_is_its_own_archive(tmp_path):
     assert [(c.url, c.mime, c.warc_offset) for c in found[Capture]] == [(ROWS[0][0], "image/jpeg", 0)]
 
 
+def test_every_sample_of_a_tar_has_a_fate(tmp_path):
+    parts = [("a.b/1.jpg", b"\xff\xd8\xff"), ("a.b/1.json", b'{"url": "http://w.test/1.jpg"}'), ("a.b/1.txt", b"red")]
+    parts += [("a.b/2.json", b'{"url": "http://w.test/2.jpg"}'), ("a.b/2.mp4", b"film")]
+    write_tar(str(tmp_path / "t.tar"), parts)
+    fates = [fate for fate in extract(tmp_path / "t.tar")[Fate] if fate.kind == "record"]
+    assert [(fate.reason, fate.detail) for fate in fates] == [("", ""), ("no_picture", "a.b/2.json, a.b/2.mp4")]
+
+
 def test_a_column_of_text_that_is_none_is_told(tmp_path):
     captions = pa.array([b"A red barn", b"A \xff barn"]).view(pa.string())
     pq.write_table(
