@@ -332,7 +332,7 @@ def _is_twin(fate: Fate) -> bool:
 
 def _place(place: str) -> str:
     archive, _, offset = place.rpartition(":")
-    return f"{archive}, offset {int(offset):,}" if offset.isdigit() else place
+    return f"{archive}, offset {int(offset):,}" if offset.isdecimal() else place
 
 
 def _spellings(url: str) -> list[str]:

@@ -70,7 +70,7 @@ def _places(output: str, ids: Collection[str]) -> Iterator[tuple[str, int]]:
         for key, place in zip(pages["key"].to_pylist(), pages["place"].to_pylist(), strict=True):
             if key in ids:
                 where, _, offset = (place or "").rpartition(":")
-                if offset.isdigit():
+                if offset.isdecimal():
                     yield where, int(offset)
 
 

@@ -8,6 +8,7 @@ content as a page does once it is taken apart; pictures are asked for by their a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,10 +113,13 @@ def _mmc4(texts: list[Any], images: list[Any]) -> tuple[list[str | None], list[s
     before: dict[int, list[str]] = {}
     for image in images:
         at = image.get("matched_text_index") if isinstance(image, dict) else None
-        if isinstance(at, int):
-            before.setdefault(min(max(at, 0), max(len(texts) - 1, 0)), []).append(_address(image))
+        if isinstance(at, (int, float)) and math.isfinite(at):  # pandas makes floats of whole numbers beside none
+            place = min(max(int(at), 0), max(len(texts) - 1, 0))
+        else:
+            place = len(texts)  # matched with none: after all
+        before.setdefault(place, []).append(_address(image))
     made: tuple[list[str | None], list[str | None]] = ([], [])
-    for n in range(max(len(texts), 1)):
+    for n in range(len(texts) + 1):
         for url in before.get(n, ()):
             _add(made, None, url)
         if n < len(texts) and isinstance(texts[n], str) and texts[n].strip():

@@ -6,11 +6,12 @@ gzipped, local or remote. What a row means is said by whoever knows its columns 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -76,7 +77,7 @@ def look(path: str) -> Look:
                 return Look("tar")
             if head.startswith(GZIP):
                 head = zlib.decompressobj(31).decompress(head, _HEAD)
-            if head.lstrip()[:1] == b"{":
+            if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{":
                 return Look("lines", tuple(next((row for _, row in _lines(_text(stream)) if row), {})))
     except pa.ArrowException:
         return Look("parquet")
@@ -137,16 +138,24 @@ def _table(text: io.TextIOWrapper, seen: Look) -> Iterator[tuple[int, dict[str, 
     csv.field_size_limit(_CELL)
     first = text.readline()
     if not seen.headed:
-        yield 0, dict(zip(seen.names, next(csv.reader([first], delimiter=seen.comma), []), strict=False))
-    tabs = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-    for number, cells in enumerate(csv.reader(text, **(tabs if seen.comma == "\t" else {})), 1):  # type: ignore[arg-type]
+        yield 0, dict(zip(seen.names, next(_cells([first], seen.comma), []), strict=False))
+    for number, cells in enumerate(_cells(text, seen.comma), 1):
         yield number, dict(zip(seen.names, cells, strict=False))
+
+
+def _cells(lines: Iterable[str], comma: str) -> Iterator[list[str]]:
+    """Rows of cells; between tabs quotes are none, and between commas one that nobody closes is an error."""
+    quoting: Any = csv.QUOTE_NONE if comma == "\t" else csv.QUOTE_MINIMAL
+    return csv.reader(lines, delimiter=comma, quoting=quoting, strict=True)
 
 
 def _layout(first: str) -> Look | None:
     """The table that begins with this line; None where none does."""
     for comma in ("\t", ","):
-        cells = next(csv.reader([first], delimiter=comma), [])
+        try:
+            cells = next(_cells([first], comma), [])
+        except csv.Error:
+            continue
         low = [cell.strip().lower() for cell in cells]
         if len(cells) < 2:
             continue

@@ -98,7 +98,7 @@ def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules) -> Iter
 def _failed(key: str, message: str) -> Outcome:
     reason = next((reason for said, reason in _SAID if said in message), "connection_failed")
     digits = message.partition("HTTP Error ")[2][:3]
-    return Outcome(key, Refused(reason, message[:200]), int(digits) if digits.isdigit() else 0, _now())
+    return Outcome(key, Refused(reason, message[:200]), int(digits) if digits.isdecimal() else 0, _now())
 
 
 def _now() -> int:

@@ -28,6 +28,7 @@ from yarl import URL
 
 from weft.schemas.parameters import ConfigError, ImageLimits, Manners
 from weft.transforms.archives import http_message
+from weft.transforms.archives.record import whole_number
 from weft.transforms.archives.write import Exchange
 from weft.transforms.consent import responses
 from weft.transforms.consent.site_files import MAX_BYTES as MAX_RULES
@@ -348,6 +349,6 @@ def as_utf8(header: str) -> str:
 def _route(entry: str) -> tuple[str, str]:
     host, equals, target = entry.partition("=")
     address, colon, port = target.rpartition(":")
-    if not host or not equals or not address or not colon or not port.isdigit() or int(port) > 65_535:
+    if not host or not equals or not address or not colon or (number := whole_number(port)) is None or number > 65_535:
         raise ConfigError(f"fetch.connect_to takes host=address:port, not {entry!r}")
     return host.lower().rstrip("."), target

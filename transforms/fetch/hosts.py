@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_bucket, hash_unit
+from weft.transforms.archives.record import whole_number
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.urls import domains
 
@@ -35,9 +36,10 @@ def parts(entries: tuple[str, ...]) -> Mapping[str, int]:
     found = {}
     for entry in entries:
         host, _, number = entry.partition("=")
-        if not host or not number.isdigit() or not 1 <= int(number) <= MOST_PARTS:
+        units = whole_number(number)
+        if not host or units is None or not 1 <= units <= MOST_PARTS:
             raise ConfigError(f"fetch.split_hosts takes host=units with 1 to {MOST_PARTS} units, not {entry!r}")
-        found[host.lower().removeprefix("www.").rstrip(".")] = int(number)
+        found[host.lower().removeprefix("www.").rstrip(".")] = units
     return found
 
 

@@ -3,15 +3,18 @@
 An earlier output's index → its rows that stand: stored images, and failures that asking again would not mend. What
 failed in a way that may pass (no answer, a busy host) is left out, and is thereby asked for again; so is what another
 configuration refused (limits, robots.txt, opt-outs), and whatever a list excluded: today's lists are asked anew.
+An image of the web whose host was not asked what it is today (robots.txt, tdmrep.json, or less in them was heard) is
+asked for again too: what these files said then is written nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from weft.schemas.parameters import ConfigError, FetchRules
 from weft.schemas.records import ImageRow
+from weft.transforms.consent import agents, responses
 from weft.transforms.extract import exclusions
 from weft.transforms.fetch.blobs import Outcome, StoredBytes, read_stored
 from weft.transforms.fetch.client import UNANSWERED
@@ -41,6 +44,8 @@ _REFUSED_BY = {  # reason → keys that made it
     DISALLOWED: ("robots", "user_agent"),
     "private_address": ("allow_networks", "connect_to"),
 }
+
+_UNASKED = "unasked"  # among `doubted`: images of hosts that are asked more today than they were
 
 
 class IndexFile(NamedTuple):
@@ -118,6 +123,7 @@ def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
     for row in parquet.read(index.path, ImageRow):
         stands = index.final or not may_pass(row.status, row.http_status)
         doubtful = row.status in index.doubted or (row.opt_out and OPT_OUT in index.doubted)
+        doubtful = doubtful or (row.status == "ok" and row.origin == "http" and _UNASKED in index.doubted)
         # Of an archive the next best address counts instead; of the web none but this one was asked for.
         gone = excluded is not None and row.origin == "warc" and excluded.image(row.final_url)
         if stands and not doubtful and not gone:
@@ -134,9 +140,23 @@ def _doubted(output: str, rules: FetchRules) -> tuple[str, ...]:
 
     found = {reason for reason, keys in _REFUSED_BY.items() if any(then(key) != getattr(rules, key) for key in keys)}
     signals = frozenset(then("opt_out") if then("honour_opt_out") else ())
+    robots, tdm_file = ((then(key) and then("downloader") == "weft") for key in ("robots", "tdm_file"))
+    if _questions(rules.robots, rules.tdm_file, rules.honoured, rules.ai_agents) - _questions(
+        robots, tdm_file, signals, then("ai_agents")
+    ):
+        found.add(_UNASKED)
     if (signals, set(then("ai_agents"))) != (rules.honoured, set(rules.ai_agents)):
         found.add(OPT_OUT)
     return tuple(sorted({*found, exclusions.REASON}))
+
+
+def _questions(robots: bool, tdm_file: bool, signals: Collection[str], named: Sequence[str]) -> frozenset[str]:
+    """What is heard of the files of a host, of which nothing is on record where they forbid nothing."""
+    asked = {"robots"} if robots else set()
+    if robots:
+        asked |= {signal for signal in signals if signal in responses.SITE_SIGNALS - {"tdm", "ai-txt"}}
+        asked |= {f"agent {name}" for name in agents.chosen(named)} if asked - {"robots"} else set()
+    return frozenset(asked | ({"tdm"} & set(signals) if tdm_file else set()))
 
 
 def outcome(output: str, row: ImageRow) -> Outcome:

@@ -252,7 +252,7 @@ def size(url: str) -> int:
     """
     with session(SIZE_TRIES) as on, ask(on, "HEAD", url, {}, _GET_ALONE) as answer:
         length = answer.headers.get("Content-Length", "")
-        if answer.status_code == 200 and length.isdigit():
+        if answer.status_code == 200 and length.isascii() and length.isdigit():
             return int(length)
     with WebFile(url) as stream:
         return stream.size

@@ -149,7 +149,7 @@ def _chain(kind: str, values: Mapping[str, Array], where: str) -> Head:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts layers.10 after layers.2."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 class Prompted(NamedTuple):

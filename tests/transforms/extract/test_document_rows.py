@@ -1,4 +1,5 @@
 import json
+import math
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -72,6 +73,17 @@ def test_the_rules_hold_for_them_and_each_row_has_its_fate(tmp_path):
         ("record", "0", ""), ("page", "", ""), ("image", "", ""), ("record", "1", ""), ("page", "", "too_short"),
         ("record", "2", ""), ("page", "", "duplicate_record"), ("record", "3", "no_columns"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [1.0, 7.0, None, "1", math.nan, -1, True])
+def test_no_picture_of_mmc4_goes_without_a_fate(tmp_path, at):
+    """Whole numbers may be floats, as pandas writes them beside none; a picture of no text stands at the end."""
+    row = {**ROWS["mmc4"], "image_info": [{"raw_url": IMAGE, "matched_text_index": at}, {"raw_url": f"{IMAGE}?2"}]}
+    (tmp_path / "f").write_text(json.dumps(row) + "\n")
+    (document,), fates = extract(tmp_path / "f")
+    found = [one for one in document.images if one]
+    assert found == [IMAGE, f"{IMAGE}?2"] and len([fate for fate in fates if fate.kind == "image"]) == 2
+    assert document.images[-1] == f"{IMAGE}?2"
 
 
 def test_a_document_is_known_by_what_it_is_and_not_by_where_it_stood(tmp_path):

@@ -51,3 +51,29 @@ def test_what_breaks_off_says_so(tmp_path):
     with pytest.raises(Unsuited) as caught:
         list(rows.read(str(tmp_path / "f"), rows.look(str(tmp_path / "f"))))
     assert caught.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_none_of_a_file(tmp_path, pack):
+    """Of no form that is text."""
+    for body, form in (
+        (b'{"url": "u", "text": "t"}\n', "lines"),
+        (b"url,text\nu,t\n", "table"),
+        (b"url\ttext\nu\tt", "table"),
+    ):
+        (tmp_path / "f").write_bytes(pack(b"\xef\xbb\xbf" + body))
+        seen = rows.look(str(tmp_path / "f"))
+        assert (seen.form, seen.names) == (form, ("url", "text"))
+        assert [row for _, row in rows.read(str(tmp_path / "f"), seen)] == [{"url": "u", "text": "t"}]
+
+
+def test_a_quote_that_nobody_closes_is_told_and_between_tabs_is_none(tmp_path):
+    (tmp_path / "f").write_text('url,text\nhttp://a.test/1,"open\nhttp://a.test/2,words\nhttp://a.test/3,words\n')
+    with pytest.raises(Unsuited) as told:
+        list(rows.read(str(tmp_path / "f"), rows.look(str(tmp_path / "f"))))
+    assert told.value.reason == "truncated"
+    for first in ("url\ttext\n", ""):
+        said = ['"open', 'a "word" of it', '"whole"']
+        (tmp_path / "f").write_text(first + "".join(f"http://a.test/{n}\t{one}\n" for n, one in enumerate(said)))
+        seen = rows.look(str(tmp_path / "f"))
+        assert [list(row.values())[1] for _, row in rows.read(str(tmp_path / "f"), seen)] == said

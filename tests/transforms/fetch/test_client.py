@@ -359,7 +359,7 @@ def test_one_host_is_not_asked_too_often_at_once(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["web.test", "web.test=127.0.0.1", "web.test=127.0.0.1:http", "=127.0.0.1:1", "a=:1", "a=b:70000"]
+    "entry", ["web.test", "web.test=127.0.0.1", "web.test=127.0.0.1:http", "=127.0.0.1:1", "a=:1", "a=b:70000", "a=b:²"]
 )
 def test_a_wrong_connect_to_is_the_users_to_mend(entry: str) -> None:
     with pytest.raises(ConfigError, match="connect_to"):

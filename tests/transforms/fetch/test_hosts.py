@@ -26,7 +26,9 @@ def test_only_named_hosts_are_split() -> None:
     assert hosts.unit_name("http://www.a.test/1", 8) == hosts.unit_name("https://a.test/2", 8)
 
 
-@pytest.mark.parametrize("entry", ["cdn.test", "cdn.test=", "=4", "cdn.test=0", "cdn.test=many", "cdn.test=100000"])
+@pytest.mark.parametrize(
+    "entry", ["cdn.test", "cdn.test=", "=4", "cdn.test=0", "cdn.test=many", "cdn.test=100000", "cdn.test=²"]
+)
 def test_what_means_nothing_is_refused(entry: str) -> None:
     with pytest.raises(ConfigError, match=r"fetch\.split_hosts takes host=units"):
         hosts.parts((entry,))
