@@ -40,7 +40,7 @@ _PLACE = RECORD_COLUMNS[0]
 _LANGUAGE = re.compile(r"[a-z]{3}")
 _DOMAIN = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*")
 _WWW = re.compile(r"^www\d*\.")  # a SURT is without it
-_URL = re.compile(r"(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+/[^\s?#]*")
+_URL = re.compile(r"\A(https?://)?[a-z0-9-]++(?:\.[a-z0-9-]++)++/[^\s?#]*")
 
 
 class Wish(NamedTuple):
