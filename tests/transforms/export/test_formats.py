@@ -4,7 +4,9 @@ import io
 import json
 import tarfile
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -112,6 +114,18 @@ def test_lines_hold_the_texts_of_a_document(tmp_path):
     ((path, _),) = write("jsonl", "interleaved", tmp_path).values()
     (row,) = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     assert (row["id"], row["text"], row["metadata"]["url"]) == ("d", "one\n\ntwo", "http://w.test/")
+
+
+@pytest.mark.parametrize("name", ["jsonl", "parquet"])
+def test_pandas_and_duckdb_read_texts(tmp_path, name):
+    ((path, _),) = write(
+        name, "text", tmp_path, *[TEXT._replace(key=f"t{n}", texts=[f"wörds {n}"]) for n in range(3)]
+    ).values()
+    wanted = [(f"t{n}", f"wörds {n}") for n in range(3)]
+    function = "read_json" if name == "jsonl" else "read_parquet"
+    assert duckdb.sql(f"select id, text from {function}('{path}') order by id").fetchall() == wanted
+    frame = pd.read_json(path, lines=True) if name == "jsonl" else pd.read_parquet(path)
+    assert list(frame[["id", "text"]].itertuples(index=False, name=None)) == wanted
 
 
 def test_mds_begins_another_file_before_offsets_end(tmp_path, monkeypatch):
