@@ -114,7 +114,7 @@ def grounding(model: Kosmos, eye: Eye, samples: list[Sample]) -> tuple[dict[str,
         "gap": round(gap, 5),
         "standard_error": round(math.sqrt(float((over_samples**2).sum()) / targets**2 + drawn), 5),
         "p": chance.above_zero(cost.mean(0).tolist()),
-        "win_rate": round(float((cost > 0).mean()), 4),
+        "win_rate": round(float((cost.mean(0) > 0).mean()), 4),  # of samples, over all draws
         "samples": len(chosen),
         "images": len(images),
         "rotations": len(sources),

@@ -212,6 +212,13 @@ class Kosmos1(nn.Module):
         after = torch.cat([torch.zeros_like(image[:, :1]), image[:, :-1]], 1)
         return image & after
 
+    def repeated(self, pixels: Tensor, ids: Tensor, times: int) -> Tensor:
+        """The images of sequences (B, T) that stand `times` times each, one after the other: (N · times, 3, H, W)."""
+        counts = (self.slots(ids).sum(1) // self.sizes.image_tokens).tolist()
+        if sum(counts) != len(pixels):
+            raise ValueError(f"{len(pixels)} images for sequences that show {sum(counts)}")
+        return torch.cat([of.repeat(times, 1, 1, 1) for of in pixels.split(counts)])
+
     def forward(self, ids: Tensor, pixels: Any = None, attention_mask: Any = None, cache: Any = None) -> Tensor:
         """(B, T) → (B, T, vocabulary).
 
@@ -220,11 +227,17 @@ class Kosmos1(nn.Module):
             pixels: (N, 3, H, W) of the images, in reading order of the sequences; None where there is none.
             attention_mask: (B, tokens so far and these), 0 where padding stands; None where none does.
             cache: transformers' cache of keys and values; it then holds these too.
+
+        Raises:
+            ValueError: there are more or fewer images than places for them.
         """
         x = self.embedding(ids)
         if pixels is not None:
+            slots = self.slots(ids)
+            if int(slots.sum()) != len(pixels) * self.sizes.image_tokens:
+                raise ValueError(f"{len(pixels)} images for {int(slots.sum())} slots of {self.sizes.image_tokens} each")
             seen = self.resampler(self.vision(pixels.type_as(x)))  # (N, K, C)
-            x = x.masked_scatter(self.slots(ids)[..., None], seen.type_as(x))
+            x = x.masked_scatter(slots[..., None], seen.type_as(x))
         x = x * math.sqrt(self.sizes.hidden_size)
         past = cache.get_seq_length() if cache is not None else 0
         turned = turns(past, ids.shape[1], self.sizes, ids.device)
@@ -294,6 +307,15 @@ else:
             if labels is not None:
                 loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())
             return CausalLMOutput(loss=loss, logits=logits)
+
+        def _expand_inputs_for_generation(
+            self, expand_size: int = 1, input_ids: Any = None, pixel_values: Any = None, **kwargs: Any
+        ) -> tuple[Any, dict[str, Any]]:
+            """Each sequence `expand_size` times, for beams: its images too, all of them together, not one by one."""
+            if pixel_values is not None and input_ids is not None:
+                pixel_values = self.model.repeated(pixel_values, input_ids, expand_size)
+            ids, kwargs = super()._expand_inputs_for_generation(expand_size=expand_size, input_ids=input_ids, **kwargs)
+            return ids, kwargs | {"pixel_values": pixel_values}
 
         def prepare_inputs_for_generation(
             self, input_ids: Tensor, attention_mask: Any = None, pixel_values: Any = None, **kwargs: Any

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.report import opt_outs
+from weft.pipeline.report import opt_outs, outcome
 from weft.pipeline.report.charts import size, text
 from weft.schemas.config import Config
 
@@ -92,6 +92,7 @@ def _opt_outs(config: Config, found: dict[str, Any]) -> str:
         "Content-Signal, IPTC's Data Mining field), and robots.txt, ai.txt and tdmrep.json of the site where the input "
         f"has them: {said}. {_robots(config)}</p>"
         + (f"<ul>{rows}</ul>" if rows else "<p>None was met.</p>")
+        + outcome.first_rows(found, "fates/extract", "fates/fetch", "dedup/forbidden")
         + opt_outs.table(found["opt_outs"])
     )
 

@@ -2,7 +2,8 @@
 
 An output directory → one plain dict, which is `report/metrics.json` and what the report's charts are drawn from. Reads
 what is there and says nothing of stages that have not run. A table is read up to MOST_ROWS rows: a report on a
-snapshot describes its beginning, and says so.
+snapshot describes its beginning, and `cut` names the tables of which that is so. Counts of all come from
+manifests.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT, SIMILARITY_DECIMALS
 from weft.schemas.shards import CORPORA, IMAGE_BYTES, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, load_manifest
 from weft.transforms.fetch.rate_limit import bare_host
-from weft.transforms.io import files
+from weft.transforms.io import files, parquet
 
 MOST_ROWS = 500_000
 MOST_SHARDS = 4  # per corpus, opened for sequence lengths
 LANGUAGES_SHOWN = 12
 DOMAINS_SHOWN = 20
+_READ = (
+    "documents", "pairs", "kept", "clusters", "images/index", "scores", "baseline", "dedup/forbidden",
+    *(f"fates/{stage}" for stage in ("extract", "dedup", "fetch", "score", "pack")),
+)  # fmt: skip
 _CORPUS = re.compile(f"({'|'.join(CORPORA)})/")  # pack's detail on a kept document is its shard
 _NOT_HONOURED = "not honoured: "  # so begins extract's detail on a page that opted out and was kept
 _WORDS = (0, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
@@ -48,12 +53,13 @@ def gather(output: str) -> dict[str, Any]:
     return {
         "inputs": _inputs(output),
         "stages": stages,
-        "corpora": _corpora(stages, corpus_of, shards),
+        "corpora": _corpora(stages, None if _longer(output, "fates/pack") else corpus_of, shards),
         "shards": [vars(shard) for shard in shards],
         "distributions": _distributions(output, corpus_of, shards),
         "domains": _domains(output, corpus_of),
         "strangers": _mismatched(output),
         "training": _training(output),
+        "cut": cut(output),
         "opt_outs_not_honoured": _opt_outs_not_honoured(output),
         "eval": manifest.read_json(files.join(output, "model", "eval.json")),
         "truth": manifest.read_json(files.join(output, "truth.json")),
@@ -65,15 +71,26 @@ def parts(output: str, table: str) -> list[str]:
     return [path for path, _ in files.listing(files.join(output, table, "*.parquet"))]
 
 
-def tables(output: str, table: str, columns: Sequence[str], most: int = MOST_ROWS) -> Iterator[pa.Table]:
-    """Row groups of a table's columns, up to about `most` rows; a column that an older run's lacks is one of nulls."""
+def cut(output: str) -> list[str]:
+    """Tables that the report reads, and of which it does not read all."""
+    return [table for table in _READ if _longer(output, table)]
+
+
+def _longer(output: str, table: str) -> bool:
+    counts = (parquet.count_rows(path) for path in parts(output, table))
+    return any(rows > MOST_ROWS for rows in itertools.accumulate(counts))
+
+
+def tables(output: str, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Row groups of a table's columns, up to about MOST_ROWS rows; a column that an older run lacks is one of nulls."""
+    most = MOST_ROWS
     for path in parts(output, table):
         with files.open_read(path) as stream:
-            parquet = pq.ParquetFile(stream)
-            for group in range(parquet.num_row_groups):
+            opened = pq.ParquetFile(stream)
+            for group in range(opened.num_row_groups):
                 if most <= 0:
                     return
-                found = parquet.read_row_group(group, columns=list(columns))
+                found = opened.read_row_group(group, columns=list(columns))
                 for name in set(columns) - set(found.column_names):
                     found = found.append_column(name, pa.nulls(found.num_rows, pa.string()))
                 most -= found.num_rows
@@ -141,15 +158,16 @@ def shard_infos(output: str) -> list[ShardInfo]:
     return list(load_manifest(files.read_bytes(path).decode())) if files.exists(path) else []
 
 
-def _corpora(stages: dict[str, Any], corpus_of: dict[str, str], shards: Sequence[Any]) -> dict[str, Any]:
-    documents = Counter(corpus_of.values())
+def _corpora(stages: dict[str, Any], corpus_of: dict[str, str] | None, shards: Sequence[Any]) -> dict[str, Any]:
+    """What each corpus holds; its documents are None where only some of them are in `corpus_of`, which is then None."""
+    documents = None if corpus_of is None else Counter(corpus_of.values())
     packed = stages["pack"]["books"] if stages["pack"]["state"] == "done" else {}
     found: dict[str, Any] = {}
     made = by_corpus(shards)
     for corpus in CORPORA:
         counts = made[corpus]
         found[corpus] = {key: counts[key] for key in ("samples", "tokens", "images", "bytes", "shards")}
-        found[corpus]["documents"] = documents[corpus]
+        found[corpus]["documents"] = None if documents is None else documents[corpus]
         if corpus == "pairs":
             found[corpus]["pairs"] = packed.get("pair", {}).get("kept", 0)
     found["total_tokens"] = sum(found[corpus]["tokens"] for corpus in CORPORA)
@@ -194,12 +212,14 @@ def _of_documents(output: str, corpus_of: dict[str, str]) -> dict[str, Any]:
             images.append(placed[row["doc_id"]] if placed is not None else shown)
     if not languages:
         return {}
+    told = {"words per document": histogram({"documents": words}, _WORDS)}
+    if not _longer(output, "fates/pack"):  # else some images of a document have their fates in rows that are not read
+        told["images per document"] = histogram({"documents": images}, _COUNTS)
     common = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
     other = sum(n for _, n in common[LANGUAGES_SHOWN:])
     return {
         "languages": dict(common[:LANGUAGES_SHOWN]) | ({"other": other} if other else {}),
-        "words per document": histogram({"documents": words}, _WORDS),
-        "images per document": histogram({"documents": images}, _COUNTS),
+        **told,
     }
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from weft.pipeline.report import figures
-from weft.pipeline.report.figures import MOST_ROWS, parts
+from weft.pipeline.report.figures import parts
 from weft.transforms.io import parquet
 from weft.transforms.pack.evaluation_images import dull
 
@@ -24,7 +24,7 @@ def gather(output: str) -> dict[str, Any]:
         return {}
     wanted, origins, odd = 0, Counter[str](), Counter[str]()
     files, looks = Counter[str](), Counter[str]()
-    for table in figures.tables(output, "images/index", _COLUMNS, MOST_ROWS):
+    for table in figures.tables(output, "images/index", _COLUMNS):
         for row in table.to_pylist():
             wanted += 1
             if row["status"] != "ok":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weft.pipeline.report import charts
+from weft.pipeline.report import charts, figures
 from weft.pipeline.report.charts import size, text
 from weft.schemas.shards import CORPORA
 
@@ -19,6 +19,17 @@ _SHARDS_SHOWN = 24
 def gaps(found: dict[str, Any]) -> dict[str, Any]:
     """Corpus → its grounding, where it could be measured."""
     return {name: gap for name, gap in ((found["eval"] or {}).get("grounding") or {}).items() if gap}
+
+
+def first_rows(found: dict[str, Any], *tables: str) -> str:
+    """What a section must say where it was made from the beginning of these tables, or of some of them."""
+    cut = [table for table in tables if table in found["cut"]]
+    if not cut:
+        return ""
+    return (
+        f'<p class="about cut">Of the first {figures.MOST_ROWS:,} rows of {text(" and ".join(cut))} alone: shares tell '
+        "of the whole, counts do not.</p>"
+    )
 
 
 def verdict(found: dict[str, Any]) -> str:
@@ -53,14 +64,17 @@ def shards(found: dict[str, Any]) -> str:
     return f"{total}<h3>Each shard</h3>{each}{left}"
 
 
-def domains(found: Sequence[dict[str, Any]]) -> str:
+def domains(found: dict[str, Any]) -> str:
     """The domains that most documents are of, with what was read of them."""
-    if not found:
+    if not found["domains"]:
         return NOT_RUN
-    rows = [[text(row["domain"]), *(f"{row[key]:,}" for key in ("pages", "documents", "images"))] for row in found]
+    rows = [
+        [text(row["domain"]), *(f"{row[key]:,}" for key in ("pages", "documents", "images"))]
+        for row in found["domains"]
+    ]
     table = _table(("domain", "pages read", "documents that came out", "images in them"), rows)
     about = f"The {len(rows)} with most documents. Images are those of extract, before fetch and pack."
-    return f'<p class="about">{about}</p>{table}'
+    return f'<p class="about">{about}</p>{first_rows(found, "fates/extract", "fates/pack", "documents")}{table}'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -109,8 +123,8 @@ def training(found: dict[str, Any]) -> str:
         for name, gap in sorted(gaps(found).items()):
             parts.append(
                 f"<p><b>{text(name)}: {gap['gap']:+.3f}</b> ± {gap['standard_error']:.3f} nats a token: "
-                f"{gap['right']:.3f} with the right pictures, {gap['wrong']:.3f} with wrong ones, which are worse in "
-                f"{100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples.</p>"
+                f"{gap['right']:.3f} with the right pictures, {gap['wrong']:.3f} with wrong ones, which are worse "
+                f"on average in {100 * gap['win_rate']:.0f} % of {gap['samples']:,} samples.</p>"
             )
         rows = [
             [

@@ -64,11 +64,11 @@ def _page(output: str, config: Config, found: dict[str, Any]) -> str:
     sections = (
         ("funnel", "Funnel", _funnel(found)),
         ("distributions", "Distributions", _distributions(found, config)),
-        ("domains", "Domains", outcome.domains(found["domains"])),
-        ("documents", "Documents", _documents(output, config)),
+        ("domains", "Domains", outcome.domains(found)),
+        ("documents", "Documents", _documents(output, config, found)),
         ("pairs", "Pairs", _pairs(output, found)),
         ("images", "Images", _images(found)),
-        ("dropped", "Dropped", _dropped(output, config)),
+        ("dropped", "Dropped", _dropped(output, config, found)),
         ("duplicates", "Duplicates", _duplicates(output, config, found)),
         ("shards", "Shards", outcome.shards(found)),
         ("training", "Training", outcome.training(found)),
@@ -114,10 +114,12 @@ def _summary(found: dict[str, Any]) -> str:
     lines = [", and ".join(told) + "."] if told else ["No stage has run yet."]
     corpora = found["corpora"]
     if found["shards"]:
+        (interleaved, unit), (texts, _) = (_most(corpora[name]) for name in ("interleaved", "text"))
+        plain = "plain texts" if unit == "documents" else "sequences of plain text"
         lines.append(
-            f"What is left makes {corpora['interleaved']['documents']:,} interleaved documents with "
+            f"What is left makes {interleaved:,} interleaved {unit} with "
             f"{corpora['interleaved']['images']:,} pictures, {corpora['pairs']['samples']:,} image–caption pairs and "
-            f"{corpora['text']['documents']:,} plain texts: {number(corpora['total_tokens'])} tokens "
+            f"{texts:,} {plain}: {number(corpora['total_tokens'])} tokens "
             f"({', '.join(name + ' ' + number(corpora[name]['tokens']) for name in CORPORA)})."
         )
     if gaps := outcome.gaps(found):
@@ -127,6 +129,12 @@ def _summary(found: dict[str, Any]) -> str:
             f"shown with wrong pictures: {outcome.verdict(found)}."
         )
     return " ".join(lines)
+
+
+def _most(corpus: dict[str, Any]) -> tuple[int, str]:
+    """How many documents a corpus is of; where they are too many to be counted, how many sequences."""
+    known = corpus["documents"] is not None
+    return (corpus["documents"], "documents") if known else (corpus["samples"], "sequences")
 
 
 def _tiles(found: dict[str, Any]) -> str:
@@ -139,8 +147,10 @@ def _tiles(found: dict[str, Any]) -> str:
     if images:
         tiles.append(("images fetched", f"{images['kept']:,}", f"of {images['entered']:,} wanted"))
     if found["shards"]:
-        for name, unit in (("interleaved", "documents"), ("pairs", "samples"), ("text", "documents")):
-            tiles.append((name, f"{corpora[name][unit]:,}", f"{charts.short(corpora[name]['tokens'])} tokens"))
+        for name in ("interleaved", "pairs", "text"):
+            count, unit = (corpora[name]["samples"], "") if name == "pairs" else _most(corpora[name])
+            tokens = f"{charts.short(corpora[name]['tokens'])} tokens"
+            tiles.append((name, f"{count:,}", f"sequences, {tokens}" if unit == "sequences" else tokens))
     for name, gap in sorted(outcome.gaps(found).items(), reverse=True):
         tiles.append((f"grounding gap, {name}", f"{gap['gap']:+.2f}", f"± {gap['standard_error']:.2f} nats a token"))
     shown = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>" for name, value, more in tiles)
@@ -156,10 +166,11 @@ def _funnel(found: dict[str, Any]) -> str:
         account = found["stages"][stage.name]
         note = {"done": "", "not run": "not run", "unfinished": "unfinished: counted from what it has written so far"}
         told = f"{account['seconds']:,.1f} s" if account.get("seconds") else note[account["state"]]
+        first = outcome.first_rows(found, f"fates/{stage.name}") if account["state"] == "unfinished" else ""
         kinds = "".join(_account(kind, account["books"][kind]) for kind in _KINDS if kind in (account["books"] or {}))
         parts.append(
             f'<div class="stage"><h3>{text(stage.name)} <small>{text(stage.doc)} {told and "· "}{told}</small></h3>'
-            f'<div class="kinds">{kinds}</div></div>'
+            f'{first}<div class="kinds">{kinds}</div></div>'
         )
     return "".join(parts)
 
@@ -198,11 +209,9 @@ def _distributions(found: dict[str, Any], config: Config) -> str:
         parts.append(f'<figure class="chart{wide}"><h3>{text(name[0].upper() + name[1:])}</h3>{body}</figure>')
     if not parts:
         return outcome.NOT_RUN
-    about = (
-        "Of the documents that came out at the end. A column reaches from its label up to the next one; "
-        f"tables are read up to {figures.MOST_ROWS:,} rows."
-    )
-    return f'<p class="about">{about}</p><div class="charts">{"".join(parts)}</div>'
+    about = "Of the documents that came out at the end. A column reaches from its label up to the next one."
+    tables = ("documents", "fates/pack", "images/index", "scores", "baseline", "clusters")
+    return f'<p class="about">{about}</p>{outcome.first_rows(found, *tables)}<div class="charts">{"".join(parts)}</div>'
 
 
 def thresholds(config: Config) -> dict[str, tuple[float, str]]:
@@ -234,7 +243,7 @@ def _described(value: dict[str, Any]) -> str:
     )
 
 
-def _documents(output: str, config: Config) -> str:
+def _documents(output: str, config: Config, found: dict[str, Any]) -> str:
     corpus_of = figures.corpora(output)
     pool = [key for key, corpus in corpus_of.items() if corpus == "interleaved"] or list(corpus_of)
     rows = samples.documents(output, samples.choose(pool, config.report.samples, config.salt))
@@ -244,7 +253,8 @@ def _documents(output: str, config: Config) -> str:
     gone = samples.lost_images(output, list(rows.values()))
     shown = [exhibits.document(rows[key], corpus_of[key], thumbs, gone) for key in sorted(rows)]
     about = f"{len(rows)} of {len(pool):,}, chosen by hash, in reading order. Read them: no figure says as much."
-    return f'<p class="about">{about}</p><div class="samples">{"".join(shown)}</div>'
+    first = outcome.first_rows(found, "fates/pack")
+    return f'<p class="about">{about}</p>{first}<div class="samples">{"".join(shown)}</div>'
 
 
 def _pairs(output: str, found: dict[str, Any]) -> str:
@@ -256,7 +266,8 @@ def _pairs(output: str, found: dict[str, Any]) -> str:
     thumbs = samples.pictures(output, [row["image_url"] for _, rows in groups for row in rows])
     parts = [
         mismatched_pairs.section(found["strangers"]),
-        '<p class="about">By CLIP similarity of picture and caption, over all pairs that were scored.</p>',
+        '<p class="about">By CLIP similarity of picture and caption, over the pairs that were scored.</p>',
+        outcome.first_rows(found, "scores", "baseline"),
     ]
     for name, rows in groups:
         if rows:
@@ -280,10 +291,10 @@ def _images(found: dict[str, Any]) -> str:
     }
     shown = "".join(f'<tr><td>{text(name)}</td><td class="n">{count:,}</td></tr>' for name, count in rows.items())
     sheet = '<p><a href="images.html">The contact sheet: look at them</a></p>' if images["stored"] else ""
-    return f"{sheet}<table>{shown}</table>"
+    return f"{outcome.first_rows(found, 'images/index')}{sheet}<table>{shown}</table>"
 
 
-def _dropped(output: str, config: Config) -> str:
+def _dropped(output: str, config: Config, found: dict[str, Any]) -> str:
     groups = samples.dropped(output, config.report.samples, config)
     if not groups:
         return '<p class="none">No page or document was dropped, or no stage has run.</p>'
@@ -292,7 +303,10 @@ def _dropped(output: str, config: Config) -> str:
         "dedup": "Documents dropped by dedup",
         "pack": "Documents dropped by pack",
     }
-    parts = ['<p class="about">As many different reasons as possible, the commonest first.</p>']
+    parts = [
+        '<p class="about">As many different reasons as possible, the commonest first.</p>',
+        outcome.first_rows(found, "fates/extract", "fates/dedup", "fates/pack"),
+    ]
     for stage, lost in groups.items():
         shown = "".join(map(exhibits.lost, lost))
         parts.append(f'<h3>{what[stage]}</h3><div class="samples lost">{shown}</div>')
@@ -306,4 +320,5 @@ def _duplicates(output: str, config: Config, found: dict[str, Any]) -> str:
     if not shown:
         return '<p class="none">No duplicates were found.</p>'
     about = "One pair of each of a few clusters. Words that only one of the two has are marked."
-    return f'<p class="about">{about}</p>' + "".join(exhibits.duplicate(*item) for item in shown)
+    first = outcome.first_rows(found, "clusters")
+    return f'<p class="about">{about}</p>{first}' + "".join(exhibits.duplicate(*item) for item in shown)

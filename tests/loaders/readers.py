@@ -165,9 +165,11 @@ def transformers(folder):
             said = {}
             for beams in (1, 3):
                 out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
-                                     max_new_tokens=asked["most"], num_beams=beams, do_sample=False)  # fmt: skip
-                said[beams] = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
-            found.append({"key": "", "ids": ids[0].tolist(), "logits": logits[0, -1].tolist(), "said": said,
+                                     max_new_tokens=asked["most"], num_beams=beams, do_sample=False,
+                                     return_dict_in_generate=True, output_logits=True)  # fmt: skip
+                said[beams] = tokenizer.decode(out.sequences[0, ids.shape[1] :], skip_special_tokens=True)
+            first = out.logits[0].tolist()  # of each beam, before any has gone its own way
+            found.append({"key": "", "ids": ids[0].tolist(), "logits": logits[0, -1].tolist(), "said": said, "first": first,
                           "pixels": [float(p) for p in pixels.flatten()[::997]]})  # fmt: skip
     return found
 

@@ -74,6 +74,9 @@ def test_transformers_reads_and_says_what_the_model_does(finished, exported, rea
             seen = model.see(StemCache(model.tower)(images))
             want = model.logits(model.hidden(batch.ids, batch.rows, batch.slots, seen))[0, -1]
         torch.testing.assert_close(torch.tensor(got["logits"]), want, atol=2e-3, rtol=1e-3)
+        assert len(got["first"]) == 3  # each beam sees all pictures of the prompt, in their order
+        for beam in got["first"]:
+            assert beam == pytest.approx(got["logits"], abs=1e-3)
         assert got["said"]["1"] == said[i]
         assert set(got["said"]) == {"1", "3"}  # beams end otherwise there: that they are searched is all
 

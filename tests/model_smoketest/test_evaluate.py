@@ -23,6 +23,9 @@ def test_what_is_found_is_written_and_bits_per_byte_are_of_the_texts(kit, tmp_pa
         nats = result["loss"][corpus] * result["tokens"][corpus]
         assert result["bits_per_byte"][corpus] == pytest.approx(nats / math.log(2) / result["bytes"][corpus], abs=1e-3)
     assert result["bytes"]["text"] == 2 * (39 * 4 - 1)  # words of three letters and spaces, after <s>
+    for gap in result["grounding"].values():  # a share of samples, not of samples and draws
+        won = gap["win_rate"] * gap["samples"]
+        assert gap["rotations"] > 1 and won == pytest.approx(round(won), abs=0.01)
     assert result["failed"] == sorted({check["name"] for check in result["checks"] if check["failed"]})
 
 

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from weft.model_smoketest.modeling_kosmos1 import Kosmos1, turns
@@ -59,3 +60,19 @@ def test_places_grow_from_the_middle_of_the_longest_sequence():
     cos, sin, key_cos, key_sin = turns(0, 32, CONFIG, torch.device("cpu"))
     torch.testing.assert_close(torch.hypot(cos[16], sin[16]), torch.ones(4))
     torch.testing.assert_close(torch.hypot(cos, sin) * torch.hypot(key_cos, key_sin), torch.ones(32, 4))
+
+
+@torch.inference_mode()
+def test_a_sequence_that_is_repeated_keeps_its_own_images_and_too_few_or_many_are_refused():
+    torch.manual_seed(0)
+    model = Kosmos1(CONFIG).eval()
+    two, one, none = [0, 4, 4, 4, 5, 9, 4, 4, 4, 5], [0, 4, 4, 4, 5, 9, 10, 11, 12, 13], list(range(9, 19))
+    ids, pixels = torch.tensor([two, none, one]), torch.rand(3, 3, 16, 16)
+    whole = model(ids, pixels)
+    again = model(ids.repeat_interleave(3, 0), model.repeated(pixels, ids, 3))
+    torch.testing.assert_close(again, whole.repeat_interleave(3, 0))
+    for wrong in (pixels[:2], torch.cat([pixels, pixels])):
+        with pytest.raises(ValueError, match="images for"):
+            model(ids, wrong)
+        with pytest.raises(ValueError, match="images for"):
+            model.repeated(wrong, ids, 2)

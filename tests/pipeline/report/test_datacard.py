@@ -10,6 +10,7 @@ FOUND = {
     "inputs": {"files": 3, "bytes": 5_000_000, "names": ["a<b>.warc.gz", "c.warc.gz"]},
     "stages": {"extract": DONE, "dedup": DONE},
     "opt_outs_not_honoured": 0,
+    "cut": [],
     "opt_outs": [],
     "truth": None,
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from weft.pipeline.report import figures
 from weft.schemas.records import DROPPED, KEPT, Fate
+from weft.schemas.shards import CORPORA
 from weft.schemas.tables import FATES
 from weft.transforms.io import parquet
 
@@ -53,12 +54,13 @@ def test_only_kept_pages_that_opted_out_are_counted_as_not_honoured(tmp_path):
     assert figures._opt_outs_not_honoured(str(tmp_path)) == 1
 
 
-def test_a_table_is_read_up_to_so_many_rows(tmp_path):
+def test_a_table_is_read_up_to_so_many_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "MOST_ROWS", 15)
     for part in range(4):
         fates(tmp_path / str(part), "extract", *(("page", f"{part}{n}", KEPT, "", "") for n in range(10)))
         (tmp_path / "fates/extract").mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{part}/fates/extract/0.parquet").rename(tmp_path / f"fates/extract/{part}.parquet")
-    assert sum(table.num_rows for table in figures.tables(str(tmp_path), "fates/extract", ["key"], 15)) == 20
+    assert sum(table.num_rows for table in figures.tables(str(tmp_path), "fates/extract", ["key"])) == 20
 
 
 def test_the_loss_curve_is_steps_and_losses_alone(tmp_path):
@@ -72,3 +74,20 @@ def test_sequences_are_shown_with_their_pictures_and_tokens(finished):
     shown = figures.gather(str(finished))["distributions"]
     pictures = shown["pictures per sequence"]["summary"]["interleaved"]
     assert pictures["min"] >= 1 and pictures["n"] == shown["tokens per sequence"]["summary"]["interleaved"]["n"]
+
+
+def test_what_is_counted_of_some_rows_alone_is_told_or_not_told_at_all(tmp_path, monkeypatch):
+    """The first rows hold one document of three: no such number stands as if it were of all."""
+    packed = [
+        ("document", n, KEPT, "", f"{corpus}/train/0.tar") for n, corpus in zip("abc", ("interleaved", "text") * 2)
+    ]
+    for part, row in enumerate(packed):
+        fates(tmp_path / str(part), "pack", row, ("image", f"{row[1]}:0", KEPT, "", ""))
+        (tmp_path / "fates/pack").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{part}/fates/pack/0.parquet").rename(tmp_path / f"fates/pack/{part}.parquet")
+    whole = figures.gather(str(tmp_path))
+    assert whole["cut"] == [] and whole["corpora"]["interleaved"]["documents"] == 2
+    monkeypatch.setattr(figures, "MOST_ROWS", 2)
+    found = figures.gather(str(tmp_path))
+    assert found["cut"] == ["fates/pack"]
+    assert {found["corpora"][corpus]["documents"] for corpus in CORPORA} == {None}

@@ -229,6 +229,19 @@ def test_metrics_are_the_same_figures_for_a_program(written: str, full: Path):
     assert metrics["config"]["extract"]["min_words"] == 25
 
 
+def test_a_section_made_from_the_first_rows_of_a_table_says_so(full: Path, tmp_path: Path, monkeypatch):
+    output = shutil.copytree(full, tmp_path / "out")
+    monkeypatch.setattr(figures, "MOST_ROWS", 1)
+    found = figures.gather(str(output))
+    assert found["corpora"]["text"]["documents"] is None
+    assert {"documents", "clusters", "scores", "fates/extract", "fates/pack"} <= set(found["cut"])
+    page = Path(report.write(str(output), CONFIG)).read_text("utf-8")
+    for section in ("distributions", "domains", "documents", "pairs", "dropped", "duplicates", "card"):
+        body = page.partition(f'<section id="{section}"')[2].partition("</section>")[0]
+        assert "Of the first 1 rows of" in body, section
+    assert "interleaved sequences" in page and "interleaved documents" not in page
+
+
 def test_the_same_directory_gives_the_same_bytes(full: Path, written: str):
     metrics = (full / "report/metrics.json").read_bytes()
     assert Path(report.write(str(full), CONFIG)).read_text("utf-8") == written
