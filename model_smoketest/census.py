@@ -1,4 +1,4 @@
-"""What can be told of shards without a model: each sample is read once and counted.
+"""What can be told of shards without a model: samples are read and counted.
 
 Whether the tokens are the tokenizer's own, the mask is the contract's, the captions whole and in the language of the
 texts, the images undistorted, nothing said twice and nothing of the validation split trained on. Every answer is a
@@ -8,7 +8,6 @@ fault that is worth finding.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from weft.model_smoketest import chance, data
+from weft.model_smoketest import chance, data, leaks
 from weft.model_smoketest.chance import Check
 from weft.model_smoketest.tars import Sample, Tar
 from weft.model_smoketest.words import Words
@@ -29,11 +28,8 @@ from weft.schemas.shards import Vocabulary
 
 SAMPLES = 4_000  # of each corpus and split at most, the first in order of their keys, which are hashes
 RARELY = 0.002  # allowed where a sound packer never does it
-SELDOM = 0.02  # allowed where crawls do it now and then
 ENDING = 32  # characters that captions or documents end in
 SAME_ENDING = 0.05  # of captions or documents
-GRAM = 8  # tokens: two texts that share one have a passage in common
-LEAKED = 0.5  # of a sample's passages are also in the other split
 LONGEST = 0.1  # of captions may be of the longest length, or one character under it
 WORD = re.compile(r"[^\W\d_]{3,}")
 STRANGE = 0.5  # a caption of which so many words are in no text is strange
@@ -43,9 +39,6 @@ PIXELS = 2  # by which a side may differ from what its proportions ask for
 class Seen(NamedTuple):
     """What the census keeps of a sample."""
 
-    split: str
-    content: bytes  # hash of tokens and images
-    grams: frozenset[int]  # hashes of its passages of GRAM text tokens
     text: str  # its text tokens, read back
     own_tokens: bool  # the tokenizer gives these tokens for this text
     right_mask: bool
@@ -63,7 +56,7 @@ def take(shards: str, vocabulary: Vocabulary) -> list[Check]:
     checks = []
     for corpus, seen in corpora.items():
         if seen:
-            checks += _contract(corpus, seen) + _repeated(corpus, seen)
+            checks += _contract(corpus, seen) + leaks.take(shards, corpus, vocabulary)
     for corpus in ("pairs", "interleaved"):
         if corpora[corpus]:
             checks.append(_endings(corpus, [one.text for one in corpora[corpus]]))
@@ -76,8 +69,10 @@ def take(shards: str, vocabulary: Vocabulary) -> list[Check]:
 
 
 def texts(sample: Sample, vocabulary: Vocabulary, words: Words) -> list[str]:
-    """The stretches of text that a sample's targets stand for."""
-    return [words.decode(run) for run in _runs(sample.ids, _is_text(sample.ids, vocabulary))]
+    """The stretches of text that a sample's targets stand for: a first token that is text is no target."""
+    chosen = _is_text(sample.ids, vocabulary)
+    chosen[0] = False
+    return [words.decode(run) for run in _runs(sample.ids, chosen)]
 
 
 def _is_text(ids: np.ndarray[Any, Any], vocabulary: Vocabulary) -> np.ndarray[Any, Any]:
@@ -93,10 +88,10 @@ def _all(shards: str, corpus: str, vocabulary: Vocabulary, words: Words) -> Iter
             tar = Tar(path)
             for key in sorted(tar.samples)[:left]:
                 left -= 1
-                yield _see(tar, corpus, split, key, vocabulary, words)
+                yield _see(tar, corpus, key, vocabulary, words)
 
 
-def _see(tar: Tar, corpus: str, split: str, key: str, vocabulary: Vocabulary, words: Words) -> Seen:
+def _see(tar: Tar, corpus: str, key: str, vocabulary: Vocabulary, words: Words) -> Seen:
     sample = tar.read(corpus, key, vocabulary)
     meta: dict[str, Any] = json.loads(tar.part(key, contract.META))
     targets = contract.loss_mask(sample.ids, vocabulary).astype(bool)
@@ -104,11 +99,7 @@ def _see(tar: Tar, corpus: str, split: str, key: str, vocabulary: Vocabulary, wo
     caption = _caption(tar, key)
     told = meta.get("images", [meta] if "width" in meta else [])
     read = [words.decode(run) for run in runs]
-    tokens = np.concatenate([*runs, np.zeros(0, np.int64)])
     return Seen(
-        split,
-        hashlib.blake2b(sample.ids.tobytes() + b"".join(sample.images), digest_size=16).digest(),
-        _grams(tokens),
         caption or " ".join(read),
         _own(caption if corpus == "pairs" else "", runs, read, words),
         bool((sample.mask == targets).all()),
@@ -135,16 +126,6 @@ def _runs(ids: np.ndarray[Any, Any], chosen: np.ndarray[Any, Any]) -> list[np.nd
     return [ids[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _grams(tokens: np.ndarray[Any, Any]) -> frozenset[int]:
-    if len(tokens) < GRAM:
-        return frozenset()
-    windows = np.lib.stride_tricks.sliding_window_view(tokens.astype(np.uint64), GRAM)
-    powers = np.array([pow(1_000_003, k, 1 << 64) for k in range(GRAM)], np.uint64)
-    with np.errstate(over="ignore"):
-        mixed = ((windows + np.uint64(1)) * powers).sum(1, dtype=np.uint64)
-    return frozenset(mixed.tolist())
-
-
 def _proportions(image: bytes, told: dict[str, Any]) -> bool:
     width, height = told.get("width"), told.get("height")
     if not width or not height:
@@ -167,27 +148,11 @@ def _contract(corpus: str, seen: list[Seen]) -> list[Check]:
     if corpus != "text":
         bad = sum(not s.told_size for s in seen)
         checks.append(
-            chance.share(f"{corpus}.distorted", bad, len(seen), SELDOM, "samples have images of other proportions")
+            chance.share(
+                f"{corpus}.distorted", bad, len(seen), leaks.SELDOM, "samples have images of other proportions"
+            )
         )
     return checks
-
-
-def _repeated(corpus: str, seen: list[Seen]) -> list[Check]:
-    """Samples that stand in the corpus already, and those of val that train holds."""
-    train = [s for s in seen if s.split == "train"]
-    times = Counter(s.content for s in train)
-    again = sum(count - 1 for count in times.values())
-    checks = [chance.share(f"{corpus}.repeated", again, len(train), SELDOM, "training samples are repetitions")]
-    val = [s for s in seen if s.split == "val"]
-    if val:
-        known = frozenset(gram for s in train for gram in s.grams) if corpus != "pairs" else frozenset()
-        leaked = sum(s.content in times or _contained(s.grams, known) for s in val)
-        checks.append(chance.share(f"{corpus}.leaked", leaked, len(val), SELDOM, "held-out samples are in training"))
-    return checks
-
-
-def _contained(grams: frozenset[int], known: frozenset[int]) -> bool:
-    return bool(grams) and len(grams & known) >= LEAKED * len(grams)
 
 
 def _endings(corpus: str, texts: list[str]) -> Check:

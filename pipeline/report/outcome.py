@@ -137,7 +137,8 @@ def training(found: dict[str, Any]) -> str:
         ]
         parts.append(
             '<h3>Checks of the corpus</h3><p class="about">p is the probability of a figure so bad where the truth is '
-            "what is allowed. Pairs that look mismatched are in model/suspects.jsonl.</p>"
+            "what is allowed; of <code>ungrounded</code>, of a gap so high where pictures are worth nothing: it fails "
+            "where p is not below .01. Pairs that look mismatched are in model/suspects.jsonl.</p>"
         )
         parts.append(_table(("check", "value", "allowed", "p", ""), rows))
         parts += [f'<p class="soft">{text(note)}</p>' for note in evaluated["notes"]]

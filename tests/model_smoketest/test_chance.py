@@ -34,3 +34,16 @@ def test_a_check_fails_below_alpha_and_says_what_it_saw():
     assert not good.failed and bad.failed and bad.row()["failed"]
     assert bad.row()["value"] == 0.1 and bad.told == "20 of 200 are bad"
     assert chance.standard_error([1.0, 3.0]) == 1.0 and math.isinf(chance.standard_error([1.0]))
+
+
+def test_few_values_have_the_p_of_all_their_signs_and_cannot_show_more():
+    for count in (1, 3, 6, 7, 13):
+        assert chance.above_zero([5.0] * count) == 2.0**-count
+        assert chance.can_show(count) == (chance.above_zero([5.0] * count) < chance.ALPHA)
+
+
+def test_a_figure_that_is_wanted_fails_where_it_is_not_shown():
+    for p in (1e-5, 0.5):
+        there, wanted = (chance.Check("x", 1.0, 0.0, p, 9, "", wanted) for wanted in (False, True))
+        assert there.failed == (p < chance.ALPHA) == (not wanted.failed)
+        assert wanted.row()["p"] == p and wanted.row()["failed"] == wanted.failed
