@@ -15,9 +15,10 @@ sample), the seeds' part widened by n / (n - 1), as five are few.
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -34,11 +35,7 @@ from weft.schemas.records import hash_unit
 from weft.schemas.shards import Vocabulary
 
 RESULT = "compare.json"
-SIZES: dict[str, dict[str, int]] = {  # over the configured model
-    "S": {},
-    "M": {"layers": 4, "width": 192, "heads": 6, "ffn": 768},
-    "L": {"layers": 6, "width": 320, "heads": 10, "ffn": 1280},
-}
+SIZES = {"S": (1.0, 1.0), "M": (2.0, 1.5), "L": (3.0, 2.5)}  # times the configured layers; heads, width and ffn
 HELD_OUT = 200  # samples of each kind, over all corpora
 DRAWS = 2_000  # of the bootstrap
 # Student's t, two-sided 95 %, by degrees of freedom; beyond the table the normal's is near enough.
@@ -54,7 +51,7 @@ class HeldOut(NamedTuple):
 
     kind: str  # one of CORPORA
     sources: tuple[str, ...]  # the corpora that hold it, pictures and all
-    document: str  # that it is of; of a text of several, the first
+    document: str  # that it is of
     key: str
     segments: tuple[str | None, ...]
     images: tuple[bytes, ...]
@@ -95,7 +92,7 @@ def compare(
     for size in sizes:
         rows: dict[str, list[list[float]]] = {name: [] for name in corpora}
         for seed in range(seeds):  # outermost: what is there of a call that was stopped is a comparison of fewer seeds
-            chosen = dataclasses.replace(config, seed=config.seed + seed, **SIZES[size])  # type: ignore[arg-type]
+            chosen = dataclasses.replace(sized(config, size), seed=config.seed + seed)
             for name, shards in corpora.items():
                 where = place(home, name, size, seed)
                 log(f"compare: {name}, size {size}, seed {seed + 1} of {seeds}")
@@ -108,6 +105,19 @@ def compare(
             found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
             shard_files.write(shard_files.join(home, RESULT), shard_files.json_file(found))
     return found
+
+
+def sized(config: Train, size: str) -> Train:
+    """The configuration of a model of this size, with heads as wide as the configured ones.
+
+    >>> [(one.layers, one.width, one.heads, one.ffn) for one in (sized(Train(), size) for size in "SML")]
+    [(2, 128, 4, 512), (4, 192, 6, 768), (6, 320, 10, 1280)]
+    """
+    deeper, wider = SIZES[size]
+    heads = math.ceil(config.heads * wider)
+    width = config.width // config.heads * heads
+    layers = math.ceil(config.layers * deeper)
+    return dataclasses.replace(config, layers=layers, width=width, heads=heads, ffn=config.ffn * width // config.width)
 
 
 def place(home: str, name: str, size: str, seed: int) -> str:
@@ -127,14 +137,12 @@ def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
         for name, shards in corpora.items():
             vocabulary = data.read_vocabulary(shards)
             words = Words(shards, vocabulary)
-            mine = []
-            for tar in map(Tar, data.tars_of(shards, kind, "val")):
-                for key in tar.samples:
-                    of = documents_of(tar, key)
-                    documents |= set(of)
-                    found = _read(kind, name, tar.read(kind, key, vocabulary), vocabulary, words)
-                    mine.append(found._replace(document=of[0] if of else key))
-            by_source.append(sorted(filter(lambda one: one.size, mine), key=lambda one: hash_unit(one.key, "held")))
+            tars = [Tar(path) for path in data.tars_of(shards, kind, "val")]
+            mine: list[HeldOut] = []
+            for _, key, number in heapq.nsmallest(HELD_OUT // len(corpora), _ranked(tars, documents)):
+                of = documents_of(tars[number], key)
+                mine += _read(kind, name, tars[number].read(kind, key, vocabulary), of, vocabulary, words)
+            by_source.append([one for one in mine if one.size])
         most = min(min(map(len, by_source)), HELD_OUT // len(by_source))
         once: dict[Any, HeldOut] = {}
         for one in (one for mine in by_source for one in mine[:most]):
@@ -144,14 +152,32 @@ def hold_out(corpora: Mapping[str, str]) -> tuple[list[HeldOut], set[str]]:
     return held, documents
 
 
-def _read(kind: str, source: str, sample: Sample, vocabulary: Vocabulary, words: Words) -> HeldOut:
-    first, *others = map(words.decode, data.texts_of(sample, vocabulary))
-    segments: list[str | None] = [first]
-    for text in others:
-        segments += [None, text]
-    kept = tuple(segment for segment in segments if segment != "")
-    size = sum(len(segment.encode()) for segment in kept if segment)
-    return HeldOut(kind, (source,), sample.key, sample.key, kept, sample.images, size)
+def _ranked(tars: Sequence[Tar], documents: set[str]) -> Iterator[tuple[float, str, int]]:
+    """Keys with their ranks and the number of their tar; their documents are added to `documents`."""
+    for number, tar in enumerate(tars):
+        for key in tar.samples:
+            documents |= set(documents_of(tar, key))
+            yield hash_unit(key, "held"), key, number
+
+
+def _read(
+    kind: str, source: str, sample: Sample, documents: Sequence[str], vocabulary: Vocabulary, words: Words
+) -> Iterator[HeldOut]:
+    """What a sample says: of a packed text each document by itself, since tokenizers pack differently."""
+    parts = [sample]
+    if kind == "text":
+        begins = np.flatnonzero(sample.ids == vocabulary.bos)
+        parts = [sample._replace(ids=ids) for ids in np.split(sample.ids, begins) if len(ids)]
+    for number, part in enumerate(parts):
+        first, *others = map(words.decode, data.texts_of(part, vocabulary))
+        segments: list[str | None] = [first]
+        for text in others:
+            segments += [None, text]
+        kept = tuple(segment for segment in segments if segment != "")
+        size = sum(len(segment.encode()) for segment in kept if segment)
+        key = f"{sample.key}/{number}" if number else sample.key
+        document = documents[min(number, len(documents) - 1)] if documents else key
+        yield HeldOut(kind, (source,), document, key, kept, part.images, size)
 
 
 def fitted(held: Sequence[HeldOut], corpora: Sequence[str], longest: int) -> list[HeldOut]:
@@ -241,9 +267,10 @@ class Difference(NamedTuple):
     high: float
 
     def row(self, a: str, b: str) -> dict[str, Any]:
-        """The difference and what it decides."""
+        """The difference and what it decides; an end that is nowhere is None."""
         winner = "undecided" if self.low <= 0 <= self.high else a if self.delta < 0 else b
-        return {**{key: round(value, 5) for key, value in self._asdict().items()}, "better": winner}
+        told = {key: round(value, 5) if math.isfinite(value) else None for key, value in self._asdict().items()}
+        return {**told, "better": winner}
 
 
 def difference(

@@ -1,27 +1,31 @@
 """Training documents that repeat a held-out one: a model that trains on them has read what it is asked.
 
 A corpus without deduplication holds copies of held-out pages under other ids. Two documents are copies where the one
-holds SHARED of the other's passages of WORDS words in a row; a document is one too whose page shows the picture of a
-held-out pair with the same caption. Read are the JSON of the samples, once, and no image.
+holds SHARED of the other's passages of WORDS words in a row (a shorter text is one passage); a document is one too that
+shows the picture of a held-out pair with the same caption, as a pair or in a page with pictures. Read are the JSON of
+the samples, once, and no image; of each held-out passage 64 bits are kept.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+import xxhash
+
 from weft.model_smoketest import data
+from weft.model_smoketest.leaks import Hashes, grams
 from weft.model_smoketest.tars import Tar
 from weft.schemas import shards as contract
 
-WORDS = 8  # as GRAM of census.py, in words: corpora have tokenizers of their own
+WORDS = 8  # as GRAM of leaks.py, in words: corpora have tokenizers of their own
 SHARED = 0.5
 _WORD = re.compile(r"\w+")
 
-Told = tuple[str, str, tuple[str, ...]]  # doc_id, its text in one sample, its captions with their pictures
+Told = tuple[str, str, tuple[int, ...]]  # doc_id, its text in one sample, hashes of its captions with their pictures
 
 
 def of(corpora: Iterable[str], held_out: Iterable[str]) -> set[str]:
@@ -29,22 +33,22 @@ def of(corpora: Iterable[str], held_out: Iterable[str]) -> set[str]:
 
     Both are directories of shards.
     """
-    passages: dict[tuple[str, ...], set[int]] = defaultdict(set)
-    sizes: list[int] = []
-    captions: set[str] = set()
+    captions: set[int] = set()
+    held: list[Hashes] = [np.zeros(0, np.uint64)]
     for _, text, shown in _documents(held_out, "val"):
-        captions |= set(shown)
-        own = _passages(text)
-        for passage in own:
-            passages[passage].add(len(sizes))
-        sizes.append(len(own))
+        captions |= set(() if text else shown)  # of pairs: a document is not asked for its captions
+        held.append(_passages(text))
+    sizes = np.array([len(own) for own in held])
+    every, numbers = np.concatenate(held), np.repeat(np.arange(len(held)), sizes)
+    order = np.argsort(every, kind="stable")
+    every, numbers = every[order], numbers[order]
     found = set()
     for document, text, shown in _documents(corpora, "train"):
         own = _passages(text)
-        common = Counter(number for passage in own for number in passages.get(passage, ()))
-        if not captions.isdisjoint(shown) or any(
-            count >= SHARED * min(len(own), sizes[number]) for number, count in common.items()
-        ):
+        spans = zip(np.searchsorted(every, own), np.searchsorted(every, own, "right"), strict=True)
+        common = [numbers[a:b] for a, b in spans if a < b]
+        which, counts = np.unique(np.concatenate([*common, numbers[:0]]), return_counts=True)
+        if not captions.isdisjoint(shown) or bool((counts >= SHARED * np.minimum(len(own), sizes[which])).any()):
             found.add(document)
     return found
 
@@ -61,11 +65,24 @@ def _told(meta: dict[str, Any]) -> Iterator[Told]:
     for one in meta.get("documents", [meta]):
         document = one.get("doc_id", "")
         if "sha256" in one:  # a pair: its caption says little, and many pages may say it
-            yield document, "", (f"{one['sha256']} {one.get('text')}",)
+            yield document, "", (_caption(one["sha256"], one.get("text")),)
         elif document:
-            yield document, one.get("text") or " ".join(filter(None, one.get("texts", []))), ()
+            images = one.get("images", [])
+            shown = [_caption(image["sha256"], image[name]) for image in images for name in _SAID if image.get(name)]
+            yield document, one.get("text") or " ".join(filter(None, one.get("texts", []))), tuple(shown)
 
 
-def _passages(text: str) -> set[tuple[str, ...]]:
-    words = _WORD.findall(text.casefold())
-    return {tuple(words[i : i + WORDS]) for i in range(len(words) - WORDS + 1)}
+_SAID = ("alt", "caption")  # of a picture in a document
+
+
+def _caption(picture: str, text: str | None) -> int:
+    return xxhash.xxh3_64_intdigest(" ".join([picture, *_words(text or "")]).encode())
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def _passages(text: str) -> Hashes:
+    words = np.array([xxhash.xxh3_64_intdigest(word.encode()) for word in _words(text)], np.uint64)
+    return grams(words, min(WORDS, len(words)) or 1)

@@ -80,7 +80,7 @@ def texts_of(sample: Sample, vocabulary: Vocabulary) -> list[list[int]]:
     """A document's texts as ids: one before, between and after its images; a text may be empty."""
     ids = sample.ids.tolist()
     texts: list[list[int]] = []
-    start = 1  # after <s>
+    start = int(ids[0] == vocabulary.bos)  # a text may begin inside a document
     for span in contract.image_slots(sample.ids, vocabulary):
         texts.append(ids[start : int(span[0]) - 1])
         start = int(span[-1]) + 2

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ def take(shards: str, corpus: str, vocabulary: Vocabulary) -> list[Check]:
     return checks
 
 
-def grams(numbers: npt.NDArray[np.integer], length: int) -> Hashes:
+def grams(numbers: npt.NDArray[np.integer[Any]], length: int) -> Hashes:
     """Hashes of the different passages of `length` numbers, such as tokens, sorted."""
     if len(numbers) < length:
         return np.zeros(0, np.uint64)

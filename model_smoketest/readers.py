@@ -31,8 +31,8 @@ _COUNTS = {3: "three", 4: "four", 8: "eight"}
 
 def rows(folder: Path) -> Iterator[Row]:
     """Rows as they are."""
-    for line in (folder / "items.jsonl").read_text("utf-8").splitlines():
-        yield {name: _placed(value, folder) for name, value in json.loads(line).items()}
+    for one in _lines(folder / "items.jsonl"):
+        yield {name: _placed(value, folder) for name, value in one.items()}
 
 
 def karpathy(folder: Path) -> Iterator[Row]:
@@ -71,8 +71,7 @@ def folders(folder: Path) -> Iterator[Row]:
 
 def rpm(folder: Path) -> Iterator[Row]:
     """The cells before the empty one, and the candidates."""
-    for line in (folder / "problems.jsonl").read_text("utf-8").splitlines():
-        one = json.loads(line)
+    for one in _lines(folder / "problems.jsonl"):
         with Image.open(folder / f"{one['id']}_context.png") as matrix:
             side = round(matrix.width / one["panel"])
             cells = [_cell(matrix, one["panel"], i % side, i // side) for i in range(side * side - 1)]
@@ -85,7 +84,7 @@ def rpm(folder: Path) -> Iterator[Row]:
 def hellaswag(folder: Path) -> Iterator[Row]:
     """Beginnings and four ends."""
     for path in sorted(folder.glob("*.jsonl")):
-        for one in map(json.loads, path.read_text("utf-8").splitlines()):
+        for one in _lines(path):
             yield {"context": one["ctx"], "candidates": one["endings"], "label": int(one["label"])}
 
 
@@ -116,6 +115,13 @@ def read(name: str, folder: Path) -> list[Row]:
 READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     one.__name__: one for one in (rows, karpathy, vqav2, folders, rpm, hellaswag, storycloze)
 }
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    """The JSON of each line: only a line feed ends one, as a text may hold other ends of lines."""
+    for line in path.read_text("utf-8").split("\n"):
+        if line.strip():
+            yield json.loads(line)
 
 
 def _placed(value: Any, folder: Path) -> Any:

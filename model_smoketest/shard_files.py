@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 from functools import lru_cache
 from typing import Any, BinaryIO, cast
@@ -74,8 +75,16 @@ def read_text(path: str) -> str:
 
 
 def json_file(value: Any) -> bytes:
-    """A JSON file that people read too."""
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+    """A JSON file that people read too; null stands for a number that is none, as JSON has no NaN and no infinity."""
+    return (json.dumps(_finite(value), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write(path: str, content: bytes | memoryview) -> None:

@@ -69,19 +69,57 @@ def load(path: Path) -> list[Task]:
     """The tasks of a suite.
 
     Raises:
-        ConfigError: a task with a field, reader, metric or other task that there is not.
+        ConfigError: a task with a field, reader, metric or other task that there is not, or a field of another type.
     """
     tasks: list[Task] = []
-    for name, fields in tomllib.loads(path.read_text("utf-8")).items():
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for name, fields in tables.items():
         try:
             tasks.append(Task(name, **fields))
         except TypeError as error:
             raise ConfigError(f"{path}: [{name}]: {error}") from None
+        for field in dataclasses.fields(Task):
+            if not _is(getattr(tasks[-1], field.name), field.type):
+                raise ConfigError(f"{path}: [{name}]: {field.name} is {field.type}")
+        if tasks[-1].judge not in ("total", "mean") or min(tasks[-1].beams, tasks[-1].most) < 1 or tasks[-1].shots < 0:
+            raise ConfigError(f"{path}: [{name}]: judge is total or mean, beams and most 1 or more, shots 0 or more")
         if tasks[-1].metric not in METRICS or tasks[-1].read not in READERS:
             raise ConfigError(f"{path}: [{name}]: no metric {tasks[-1].metric!r} or reader {tasks[-1].read!r}")
         if tasks[-1].against and not any(map(tasks[-1].controlled_by, tasks[:-1])):
             raise ConfigError(f"{path}: [{name}]: no task {tasks[-1].against!r} of the same rows and metric before it")
     return tasks
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a field of a task is of the type that is written there: str, int, list[str], or None where that is."""
+    if value is None:
+        return str(kind).endswith("None")
+    if str(kind).startswith("list"):
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, str if kind == "str" else int) and not isinstance(value, bool)
+
+
+def _check(task: Task, row: Row) -> str:
+    """What of a row does not fit its task's metric; "" where all does."""
+
+    def texts(name: str) -> str:
+        value = _field(row, name)
+        fits = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
+        return "" if fits else f"{name} are texts in a list, one or more"
+
+    if task.metric not in ("accuracy", "roc_auc"):
+        return texts("references") or (texts("words") or texts("of") if task.metric == "words" else "")
+    choices, label = task.choices(row), _field(row, "label")
+    if not isinstance(choices, list) or len(choices) < 2 or (task.metric == "roc_auc" and len(choices) > 2):
+        return f"candidates are {'two' if task.metric == 'roc_auc' else 'two or more'} in a list"
+    if not isinstance(label, int) or not 0 <= label < len(choices):
+        return f"label {label!r} is none of the numbers 0 to {len(choices) - 1} of a candidate"
+    if task.chance and not isinstance(_field(row, task.chance), int | float):
+        return f"{task.chance} is a number"
+    return ""
 
 
 def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: int = 500) -> list[dict[str, Any]]:
@@ -90,6 +128,9 @@ def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: i
     Args:
         homes: directories in which a task's own directory may be; the first that has it counts.
         most: items of a task that are asked, the first by hash of their number.
+
+    Raises:
+        ConfigError: rows that are not as their reader or task asks for them.
     """
     found = []
     scores: dict[str, list[float]] = {}
@@ -99,7 +140,11 @@ def run(lm: LanguageModel, tasks: Sequence[Task], homes: Sequence[Path], most: i
             (home / (task.data or task.name) for home in homes if (home / (task.data or task.name)).is_dir()), None
         )
         rows = read(task.read, place) if place else []
+        for number, row in enumerate(rows, 1):
+            if why := _check(task, row):
+                raise ConfigError(f"{place}: item {number} does not fit [{task.name}]: {why}")
         if rows:
+            told["read"] = task.read
             chosen = sorted(range(len(rows)), key=lambda i: (hash_unit(str(i), "suite"), i))
             asked, others = ([rows[i] for i in some] for some in (chosen[:most], chosen[most:]))
             figures, scores[task.name] = figures_of(lm, task, asked, others)
@@ -124,6 +169,7 @@ def table(found: Sequence[dict[str, Any]]) -> list[str]:
             f"{one['title']:34} {one['metric']:9} {one['figure']:7.3f} {one['error']:8.3f} {by_chance:>7} "
             f"{one['items']:6}   {one['paper']}"
         )
+    matrices = any(one.get("read") == "rpm" for one in found)
     for one in found:
         if "gain" in one:
             lines.append(f"{one['title']}: {one['gain']:+.3f} ± {one['gain_error']:.3f} over {one['against']}")
@@ -132,8 +178,10 @@ def table(found: Sequence[dict[str, Any]]) -> list[str]:
         "",
         "Figures are shares (CIDEr: times 100 in papers). By chance, for words: the captions said of other pictures.",
         "Not comparable with the paper's: models of another size and corpus; candidates judged by likelihood where",
-        "the paper lets the model speak (CUB); eight candidates where Raven's items have six; captions without the",
-        "Treebank tokenizer; shots joined without a separator (the paper's layout is not known).",
+        "the paper lets the model speak (CUB); captions without the Treebank tokenizer; what is said ends with a line,",
+        "or after 32 tokens; pictures described after an empty prompt (paper: Introduce this picture in detail:);",
+        "shots joined without a separator (the paper's layout is not known)."
+        + " Raven's: the paper's items have six candidates, these as many as their file says." * matrices,
     ]
 
 

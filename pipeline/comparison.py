@@ -7,7 +7,6 @@ Stages that two configurations share are run once: a stage of the second whose f
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -125,7 +124,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
             lines.append(f"  {name:20} {means['overall']:.4f}  ({kinds}; samples {own}; epochs: {epochs})")
         for pair in one["pairs"]:
             lines.append(
-                f"  {pair['a']} - {pair['b']}: {pair['delta']:+.4f} [{pair['low']:+.4f}, {pair['high']:+.4f}]  "
+                f"  {pair['a']} - {pair['b']}: {pair['delta']:+.4f} {_interval(pair)}  "
                 + ("undecided" if pair["better"] == "undecided" else f"{pair['better']} is better")
             )
     if len(found["sizes"]) > 1:
@@ -133,16 +132,21 @@ def told(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _interval(pair: Mapping[str, Any]) -> str:
+    return "(one seed)" if pair["low"] is None else f"[{pair['low']:+.4f}, {pair['high']:+.4f}]"
+
+
 def page(found: Mapping[str, Any]) -> str:
     """The result as a page: each difference as a point with its interval, zero in the middle, and all figures."""
     pairs = [(size, pair) for size, one in found["sizes"].items() for pair in one["pairs"]]
-    ends = [abs(pair[key]) for _, pair in pairs for key in ("low", "high", "delta") if math.isfinite(pair[key])]
+    ends = [abs(pair[key]) for _, pair in pairs for key in ("low", "high", "delta") if pair[key] is not None]
     scale = (_MIDDLE - 40) / max([*ends, 1e-9])
     marks = []
     for row, (size, pair) in enumerate(pairs):
         y = row * _ROW + 32
         low, high, at = (
-            _MIDDLE + scale * max(-max(ends), min(max(ends), pair[key])) for key in ("low", "high", "delta")
+            _MIDDLE + scale * (nowhere if pair[key] is None else pair[key])
+            for key, nowhere in (("low", -max(ends)), ("high", max(ends)), ("delta", 0.0))
         )
         name = f"{pair['a']} − {pair['b']}, size {size}: {pair['better']}"
         marks.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import tempfile
 import time
@@ -76,6 +75,7 @@ def suite(name: str, output: str, config: Config, data: str | None, items: int) 
         ConfigError: there is no trained model, or no directory `data`.
     """
     _evaluate()  # that torch is there
+    from weft.model_smoketest import shard_files
     from weft.model_smoketest import suite as tasks
     from weft.model_smoketest.evaluate import load_model
     from weft.model_smoketest.lm import LanguageModel
@@ -91,7 +91,7 @@ def suite(name: str, output: str, config: Config, data: str | None, items: int) 
             questions.write(homes[0], questions.texts_of(web))
         lm = LanguageModel(model, Words(shards, vocabulary))
         found = tasks.run(lm, tasks.load(SUITES / f"{name}.toml"), homes, items)
-    files.write_atomic(files.join(output, "model", "suite.json"), json.dumps(found, indent=1, sort_keys=True) + "\n")
+    files.write_atomic(files.join(output, "model", "suite.json"), shard_files.json_file(found))
     return tasks.table(found)
 
 

@@ -1,11 +1,14 @@
 """Which corpus is better: decided where it is so, and not where it is chance."""
 
+import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from weft.model_smoketest import compare
+from weft.schemas import shards as contract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import CORPORA
 
@@ -39,6 +42,7 @@ def test_the_same_corpus_twice_differs_by_nothing_and_one_seed_decides_nothing()
     assert compare.difference(same, same, *rest) == (0.0, 0.0, 0.0)
     one = compare.difference(same[:1] - 50, same[:1], *rest)
     assert one.delta < 0 and one.row("a", "b")["better"] == "undecided"
+    assert one.row("a", "b")["low"] is one.row("a", "b")["high"] is None  # JSON has no infinity
 
 
 def test_corpora_are_compared_on_what_neither_has_trained_on(kit, tmp_path):
@@ -103,3 +107,25 @@ def test_no_tokenizer_is_asked_for_less_of_a_text(kit):
         assert len(compare._ids(one.segments, words)) <= 30
         assert len(one.images) == one.segments.count(None) and one.segments[-1]
     assert compare.fitted(held, [str(kit.shards)], vocabulary.context_length) == held
+
+
+def test_a_larger_size_is_larger_whatever_is_configured(kit):
+    for config in (kit.config(), kit.config(layers=24, width=2048, heads=32, ffn=8192), kit.config(heads=1, width=32)):
+        sizes = [compare.sized(config, size) for size in "SML"]
+        assert sizes[0] == config
+        for small, large in itertools.pairwise(sizes):
+            assert all(getattr(small, key) < getattr(large, key) for key in ("layers", "width", "heads", "ffn"))
+            assert large.width % large.heads == 0 and large.width // large.heads == small.width // small.heads
+
+
+def test_each_document_of_a_packed_text_is_held_out_by_itself_and_whole(kit, tmp_path):
+    bos, eos = kit.vocabulary.bos, kit.vocabulary.eos
+    ids = np.array([20, 21, 22, eos, bos, 23, 24, eos, bos, 25], kit.vocabulary.dtype)  # begins inside a document
+    shutil.copytree(kit.shards, tmp_path / "s", ignore=shutil.ignore_patterns("*.tar", "*.idx", "manifest.jsonl"))
+    told = contract.json_bytes({"documents": [{"doc_id": doc} for doc in "abc"]})
+    some = {f"k{n}": {contract.INPUT_IDS: contract.npy(ids), contract.META: told} for n in range(3)}
+    kit.write_tar(tmp_path / "s" / contract.shard_name("text", "val", 0), some)
+    held, documents = compare.hold_out({"a": str(tmp_path / "s")})
+    words = compare.Words(str(kit.shards), kit.vocabulary)
+    assert [one.segments for one in held] == [(words.decode(part),) for part in ([20, 21, 22], [23, 24], [25])]
+    assert [one.document for one in held] == ["a", "b", "c"] and documents == {"a", "b", "c"}

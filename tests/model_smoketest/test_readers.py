@@ -115,3 +115,9 @@ def test_endings_of_texts(tmp_path):
     assert list(readers.storycloze(tmp_path)) == [
         {"context": "One. Two. Three. Four.", "candidates": ["Bad.", "Good."], "label": 1}
     ]
+
+
+def test_only_a_line_feed_ends_a_line(tmp_path):
+    text = "one\u2028two\u2029three\x85four\x0bfive"
+    (tmp_path / "items.jsonl").write_text(json.dumps({"question": text}, ensure_ascii=False) + "\n\n", "utf-8")
+    assert readers.read("rows", tmp_path) == [{"question": text}]

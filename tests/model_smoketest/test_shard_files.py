@@ -1,5 +1,6 @@
 """Shards where they lie: a directory here, or a bucket on loopback, read alike."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def test_files_are_listed_and_read_in_part_and_whole(base: str) -> None:
 def test_json_is_written_alike_whatever_its_order(tmp_path: Path) -> None:
     shard_files.write(str(tmp_path / "a/x.json"), shard_files.json_file({"b": 1, "a": "é"}))
     assert (tmp_path / "a/x.json").read_bytes() == b'{\n "a": "\\u00e9",\n "b": 1\n}\n'
+
+
+def test_what_is_no_number_is_null() -> None:
+    told = {"a": [float("nan"), (1.5, float("-inf"))], "b": {"c": float("inf")}}
+    assert json.loads(shard_files.json_file(told)) == {"a": [None, [1.5, None]], "b": {"c": None}}
 
 
 def test_a_scheme_that_nobody_knows_is_one_line() -> None:

@@ -61,6 +61,12 @@ def test_a_task_that_cannot_be_is_named(tmp_path):
         (two("exact", 'read="vqav2", data="b"'), "'b' of the same rows"),
         (two("vqa", 'data="b"'), "'b' of the same rows and metric"),
         (two("roc_auc", 'data="b"', "roc_auc"), "'b' of the same rows and metric"),
+        ('a = {title="t", prompt="{question}", metric="exact", paper=""}', "prompt is list"),
+        ('a = {title="t", prompt=[1], metric="exact", paper=""}', "prompt is list"),
+        ('a = {title=1, prompt=[], metric="exact", paper=""}', "title is str"),
+        ('a = {title="t", prompt=[], metric="exact", paper="", shots="2"}', "shots is int"),
+        ('a = {title="t", prompt=[], metric="exact", paper="", judge="sum"}', "judge is total or mean"),
+        ('a = {title="t", prompt=[], metric="exact", paper="", most=0}', "most 1 or more"),
     ):
         (tmp_path / "x.toml").write_text(text)
         with pytest.raises(ConfigError, match=rf"\[a\].*{why}"):
@@ -78,6 +84,25 @@ def test_accuracy_is_of_the_likeliest_candidate_beside_chance(tmp_path):
     assert suite.run(lm, [one], [tmp_path], most=4)[0]["items"] == 4
     by_mean = suite.Task(**{**vars(one), "judge": "mean"})
     assert suite.run(lm, [by_mean], [tmp_path])[0]["figure"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("metric", "row"),
+    [
+        *(("accuracy", {"candidates": ["a", "b"], "label": label}) for label in ("1", 2, -1, None, 0.0)),
+        *(("accuracy", {"candidates": some, "label": 0}) for some in ([], ["a"], "ab")),
+        ("roc_auc", {"candidates": ["a", "b", "c"], "label": 0}),
+        *(("exact", {"references": some}) for some in ("red", [], [1])),
+        ("words", {"references": ["red"], "words": "red", "of": ["red"]}),
+    ],
+)
+def test_an_item_that_does_not_fit_its_task_is_named(tmp_path, metric, row):
+    good = {"candidates": ["a", "b"], "label": 1, "references": ["b"], "words": ["b"], "of": ["a", "b"]}
+    one = task(
+        tmp_path, [{"question": "q"} | good, {"question": "q"} | row], metric=metric, continuation=" {candidate}"
+    )
+    with pytest.raises(ConfigError, match=r"item 2 does not fit \[toy\]"):
+        suite.run(Parrot(), [one], [tmp_path])
 
 
 def test_two_answers_are_ranked_for_the_area(tmp_path):
@@ -134,6 +159,7 @@ def test_captions_are_judged_by_their_words_against_other_pictures(tmp_path):
 def test_a_task_without_data_is_told(tmp_path):
     one = suite.Task("none", "nothing", [], "accuracy", "50.0")
     lines = suite.table(suite.run(Parrot(), [one], [tmp_path]))
+    assert not any("Raven" in line for line in lines)  # no such task has been asked
     assert "no data" in lines[1] and lines[1].endswith("50.0") and any("Not comparable" in line for line in lines)
 
 
