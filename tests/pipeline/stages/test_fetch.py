@@ -459,7 +459,8 @@ def test_what_an_earlier_run_has_is_not_asked_for_again(tmp_path: Path, server: 
     plant(first, [document("d", [f"{address}{path}" for path in [*paths, "/busy.png"]])])
     before = run(first, server, retries=0)
     assert (before[f"{address}/busy.png"]["http_status"], before[f"{address}/wobbly.png"]["http_status"]) == (503, 500)
-    manifest.write(str(first), "fetch", {"config": {"fetch": dataclasses.asdict(Fetch())}})
+    asked = Fetch(connect_to=(f"web.test=127.0.0.1:{server.server_address[1]}",), max_bytes=1_000_000)
+    manifest.write(str(first), "fetch", {"config": {"fetch": dataclasses.asdict(asked)}})
     again = {path.removeprefix("img.web.test") for path in server.seen}
     server.seen = Counter({f"img.web.test{path}": 1 for path in ("/busy.png", "/wobbly.png")})
     plant(second, [document("d", [f"{address}{path}" for path in [*WANTED, "/busy.png"]])])
