@@ -1,8 +1,9 @@
 """Numbers that are no prose: marks of a book's pages, and dumps of numbers → the same texts without them.
 
-Marks are lines of nothing but a number in brackets or after a word ("[12]", "[Pg 12]", "Page 12"), and "[Pg 12]" inside
-lines, that count up over the page. They are marks where there are many, each a book's page apart, and few are missing:
-notes stand nearer. A bare number is none: rankings have those, as far apart. A dump is a run of lines without a letter.
+Marks are lines of nothing but a number in square brackets or after a word ("[12]", "(Pg 12)", "Page 12"), and "[Pg 12]"
+inside lines, that count up over the page. They are marks where there are many, each a book's page apart, and few are
+missing: notes stand nearer. A bare number or one in round brackets is none: rankings and headings have those, as far
+apart. A dump is a run of lines without a letter.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from weft.schemas.parameters import TextRules
@@ -18,7 +20,7 @@ Lines = Sequence[str | None]  # of one text; None where a line has gone
 PAGE_WORDS = 100  # between two marks on average, at least: a printed page has 200 to 500
 MOST_MISSING = 3  # the last number is at most so many times as far from the first as there are marks
 _LONGEST = 16  # characters of a line that is a mark
-_ALONE = re.compile(r"(?:\[|\(|\{|(?=p))(?:p(?:g|age)?\b\.? ?)?(\d{1,4})[\])}]?", re.IGNORECASE)
+_ALONE = re.compile(r"(?:\[|[\[({]?p(?:g|age)?\b\.? ?)(\d{1,4})[\])}]?", re.IGNORECASE)
 _INSIDE = re.compile(r"\[(?:pg|page|p)\.? ?(\d{1,4})\] ?", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -46,10 +48,8 @@ def apply_to_lines(texts: Sequence[Sequence[str] | None], rules: TextRules) -> t
     told = []
     marks = _marks(texts) if rules.page_marks else []
     if len(marks) >= max(rules.page_marks, 1):
-        for text, line, start, end, _, _ in reversed(marks):
-            was = made[text] or ()
-            left = (was[line] or "")[:start] + (was[line] or "")[end:]
-            made[text] = [*was[:line], left if left.strip() else None, *was[line + 1 :]]
+        for text, of_text in groupby(marks, lambda mark: mark.text):
+            made[text] = _without_marks(texts[text] or (), of_text)
         told.append(f"{len(marks)} page marks")
     if rules.number_run:
         runs = sum(_without_runs(made, n, rules.number_run) for n in range(len(made)))
@@ -59,17 +59,30 @@ def apply_to_lines(texts: Sequence[Sequence[str] | None], rules: TextRules) -> t
     )
 
 
+def _without_marks(lines: Sequence[str], marks: Iterator[_Mark]) -> Lines:
+    """The lines of a text without its marks, which are in order; None where nothing is left."""
+    made: list[str | None] = list(lines)
+    for n, of_line in groupby(marks, lambda mark: mark.line):
+        parts, place = [], 0
+        for mark in of_line:
+            parts.append(lines[n][place : mark.start])
+            place = mark.end
+        left = "".join([*parts, lines[n][place:]])
+        made[n] = left if left.strip() else None
+    return made
+
+
 def _closed(lines: Lines) -> Lines:
     """Lines without the second of two blank ones that a line between them has left."""
     made: list[str | None] = []
     blank = gone = False
     for line in lines:
-        second = line == "" and blank and gone
+        second = line is not None and not line.strip() and blank and gone
         made.append(None if second else line)
         if line is None:
             gone = True
         elif not second:
-            blank, gone = line == "", False
+            blank, gone = not line.strip(), False
     return made
 
 
@@ -102,8 +115,11 @@ def _candidates(texts: Sequence[Sequence[str] | None]) -> Iterator[_Mark]:
             if len(line) <= _LONGEST and (alone := _ALONE.fullmatch(line.strip())):
                 yield _Mark(text, n, 0, len(line), int(alone[1]), words)
             elif "[p" in line or "[P" in line:
+                place, before = 0, words
                 for inside in _INSIDE.finditer(line):
-                    yield _Mark(text, n, *inside.span(), int(inside[1]), words + line.count(" ", 0, inside.start()))
+                    before += line.count(" ", place, inside.start())
+                    place = inside.start()
+                    yield _Mark(text, n, *inside.span(), int(inside[1]), before)
             words += len(line.split())
 
 
@@ -112,7 +128,10 @@ def _has_digit(word: str) -> bool:
 
 
 def _without_runs(made: list[Lines | None], n: int, least: int) -> int:
-    """Take out the runs of a text that have `least` numbers or more; returns how many those had."""
+    """Take out the runs of a text that have `least` numbers or more; returns how many those had.
+
+    Blank lines round a run stay: they part what is before it from what is after.
+    """
     lines = made[n] or ()
     run: list[int] = []
     size = taken = 0
@@ -120,7 +139,8 @@ def _without_runs(made: list[Lines | None], n: int, least: int) -> int:
     for at, line in enumerate([*lines, "end"]):
         if line and _LETTER.search(line):
             if size >= least:
-                gone.update(run)
+                numbers = [n for n in run if (lines[n] or "").strip()]
+                gone.update(range(numbers[0], numbers[-1] + 1))
                 taken += size
             run, size = [], 0
         else:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple, get_args
@@ -29,9 +30,11 @@ MASKS = {
 }
 KINDS = get_args(PersonalKind)  # in the order in which they are looked for: what one has found no later one takes apart
 
-_EMAIL = re.compile(  # not the id of a message in an address, nor what git clones
-    r"(?<![\w.+%/-])(?<!\w')[\w.+%-][\w.+%'-]{0,63}+@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])(?!:\w)"
+_EMAIL = re.compile(  # not what git clones
+    r"(?<![\w.+%-])(?<!\w')(?!git@[\w.-]{1,255}[:/]\w)"
+    r"[\w.+%-][\w.+%'-]{0,63}+@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])"
 )
+_PATH = re.compile(r"://[^\s/]{1,255}/\S*")  # of a web address, with its host
 _RESERVED = re.compile(r"[@.](?:example\.(?:com|net|org)|example|test|invalid|localhost)$", re.IGNORECASE)  # RFC 2606
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 _CARD = re.compile(r"(?<![\d.,+-])(?<!\d )\d(?:[ -]?\d){12,18}(?![ -]?\d)(?![.,]\d)")
@@ -48,7 +51,11 @@ _LED_PHONE = re.compile(  # of anywhere, after a word that says so
     r"(\(?\d(?:[ ().\u2011/-]{0,2}\d){6,14})(?![\w-])(?![.,]\d)",
     re.IGNORECASE,
 )
-_DATED = re.compile(r"(?:19|20)\d\d(?![\d])|\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d\d(?!\d)")  # begins as a date does
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or month
+_DATED = re.compile(  # begins as a date does that ends there: phones are written in more pairs
+    r"(?:19|20)\d\d(?:[ ./-](?:19|20)\d\d)+(?!\d)"
+    rf"|(?:(?:19|20)\d\d([ ./-]){_DAY}(?:\1{_DAY})?|{_DAY}([./-]){_DAY}\2(?:19|20)?\d\d)(?!\d|\1\d|\2\d)"
+)
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _NINO = re.compile(
     r"(?<!\w)(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)"
@@ -131,6 +138,21 @@ def _any(*finders: Callable[[str], Iterator[tuple[int, int]]]) -> Callable[[str]
     return lambda text: (span for finder in finders for span in finder(text))
 
 
+def _emails(text: str) -> Iterator[tuple[int, int]]:
+    """Addresses that may be somebody's: not ids of messages, after a slash in the path of a web address."""
+    paths: list[tuple[int, int]] | None = None
+    for found in _EMAIL.finditer(text):
+        start, end = found.span()
+        if _RESERVED.search(found[0]):
+            continue
+        if text.endswith("/", 0, start):
+            paths = [path.span() for path in _PATH.finditer(text)] if paths is None else paths
+            at = bisect(paths, (start,)) - 1
+            if at >= 0 and end <= paths[at][1]:
+                continue
+        yield start, end
+
+
 def _digits(text: str) -> list[int]:
     return [int(character) for character in text if character.isdecimal()]
 
@@ -153,10 +175,6 @@ def _is_iban(text: str) -> bool:
     plain = text.replace(" ", "")
     turned = "".join(str(int(character, 36)) for character in plain[4:] + plain[:4])
     return _LENGTHS.get(plain[:2]) == len(plain) and int(turned) % 97 == 1
-
-
-def _is_email(text: str) -> bool:
-    return _RESERVED.search(text) is None
 
 
 def _is_phone(text: str) -> bool:
@@ -193,7 +211,7 @@ def _always(text: str) -> bool:
 
 
 _FINDERS = {
-    "email": _matching(_EMAIL, _is_email),
+    "email": _emails,
     "iban": _matching(_IBAN, _is_iban),
     "card": _matching(_CARD, _is_card),
     "id": _any(

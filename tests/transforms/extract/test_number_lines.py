@@ -20,7 +20,7 @@ def left(lines, **rules):
     return [line for line in found if line is not None], told
 
 
-@pytest.mark.parametrize("mark", ["[{}]", "[Pg {}]", "Page {}", "p. {}", "( {} )".replace(" ", "")])
+@pytest.mark.parametrize("mark", ["[{}]", "[Pg {}]", "Page {}", "p. {}", "(p. {})", "{{Pg {}}}"])
 def test_marks_that_count_up_a_page_apart_go_with_the_blank_line_they_leave(mark):
     lines, told = left(book(mark))
     assert told == "10 page marks" and "".join(lines) == PROSE * 10
@@ -37,6 +37,8 @@ def test_marks_inside_lines_go_too():
     [
         book("[{}]", pages=7),  # too few
         book("{}"),  # a ranking
+        book("({})"),  # sections
+        book("{{{}}}"),
         book("[{}]", prose="Mix the flour with the water and let it stand for an hour."),  # notes
         [line for n in (9, 3, 200, 41, 5, 77, 12, 1, 30, 8) for line in (f"[{n}]", PROSE)],  # in no order
         [line for n in range(1850, 2020, 17) for line in (f"({n})", PROSE)],  # years
@@ -56,6 +58,36 @@ def test_runs_of_lines_without_a_letter_go_from_a_length_on():
     assert left(rows[:40]) == (rows[:40], "")
     named = [f"Year {row}" for row in rows]
     assert left(named) == (named, "")
+
+
+@pytest.mark.parametrize("mark", ["1 2 3 4 5 6 7", "1 2 3\n\n4 5\n6 7"])
+@pytest.mark.parametrize(("before", "after"), [("\n\n", "\n\n"), ("\n", "\n\n"), ("\n\n", "\n"), ("\n \n", "\n\n")])
+def test_paragraphs_round_a_run_stay_two(mark, before, after):
+    lines, told = left(f"A b.{before}{mark}{after}C d.".split("\n"), number_run=6)
+    assert told == "7 numbers in a run" and [line.strip() for line in lines] == ["A b.", "", "C d."]
+
+
+def test_marks_of_one_line_are_taken_out_in_time_in_its_length():
+    """Counted in characters that are looked at."""
+    looked = []
+
+    class Counted(str):
+        def count(self, what, start=0, end=None):
+            looked.append((len(self) if end is None else end) - start)
+            return super().count(what, start, end)
+
+        def __getitem__(self, at):
+            found = Counted(super().__getitem__(at))
+            looked.append(len(found))
+            return found
+
+        def __add__(self, other):
+            looked.append(len(self) + len(other))
+            return Counted(super().__add__(other))
+
+    line = Counted("".join(f"[p{n}] {'a ' * 100}" for n in range(300)))
+    assert left([line]) == (["a " * 30_000], "300 page marks")
+    assert 0 < sum(looked) <= 3 * len(line)
 
 
 def test_each_rule_can_be_turned_off():

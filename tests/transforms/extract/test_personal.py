@@ -130,7 +130,12 @@ def test_copies_that_differ_in_personal_data_alone_have_the_same_words(pages):
     ("text", "found"),
     [
         ("'email': 'jo@here.org'", ["jo@here.org"]),
-        ("git clone git@github.com:someone/tilt.git", []),
+        ("git clone git@github.com:someone/tilt.git, ssh://git@github.com/someone/tilt.git", []),
+        ("git@here.org: a list", ["git@here.org"]),
+        ("jo@here.org:thanks", ["jo@here.org"]),
+        ("mailto:/jo@here.org, mailto://mo@here.org, //bo@here.org", ["jo@here.org", "mo@here.org", "bo@here.org"]),
+        ("office/jo@here.org http://here.org/x jo/mo@here.org", ["jo@here.org", "mo@here.org"]),
+        ("https://here.org/leave?who=jo@here.org", ["jo@here.org"]),
         ("jo@example.com, jo@host.test, jo@www.example.org", []),
         ("https://lore.kernel.org/30th.anniversary@klaava.Helsinki.FI", []),
         ("Tel: (514)276-8714", ["(514)276-8714"]),
@@ -140,6 +145,25 @@ def test_copies_that_differ_in_personal_data_alone_have_the_same_words(pages):
         ("New phone: 2021-08-01 18:00", []),
         ("iPhone 14 2022 1299 128", []),
         ("Phone 12.05.2021 12", []),
+        ("Phone 12.05.21 14.30", []),
+        ("Phone 5/12/2021 9", []),
+        ("Phone: 1999-2003, 2019 2020 2021", []),
+        ("Phone: 2021-08 12", []),
+        *(
+            (f"Tel: {number}", [number])
+            for number in (
+                "01-42-68-53-00",
+                "06/12/34/56/78",
+                "01.12.05.21.14",
+                "12-05-20-21",
+                "8-12-2012-345",
+                "2012 3456",
+                "2020-12-34-56",
+                "12/05/20/21",
+                "42-68-5300",
+            )
+        ),
+        ("Tél : 01.42.68.53.00", ["01.42.68.53.00"]),
     ],
 )
 def test_addresses_and_phones_of_other_forms(text, found):
