@@ -438,7 +438,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, lock, manifest, removal, taken_out
+    from weft.pipeline.run import inputs, lock, manifest, removal
     from weft.pipeline.run.context import Adds
     from weft.pipeline.run.run import Run
 
@@ -453,7 +453,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
         config = _config(options)
     else:
         config = settled(configuration.from_dict(known["config"], options.set))
-    lists = {*config.exclude, *taken_out.there(options.output)}  # what was taken out stays out, whatever is asked for
+    lists = {*config.exclude, *manifest.left_out(options.output)}  # stays out, whatever is asked for
     config = dataclasses.replace(config, exclude=tuple(sorted(lists)))
     if getattr(options, "input", None):
         given = inputs.marked(inputs.of_config(options.input, config))

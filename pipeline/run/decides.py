@@ -6,8 +6,9 @@ Another file under the same name is another fingerprint; what is not named adds 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
@@ -15,7 +16,7 @@ from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
 from weft.transforms.extract import exclusions
-from weft.transforms.io import files, state
+from weft.transforms.io import files, parquet, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
 from weft.transforms.score.heads import KINDS
@@ -57,28 +58,52 @@ def fetch(config: Config, *_: object) -> dict[str, Any]:
 
 
 def remember_images(output: str) -> None:
-    """Note how many images a fetch has, before it is opened again for those that did not come."""
-    noted, done = files.join(output, "fetch", _AT_FIRST), manifest.read(output, "fetch")
-    if done and state.read(noted) is None:
-        state.write(noted, {"images": done["books"]["image"]["kept"]})
+    """Note which images a fetch has, before it is opened again for those that did not come."""
+    noted = files.join(output, "fetch", _AT_FIRST)
+    if manifest.read(output, "fetch") and state.read(noted) is None:
+        state.write(noted, {"images": _images(output, manifest.made(output, "fetch"))})
 
 
-def _came_later(output: str) -> int:
-    """Images that came when a finished fetch was opened again: what was made without them is due."""
-    first, done = state.read(files.join(output, "fetch", _AT_FIRST)), manifest.read(output, "fetch")
-    return int(done["books"]["image"]["kept"] - first["images"]) if first and done else 0
+def _came_later(output: str) -> str:
+    """The images of a finished fetch where they are others since it was opened again, "" else: scores of it are due."""
+    first = state.read(files.join(output, "fetch", _AT_FIRST))
+    if first is None or manifest.read(output, "fetch") is None:
+        return ""
+    now = _images(output, manifest.made(output, "fetch"))
+    return now if now != first["images"] else ""
+
+
+class _Stored(NamedTuple):
+    """Columns of images/index."""
+
+    image_url: str
+    image_id: str
+    status: str
+
+
+@functools.cache
+def _images(output: str, made: str) -> str:
+    """A hash of the addresses and contents of a fetch's images, in any order; `made` is of all that it has made.
+
+    Its tables have more: when a server was asked in vain.
+    """
+    found = 0
+    for path, _ in files.listing(files.join(output, "images", "index", "*.parquet")):
+        for row in parquet.read(path, _Stored):
+            found ^= int(digest(row.image_url, row.image_id), 16) if row.status == "ok" else 0
+    return f"{found:x}"
 
 
 def score(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:
     """Heads, evaluation vectors and models of one's own; what is compared at all, which the recipe asks for.
 
-    Fetch's fingerprint is the same when images come later, so their number counts here.
+    Fetch's fingerprint is the same when images come later, so which these are counts here.
     """
     asked = config.score
     models = _models(config)
     heads = [getattr(asked, f"{kind}_head") for kind in KINDS]
     found = {"files": _of((*heads, *asked.evaluation_embeddings)), "models": models if any(models) else []}
-    return {**found, "needs": needs.of(asked, config.pack), "came_later": _came_later(output) if output else 0}
+    return {**found, "needs": needs.of(asked, config.pack), "came_later": _came_later(output) if output else ""}
 
 
 def vectors(config: Config) -> str:

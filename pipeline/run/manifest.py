@@ -95,6 +95,12 @@ def is_run(output: str) -> bool:
     return any(files.exists(files.join(output, name)) for name in ("run.json", "extract/manifest.json"))
 
 
+def left_out(output: str) -> list[str]:
+    """Lists that hold for every later run of an output: its own; where run.json is lost, all that extract knew."""
+    done = None if read_run(output) else read(output, "extract")
+    return taken_out.there(output) + taken_out.found(output, (done or {}).get("config", {}).get("exclude", ()))
+
+
 def known_run(output: str) -> dict[str, Any]:
     """What `write_run` said.
 

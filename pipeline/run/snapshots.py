@@ -140,6 +140,8 @@ def _by_api(text: str, snapshot: str, subset: str, wish: selection.Wish, api: st
         raise ConfigError(
             f"{text}: the index's API knows domains and addresses: add domain= or url=, or unset extract.cdx_api"
         )
+    if wish.languages and snapshot < selection.FIRST_WITH_LANGUAGES:
+        raise ConfigError(f"{text}: {selection.NO_LANGUAGES}")
     endpoint = files.join(api, f"{snapshot}-index")
     return [f"{selection.of_part(endpoint, wish)}&{page}" for page in capture_api.pages(endpoint, asked, subset)]
 

@@ -59,7 +59,7 @@ def _rows(path: str, maker: SampleMaker) -> Iterator[tuple[str, Sample]]:
         parts: dict[int, list[str]] = {}
         images: list[PlacedImage] = []
         source: dict[str, Any] = {}
-        for _, told, pictures in chunks:
+        for _, told, pictures in sorted(chunks, key=lambda one: one.told["chunk"]):  # -1000 stands before -999
             source = source or {key: value for key, value in told.items() if key not in _OF_A_CHUNK}
             for entry, (offset, length) in zip(told["images"], pictures, strict=True):
                 images.append(PlacedImage(entry["position"], path, offset, length, canonical(entry)))

@@ -137,5 +137,5 @@ def _row(number: int, record: dict[str, Any], names: tuple[str, str, str, str]) 
 def _number(value: object) -> float:
     try:
         return float(value) if isinstance(value, (int, float, str)) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):  # JSON has whole numbers beyond all floats
         return math.nan

@@ -10,6 +10,7 @@ is 404, and who asks too much gets 503, which is waited for as with any file (tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
@@ -85,7 +86,7 @@ def rows(endpoint: str, query: str) -> pa.Table | None:
         data = files.read_bytes(_address(endpoint, told["ask"], output="json", fl=fields, page=told["page"]))
     except FileNotFoundError:
         data = b""
-    captures = [one for one in _captures(data) if f"/{told['subset']}/" in one.get("filename", "")]
+    captures = [one for one in _captures(data) if f"/{told['subset']}/" in str(one["filename"])]
     columns = {
         name: pa.array([_value(name, one.get(field)) for one in captures], kind)
         for name, (field, kind) in COLUMNS.items()
@@ -93,17 +94,28 @@ def rows(endpoint: str, query: str) -> pa.Table | None:
     return pa.table(columns)
 
 
-def _captures(data: bytes) -> Iterator[dict[str, str]]:
+def _captures(data: bytes) -> Iterator[dict[str, Any]]:
+    """Those of the answer's lines that say where a record lies."""
     for line in data.splitlines():
-        yield json_values.parse(line)
+        one = json_values.parse(line)
+        named = isinstance(one, dict) and isinstance(one.get("filename"), str)
+        if named and None not in (whole_number(one.get("offset")), whole_number(one.get("length"))):
+            yield one
 
 
-def _value(name: str, said: str | None) -> str | int | None:
-    if name == "url_host_name":
-        return urlsplit(said or "").hostname
+def _value(name: str, said: Any) -> str | int | None:
     if COLUMNS[name][1] == pa.int64():
         return whole_number(said)
-    return said
+    if not isinstance(said, str):
+        return None
+    return _host(said) if name == "url_host_name" else said
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # an address of an index is whatever some page linked to
+        return None
 
 
 def _address(endpoint: str, question: str, **more: str) -> str:

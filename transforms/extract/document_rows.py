@@ -113,7 +113,7 @@ def _mmc4(texts: list[Any], images: list[Any]) -> tuple[list[str | None], list[s
     before: dict[int, list[str]] = {}
     for image in images:
         at = image.get("matched_text_index") if isinstance(image, dict) else None
-        if isinstance(at, (int, float)) and math.isfinite(at):  # pandas makes floats of whole numbers beside none
+        if isinstance(at, int) or (isinstance(at, float) and math.isfinite(at)):  # pandas makes floats of whole numbers
             place = min(max(int(at), 0), max(len(texts) - 1, 0))
         else:
             place = len(texts)  # matched with none: after all

@@ -55,13 +55,17 @@ class Unsuited(Exception):
 
 
 def column(names: Sequence[str], known: Sequence[str], asked: str = "") -> str:
-    """What a file calls one of its columns: the name that is asked for, else the first that is known; "" for none.
+    """What a file calls one of its columns: the name that is asked for, or the first that is known; "" for none.
 
     >>> column(["URL", "TEXT"], ("url", "image_url")), column(["URL", "TEXT"], ("url",), "TEXT")
     ('URL', 'TEXT')
+    >>> column(["URL", "TEXT"], ("url",), "TXET")
+    ''
     """
+    if asked:
+        return asked if asked in names else ""
     by_name = {name.lower(): name for name in reversed(names)}
-    return asked if asked in names else next((by_name[name] for name in known if name in by_name), "")
+    return next((by_name[name] for name in known if name in by_name), "")
 
 
 def look(path: str) -> Look:

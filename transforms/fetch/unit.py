@@ -168,14 +168,15 @@ def _fate(outcome: Outcome) -> Fate:
 def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[tuple[Outcome, str]]:
     """(what came of it, column `origin` of its row) of each image of an archive or of earlier runs."""
     origin = wanted[0].origin
+    before = {one.key: one.earlier.row.origin for one in wanted if one.earlier}
     refused, wanted = _forbidden(wanted, rules)
-    yield from ((outcome, origin) for outcome in refused)
+    yield from ((outcome, before.get(outcome.key, origin)) for outcome in refused)
     if not wanted:
         return
     if origin == EARLIER:
         for found in (one.earlier for one in wanted if one.earlier):
-            before = previous_runs.outcome(found.output, found.row)
-            yield before._replace(image=_unless_excluded(before.image, before.final_url, rules)), found.row.origin
+            known = previous_runs.outcome(found.output, found.row)
+            yield known._replace(image=_unless_excluded(known.image, known.final_url, rules)), found.row.origin
     else:
         yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, rules))
 

@@ -20,6 +20,7 @@ LEAST = 64  # ids: a shorter passage between stretches joins a neighbour, or tak
 SHARE_OF_LEAST = 8  # of a short sequence it is this part instead
 SHARE_OF_PIECE = 4  # a piece takes at most this part of a sequence; longer sentences are halved between words
 _ENDS = frozenset(".?!…。？！\"')]”’»")
+_SAID = re.compile(r"\S")
 _CUT = re.compile(r"\n+|[.?!…][\"')\]”’»]{0,3}(?=\s)|[。？！]")
 
 
@@ -49,13 +50,15 @@ def pieces(text: str, position: int, room: int, encode: Callable[[str], Sequence
         room: ids that a sequence holds.
         encode: text → ids.
     """
-    places, said = [(0, PARAGRAPH)], len(text.rstrip())
+    places, said, begun = [(0, PARAGRAPH)], len(text.rstrip()), 0  # where the last place's own characters begin
     for found in _CUT.finditer(text):
         newline = found[0].startswith("\n")
         at = found.start() if newline else found.end()
         if at >= said:
             break
-        blank = not text[places[-1][0] : at].strip()  # since the last place
+        if begun <= places[-1][0] and (first := _SAID.search(text, places[-1][0])):
+            begun = first.start()
+        blank = at <= begun  # since the last place
         # A heading belongs to what follows it.
         paragraph = newline and len(found[0]) > 1 and (blank or text[at - 1] in _ENDS)
         after = PARAGRAPH if paragraph else SENTENCE

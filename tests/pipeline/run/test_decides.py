@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import weft.schemas.config as configuration
@@ -137,15 +139,18 @@ def test_a_run_without_a_place_in_the_index_is_compared_with_what_it_was_the_fir
 def test_images_that_come_later_make_what_was_made_without_them_due_and_failures_nothing(tmp_path: Path) -> None:
     output, config = str(tmp_path), configuration.load()
 
-    def prints(images: int) -> dict[str, str]:
-        manifest.write(output, "fetch", {"fingerprint": "f", "books": {"image": {"kept": images}}})
+    def prints(*images: str, asked: int = 0) -> dict[str, str]:
+        rows = {"image_url": ["x", *images], "image_id": ["", *images], "status": ["http_error", *["ok"] * len(images)]}
+        (tmp_path / "images" / "index").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(rows), tmp_path / "images" / "index" / "a.parquet")
+        manifest.write(output, "fetch", {"fingerprint": "f", "files": {"sha256": f"{images}{asked}"}})
         return registry.fingerprints(config, [("a", 1)], output)
 
     decides.remember_images(output)  # nothing is fetched
-    before = prints(7)
+    before = prints("1", "2")
     decides.remember_images(output)
-    assert prints(7) == before
-    more = prints(8)
+    assert prints("1", "2") == prints("2", "1") == prints("1", "2", asked=1) == before
+    more = prints("1", "2", "3")
     decides.remember_images(output)  # opened again, for the rest
     assert {name for name in before if more[name] != before[name]} == {"score", "pack", "train", "eval"}
-    assert prints(9) != more and prints(8) == more
+    assert prints("1", "2", "4") != more == prints("1", "2", "3") != prints("1", "3") != before

@@ -2,7 +2,8 @@ import pytest
 from pack_world import World, run
 
 from weft.schemas.parameters import ConfigError, Sequencing
-from weft.transforms.export.retokenize import retokenize
+from weft.transforms.export import items
+from weft.transforms.export.retokenize import _rows, retokenize
 from weft.transforms.io.tar import write_tar
 from weft.transforms.pack.samples import SampleMaker, ShardLayout
 from weft.transforms.pack.tokenizer import train
@@ -55,3 +56,22 @@ def test_shards_without_texts_or_cut_off_are_named(tmp_path, packed):
     (tmp_path / "text/train/000000.tar").write_bytes(b"no tar at all" * 100)
     with pytest.raises(ConfigError, match="is damaged"):
         retokenize(str(tmp_path), "text/train/000000.tar", str(tmp_path / "out"), maker, "weft")
+
+
+def test_a_text_over_many_sequences_stays_in_order(monkeypatch):
+    """Keys sort as text: d-1000 stands before d-999."""
+
+    def chunk(number, spans, texts, position):
+        told = {"doc_id": "d", "chunk": number, "images": [{"position": position}], "spans": spans, "texts": texts}
+        return items.Stored(f"d-{number:03d}", told, [(0, 1)])
+
+    made = [
+        chunk(1000, [[1, 1, 2], [2, 2, 3]], [" Second half.", None], 2),
+        chunk(999, [[0, 1, 2], [1, 2, 3]], [None, "First half."], 0),
+    ]
+    monkeypatch.setattr(items, "stored", lambda path: iter(made if "interleaved" in path else []))
+    rows = []
+    monkeypatch.setattr(SampleMaker, "document", lambda self, row: rows.append(row) or [])
+    assert list(_rows("shards/interleaved/train/000000.tar", SampleMaker.__new__(SampleMaker))) == []
+    assert [row.texts for row in rows] == [[None, "First half. Second half.", None]]
+    assert [image.position for image in rows[0].images] == [0, 2]

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -111,6 +112,8 @@ def test_given_similarities_are_trusted_where_that_is_asked(tmp_path, named):
     told = [(f.reason, f.detail) for f in found[Fate] if f.fate == "dropped"]
     assert told == [("low_similarity", f"{one}, as the list has it") for one in ("0.3000", "nan")]
     assert len(extract(tmp_path / "list")[Pair]) == 3
+    misspelt = dataclasses.replace(rules, list_similarity="clip_h14")
+    assert [fate.reason for fate in extract(tmp_path / "list", misspelt)[Fate]] == ["no_columns"]
     (tmp_path / "bare").write_bytes(FORMS["laion"](ROWS))
     (fate,) = extract(tmp_path / "bare", rules)[Fate]
     assert fate.reason == "no_columns" and "extract.list_similarity" in fate.detail
@@ -155,3 +158,11 @@ def test_a_column_of_text_that_is_none_is_told(tmp_path):
     )
     (fate,) = extract(tmp_path / "list")[Fate]
     assert (fate.fate, fate.reason) == ("dropped", "unreadable")
+
+
+def test_a_number_beyond_all_floats_is_no_similarity(tmp_path):
+    said = [f'{{"url": "http://a.test/{n}.jpg", "caption": "one {n}", "similarity": {n}}}' for n in (1, 10**400)]
+    (tmp_path / "list").write_text("\n".join(said))
+    found = extract(tmp_path / "list", PageRules(languages=(), list_min_similarity=0.3))
+    assert [pair.text for pair in found[Pair]] == ["one 1"]
+    assert [fate.reason for fate in found[Fate] if fate.fate == "dropped"] == ["low_similarity"]

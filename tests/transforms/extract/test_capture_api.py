@@ -1,13 +1,15 @@
 """The index's API chooses what the index itself does, on a bad line too; what it cannot answer is one line."""
 
+import json
+
 import pytest
 from crawl_server import captures, crawl_server, index, lay_out
 
 from weft.pipeline.run import inputs
 from weft.schemas.parameters import ConfigError, PageRules
-from weft.transforms.extract import selection
+from weft.transforms.extract import capture_api, selection
 from weft.transforms.extract.archive import extract_archive
-from weft.transforms.io import web_files
+from weft.transforms.io import files, web_files
 
 ID = "CC-MAIN-2024-10"
 BAD_DAY = ("ok", "503", "ok", "break", "reset")
@@ -73,6 +75,22 @@ def test_what_it_cannot_answer_is_one_line(crawl, server, query, told):
     with pytest.raises(ConfigError, match=told) as caught:
         parts(query, crawl[0], server.url)
     assert "\n" not in str(caught.value)
+
+
+def test_lines_that_name_no_record_and_odd_addresses_cost_themselves_alone(monkeypatch):
+    good = {"url": "http://a.test/", "urlkey": "test,a)/", "status": "200", "filename": "crawl-data/C/warc/x.warc.gz"}
+    good |= {"offset": "7", "length": "9", "languages": "eng", "mime": "text/html"}
+    odd = [{"url": "http://[foo/"}, {"length": None}, {"filename": None}, {"offset": "²"}, {"mime": 7}, {"url": None}]
+    lines = [json.dumps(one) for one in (*({**good, **one} for one in odd), good, [good], "x", None, 3)]
+    monkeypatch.setattr(files, "read_bytes", lambda path: "\n".join(lines).encode())
+    found = capture_api.rows("http://api.test/C-index", "ask=*.a.test&page=0&subset=warc").to_pylist()
+    assert [one["url_host_name"] for one in found] == [None, "a.test", None, "a.test"]
+    assert {one["warc_record_offset"] for one in found} == {7} and found[1]["content_mime_type"] is None
+
+
+def test_languages_of_a_snapshot_that_names_none_are_refused():
+    with pytest.raises(ConfigError, match="CC-MAIN-2018-39"):
+        inputs.expand(["cc:CC-MAIN-2018-34?domain=a.test&language=isl"], "/nowhere", "http://127.0.0.1:9/")
 
 
 def test_what_is_no_api_is_one_line(crawl):

@@ -75,7 +75,7 @@ def test_the_rules_hold_for_them_and_each_row_has_its_fate(tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("at", [1.0, 7.0, None, "1", math.nan, -1, True])
+@pytest.mark.parametrize("at", [1.0, 7.0, None, "1", math.nan, -1, True, 10**400])
 def test_no_picture_of_mmc4_goes_without_a_fate(tmp_path, at):
     """Whole numbers may be floats, as pandas writes them beside none; a picture of no text stands at the end."""
     row = {**ROWS["mmc4"], "image_info": [{"raw_url": IMAGE, "matched_text_index": at}, {"raw_url": f"{IMAGE}?2"}]}

@@ -200,4 +200,6 @@ def test_an_address_that_is_excluded_is_not_asked_for_and_nothing_of_it_stored(
     for number, wanted in enumerate(ways):
         index = fetch_unit((f"{wanted.origin}-{number:05d}", [wanted]), Task(str(tmp_path), "f", asked))
         assert statuses(index) == {wanted.key: "excluded"}
+        (found,) = read(index, ImageRow)  # not "earlier": where they had it from
+        assert found.origin == ("warc" if wanted.origin == WARC else "http")
     assert not web.seen

@@ -82,3 +82,23 @@ def test_no_short_passage_is_left_between_stretches():
 def test_a_heading_goes_with_what_follows_it():
     text = f"{sentence(0, 40)}\n\n{sentence(1, 60)}\n\nA heading\n\n" + " ".join(sentence(n, 45) for n in range(2, 9))
     assert planned(None, text)[0].endswith(sentence(1, 60))
+
+
+def test_white_space_is_gone_through_once():
+    """A page's text may be 8 MB of blank lines: twice as many take twice as long, not four times."""
+
+    def looked_at(lines):
+        class Counted(str):
+            taken = 0
+
+            def __getitem__(self, key):
+                found = super().__getitem__(key)
+                Counted.taken += len(found)
+                return found
+
+        text = Counted("One." + "\n " * lines + "Two.")
+        made = list(cuts.pieces(text, 0, ROOM, lambda part: part.split()))
+        assert "".join(piece.text for piece in made) == text
+        return Counted.taken
+
+    assert looked_at(2000) < 3 * looked_at(1000) < 100_000
