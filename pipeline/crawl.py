@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections.abc import Iterator, Sequence
@@ -113,7 +114,7 @@ def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
         text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8-sig", "replace")
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"cannot read the list {path}: {error}") from None
-    for line in text.splitlines():
+    for line in io.StringIO(text, newline=None):
         said = line.strip()
         if said and not said.startswith("#"):
             address = said if "://" in said else f"https://{said}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
 from collections import Counter
@@ -162,7 +163,8 @@ def _expand(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
     if pattern.endswith(_LISTS):
         data = files.read_bytes(pattern)
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
-        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        said = io.StringIO(text, newline=None)  # a name may hold what splitlines splits at
+        lines = [line.strip() for line in said if line.strip() and not line.startswith("#")]
         return [(line if "://" in line or os.path.exists(line) else files.join(base, line), 0) for line in lines]
     if files.is_local(pattern) and os.path.isdir(pattern):
         found = [

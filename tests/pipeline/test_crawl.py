@@ -152,3 +152,9 @@ def test_a_list_that_is_packed_and_cut_is_one_line(tmp_path, cut):
     (tmp_path / "list.gz").write_bytes(packed[:-cut])
     with pytest.raises(ConfigError, match=r"cannot read the list .*list\.gz"):
         list(command._addresses(str(tmp_path / "list.gz"), "page", 0))
+
+
+def test_a_list_has_a_line_where_cr_lf_or_both_end_it(tmp_path):
+    (tmp_path / "f").write_bytes("# one\u2028b.test\ra.test/1\r\nhttp://a.test/2".encode())
+    found = [one.url for one in command._addresses(str(tmp_path / "f"), "page", 0)]
+    assert found == ["https://a.test/1", "http://a.test/2"]

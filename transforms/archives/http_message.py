@@ -44,7 +44,7 @@ def parse_http(block: bytes) -> Response:
     if end is None and len(block) > MAX_HEAD:
         return Response(0, (), b"", "bad_header")
     head, body = (block[: end.start()], block[end.end() :]) if end else (block, b"")
-    lines = head.decode("latin-1").splitlines()
+    lines = [line.decode("latin-1") for line in head.splitlines()]  # of text it would split at "Å" in UTF-8
     if len(lines) > MAX_LINES:
         return Response(0, (), b"", "bad_header")
     found = _STATUS.match(lines[0])

@@ -20,6 +20,7 @@ Whatever forbids wins. A group for a search engine, and what a group allows to o
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import re
@@ -39,6 +40,7 @@ _DISALLOW = re.compile(r"dis?sall?ow|disalow|diasllow|disallaw")  # google/robot
 _DELAY = re.compile(r"crawl[ -]delay")
 _PREFERENCES = {"content-usage": preferences.usage, "content-signal": preferences.signal}
 _ACCESS = ("allow", "disallow")
+_VERSION = re.compile(r"\sv?\d[\w.]*$")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -176,9 +178,9 @@ def read(name: str, body: bytes, counted: Collection[str] = ("train",)) -> str:
     >>> read(ROBOTS, b"User-agent: *\nDisallow: /x\nUser-agent: GPTBot\nDisallow: / # all\nSitemap: /s")
     'User-agent: GPTBot\nDisallow: /'
     """
-    text = _text(body)
     if name == TDM:
-        return _reservations(text)
+        return _reservations(body[:MAX_BYTES].decode("utf-8-sig", "replace"))
+    text = _text(body)
     if text.lstrip()[:1] == "<":
         return ""
     groups = _parse(text)
@@ -268,14 +270,18 @@ def nearest(files: Iterable[SiteFile], moment: int) -> list[SiteFile]:
 
 
 def _text(body: bytes) -> str:
-    return body[:MAX_BYTES].decode("utf-8-sig", "replace")
+    """What is read of a file of lines: whole ones, as `Disallow: /` may be the beginning of another rule."""
+    if len(body) >= MAX_BYTES:  # whoever asked for it may have cut it there
+        body = body[: MAX_BYTES + 1]
+        body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+    return body.decode("utf-8-sig", "replace")
 
 
 def _parse(text: str) -> list[_Group]:
     """The groups of a robots.txt in their order; the first has what stands outside groups."""
     groups = [_Group()]
     listing = False  # whether the agents of a group are still being named
-    for raw in text.splitlines():
+    for raw in io.StringIO(text, newline=None):  # at CR, LF and CRLF alone (RFC 9309, 2.2); splitlines knows seven more
         said = raw.partition("#")[0]
         label, colon, value = said.partition(":")
         if not colon and len(words := said.split()) == 2:  # as Google's parser has it
@@ -334,7 +340,7 @@ def _heard(
 
 def _token(agent: str) -> str:
     """The name by which an agent is looked up: without a version and stars that robots.txt has no use for."""
-    return agent.partition("/")[0].strip(" *").lower() or agents.EVERYBODY
+    return _VERSION.sub("", agent.partition("/")[0].strip(" *").lower()) or agents.EVERYBODY
 
 
 def _decider(path: str) -> Callable[[Sequence[_Group], str], _Rule | None]:

@@ -5,7 +5,7 @@ what the pages of one level lead to is put in their order when all of them have 
 next level. Hosts do not wait for each other.
 
 Links in two spellings are one address. What a redirect leads to is asked for as it is spelt: most often a site sends
-http to https, or to the one spelling that it answers.
+http to https, or to the one spelling that it answers. All spellings together are one page of a host's bound.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Frontier:
         self._rules = rules
         self._seen: set[str] = set()
         self._hosts: dict[str, _Host] = {}
+        self._counted: set[tuple[str, str]] = set()  # (key, kind) of what has taken its place
         self._spelt: dict[str, Address | None] = {}  # URL → what is, was or is not to be asked for in this spelling
         self.asked: dict[str, Address] = {}  # key → what is or was asked for
         self.dropped: list[tuple[Address, str]] = []  # with the reason
@@ -94,7 +95,7 @@ class Frontier:
         for url, kind in known:
             self._seen.add(key_of(url))
             self._spelt[url] = None
-            self._count(self._host(url), kind)
+            self._place(self._host(url), Address(url, kind))
 
     def wanted(self, url: str) -> Address:
         """What an address that is asked for should be."""
@@ -161,10 +162,9 @@ class Frontier:
         for _, _, one in waiting:
             if not (key := self._new(one)):
                 continue
-            if one.hops > MAX_REDIRECTS or host.left.get(one.kind, 1) <= 0:
+            if one.hops > MAX_REDIRECTS or not self._place(host, one):
                 self.dropped.append((one, CHAIN if one.hops > MAX_REDIRECTS else CAPPED))
                 continue
-            self._count(host, one.kind)
             host.open += 1
             host.ranks[key] = len(host.ranks)
             self.asked[key] = one
@@ -181,9 +181,15 @@ class Frontier:
         self._spelt[one.url] = one
         return key
 
-    def _count(self, host: _Host, kind: str) -> None:
-        if kind in host.left:
-            host.left[kind] -= 1
+    def _place(self, host: _Host, one: Address) -> bool:
+        """Whether the host's bound has a place for an address: another spelling's, else one that is left."""
+        name = key_of(one.url), one.kind
+        if one.kind in host.left and name not in self._counted:
+            if host.left[one.kind] <= 0:
+                return False
+            host.left[one.kind] -= 1
+            self._counted.add(name)
+        return True
 
     def _host(self, url: str) -> _Host:
         most = self._rules.pages_per_host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Collection
@@ -103,7 +104,7 @@ def of_sitemap(body: bytes, url: str) -> tuple[list[str], bool]:
             for found in _LOCATION.finditer(text)
         )
     else:
-        said = (line for line in text.splitlines() if line.strip())
+        said = (line.strip() for line in io.StringIO(text, newline=None) if line.strip())
     addresses: dict[str, None] = {}
     for one in said:
         if address := resolve(url, one):

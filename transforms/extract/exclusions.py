@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -114,7 +115,7 @@ def load(paths: tuple[str, ...]) -> Exclusions | None:
     Raises:
         ConfigError: one cannot be read, or holds a line that means nothing.
     """
-    lists = [parse(text.splitlines(), path, not ut1) for path in paths for text, ut1 in [_text(path)]]
+    lists = [parse(io.StringIO(text, newline=None), path, not ut1) for path in paths for text, ut1 in [_text(path)]]
     if not lists:
         return None
     names = [field.name for field in dataclasses.fields(Exclusions)]
@@ -135,7 +136,7 @@ def entries(path: str) -> set[str]:
         ConfigError: it cannot be read, or holds a line that means nothing.
     """
     text, ut1 = _text(path)
-    return {entry for entry, _ in _entries(text.splitlines(), path, not ut1)}
+    return {entry for entry, _ in _entries(io.StringIO(text, newline=None), path, not ut1)}
 
 
 def _entries(lines: Iterable[str], name: str, strict: bool) -> Iterator[tuple[str, dict[str, str]]]:

@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -32,7 +33,8 @@ RECORD_COLUMNS = (
 )
 _HEAD = 1 << 16
 _ARCHIVES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz", ".wacz")
-_CELL = 16 << 20  # characters of a cell of CSV
+_CELL = 16 << 20  # characters of a cell of CSV, and of a row of many lines
+_LEAST = 1 << 14  # characters of such a row where quotes were often left open: to look for their ends takes time
 _LINE = 64 << 20  # characters of a line of JSON
 _BATCH = 1_024  # rows of Parquet at a time: they may hold whole pages
 
@@ -114,7 +116,7 @@ def read(path: str, seen: Look, names: tuple[str, ...] = ()) -> Iterator[tuple[i
                 yield from _lines(text) if seen.form == "lines" else _table(text, seen)
     except pa.ArrowException as error:
         raise Unsuited("unreadable", " ".join(str(error).split())[:200]) from None
-    except (EOFError, OSError, zlib.error, csv.Error, UnicodeDecodeError) as error:  # strings of Parquet may be none
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:  # strings of Parquet may be none
         reason = "unreadable" if seen.form == "parquet" else "truncated"
         raise Unsuited(reason, f"{type(error).__name__}: {error}"[:200]) from None
 
@@ -142,24 +144,81 @@ def _table(text: io.TextIOWrapper, seen: Look) -> Iterator[tuple[int, dict[str, 
     csv.field_size_limit(_CELL)
     first = text.readline()
     if not seen.headed:
-        yield 0, dict(zip(seen.names, next(_cells([first], seen.comma), []), strict=False))
+        yield 0, dict(zip(seen.names, _alone(first, seen.comma), strict=False))
     for number, cells in enumerate(_cells(text, seen.comma), 1):
         yield number, dict(zip(seen.names, cells, strict=False))
 
 
-def _cells(lines: Iterable[str], comma: str) -> Iterator[list[str]]:
-    """Rows of cells; between tabs quotes are none, and between commas one that nobody closes is an error."""
-    quoting: Any = csv.QUOTE_NONE if comma == "\t" else csv.QUOTE_MINIMAL
-    return csv.reader(lines, delimiter=comma, quoting=quoting, strict=True)
+class _Lines:
+    """Lines of a table, which can be given back."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._ahead: deque[str] = deque()
+        self._reach = _CELL
+        self._size = 0  # of the row, in characters
+        self._row: list[str] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else next(self._lines)
+        self._row.append(line)
+        self._size += len(line)
+        if self._size > self._reach and len(self._row) > 1:
+            raise csv.Error("no end of a quote")
+        return line
+
+    def close(self) -> None:
+        """End a row."""
+        self._row, self._size = [], 0
+
+    def back(self) -> str:
+        """End a row with its first line, which this gives; the others come again."""
+        first, *others = self._row
+        self._ahead.extendleft(reversed(others))
+        if self._size > _LEAST:
+            self._reach = max(_LEAST, self._reach // 2)
+        self.close()
+        return first
+
+
+def _cells(text: Iterable[str], comma: str) -> Iterator[list[str]]:
+    """Rows of cells. Only quotes that are as CSV has them make a row of many lines: a stray one takes no other row."""
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=comma, quoting=_quoting(comma), strict=True)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            cells = _alone(lines.back(), comma)
+        lines.close()
+        yield cells
+
+
+def _alone(line: str, comma: str) -> list[str]:
+    """The cells of a line that is a row, whatever its quotes; none where one is too long."""
+    try:
+        rest = iter([line, ""])
+        cells = next(csv.reader(rest, delimiter=comma, quoting=_quoting(comma)))
+        if next(rest, None) is None:  # it went on: a quote is open, and means itself
+            cells = next(csv.reader([line], delimiter=comma, quoting=csv.QUOTE_NONE))
+    except csv.Error:
+        return []
+    return cells
+
+
+def _quoting(comma: str) -> Any:
+    return csv.QUOTE_NONE if comma == "\t" else csv.QUOTE_MINIMAL  # between tabs quotes mean themselves
 
 
 def _layout(first: str) -> Look | None:
     """The table that begins with this line; None where none does."""
     for comma in ("\t", ","):
-        try:
-            cells = next(_cells([first], comma), [])
-        except csv.Error:
-            continue
+        cells = _alone(first, comma)
         low = [cell.strip().lower() for cell in cells]
         if len(cells) < 2:
             continue

@@ -24,7 +24,9 @@ def test_files_globs_directories_are_one_sorted_list(tmp_path):
 
 def test_a_common_crawl_path_list(tmp_path):
     listed = tmp_path / "warc.paths.gz"
-    listed.write_bytes(gzip.compress(b"crawl-data/CC-MAIN-2024-10/x.warc.gz\n\n# note\ns3://bucket/y.warc.gz\n"))
+    listed.write_bytes(
+        gzip.compress("crawl-data/CC-MAIN-2024-10/x.warc.gz\n\r\n# note\x85more\rs3://bucket/y.warc.gz\n".encode())
+    )
     assert [path for path, _ in inputs.expand([str(listed)])] == [
         "https://data.commoncrawl.org/crawl-data/CC-MAIN-2024-10/x.warc.gz",
         "s3://bucket/y.warc.gz",

@@ -37,6 +37,12 @@ def test_bodies_are_decoded_and_lying_headers_seen_through(headers, body):
     assert (status, found, problem) == (200, PAGE, "")
 
 
+def test_a_header_in_utf_8_is_one_line():
+    """Å is C3 85, and 85 ends a line of text; but not of HTTP."""
+    _, headers, body, _ = parse_http(http(b"x", ["X-Title: Å\x0bX-Robots-Tag: noai", "X-More: 1"]))
+    assert [name for name, _ in headers if name.startswith("x-")] == ["x-title", "x-more"] and body == b"x"
+
+
 def test_a_cut_gzip_body_gives_what_comes_before_the_cut():
     body = bytes(range(256)) * 400
     packed = gzip.compress(body)

@@ -48,6 +48,33 @@ def test_a_file_is_read_to_its_half_megabyte():
     assert site_files.read("robots.txt", late) == ""
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.parametrize("rule", [b"Disallow: /private", b"Allow: /private"])
+def test_a_line_that_is_cut_is_none_and_the_last_whole_one_is(rule, end):
+    """Wherever the limit falls, and whether or not whoever asked had more."""
+    head = end.join([b"User-agent: GPTBot", b"Disallow: /a", b"Allow: /a/b", b""])
+    for cut in range(1, len(rule) + 2):
+        body = b"#" * (site_files.MAX_BYTES - len(head) - len(end) - cut) + end + head + rule + end + b"Disallow: /late"
+        whole = "Disallow: /a\nAllow: /a/b" + ("" if cut < len(rule) else f"\n{rule.decode()}")
+        assert site_files.read("robots.txt", body) == f"User-agent: GPTBot\n{whole}"
+        asked = site_files.access(body[: site_files.MAX_BYTES], "GPTBot")
+        assert [asked.forbids(f"http://h.test{path}") for path in ("/p", "/a", "/a/b")] == [False, True, False]
+
+
+@pytest.mark.parametrize("mark", "\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+def test_lines_end_where_the_rfc_ends_them(mark):
+    body = f"User-agent: GPTBot\r# a note{mark}Disallow: /a\r\nDisallow: /b\nDisallow: /c{mark}d".encode()
+    kept = site_files.read("robots.txt", body)
+    assert kept.splitlines()[:2] == ["User-agent: GPTBot", "Disallow: /b"] and kept.count("\n") == 2
+    assert not site_files.access(body, "GPTBot").forbids("http://h.test/a")
+
+
+@pytest.mark.parametrize("name", ["weft", "weft/1.0", "weft 1.0", "WEFT v2.1b", "weft/1.0 (+http://a.test)", "weft *"])
+def test_a_version_is_no_part_of_a_name(name):
+    assert site_files.access(f"User-agent: {name}\nDisallow: /".encode(), "weft").forbids("http://h.test/a")
+    assert not site_files.access(f"User-agent: x{name}\nDisallow: /".encode(), "weft").forbids("http://h.test/a")
+
+
 def test_patterns_with_many_stars_are_matched_in_a_short_time():
     kept = site_files.read("robots.txt", b"User-agent: GPTBot\nDisallow: /" + b"*a" * 2_000 + b"$")
     assert site_files.judge("robots.txt", kept, "https://a.test/" + "a" * 4_000 + "b", ("ai-agents",)) == ""

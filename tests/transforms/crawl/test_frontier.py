@@ -3,6 +3,7 @@ import random
 import pytest
 
 from weft.schemas.parameters import CrawlRules
+from weft.transforms.crawl import frontier as frontier_module
 from weft.transforms.crawl.client import IMAGE, PAGE, SITEMAP
 from weft.transforms.crawl.frontier import CAPPED, CHAIN, Address, Frontier, Led
 
@@ -91,6 +92,26 @@ def test_a_redirect_to_another_spelling_is_followed(asked, to, kind):
     for url, again in ((asked, [to]), (to, [])):
         later = Frontier(CrawlRules(), [(url, kind)])
         assert walk(later, [Address(to, kind, 1, 1)], {}) == again, "what another host led to in an earlier round"
+
+
+@pytest.mark.parametrize("kind", [PAGE, SITEMAP])
+@pytest.mark.parametrize(("asked", "to"), [("http:", "https:"), ("https:", "http:")])
+def test_a_redirect_to_another_spelling_is_the_same_page_of_the_bound(monkeypatch, asked, to, kind):
+    """A bound of so many pages leaves as many, in the rounds after it too; a place that another page has not had is none."""
+    monkeypatch.setattr(frontier_module, "_SITEMAPS", 1)
+    paths = [f"//a.test/{n}" for n in range(5)]
+    site = {asked + path: Led(redirect=to + path) for path in paths}
+    for most in (1, 3):
+        frontier = Frontier(CrawlRules(pages_per_host=most))
+        got = walk(frontier, [Address(asked + path, kind) for path in paths], site)
+        assert len(got) == 2 * most and len([url for url in got if url.startswith(f"{to}//")]) == most
+        assert len(frontier.dropped) == 5 - most
+        dropped = frontier.dropped[0][0].url.partition(":")[2]
+        later = Frontier(CrawlRules(pages_per_host=most + 1), [(url, kind) for url in got])
+        assert len(walk(later, [Address(asked + path, kind) for path in paths], site)) == 2
+        last = Frontier(CrawlRules(pages_per_host=most))
+        site_of = site | {got[0]: Led(redirect=to + dropped)}
+        assert to + dropped not in walk(last, [Address(asked + path, kind) for path in paths], site_of)
 
 
 def test_what_other_hosts_lead_to_is_left_in_each_spelling_that_a_redirect_has():

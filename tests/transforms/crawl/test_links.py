@@ -82,6 +82,8 @@ def test_sitemaps_in_all_their_forms():
     assert links.of_sitemap(xml, url) == (both, False)
     assert links.of_sitemap(gzip.compress(xml), url) == (both, False)
     assert links.of_sitemap("\n".join(["\ufeff", *both]).encode(), url) == (both, False)
+    assert links.of_sitemap(f"{both[0]}\r{both[1]}\n# a note\u2028http://a.test/3".encode(), url)[0][:2] == both
+    assert "http://a.test/3" not in links.of_sitemap("# a note\u2028http://a.test/3".encode(), url)[0]
     index = b"<s:sitemapindex><s:sitemap><s:loc>/more.xml.gz</s:loc></s:sitemap></s:sitemapindex>"
     assert links.of_sitemap(index, url) == (["http://a.test/more.xml.gz"], True)
     assert links.of_sitemap(b"\x1f\x8bno gzip", url) == ([], False)

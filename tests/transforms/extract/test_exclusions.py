@@ -96,7 +96,7 @@ def test_lists_are_read_once_together_and_ut1_directories_too(tmp_path):
     (tmp_path / "adult").mkdir()
     (tmp_path / "adult/domains").write_text("farm.test\n1.2.3.4\n")
     (tmp_path / "adult/urls").write_text("pics.test/d\n")
-    (tmp_path / "mine").write_text(f"{DOC}\n# said in a letter\nhttp://a.test/#x\n")
+    (tmp_path / "mine").write_text(f"{DOC}\r\n# said in\u2028a.test\rhttp://a.test/#x\n")
     paths = (str(tmp_path / "adult"), str(tmp_path / "mine"))
     asked = exclusions.load(paths)
     assert (

@@ -67,11 +67,49 @@ def test_a_byte_order_mark_is_none_of_a_file(tmp_path, pack):
         assert [row for _, row in rows.read(str(tmp_path / "f"), seen)] == [{"url": "u", "text": "t"}]
 
 
-def test_a_quote_that_nobody_closes_is_told_and_between_tabs_is_none(tmp_path):
-    (tmp_path / "f").write_text('url,text\nhttp://a.test/1,"open\nhttp://a.test/2,words\nhttp://a.test/3,words\n')
-    with pytest.raises(Unsuited) as told:
-        list(rows.read(str(tmp_path / "f"), rows.look(str(tmp_path / "f"))))
-    assert told.value.reason == "truncated"
+QUOTES = [
+    ('"He said "hi" there"', 'He said hi" there"'),
+    ('"open', '"open'),
+    ('a "word" of it', 'a "word" of it'),
+    ('"a ""word"" of it"', 'a "word" of it'),
+    ('"two\r\nlines, ""one"" row"', 'two\r\nlines, "one" row'),
+    ('"', '"'),
+    ('a","x', 'a"'),
+    ("", ""),
+]
+
+
+def _read(path, *lines):
+    path.write_text("url,text\n" + "".join(line + "\n" for line in lines), newline="")
+    return list(rows.read(str(path), rows.look(str(path))))
+
+
+@pytest.mark.parametrize(("cell", "said"), QUOTES)
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("again", [1, 3])
+def test_whatever_the_quotes_of_a_row_no_other_is_lost(tmp_path, cell, said, place, again):
+    """At the beginning, within and at the end of a file; alone and, but for two that are CSV together, beside others."""
+    bad = [(f"b{n}", cell, said) for n in range(1 if cell == '"' else again)]
+    good = [("g1", "one", "one"), ("g2", '"many,\nlines"', "many,\nlines"), ("g3", '"say ""hi"""', 'say "hi"')]
+    told = good[:place] + [one for bad_one in bad for one in (bad_one, ("g", "x", "x"))] + good[place:]
+    found = _read(tmp_path / "f", *(f"{url},{written}" for url, written, _ in told))
+    assert [number for number, _ in found] == list(range(1, len(told) + 1))
+    assert [(row["url"], row["text"]) for _, row in found] == [(url, text) for url, _, text in told]
+
+
+def test_a_cell_that_is_too_long_and_one_that_never_ends_take_no_other_row(tmp_path, monkeypatch):
+    """Nor a time by the square of what follows."""
+    monkeypatch.setattr(rows, "_CELL", 1 << 15)
+    monkeypatch.setattr(rows, "_LEAST", 1 << 10)
+    found = _read(tmp_path / "f", "1," + "x" * (1 << 16), "2,two", '3,"' + "y\n" * (1 << 15), "4,four")
+    assert [row for _, row in found[:2]] == [{}, {"url": "2", "text": "two"}]
+    assert found[2][1] == {"url": "3", "text": '"y'} and found[-1][1] == {"url": "4", "text": "four"}
+    assert len(found) == (1 << 15) + 4
+    many = _read(tmp_path / "f", *['1,a","x'] * 500)
+    assert [row["text"] for _, row in many] == ['a"'] * 500
+
+
+def test_between_tabs_quotes_are_none(tmp_path):
     for first in ("url\ttext\n", ""):
         said = ['"open', 'a "word" of it', '"whole"']
         (tmp_path / "f").write_text(first + "".join(f"http://a.test/{n}\t{one}\n" for n, one in enumerate(said)))
