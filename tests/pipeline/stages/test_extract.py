@@ -189,7 +189,11 @@ def test_boilerplate_is_kept_when_it_is_asked_for(tmp_path):
 
 
 def test_the_second_opinion_has_images_in_order_and_books_too(tmp_path):
-    made = go(tmp_path, {"m.warc.gz": b"".join(MIXED)}, overrides=['extract.extractor="trafilatura"'])
+    # It takes out what a page says twice, as datatrove asks it to.
+    said = [p(SENTENCE.replace("fox", animal) * 6) for animal in ("fox", "wolf", "hare")]
+    html = page(said[0], "<img src=a.png alt='A cat asleep on the sill'>", said[1], figure("/b.png"), said[2])
+    records = [record(1, "http://a.test/d/good", html, HTML), *MIXED[1:]]
+    made = go(tmp_path, {"m.warc.gz": b"".join(records)}, overrides=['extract.extractor="trafilatura"'])
     made.balanced()
     row = next(row for row in made.documents if row["url"].endswith("good"))
     assert [i for i in row["images"] if i] == ["http://a.test/d/a.png", "http://a.test/b.png"]
