@@ -14,6 +14,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,32 +71,22 @@ def take(shards: str, vocabulary: Vocabulary) -> list[Check]:
 
 def texts(sample: Sample, vocabulary: Vocabulary, words: Words) -> list[str]:
     """The stretches of text that a sample's targets stand for: a first token that is text is no target."""
-    chosen = _is_text(sample.ids, vocabulary)
+    chosen = data.is_text(sample.ids, vocabulary)
     chosen[0] = False
     return [words.decode(run) for run in _runs(sample.ids, chosen)]
 
 
-def _is_text(ids: np.ndarray[Any, Any], vocabulary: Vocabulary) -> np.ndarray[Any, Any]:
-    return contract.loss_mask(ids, vocabulary).astype(bool) & (ids != vocabulary.eos)
-
-
 def _all(shards: str, corpus: str, vocabulary: Vocabulary, words: Words) -> Iterator[Seen]:
     for split in contract.SPLITS:
-        left = SAMPLES
-        for path in data.tars_of(shards, corpus, split):
-            if not left:  # opening a shard reads all its headers
-                break
-            tar = Tar(path)
-            for key in sorted(tar.samples)[:left]:
-                left -= 1
-                yield _see(tar, corpus, key, vocabulary, words)
+        for tar, key in islice(data.places_of(shards, corpus, split), SAMPLES):
+            yield _see(tar, corpus, key, vocabulary, words)
 
 
 def _see(tar: Tar, corpus: str, key: str, vocabulary: Vocabulary, words: Words) -> Seen:
     sample = tar.read(corpus, key, vocabulary)
     meta: dict[str, Any] = json.loads(tar.part(key, contract.META))
     targets = contract.loss_mask(sample.ids, vocabulary).astype(bool)
-    runs = _runs(sample.ids, _is_text(sample.ids, vocabulary))
+    runs = _runs(sample.ids, data.is_text(sample.ids, vocabulary))
     caption = _caption(tar, key)
     told = meta.get("images", [meta] if "width" in meta else [])
     read = [words.decode(run) for run in runs]

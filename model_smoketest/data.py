@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -316,14 +317,28 @@ class Mixture:
 def validation(shards: str, corpus: str, vocabulary: Vocabulary, config: Train) -> Iterator[Sample]:
     """Up to `eval_samples` held-out samples, cut as in training but always from the beginning."""
     left = config.eval_samples
-    for tar in map(Tar, tars_of(shards, corpus, "val")):
-        for key in tar.order("val"):
-            if left <= 0:
-                return
-            sample = cut(tar.read(corpus, key, vocabulary), 0, config.max_length, vocabulary)
-            if sample.mask[1:].any():
-                left -= 1
-                yield sample
+    for tar, key in places_of(shards, corpus, "val", "val"):
+        if left <= 0:
+            return
+        sample = cut(tar.read(corpus, key, vocabulary), 0, config.max_length, vocabulary)
+        if sample.mask[1:].any():
+            left -= 1
+            yield sample
+
+
+def places_of(shards: str, corpus: str, split: str, salt: str = "") -> Iterator[tuple[Tar, str]]:
+    """(shard, key) of each sample, shard by shard: by their keys, which are hashes, or in the order of a salt.
+
+    A shard is opened, which reads all its headers, when its first sample is asked for.
+    """
+    for tar in map(Tar, tars_of(shards, corpus, split)):
+        for key in tar.order(salt) if salt else sorted(tar.samples):
+            yield tar, key
+
+
+def is_text(ids: npt.NDArray[np.integer[Any]], vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+    """Which ids are a text's own: neither special, nor of an image."""
+    return contract.loss_mask(ids, vocabulary).astype(bool) & (ids != vocabulary.eos)
 
 
 def read_vocabulary(shards: str) -> Vocabulary:

@@ -15,6 +15,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from safetensors.torch import load as safetensors
@@ -161,15 +162,9 @@ def _place(gains: list[tuple[int, float]]) -> dict[str, Any]:
 
 def _first(shards: str, corpus: str, vocabulary: Vocabulary, length: int) -> Iterator[tuple[Tar, Sample]]:
     """Up to AUDITED samples of a corpus: all of val, then train."""
-    left = AUDITED
-    for split in reversed(contract.SPLITS):
-        for path in data.tars_of(shards, corpus, split):
-            if not left:  # opening a shard reads all its headers
-                return
-            tar = Tar(path)
-            for key in tar.order("audit")[:left]:
-                left -= 1
-                yield tar, data.cut(tar.read(corpus, key, vocabulary), 0, length, vocabulary)
+    there = chain.from_iterable(data.places_of(shards, corpus, split, "audit") for split in reversed(contract.SPLITS))
+    for tar, key in islice(there, AUDITED):
+        yield tar, data.cut(tar.read(corpus, key, vocabulary), 0, length, vocabulary)
 
 
 def _split(tar: Tar) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,7 @@ import numpy.typing as npt
 
 from weft.model_smoketest import chance, data
 from weft.model_smoketest.chance import Check
-from weft.model_smoketest.tars import Sample, Tar
-from weft.schemas import shards as contract
+from weft.model_smoketest.tars import Sample
 from weft.schemas.shards import Vocabulary
 
 HELD_OUT = 4_000  # held-out samples of a corpus at most, the first in order of their keys, which are hashes
@@ -80,8 +80,7 @@ def grams(numbers: npt.NDArray[np.integer[Any]], length: int) -> Hashes:
 
 
 def _text(sample: Sample, vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
-    chosen = contract.loss_mask(sample.ids, vocabulary).astype(bool) & (sample.ids != vocabulary.eos)
-    return sample.ids[chosen]
+    return sample.ids[data.is_text(sample.ids, vocabulary)]
 
 
 def _content(sample: Sample) -> int:
@@ -91,13 +90,8 @@ def _content(sample: Sample) -> int:
 
 
 def _samples(shards: str, corpus: str, split: str, vocabulary: Vocabulary, most: int) -> Iterator[Sample]:
-    for path in data.tars_of(shards, corpus, split):
-        if not most:  # opening a shard reads all its headers
-            return
-        tar = Tar(path)
-        for key in sorted(tar.samples)[:most]:
-            most -= 1
-            yield tar.read(corpus, key, vocabulary)
+    for tar, key in islice(data.places_of(shards, corpus, split), most):
+        yield tar.read(corpus, key, vocabulary)
 
 
 def _there(shards: str, corpus: str) -> int:

@@ -50,16 +50,18 @@ def gather(output: str) -> dict[str, Any]:
     stages = {stage.name: _stage(output, stage.name) for stage in STAGES}
     shards = shard_infos(output)
     corpus_of = corpora(output)
+    longer = cut(output)
+    whole = "fates/pack" not in longer  # else corpus_of is of some documents alone
     return {
         "inputs": _inputs(output),
         "stages": stages,
-        "corpora": _corpora(stages, None if _longer(output, "fates/pack") else corpus_of, shards),
+        "corpora": _corpora(stages, corpus_of if whole else None, shards),
         "shards": [vars(shard) for shard in shards],
-        "distributions": _distributions(output, corpus_of, shards),
+        "distributions": _distributions(output, corpus_of, shards, whole),
         "domains": _domains(output, corpus_of),
         "strangers": _mismatched(output),
         "training": _training(output),
-        "cut": cut(output),
+        "cut": longer,
         "opt_outs_not_honoured": _opt_outs_not_honoured(output),
         "eval": manifest.read_json(files.join(output, "model", "eval.json")),
         "truth": manifest.read_json(files.join(output, "truth.json")),
@@ -174,9 +176,9 @@ def _corpora(stages: dict[str, Any], corpus_of: dict[str, str] | None, shards: S
     return found
 
 
-def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]) -> dict[str, Any]:
+def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any], whole: bool) -> dict[str, Any]:
     """Histograms by name, in the order in which the page shows them; none of what there is none of."""
-    found = _of_documents(output, corpus_of)
+    found = _of_documents(output, corpus_of, whole)
     if sides := list(_sides(output)):
         found["shorter side of images, px"] = histogram({"images": sides}, _SIDES)
     found |= _of_similarities(output)
@@ -197,7 +199,7 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
     return found
 
 
-def _of_documents(output: str, corpus_of: dict[str, str]) -> dict[str, Any]:
+def _of_documents(output: str, corpus_of: dict[str, str], whole: bool) -> dict[str, Any]:
     languages: Counter[str] = Counter()
     words: list[int] = []
     images: list[int] = []
@@ -213,7 +215,7 @@ def _of_documents(output: str, corpus_of: dict[str, str]) -> dict[str, Any]:
     if not languages:
         return {}
     told = {"words per document": histogram({"documents": words}, _WORDS)}
-    if not _longer(output, "fates/pack"):  # else some images of a document have their fates in rows that are not read
+    if whole:  # else some images of a document have their fates in rows that are not read
         told["images per document"] = histogram({"documents": images}, _COUNTS)
     common = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
     other = sum(n for _, n in common[LANGUAGES_SHOWN:])

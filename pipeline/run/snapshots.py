@@ -37,7 +37,6 @@ _SALT = "snapshot"  # not the run's: the choice of files is no part of a recipe
 _PARTS = ("segments", "share", "files")
 _SUBSETS = ("warc", "crawldiagnostics", "robotstxt", "wat", "wet")
 _INDEXED = _SUBSETS[:3]  # by the columnar index
-_LANGUAGES = "CC-MAIN-2018-39"  # the first snapshot whose index names them
 _LISTS = {"crawldiagnostics": "non200responses"}  # lists that are called otherwise
 
 
@@ -86,8 +85,8 @@ def parse(text: str) -> Part:
         wish = selection.parse(wished)
     except ConfigError as error:
         raise ConfigError(f"{text}: {error}") from None
-    if wish.languages and name < _LANGUAGES:
-        raise ConfigError(f"{text}: indexes name languages since {_LANGUAGES}")
+    if wish.languages and name < selection.FIRST_WITH_LANGUAGES:
+        raise ConfigError(f"{text}: indexes name languages since {selection.FIRST_WITH_LANGUAGES}")
     return made._replace(wish=wish)
 
 
@@ -140,8 +139,6 @@ def _by_api(text: str, snapshot: str, subset: str, wish: selection.Wish, api: st
         raise ConfigError(
             f"{text}: the index's API knows domains and addresses: add domain= or url=, or unset extract.cdx_api"
         )
-    if wish.languages and snapshot < selection.FIRST_WITH_LANGUAGES:
-        raise ConfigError(f"{text}: {selection.NO_LANGUAGES}")
     endpoint = files.join(api, f"{snapshot}-index")
     return [f"{selection.of_part(endpoint, wish)}&{page}" for page in capture_api.pages(endpoint, asked, subset)]
 

@@ -10,7 +10,7 @@ from fastwarc.stream_io import ZstdReader
 from fastwarc.warc import ArchiveIterator
 
 from weft.transforms.archives.http_message import parse_http
-from weft.transforms.archives.record import MAX_DIGITS, MAX_RECORD_BYTES, Broken, Record, parse_date
+from weft.transforms.archives.record import MAX_RECORD_BYTES, Broken, Record, parse_date, whole_number
 
 SHORTEST = len("HTTP/1.0 200")  # bytes of an HTTP message; a record that says to be shorter is not as long as it says
 
@@ -50,8 +50,7 @@ def _record(record: Any, offset: int) -> Record | Broken:
     date, name = headers.get("warc-date", ""), headers.get("warc-record-id", "").strip()
     declared = record.content_length
     fixed = (kind, url, date, parse_date(date), name, offset)
-    length = headers["content-length"].strip()
-    if not (length.isascii() and length.isdigit()) or len(length) > MAX_DIGITS:
+    if whole_number(headers["content-length"].strip()) is None:
         return Record(*fixed, 0, (), b"", "bad_length")
     if declared > MAX_RECORD_BYTES:
         return Record(*fixed, 0, (), b"", "too_large")

@@ -89,9 +89,8 @@ class Frontier:
         self._spelt: dict[str, Address | None] = {}  # URL → what is, was or is not to be asked for in this spelling
         self.asked: dict[str, Address] = {}  # key → what is or was asked for
         self.dropped: list[tuple[Address, str]] = []  # with the reason
-        self.elsewhere: dict[
-            tuple[str, str], Address
-        ] = {}  # (key, spelling of a redirect) → of other hosts, and images
+        # (key, spelling of a redirect) → of other hosts, and images
+        self.elsewhere: dict[tuple[str, str], Address] = {}
         for url, kind in known:
             self._seen.add(key_of(url))
             self._spelt[url] = None

@@ -139,7 +139,7 @@ def _without_runs(made: list[Lines | None], n: int, least: int) -> int:
     for at, line in enumerate([*lines, "end"]):
         if line and _LETTER.search(line):
             if size >= least:
-                numbers = [n for n in run if (lines[n] or "").strip()]
+                numbers = [number for number in run if (lines[number] or "").strip()]
                 gone.update(range(numbers[0], numbers[-1] + 1))
                 taken += size
             run, size = [], 0

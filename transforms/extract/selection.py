@@ -35,8 +35,7 @@ from weft.transforms.io.ranges import Place
 
 MARK = "#select?"  # between the path of a part of the index and what is wanted of it
 KEYS = ("language", "domain", "url", "mime", "status", "sample")
-FIRST_WITH_LANGUAGES = "CC-MAIN-2018-39"
-NO_LANGUAGES = f"this snapshot's index names no languages (they begin with {FIRST_WITH_LANGUAGES})"
+FIRST_WITH_LANGUAGES = "CC-MAIN-2018-39"  # the first snapshot whose index names them
 _TABLE = "cc-index/table/"  # below the same base as the archives that it names
 _PLACE = RECORD_COLUMNS[0]
 _LANGUAGE = re.compile(r"[a-z]{3}")
@@ -172,7 +171,7 @@ def _suiting(stream: Any, wish: Wish) -> Iterator[tuple[str, int, int]]:
     table = pq.ParquetFile(stream)
     names = table.schema_arrow.names
     if wish.languages and "content_languages" not in names:
-        raise ConfigError(NO_LANGUAGES)
+        raise ConfigError(f"this snapshot's index names no languages (they begin with {FIRST_WITH_LANGUAGES})")
     asked = [
         name
         for name, needed in {
