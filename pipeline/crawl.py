@@ -6,11 +6,8 @@ addresses ─► rounds of units, a host in one (transforms/crawl) ─► warc/,
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import hashlib
-import io
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,7 +21,6 @@ from weft.pipeline.runners import beam_options
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import digest
-from weft.transforms.archives.record import GZIP
 from weft.transforms.crawl.client import PAGE, SITEMAP
 from weft.transforms.crawl.crawl_pages import CrawlPages
 from weft.transforms.crawl.frontier import Address, is_address
@@ -109,17 +105,14 @@ def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
     Raises:
         ConfigError: it is packed, and cut or damaged.
     """
-    data = files.read_bytes(path)
     try:
-        text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8-sig", "replace")
-    except (OSError, EOFError, zlib.error) as error:
+        lines = files.read_list(path, "replace")
+    except ValueError as error:
         raise ConfigError(f"cannot read the list {path}: {error}") from None
-    for line in io.StringIO(text, newline=None):
-        said = line.strip()
-        if said and not said.startswith("#"):
-            address = said if "://" in said else f"https://{said}"
-            found = resolve("", address) if is_address(address) else ""
-            yield Address(found or said[:_LONGEST], kind, depth)  # one that means nothing has a fate too
+    for said in lines:
+        address = said if "://" in said else f"https://{said}"
+        found = resolve("", address) if is_address(address) else ""
+        yield Address(found or said[:_LONGEST], kind, depth)  # one that means nothing has a fate too
 
 
 def _closed(output: str, units: Sequence[str]) -> Came:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -145,7 +142,7 @@ def _checked(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
         matched = _expand(pattern, base, api)
     except OSError as error:
         raise ConfigError(f"cannot read input {secrets.public(pattern)}: {_reason(error)}") from None
-    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"input {secrets.public(pattern)} is no list of paths in UTF-8: {error}") from None
     except Unavailable as error:
         raise ConfigError(f"cannot read input {secrets.public(pattern)}: {error}") from None
@@ -161,10 +158,7 @@ def _expand(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
     if pattern.startswith(snapshots.PREFIX):
         return [(path, 0) for path in snapshots.expand(pattern, base, api)]
     if pattern.endswith(_LISTS):
-        data = files.read_bytes(pattern)
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
-        said = io.StringIO(text, newline=None)  # a name may hold what splitlines splits at
-        lines = [line.strip() for line in said if line.strip() and not line.startswith("#")]
+        lines = files.read_list(pattern)
         return [(line if "://" in line or os.path.exists(line) else files.join(base, line), 0) for line in lines]
     if files.is_local(pattern) and os.path.isdir(pattern):
         found = [

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from weft.pipeline.run import manifest
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
+from weft.transforms.io.streams import GZIP
 from weft.transforms.io.web_files import Unavailable
 
 SHOWN = 3  # files and reasons that are named
 _HEAD = 4_096  # bytes of a file that are looked at
-_GZIP = b"\x1f\x8b"
 _BEGINS = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
@@ -52,7 +52,7 @@ def kind(path: str) -> str:
         head = files.read_range(path, 0, _HEAD)
     except (OSError, Unavailable):
         return "not readable"
-    packed = head.startswith(_GZIP)
+    packed = head.startswith(GZIP)
     if packed:
         try:
             head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)

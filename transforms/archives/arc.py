@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from weft.transforms.archives.http_message import parse_http
-from weft.transforms.archives.record import GZIP, MAX_DIGITS, MAX_RECORD_BYTES, Broken, Record, parse_date
+from weft.transforms.archives.record import MAX_DIGITS, MAX_RECORD_BYTES, Broken, Record, parse_date
+from weft.transforms.io.streams import GZIP
 
 MAX_LINE_BYTES = 1 << 16  # of a record's header
 PLAUSIBLE = 256 << 20  # bytes of a gzip member that need no look at how much it was compressed ...

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import brotli
 
-from weft.transforms.archives.record import GZIP, MAX_RECORD_BYTES
+from weft.transforms.archives.record import MAX_RECORD_BYTES
+from weft.transforms.io.streams import GZIP
 
 MAX_HEAD, MAX_LINES = 256 << 10, 1_000  # bytes and lines before the body; the largest that browsers take
 MAX_CODINGS = 5  # of one body, as curl has it

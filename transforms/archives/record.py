@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 MAX_RECORD_BYTES = 64 << 20  # a record is read into memory; larger ones are named and passed over
 MAX_DIGITS = 18  # of a record's length; a longer number is beyond every file
-GZIP = b"\x1f\x8b"  # a gzip member begins so
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 

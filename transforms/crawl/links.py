@@ -11,10 +11,10 @@ from contextlib import suppress
 from html import unescape
 from typing import NamedTuple
 
-from weft.transforms.archives.record import GZIP
 from weft.transforms.consent import responses
 from weft.transforms.extract import cpu_budget, html
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
+from weft.transforms.io.streams import GZIP
 from weft.transforms.urls import resolve
 
 MAX_LINKS = 10_000  # of one page

@@ -19,9 +19,7 @@ common with the evaluation costs no Python loop.
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
@@ -225,17 +223,15 @@ def _find(path: str) -> list[str]:
 def _examples(path: str) -> Iterator[tuple[str, str]]:
     """(name, text) of every example in a file."""
     try:
-        raw = files.read_bytes(path)
-        if path.endswith(".gz"):
-            raw = gzip.decompress(raw)
+        raw = files.read_unpacked(path)
         if path.endswith(".txt"):
             yield f"{path}:1", raw.decode("utf-8-sig")
             return
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"cannot read evaluation text {path}: {reason}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"evaluation text {path} is not UTF-8: {error.reason} at byte {error.start}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"cannot read evaluation text {path}: {reason}") from None
     for number, line in enumerate(raw.split(b"\n"), 1):
         if not line.strip():
             continue

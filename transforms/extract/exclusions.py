@@ -207,9 +207,10 @@ def _text(path: str) -> tuple[str, bool]:
     inside = [files.join(path, name) for name in _UT1]
     try:
         there = [name for name in inside if files.exists(name)]
-        return "\n".join(files.read_bytes(name).decode("utf-8-sig", "replace") for name in there or [path]), bool(there)
-    except OSError as error:
-        raise ConfigError(f"cannot read the list {path}: {error.strerror or error}") from None
+        said = [files.read_unpacked(name).decode("utf-8-sig", "replace") for name in there or [path]]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the list {path}: {getattr(error, 'strerror', None) or error}") from None
+    return "\n".join(said), bool(there)
 
 
 def withhold(rows: Iterable[Row], excluded: Exclusions) -> Iterator[Row]:

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weft.transforms.archives import image_tar
-from weft.transforms.archives.record import GZIP
 from weft.transforms.io import files, json_values
+from weft.transforms.io.streams import GZIP
 
 # What published lists call their columns, in lower case: LAION, COYO, DataComp, Conceptual Captions, img2dataset.
 URL_COLUMNS = ("url", "image_url", "img_url")

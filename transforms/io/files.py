@@ -11,6 +11,7 @@ block that raises, a writer that is dropped and an attempt that comes late publi
 from __future__ import annotations
 
 import glob
+import gzip
 import hashlib
 import io
 import os
@@ -19,6 +20,7 @@ import shutil
 import tempfile
 import urllib.parse
 import uuid
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +32,7 @@ from typing import BinaryIO, NamedTuple, cast
 from apache_beam.io.filesystem import FileSystem
 
 from weft.transforms.io import object_files, secrets
-from weft.transforms.io.streams import HashedStream
+from weft.transforms.io.streams import GZIP, HashedStream
 from weft.transforms.io.web_files import Unavailable, WebFile
 from weft.transforms.io.web_files import read_range as web_range
 from weft.transforms.io.web_files import size as web_size
@@ -89,6 +91,41 @@ def read_bytes(path: str) -> bytes:
             return object_files.store(path).get(path, 0)
     with open_read(path) as stream:
         return stream.read()
+
+
+def read_unpacked(path: str) -> bytes:
+    """A whole file, unpacked where it is gzipped: told by looking, not by its name.
+
+    Raises:
+        OSError: as `open_read`.
+        Unavailable: as `open_read`.
+        ValueError: it is packed, and cut or damaged.
+    """
+    data = read_bytes(path)
+    if not data.startswith(GZIP):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from None
+
+
+def read_list(path: str, errors: str = "strict") -> list[str]:
+    """Lines of a list in UTF-8, plain or gzipped, but for blank ones and comments; a byte order mark is left out.
+
+    A line ends with LF, CR or both, and nowhere else: a name or an address may hold what str.splitlines splits at.
+
+    Args:
+        path: of the list.
+        errors: what is done with bytes that are no UTF-8: "strict" or "replace".
+
+    Raises:
+        OSError: as `open_read`.
+        Unavailable: as `open_read`.
+        ValueError: as `read_unpacked`, or not UTF-8.
+    """
+    text = io.StringIO(read_unpacked(path).decode("utf-8-sig", errors), newline=None)
+    return [said for line in text if (said := line.strip()) and not said.startswith("#")]
 
 
 def read_range(path: str, offset: int, length: int) -> bytes:

@@ -6,6 +6,8 @@ import hashlib
 import io
 from typing import BinaryIO
 
+GZIP = b"\x1f\x8b"  # a gzip member begins so
+
 
 class PlacedStream(io.RawIOBase):
     """A readable, seekable stream; who inherits reads in `readinto` from `_at` on and moves it."""

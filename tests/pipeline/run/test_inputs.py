@@ -33,6 +33,12 @@ def test_a_common_crawl_path_list(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_path_list_may_begin_with_a_byte_order_mark_and_be_packed_whatever_its_name(tmp_path, pack):
+    (tmp_path / "my.paths").write_bytes(pack("\ufeffs3://bucket/y.warc.gz\r\n  # indented\r\n".encode()))
+    assert inputs.expand([str(tmp_path / "my.paths")]) == [("s3://bucket/y.warc.gz", 0)]
+
+
 @pytest.mark.parametrize("pattern", ["none/*.warc.gz", "none.paths"])
 def test_nothing_there_is_an_error(tmp_path, pattern):
     with pytest.raises(ConfigError, match=pattern.replace("*", ".")):

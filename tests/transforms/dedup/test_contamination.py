@@ -220,7 +220,7 @@ def test_the_first_example_with_a_run_owns_it_and_files_are_read_once(tmp_path: 
         ("e.jsonl", b'{"q": "a"}\n\n{"q": ', "{path}:3 is not JSON: "),
         ("e.jsonl", b'{"q": "a"}\n"\xff"', "{path}:2 is not JSON: "),
         ("e.txt", b"abc \xff", "evaluation text {path} is not UTF-8: invalid start byte at byte 4"),
-        ("e.jsonl.gz", b"plain", "cannot read evaluation text {path}: Not a gzipped file"),
+        ("e.jsonl.gz", b"plain", "{path}:1 is not JSON: "),
         ("e.jsonl.gz", gzip.compress(b"x" * 999, mtime=0)[:-9], "cannot read evaluation text {path}: "),
         ("e.csv", b"a,b", "evaluation texts are .txt, .jsonl, .jsonl.gz files: there is none at {path}"),
         (

@@ -1,5 +1,6 @@
 """What lists say is excluded, and rows of pages without it."""
 
+import gzip
 import re
 
 import pytest
@@ -154,6 +155,17 @@ def test_an_entry_means_an_address_however_either_is_written(entry, tmp_path):
     for url in WRITTEN[entry]:
         assert asked.page(url, "") and asked.image(url), url
     assert not asked.page("http://other.test/x", "") and not asked.image("http://farm.test.other.test/x.jpg")
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+def test_a_list_may_be_packed_and_one_that_is_cut_is_told(tmp_path, cut):
+    packed = gzip.compress(b"\xef\xbb\xbffarm.test\n" * 50)
+    (tmp_path / "list").write_bytes(packed[: len(packed) - cut])
+    if cut:
+        with pytest.raises(ConfigError, match=r"cannot read the list .*list: "):
+            exclusions.load((str(tmp_path / "list"),))
+    else:
+        assert exclusions.load((str(tmp_path / "list"),)).page("http://farm.test/x", "")
 
 
 def test_what_comes_before_the_fate_of_its_page_is_a_fault_and_is_not_let_through():

@@ -1,5 +1,6 @@
 """A file is there whole or not at all, and listings tell the same story every time."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,22 @@ def test_a_link_to_a_directory_is_emptied_and_stays(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "disk")
     files.remove_tree(str(tmp_path / "link"))
     assert (tmp_path / "link").is_symlink() and list((tmp_path / "disk").iterdir()) == []
+
+
+def test_a_list_is_read_alike_plain_packed_and_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    text = "\ufeff# one\u2028still it\n\n a/1\r\nb\x85c\rd # e\n  # last\n"
+    for data in (text.encode(), gzip.compress(text.encode()), gzip.compress(b"") + gzip.compress(text.encode())):
+        path.write_bytes(data)
+        assert files.read_list(str(path)) == ["a/1", "b\x85c", "d # e"]
+    path.write_bytes(b"caf\xe9")
+    assert files.read_list(str(path), "replace") == ["caf\ufffd"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"caf\xe9", gzip.compress(b"a" * 99)[:-9], gzip.compress(b"a") + b"more", b"\x1f\x8b"]
+)
+def test_a_list_that_is_damaged_or_no_utf8_is_a_value_error(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "list").write_bytes(data)
+    with pytest.raises(ValueError, match=r"."):
+        files.read_list(str(tmp_path / "list"))
