@@ -6,6 +6,7 @@ What it answers is given as URL → Page; `of_archives` makes that of archives, 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ class Page(NamedTuple):
     mime: str = "text/html; charset=utf-8"
     status: int = 200
     headers: Mapping[str, str] = {}
+    takes: float = 0.0  # seconds until the answer
+    first: Page | None = None  # what is answered the first time instead
 
 
 def key(url: str) -> str:
@@ -60,6 +63,8 @@ def crawled_web(answers: Mapping[str, Page], takes: float = 0.0) -> Iterator[Rec
             page = by_key.get(f"{seen.host}{seen.path}")
             if page is None:
                 return 404, {"Content-Type": "text/html"}, b"<p>nothing here"
+            page = page.first if page.first and nth == 1 else page
+            time.sleep(page.takes)
             tag = f'"{hashlib.md5(page.body).hexdigest()}"'
             if self.headers.get("If-None-Match") == tag:
                 return 304, {"ETag": tag}, b""
