@@ -138,6 +138,8 @@ class PageRules(TextRules, CaptionRules):
     licences: tuple[str, ...] = ()  # only pages whose stated licence holds one of these stay; empty asks for none
     pii: Literal["off", "mask", "drop"] = "off"  # personal data in texts, titles and captions; "drop" takes the page
     pii_kinds: tuple[PersonalKind, ...] = ("email", "iban", "card", "id", "ip", "phone")  # which are looked for
+    filters: tuple[str, ...] = ()  # functions of your own, Document → reason to drop its page or None: docs/filters.md
+    pair_filters: tuple[str, ...] = ()  # the same, Pair → reason or None; "module:function" or an entry point
     max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: Share = 0.65  # RefinedWeb, FineWeb
@@ -152,6 +154,11 @@ class PageRules(TextRules, CaptionRules):
     cdx_api: str = (
         ""  # asked for what cc: chooses by domain= or url=, as https://index.commoncrawl.org/; "" reads the index
     )
+
+    @property
+    def own_filters(self) -> tuple[str, ...]:
+        """All filters of the user's own."""
+        return (*self.filters, *self.pair_filters)
 
     def __post_init__(self) -> None:
         if self.markup != "plain" and self.extractor != "fast":

@@ -125,6 +125,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
             "it fails the rule extract.fineweb_quality",
             ("extract.fineweb_quality",),
         ),
+        "filter_…": ("a filter of the user's own dropped it", ("extract.filters",)),
         "personal_data": ("it holds personal data", ("extract.pii", "extract.pii_kinds")),
         "language": (
             "its language is not one of those asked for, or not surely",
@@ -151,6 +152,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "file_name url no_letter": ("the text says nothing of the image", ()),
         "low_similarity": ("its list gives it a lower similarity", ("extract.list_min_similarity",)),
         "language": ("another language, by a sure judgement", ()),
+        "filter_…": ("a filter of the user's own dropped it", ("extract.pair_filters",)),
         "shared": ("the page gives the same text to more images than may share one", ("extract.max_shared",)),
         "repeated": ("the same text for the same image stood on this page before", ()),
     },

@@ -21,6 +21,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, ImageRow, Pair, PairKey
 from weft.transforms.archives.read import read_captures
+from weft.transforms.extract import own_filters
 from weft.transforms.io import files
 from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
@@ -104,7 +105,8 @@ class _Story:
         if fate.fate == KEPT:
             return f"{stage:8} {fate.kind} kept" + (f" ({fate.detail})" if fate.detail else "")
         known = REASONS.get((stage, fate.kind), {})
-        why, keys = known.get(fate.reason, ("", ()))
+        own = fate.reason.startswith(own_filters.REASON)
+        why, keys = known.get(f"{own_filters.REASON}…" if own else fate.reason, ("", ()))
         if not why and stage == "pack" and fate.reason.startswith("image_"):
             cause = fate.reason.removeprefix("image_")
             why, keys = REASONS["fetch", "image"].get(cause, ("", ()))

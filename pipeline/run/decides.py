@@ -15,7 +15,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
-from weft.transforms.extract import exclusions
+from weft.transforms.extract import exclusions, own_filters
 from weft.transforms.io import files, parquet, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
@@ -26,8 +26,9 @@ _AT_FIRST = "at_first.json"
 
 
 def extract(config: Config, *_: object) -> dict[str, Any]:
-    """What is excluded from the start."""
-    return {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+    """What is excluded from the start, and the source of the user's own filters."""
+    found: dict[str, Any] = {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+    return found | {"filters": own_filters.hashes(config.extract.own_filters)}
 
 
 def dedup(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:

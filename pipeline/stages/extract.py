@@ -19,7 +19,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
-from weft.transforms.extract import exclusions, language
+from weft.transforms.extract import exclusions, language, own_filters
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
 from weft.transforms.io import files, parquet, secrets
@@ -50,7 +50,14 @@ def run(ctx: Context) -> dict[str, int]:
             | "Spread" >> beam.Reshuffle()
             | "Extract"
             >> beam.Map(
-                extract_file, ctx.home, ctx.fingerprint, ctx.config.extract, ctx.config.exclude, ctx.finished, ctx.keys
+                extract_file,
+                ctx.home,
+                ctx.fingerprint,
+                ctx.config.extract,
+                ctx.config.exclude,
+                ctx.finished,
+                ctx.keys,
+                own_filters.hashes(ctx.config.extract.own_filters),
             )
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
@@ -59,9 +66,10 @@ def run(ctx: Context) -> dict[str, int]:
 
 
 def check(ctx: Context) -> None:
-    """Raise ConfigError, before anything runs, for unknown languages and lists of exclusions that are unreadable."""
+    """Raise ConfigError, before anything runs, for languages, lists of exclusions and filters that cannot be used."""
     language.check(ctx.config.extract.languages, "extract.languages")
     exclusions.load(ctx.config.exclude)
+    own_filters.hashes(ctx.config.extract.own_filters)
 
 
 def _total(counts: Iterable[Counts]) -> Counts:
@@ -79,6 +87,7 @@ def extract_file(
     exclude: tuple[str, ...] = (),
     finished: str = "",
     keys: Mapping[str, str] | None = None,
+    filters: Mapping[str, str] | None = None,
 ) -> Counts:
     """One archive → its parts of the tables; what it counted comes back, from the marker when it was done before.
 
@@ -86,7 +95,9 @@ def extract_file(
         exclude: lists of what is not to be there.
         finished: output of a run of the same rules, whose rows are taken instead of the archive.
         keys: as of `secrets.held`.
+        filters: the user's own, as `own_filters.hashes` gave them where the run was started.
     """
+    own_filters.check(filters or {})
     name = unit_name(path)
 
     def rows() -> Iterator[Row]:

@@ -39,6 +39,8 @@ MEANT = {
     "recipe": "kosmos",
     "extract.languages": ["eng"],
     "extract.cdx_api": "index.test",
+    "extract.filters": ["nosuch:keep"],
+    "extract.pair_filters": ["nosuch"],
     "fetch.connect_to": ["a.test"],
     "fetch.user_agent": " ",
     "fetch.allow_networks": ["10.1.0.0/33"],

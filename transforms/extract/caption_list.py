@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, pair_id, stable_id
 from weft.transforms.archives import image_tar
-from weft.transforms.extract import captions, language, personal, rows
+from weft.transforms.extract import captions, language, own_filters, personal, rows
 from weft.transforms.extract.page import STAGE, again
 from weft.transforms.extract.rows import CAPTION_COLUMNS, SIMILARITY_COLUMNS, URL_COLUMNS, Look, Unsuited
 from weft.transforms.io import files
@@ -85,8 +85,11 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     reason = captions.refused(caption, (code, score), rules)
     if not reason and rules.list_min_similarity > -1 and not row.similarity >= rules.list_min_similarity:
         reason, told = "low_similarity", f"{row.similarity:.4f}, as the list has it"
+    spoken = (code if sure else "", score)
+    pair = Pair(pair_id(row.url, caption), doc_id, row.page, row.url, caption, "list", *spoken)
+    reason = reason or own_filters.judge(pair, rules.pair_filters)[0]
     if not reason:
-        yield Pair(pair_id(row.url, caption), doc_id, row.page, row.url, caption, "list", code if sure else "", score)
+        yield pair
     yield Fate(STAGE, "pair", f"{doc_id}:0:list", DROPPED if reason else KEPT, reason, told[:200])
 
 

@@ -1,8 +1,8 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
 size → opt-out → main content → licence → C4's lines → marks and dumps of numbers → length and gibberish → language →
-rules on the whole text → lines as FineWeb and RefinedWeb take them → images and caption pairs. The first rule that
-fails drops the page and is its reason. No files, no Beam.
+rules on the whole text → lines as FineWeb and RefinedWeb take them → the user's own → images and caption pairs. The
+first rule that fails drops the page and is its reason. No files, no Beam.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from weft.transforms.extract import (
     language,
     line_rules,
     number_lines,
+    own_filters,
     personal,
     second_opinion,
 )
@@ -204,6 +205,9 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
         page.title, page.texts, page.images, page.image_meta, page.alternates,
         *page.about,
     )  # fmt: skip
+    reason, own = own_filters.judge(document, rules.filters)
+    if reason:
+        return lost(reason, own)
     ignored = "" if rules.honour_opt_out else wish.page or wish.images
     told = "; ".join(filter(None, [f"not honoured: {ignored}" if ignored else "", detail]))
     fates = [Fate(STAGE, "page", doc_id, KEPT, "", told, record.url, place)]
@@ -408,10 +412,12 @@ def _pairs(document: Document, page: html.Page, rules: PageRules, place: str) ->
                 reason = "shared"
             if not reason and name in ids:
                 reason = "repeated"
+            spoken = (code, score) if sure else (document.language, document.language_score)
+            pair = Pair(name, document.doc_id, document.url, url, text, source, *spoken)
+            reason = reason or own_filters.judge(pair, rules.pair_filters)[0]
             if not reason:
                 ids.add(name)
-                spoken = (code, score) if sure else (document.language, document.language_score)
-                pairs.append(Pair(name, document.doc_id, document.url, url, text, source, *spoken))
+                pairs.append(pair)
             key = f"{document.doc_id}:{ordinal}:{source}"
             fates.append(Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, text[:200], url, place))
     return pairs, fates

@@ -14,7 +14,7 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, pair_id
 from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
-from weft.transforms.extract import captions, language, personal
+from weft.transforms.extract import captions, language, own_filters, personal
 from weft.transforms.extract.page import STAGE, again, counted_signals
 from weft.transforms.io import json_values
 from weft.transforms.urls import resolve
@@ -96,10 +96,12 @@ def _pairs(
         reason, name = captions.refused(caption, (code, score), rules), pair_id(url, caption)
         if not reason and name in known:
             reason = "repeated"
+        spoken = (code if score >= rules.min_language_score else "", score)
+        pair = Pair(name, doc_id, record.url, url, caption, "alt", *spoken)
+        reason = reason or own_filters.judge(pair, rules.pair_filters)[0]
         if not reason:
             known.add(name)
-            sure = score >= rules.min_language_score
-            yield Pair(name, doc_id, record.url, url, caption, "alt", code if sure else "", score)
+            yield pair
         fate = DROPPED if reason else KEPT
         yield Fate(STAGE, "pair", f"{doc_id}:{number}:alt", fate, reason, caption[:200], url, place)
 

@@ -15,7 +15,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError, Place
 from weft.transforms.dedup import index
-from weft.transforms.extract import exclusions
+from weft.transforms.extract import exclusions, own_filters
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -97,6 +97,21 @@ def test_a_model_s_folder_and_an_earlier_run_count_too(tmp_path: Path) -> None:
     manifest.write(str(tmp_path), "fetch", {"fingerprint": "a", "files": {"sha256": "1"}})
     again = lambda: manifest.write(str(tmp_path), "fetch", {"fingerprint": "a", "files": {"sha256": "2"}})  # noqa: E731
     assert first_changed([f'fetch.earlier=["{tmp_path}"]'], again) == "fetch"
+
+
+def test_the_source_of_a_filter_decides_extract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "rules_that_decide.py"
+    source.write_text("def judge(row): return None")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def change() -> None:
+        source.write_text("def judge(row): return 'another'")
+        own_filters.load.cache_clear()  # another process would read it anew
+
+    for key in ("filters", "pair_filters"):
+        assert first_changed([f'extract.{key}=["rules_that_decide:judge"]'], change) == "extract"
+        source.write_text("def judge(row): return None")
+        own_filters.load.cache_clear()
 
 
 def test_another_archive_of_the_same_name_and_size_is_another_input(tmp_path: Path) -> None:
