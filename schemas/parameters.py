@@ -138,6 +138,9 @@ class PageRules(TextRules, CaptionRules):
     licences: tuple[str, ...] = ()  # only pages whose stated licence holds one of these stay; empty asks for none
     pii: Literal["off", "mask", "drop"] = "off"  # personal data in texts, titles and captions; "drop" takes the page
     pii_kinds: tuple[PersonalKind, ...] = ("email", "iban", "card", "id", "ip", "phone")  # which are looked for
+    bad_words: tuple[
+        Folder, ...
+    ] = ()  # lists, named by their languages, and directories of such: one word drops a page
     filters: tuple[str, ...] = ()  # functions of your own, Document → reason to drop its page or None: docs/filters.md
     pair_filters: tuple[str, ...] = ()  # the same, Pair → reason or None; "module:function" or an entry point
     max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"

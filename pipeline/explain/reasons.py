@@ -126,6 +126,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
             ("extract.fineweb_quality",),
         ),
         "filter_…": ("a filter of the user's own dropped it", ("extract.filters",)),
+        "bad_words": ("it holds a word of a list of bad words of its language", ("extract.bad_words",)),
         "personal_data": ("it holds personal data", ("extract.pii", "extract.pii_kinds")),
         "language": (
             "its language is not one of those asked for, or not surely",

@@ -15,7 +15,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ClipChoice
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
-from weft.transforms.extract import exclusions, own_filters
+from weft.transforms.extract import bad_words, exclusions, own_filters
 from weft.transforms.io import files, parquet, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
@@ -26,8 +26,10 @@ _AT_FIRST = "at_first.json"
 
 
 def extract(config: Config, *_: object) -> dict[str, Any]:
-    """What is excluded from the start, and the source of the user's own filters."""
+    """What is excluded from the start, lists of bad words, and the source of the user's own filters."""
     found: dict[str, Any] = {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+    if lists := config.extract.bad_words:
+        found["bad_words"] = bad_words.contents(lists)
     return found | {"filters": own_filters.hashes(config.extract.own_filters)}
 
 

@@ -19,7 +19,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
-from weft.transforms.extract import exclusions, language, own_filters
+from weft.transforms.extract import bad_words, exclusions, language, own_filters
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
 from weft.transforms.io import files, parquet, secrets
@@ -66,9 +66,10 @@ def run(ctx: Context) -> dict[str, int]:
 
 
 def check(ctx: Context) -> None:
-    """Raise ConfigError, before anything runs, for languages, lists of exclusions and filters that cannot be used."""
+    """Raise ConfigError, before anything runs, for languages, lists and filters that cannot be used."""
     language.check(ctx.config.extract.languages, "extract.languages")
     exclusions.load(ctx.config.exclude)
+    bad_words.load(ctx.config.extract.bad_words)
     own_filters.hashes(ctx.config.extract.own_filters)
 
 

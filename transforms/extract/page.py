@@ -1,8 +1,8 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
 size → opt-out → main content → licence → C4's lines → marks and dumps of numbers → length and gibberish → language →
-rules on the whole text → lines as FineWeb and RefinedWeb take them → the user's own → images and caption pairs. The
-first rule that fails drops the page and is its reason. No files, no Beam.
+rules on the whole text → lines as FineWeb and RefinedWeb take them → bad words → the user's own → images and caption
+pairs. The first rule that fails drops the page and is its reason. No files, no Beam.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair,
 from weft.transforms.archives.record import Record, parse_date
 from weft.transforms.consent import responses
 from weft.transforms.extract import (
+    bad_words,
     captions,
     cpu_budget,
     document_rules,
@@ -264,6 +265,8 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
         page, reason, detail = _by_lines(page, last, rules.refinedweb_lines)
     if not reason and rules.fineweb_quality:
         reason, detail = document_rules.fineweb(_whole(page, rules))
+    if not reason and (word := bad_words.find(_whole(page, rules), spoken[0], rules.bad_words)):
+        reason, detail = "bad_words", word
     page = _as_markdown(page)
     if not reason and rules.pii != "off":
         page, reason, detail = _without_personal(page, rules)

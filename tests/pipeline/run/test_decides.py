@@ -15,7 +15,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError, Place
 from weft.transforms.dedup import index
-from weft.transforms.extract import exclusions, own_filters
+from weft.transforms.extract import bad_words, exclusions, own_filters
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -31,6 +31,7 @@ def first_changed(overrides: list[str], change) -> str:
 
 NAMED = {  # key → the stage that it decides, and what is written before the path
     "exclude": ("extract", ""),
+    "extract.bad_words": ("extract", ""),
     "dedup.evaluation": ("dedup", ""),
     "fetch.exclude": ("fetch", ""),
     "score.model": ("score", "local-dir:"),
@@ -68,13 +69,14 @@ def naming(key: str, path: Path) -> list[str]:
 @pytest.mark.parametrize("key", NAMED)
 def test_contents_of_what_a_key_names_decide_its_stage(tmp_path: Path, key: str) -> None:
     folder = NAMED[key][1] == "local-dir:" or key == "pack.evaluation_images"
-    path = tmp_path / "named/x.test"
+    path = tmp_path / "named" / ("en" if key == "extract.bad_words" else "x.test")
     path.parent.mkdir()
     path.write_text("one.test")
 
     def change() -> None:
         path.write_text("two.test")
         exclusions.load.cache_clear()  # another process would read it anew
+        bad_words.load.cache_clear()
 
     assert first_changed(naming(key, path.parent if folder else path), change) == NAMED[key][0]
 
