@@ -113,7 +113,7 @@ def kind(hint: Any) -> str:
         return "list of " + (", ".join(f"`{json.dumps(one)}`" for one in typing.get_args(item)) if named else "strings")
     if typing.get_origin(hint) is dict:
         inner = kind(typing.get_args(hint)[1])
-        return "table of " + re.sub("^(list|number)", r"\1s", inner)
+        return "table of " + re.sub("^(list|number|string)", r"\1s", inner)
     return {bool: "true or false", int: "whole number", float: "number", str: "string"}[hint]
 
 

@@ -8,13 +8,18 @@ from weft.schemas.parameters import PageRules
 from weft.transforms.extract import cpu_budget
 from weft.transforms.extract import html as extraction
 from weft.transforms.extract.cpu_budget import CPU_S
-from weft.transforms.extract.page import extract_html
+from weft.transforms.extract.page import check, extract_html
 
 _NOWHERE = "http://localhost/"  # the address of a page whose own is not given
 
 
 def describe(html: bytes, url: str, rules: PageRules) -> dict[str, Any]:
-    """The document, pairs and fates of one page as plain values; document is None where a rule drops the page."""
+    """The document, pairs and fates of one page as plain values; document is None where a rule drops the page.
+
+    Raises:
+        ConfigError: the rules name a model that cannot be read.
+    """
+    check(rules)
     result = extract_html(html, url or _NOWHERE, rules)
     document = None
     if result.document is not None:

@@ -246,14 +246,15 @@ def places(config: Config) -> typing.Iterator[tuple[str, str, Place]]:
             given: Any = config
             for part in name.split("."):
                 given = getattr(given, part)
-            for value in (given,) if isinstance(given, str) else given:
-                yield name, value, place
+            values = given.values() if isinstance(given, dict) else (given,) if isinstance(given, str) else given
+            yield from ((name, value, place) for value in values)
 
 
 def strings(section: Any = Config, before: str = "") -> typing.Iterator[tuple[str, Any]]:
-    """(section.key, type as it is written) of every key that is a string or a list of strings."""
+    """(section.key, type as it is written) of every key that is a string, a list or a table of strings."""
     for key, kind in typing.get_type_hints(section, include_extras=True).items():
-        item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
+        item = {tuple: 0, dict: 1}.get(typing.get_origin(kind))
+        item = kind if item is None else typing.get_args(kind)[item]
         if dataclasses.is_dataclass(item):
             yield from strings(item, f"{before}{key}.")
         elif item is str or getattr(item, "__origin__", None) is str:

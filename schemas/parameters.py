@@ -110,6 +110,24 @@ class TextRules:
 
 
 @dataclasses.dataclass(frozen=True)
+class QualityRules:
+    """What classifiers of the user's own say of a page's text."""
+
+    quality_models: dict[str, File] = dataclasses.field(
+        default_factory=Table
+    )  # name = fastText model that every kept page's text is asked of: column `quality` of documents/
+    quality_labels: dict[str, str] = dataclasses.field(
+        default_factory=Table
+    )  # name = label whose probability is the score, where it is not called like the model; numbers need none
+    min_quality: dict[str, Number] = dataclasses.field(
+        default_factory=Table
+    )  # name = score: pages below it are dropped, before anything of theirs is fetched (DCLM: hq = 0.018112)
+    max_quality: dict[str, Number] = dataclasses.field(
+        default_factory=Table
+    )  # name = score: pages above it are dropped (Dolma: nsfw = 0.4, hatespeech = 0.4)
+
+
+@dataclasses.dataclass(frozen=True)
 class CaptionRules:
     """Which texts of a page stand for an image as its caption."""
 
@@ -123,7 +141,7 @@ class CaptionRules:
 
 
 @dataclasses.dataclass(frozen=True)
-class PageRules(TextRules, CaptionRules):
+class PageRules(TextRules, CaptionRules, QualityRules):
     """What becomes of a page: its content, its consent, its language, its texts and its captions."""
 
     extractor: Literal["fast", "trafilatura"] = "fast"  # which walk finds the main content
@@ -146,6 +164,7 @@ class PageRules(TextRules, CaptionRules):
     max_page_bytes: Size = 8_000_000  # decoded HTML; longer pages are dropped as "page_too_long"
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: Share = 0.65  # RefinedWeb, FineWeb
+    language_model: File = ""  # a fastText model that tells languages, such as GlotLID; "" is lid.176
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
     list_url: str = ""  # column of addresses in a list of captions; "" looks for the names that published lists use
     list_caption: str = ""  # column of captions there
@@ -356,6 +375,10 @@ class DocumentRules:
     matched_similarity: Cosine = 0.25  # an image above it fits the text that it is matched with (mmc4-core) ...
     min_matched_share: Share = 0.0  # ... and so must this share of a document's kept images (mmc4-core: 0.75); 0 is off
     min_mean_similarity: Cosine = -1.0  # of a document's kept images, each with the text most like it; -1 is off
+    min_quality: dict[str, Number] = dataclasses.field(
+        default_factory=Table
+    )  # as extract.min_quality, asked at the end: its pairs stay, and another limit is another pack alone
+    max_quality: dict[str, Number] = dataclasses.field(default_factory=Table)  # as extract.max_quality, likewise
     imageless: Literal["text", "drop"] = "text"  # documents left without images join the text corpus
 
 

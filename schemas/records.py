@@ -90,6 +90,7 @@ class Document(NamedTuple):
     published: str = ""  # a day in UTC, ISO 8601
     licence: str = ""  # an address where there is one
     publisher: str = ""
+    quality: tuple[tuple[str, float], ...] = ()  # (name, score) of extract.quality_models, by name
 
 
 class Pair(NamedTuple):

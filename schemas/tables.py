@@ -42,6 +42,7 @@ DOCUMENTS = pa.schema(
         ("published", pa.string()),
         ("licence", pa.string()),
         ("publisher", pa.string()),
+        ("quality", pa.map_(pa.string(), pa.float64())),
     ]
 )
 

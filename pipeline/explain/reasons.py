@@ -127,6 +127,10 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         ),
         "filter_…": ("a filter of the user's own dropped it", ("extract.filters",)),
         "bad_words": ("it holds a word of a list of bad words of its language", ("extract.bad_words",)),
+        "quality": (
+            "a model of extract.quality_models gives it too low or too high a score",
+            ("extract.min_quality", "extract.max_quality"),
+        ),
         "personal_data": ("it holds personal data", ("extract.pii", "extract.pii_kinds")),
         "language": (
             "its language is not one of those asked for, or not surely",
@@ -209,6 +213,10 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "few_images": ("it has too few images", ("pack.min_document_images",)),
         "many_images": ("it has too many images", ("pack.max_document_images",)),
         "unmatched": ("too few of its images fit the texts that they are matched with", ("pack.min_matched_share",)),
+        "quality": (
+            "a model of extract.quality_models gave it too low or too high a score",
+            ("pack.min_quality", "pack.max_quality"),
+        ),
         "dissimilar": ("its images are too unlike its texts on average", ("pack.min_mean_similarity",)),
     },
     ("pack", "image"): {

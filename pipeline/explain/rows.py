@@ -27,6 +27,7 @@ class Page(NamedTuple):
     published: str = ""
     licence: str = ""
     publisher: str = ""
+    quality: list[tuple[str, float]] | None = None
 
 
 def best_texts(output: str, doc_id: str) -> dict[int, Score]:

@@ -152,6 +152,8 @@ class _Story:
             yield (f"{'':8} {words:,} words (extract.min_words = {rules.min_words}); “{document.title}”")
             limits = f"extract.languages = {self._value('extract.languages')}, {rules.min_language_score} or surer"
             yield f"{'':8} language {document.language or 'undecided'} {document.language_score:.2f} ({limits})"
+            for name, score in document.quality or ():
+                yield f"{'':8} quality {name} {score}"
             yield from self._document(document)
 
     def _shown(self, fate: Fate) -> Iterator[str]:

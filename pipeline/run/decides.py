@@ -26,11 +26,13 @@ _AT_FIRST = "at_first.json"
 
 
 def extract(config: Config, *_: object) -> dict[str, Any]:
-    """What is excluded from the start, lists of bad words, and the source of the user's own filters."""
+    """What is excluded from the start, lists of bad words, models that judge texts, and the user's own filters."""
+    rules = config.extract
     found: dict[str, Any] = {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
-    if lists := config.extract.bad_words:
+    found["models"] = _of((rules.language_model, *rules.quality_models.values()))
+    if lists := rules.bad_words:
         found["bad_words"] = bad_words.contents(lists)
-    return found | {"filters": own_filters.hashes(config.extract.own_filters)}
+    return found | {"filters": own_filters.hashes(rules.own_filters)}
 
 
 def dedup(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:

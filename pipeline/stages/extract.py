@@ -19,9 +19,10 @@ from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
-from weft.transforms.extract import bad_words, exclusions, language, own_filters
+from weft.transforms.extract import bad_words, exclusions, own_filters
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
+from weft.transforms.extract.page import check as check_rules
 from weft.transforms.io import files, parquet, secrets
 from weft.transforms.io.parquet import TableWriter
 from weft.transforms.io.work_units import Counts, run_unit, unit_name
@@ -66,8 +67,8 @@ def run(ctx: Context) -> dict[str, int]:
 
 
 def check(ctx: Context) -> None:
-    """Raise ConfigError, before anything runs, for languages, lists and filters that cannot be used."""
-    language.check(ctx.config.extract.languages, "extract.languages")
+    """Raise ConfigError, before anything runs, for models, languages, lists and filters that cannot be used."""
+    check_rules(ctx.config.extract)
     exclusions.load(ctx.config.exclude)
     bad_words.load(ctx.config.extract.bad_words)
     own_filters.hashes(ctx.config.extract.own_filters)

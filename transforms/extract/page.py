@@ -1,8 +1,8 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
 size → opt-out → main content → licence → C4's lines → marks and dumps of numbers → length and gibberish → language →
-rules on the whole text → lines as FineWeb and RefinedWeb take them → bad words → the user's own → images and caption
-pairs. The first rule that fails drops the page and is its reason. No files, no Beam.
+rules on the whole text → lines as FineWeb and RefinedWeb take them → bad words → quality models → the user's own →
+images and caption pairs. The first rule that fails drops the page and is its reason. No Beam, and no files but models.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from weft.transforms.extract import (
     captions,
     cpu_budget,
     document_rules,
+    fasttext_models,
     gibberish,
     html,
     language,
@@ -27,6 +28,7 @@ from weft.transforms.extract import (
     number_lines,
     own_filters,
     personal,
+    quality,
     second_opinion,
 )
 
@@ -53,6 +55,17 @@ class HtmlPage(NamedTuple):
         return Record(*fixed, "", 0, 200, tuple(headers), self.html, "")
 
 
+class _Judged(NamedTuple):
+    """What the rules on content make of a page."""
+
+    page: html.Page  # without the lines that they take
+    reason: str = ""
+    detail: str = ""  # where there is no reason, what numbers were taken out of the texts
+    language: str = ""
+    language_score: float = 0.0
+    quality: quality.Scores = ()
+
+
 class Result(NamedTuple):
     """What became of a page.
 
@@ -70,6 +83,14 @@ class Result(NamedTuple):
         if self.document is not None:
             yield self.document
         yield from self.pairs
+
+
+def check(rules: PageRules) -> None:
+    """Raise ConfigError, in one line, for models that cannot be read and languages that no text is found to be in."""
+    if rules.language_model:
+        fasttext_models.check(rules.language_model, "extract.language_model")
+    language.check(rules.languages, "extract.languages", rules.language_model)
+    quality.check(rules)
 
 
 def extract_html(html: str | bytes, url: str, rules: PageRules = DEFAULTS) -> Result:
@@ -196,21 +217,22 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     wish = responses.read(record.headers, page.meta, counted_signals(rules))
     if wish.page and rules.honour_opt_out:
         return lost("opt_out", wish.page)
-    page, (code, score), reason, detail = _judge(page, rules)
-    if reason:
-        return lost(reason, detail)
+    judged = _judge(page, rules)
+    if judged.reason:
+        return lost(judged.reason, judged.detail)
+    page = judged.page
     if wish.images and rules.honour_opt_out:
         page = _without_images(page, wish.images)
     document = Document(
-        doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id, code, score,
-        page.title, page.texts, page.images, page.image_meta, page.alternates,
-        *page.about,
+        doc_id, record.url, record.crawl_date, record.archive, record.offset, record.record_id,
+        judged.language, judged.language_score, page.title, page.texts, page.images, page.image_meta, page.alternates,
+        *page.about, judged.quality,
     )  # fmt: skip
     reason, own = own_filters.judge(document, rules.filters)
     if reason:
         return lost(reason, own)
     ignored = "" if rules.honour_opt_out else wish.page or wish.images
-    told = "; ".join(filter(None, [f"not honoured: {ignored}" if ignored else "", detail]))
+    told = "; ".join(filter(None, [f"not honoured: {ignored}" if ignored else "", judged.detail]))
     fates = [Fate(STAGE, "page", doc_id, KEPT, "", told, record.url, place)]
     fates += [
         Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if o.reason else KEPT, o.reason, o.detail or o.url, o.url, place)
@@ -236,29 +258,23 @@ def _day(crawl_date: int) -> str:
     return (datetime.date(1970, 1, 1) + datetime.timedelta(microseconds=crawl_date)).isoformat()
 
 
-def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, float], str, str]:
-    """(the page without the lines that rules take, its language and how sure that is, reason, detail).
-
-    Where there is no reason, the detail says what numbers were taken out of the texts.
-
-    C4 looks at lines before all else; FineWeb and RefinedWeb do after Gopher's rules on the whole text.
-    """
-    undecided = ("", 0.0)
+def _judge(page: html.Page, rules: PageRules) -> _Judged:
+    """The rules on content in their order: C4 looks at lines first; FineWeb and RefinedWeb do after Gopher's rules."""
     if rules.licences and not any(one in page.about.licence for one in rules.licences):
-        return page, undecided, "licence", page.about.licence or "none stated"
+        return _Judged(page, "licence", page.about.licence or "none stated")
     first = rules.c4 if rules.c4 in ("code", "paper") else "off"
     page, reason, detail = _by_lines(page, first, False)
     if reason:
-        return page, undecided, reason, detail
+        return _Judged(page, reason, detail)
     page = _without_forbidden(page, rules.image_url_forbidden)
     page, taken = _without_numbers(page, rules)
     text = _whole(page, rules)
     reason, detail = gibberish.judge(text, rules)
     if reason:
-        return page, undecided, reason, detail
-    spoken = language.identify(text)
+        return _Judged(page, reason, detail)
+    spoken = language.identify(text, rules.language_model)
     if not language.wanted(*spoken, rules.languages, rules.min_language_score):
-        return page, spoken, "language", f"{spoken[0] or 'none'} {spoken[1]:.2f}"
+        return _Judged(page, "language", f"{spoken[0] or 'none'} {spoken[1]:.2f}")
     reason, detail = document_rules.judge(text, spoken[0], rules)
     if not reason:
         last = rules.c4 if rules.c4 == "fineweb" else "off"
@@ -267,10 +283,14 @@ def _judge(page: html.Page, rules: PageRules) -> tuple[html.Page, tuple[str, flo
         reason, detail = document_rules.fineweb(_whole(page, rules))
     if not reason and (word := bad_words.find(_whole(page, rules), spoken[0], rules.bad_words)):
         reason, detail = "bad_words", word
+    scores: quality.Scores = ()
+    if not reason and rules.quality_models:
+        scores = quality.score(_whole(page, rules), rules)
+        reason, detail = quality.judge(scores, rules.min_quality, rules.max_quality)
     page = _as_markdown(page)
     if not reason and rules.pii != "off":
         page, reason, detail = _without_personal(page, rules)
-    return page, spoken, reason, detail or taken
+    return _Judged(page, reason, detail or taken, *spoken, scores)
 
 
 def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str, str]:
@@ -407,7 +427,7 @@ def _pairs(document: Document, page: html.Page, rules: PageRules, place: str) ->
             continue
         ordinal = next(ordinals)
         for source, text in captions.candidates(meta):
-            code, score = language.identify(text)
+            code, score = language.identify(text, rules.language_model)
             name = pair_id(url, text)
             reason = captions.refused(text, (code, score), rules)
             sure = score >= rules.min_language_score

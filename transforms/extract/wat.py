@@ -92,7 +92,7 @@ def _pairs(
     for number, written, caption in links:
         if not (url := resolve(base, written)):
             continue
-        code, score = language.identify(caption)
+        code, score = language.identify(caption, rules.language_model)
         reason, name = captions.refused(caption, (code, score), rules), pair_id(url, caption)
         if not reason and name in known:
             reason = "repeated"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from weft.schemas.parameters import Recipe
 from weft.schemas.records import DROPPED, KEPT, Fate, ImageMeta, Pair, PairKey, as_written
 from weft.transforms.beam import coders
+from weft.transforms.extract import quality
 from weft.transforms.pack import evaluation_images, recipe
 from weft.transforms.pack.recipe import JudgedImage
 from weft.transforms.pack.samples import PackDocument, PackPair, PlacedImage, Sample, SampleMaker, canonical
@@ -56,6 +57,7 @@ class Page(NamedTuple):
     texts: list[str | None]
     images: list[str | None]
     image_meta: list[ImageMeta | None]
+    quality: tuple[tuple[str, float], ...] | None = None
 
 
 class Archived(NamedTuple):
@@ -199,6 +201,10 @@ class Packer:
             assignment.share_above(matches.values(), rules.matched_similarity),
             sum(best) / len(best) if best else -1.0,
         )
+        why = ""
+        if corpus and page.quality:
+            reason, why = quality.judge(page.quality, rules.min_quality, rules.max_quality)
+            corpus = "" if reason else corpus
         if corpus != "interleaved":
             reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
         samples: list[tuple[str, Sample]] = []
@@ -215,7 +221,7 @@ class Packer:
             reasons = {n: r or ("" if n in there else "document_cut") for n, r in reasons.items()}
         shard = samples[0][0] if samples else ""
         details = {n: judge.detail(image, reasons[n]) for n, image in zip(addresses, images, strict=True)}
-        fates = [Fate(STAGE, "document", doc_id, DROPPED if reason else KEPT, reason, shard or page.url)]
+        fates = [Fate(STAGE, "document", doc_id, DROPPED if reason else KEPT, reason, shard or why or page.url)]
         fates += [
             Fate(STAGE, "image", f"{doc_id}:{n}", DROPPED if r else KEPT, r, details[n] or addresses[n])
             for n, r in reasons.items()

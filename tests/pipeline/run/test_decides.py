@@ -32,6 +32,8 @@ def first_changed(overrides: list[str], change) -> str:
 NAMED = {  # key → the stage that it decides, and what is written before the path
     "exclude": ("extract", ""),
     "extract.bad_words": ("extract", ""),
+    "extract.language_model": ("extract", ""),
+    "extract.quality_models": ("extract", ""),
     "dedup.evaluation": ("dedup", ""),
     "fetch.exclude": ("fetch", ""),
     "score.model": ("score", "local-dir:"),
@@ -63,6 +65,8 @@ def naming(key: str, path: Path) -> list[str]:
     for part in key.split("."):
         value = getattr(value, part)
     named = f"{NAMED[key][1]}{path}"
+    if isinstance(value, dict):
+        return [f"{key}.name={json.dumps(named)}"]
     return [f"{key}={json.dumps([named] if isinstance(value, tuple) else named)}"]
 
 

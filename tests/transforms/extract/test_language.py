@@ -1,6 +1,7 @@
 """fastText's verdict on plain sentences, and the rule on top of it."""
 
 import pytest
+from tiny_fasttext import train
 
 from weft.schemas.parameters import ConfigError
 from weft.transforms.extract import language
@@ -66,3 +67,36 @@ def test_a_language_that_no_text_is_found_to_be_in_is_told():
 )
 def test_which_languages_are_wanted(code, score, languages, kept):
     assert language.wanted(code, score, languages, 0.65) is kept
+
+
+def test_labels_of_glotlid_are_the_codes_of_lid_176(tmp_path):
+    labels = {"en": "eng_Latn", "de": "deu_Latn", "ru": "rus_Cyrl", "ar": "arb_Arab", "ceb": "ceb_Latn"}
+    spoken = SENTENCES | {
+        "ceb": "Ang komite miuyon nga ang daang tulay kinahanglan nga ayohon sa dili pa ang tingtugnaw"
+    }
+    model = train(tmp_path / "glotlid.bin", {labels[code]: [spoken[code]] for code in labels})
+    assert language.known(model) == set(labels)
+    for code in labels:
+        found, score = language.identify(spoken[code], model)
+        assert found == code and 0.9 < score <= 1.0
+    language.check(["ceb", "ar"], "extract.languages", model)
+    with pytest.raises(ConfigError, match="no text is found to be in 'fr'"):
+        language.check(["fr"], "extract.languages", model)
+
+
+def test_codes_stand_for_what_lid_176_means_by_them():
+    """CLDR's two letters for three; a label without a script is its model's own: als is Alemannic in lid.176."""
+    whole = {
+        "als_Latn": "sq",
+        "pes_Arab": "fa",
+        "zho_Hans": "zh",
+        "nob_Latn": "no",
+        "fil_Latn": "tl",
+        "yue_Hani": "yue",
+    }
+    assert {label: language.code_of(label) for label in whole} == whole
+    assert language.code_of("als") == "als" and language.code_of("") == ""
+    assert set(language._SHORT.values()) - language.known() <= set(  # what lid.176 does not know
+        "aa ab ae ak ay bi bm bs ca ch cr cu dz ee ff fj ha ho hz ig ii ik iu ki kj kg kr ks lg ln lu mh mi na nb nd ng "
+        "nr nv ny oj om pi rn rw sg sm sn ss st tn to ts tw ty ve wo xh za zu ti se fo kl".split()
+    )
