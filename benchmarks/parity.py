@@ -159,7 +159,7 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
     text = what["text"]
     return {
         "gopher_repetition": document_rules.gopher_repetition(text)[0],
-        "gopher_quality": document_rules.gopher_quality(text, "en", 50, 100_000)[0],
+        "gopher_quality": document_rules.gopher_quality(text, 50, 100_000)[0],
         "c4_paper": line_rules.apply([text], "paper", False)[1],
         "c4_fineweb": line_rules.apply([text], "fineweb", False)[1],
         "fineweb_quality": document_rules.fineweb(text)[0],

@@ -140,7 +140,7 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
     cost("gibberish", gibberish.judge, whole, RULES)
     cost("language", language.identify, whole)
     cost("repetition", document_rules.gopher_repetition, whole)
-    cost("quality", document_rules.gopher_quality, whole, "en")
+    cost("quality", document_rules.gopher_quality, whole)
     cost("FineWeb", document_rules.fineweb, whole)
     cost("personal data", page._without_personal, made, PageRules(pii="mask"))
     cost("pairs and fates", page._settle, record, made, RULES)

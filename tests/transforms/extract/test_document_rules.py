@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.schemas.parameters import PageRules
 from weft.transforms.extract import document_rules
 
 PROSE = "\n\n".join(
@@ -18,7 +19,7 @@ PROSE = "\n\n".join(
 
 
 def test_prose_passes_all():
-    assert document_rules.gopher_quality(PROSE, "en") == ("", "")
+    assert document_rules.gopher_quality(PROSE) == ("", "")
     assert document_rules.fineweb(PROSE) == ("", "")
 
 
@@ -41,13 +42,14 @@ def test_text_that_is_no_template_passes_repetition():
     ],
 )
 def test_each_quality_rule(text, reason):
-    assert document_rules.gopher_quality(text, "en")[0] == reason
+    assert document_rules.gopher_quality(text)[0] == reason
 
 
 def test_stop_words_are_english():
     german = "Der Rat der Stadt hat die alte Brücke im Winter wieder aufbauen lassen. " * 5
-    assert document_rules.gopher_quality(german, "en")[0] == "gopher_stop_words"
-    assert document_rules.gopher_quality(german, "de") == document_rules.gopher_quality("", "en") == ("", "")
+    rules = PageRules(gopher_quality=True, min_words=0)
+    assert document_rules.judge(german, "en", rules)[0] == "gopher_stop_words"
+    assert document_rules.judge(german, "de", rules) == document_rules.judge("", "en", rules) == ("", "")
 
 
 def filler(count, start=0):
