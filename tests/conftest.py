@@ -35,7 +35,6 @@ LOADERS = Path(__file__).parent / "loaders"
 settings.register_profile("weft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("weft")
 graph.remember_signatures()  # for tests that build a graph of Beam's own, as weft has it for its own
-graph.start_parts_lightly()
 ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
 
 if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than none; torch reads this where it is loaded

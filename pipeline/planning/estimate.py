@@ -12,8 +12,8 @@ for each time that a table crosses; what a combiner makes less of before it cros
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -120,12 +120,12 @@ class Estimate:
     def breaks(self) -> Iterator[str]:
         """What would not end well, were this input run as the sample was."""
         yield from self.web.breaks(self.config.fetch)
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         stage, most = max(self.shuffled.items(), key=lambda one: one[1])
-        if most > memory:
+        here = tempfile.gettempdir()
+        if most > (free := shutil.disk_usage(here).free):
             yield (
-                f"{stage} shuffles {dedup_plan.size(most)}, in memory where it runs on one machine; this one has "
-                f"{dedup_plan.size(memory)}: a cluster is needed"
+                f"{stage} shuffles {dedup_plan.size(most)}, on disk where it runs on one machine; {here} has "
+                f"{dedup_plan.size(free)} free: another TMPDIR or a cluster is needed"
             )
         if files.is_local(self.place) and (free := shutil.disk_usage(self.place).free) < sum(self.kept.values()):
             yield f"the disk of {self.place} has {dedup_plan.size(free)} free, and less than is kept"

@@ -23,7 +23,8 @@ from weft.pipeline.run import books, decides, discards, integrity, manifest, pag
 from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.run.registry import BY_NAME, STAGES, Input, Stage, before, fingerprints
-from weft.pipeline.runners import beam_options, errors, local_workers, orphans
+from weft.pipeline.runners import beam_options, errors, orphans
+from weft.pipeline.runners.local import pool
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, object_files
@@ -201,6 +202,8 @@ class Run:
                 said = context.path(stage.name, "error.txt")
                 files.write_atomic(said, "".join(traceback.format_exception(error)))
                 raise ConfigError(f"{errors.line(error)} (all that was said: {said})") from error
+            finally:
+                pool.close()
 
     def _close(self, stage: Stage, context: Context, entered: dict[str, int], seconds: float, cpu: float) -> None:
         _sweep(context.home, stage)  # of workers that were killed and whose work others did
@@ -241,11 +244,11 @@ def _persist(function: Callable[[Context], dict[str, int]], context: Context) ->
         try:
             return function(context)
         except RuntimeError as error:
-            if not local_workers.is_lost(error):
+            if not pool.is_lost(error):
                 raise
             if not left:
                 raise ConfigError(
-                    f"{local_workers.LOST}, for the {RESTARTS + 1}th time; if memory is short, take fewer of them with "
+                    f"{pool.LOST}, for the {RESTARTS + 1}th time; if memory is short, take fewer of them with "
                     "`-- --direct_num_workers=N`. The same command goes on where this one stopped"
                 ) from None
             context.say("a worker process was killed: going on with what is left")

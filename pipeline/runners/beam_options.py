@@ -7,19 +7,15 @@ flag is an error, because Beam itself drops it silently.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from weft.pipeline.runners import graph, local_workers, orphans, spark, stillness
+from weft.pipeline.runners import graph, orphans, spark
+from weft.pipeline.runners.local.runner import LocalRunner
 from weft.pipeline.runners.shuffles import Measured, Shuffle
 from weft.schemas.parameters import nearest
 
@@ -55,21 +51,12 @@ def pipeline(flags: Sequence[str], units: int, name: str = "", shuffles: list[Sh
     found = shuffles if shuffles is not None else []
     graph.remember_signatures()
     graph.compress_functions(not is_direct(flags))
-    graph.start_parts_lightly()
     made = options(flags, units, name)
-    direct = made.view_as(DirectOptions)
-    if not is_direct(flags) or direct.direct_running_mode != "multi_processing":
+    if not is_direct(flags) or _runner(flags).lower() == "fnapirunner":
         return Measured(found, options=made)
-    # exec: the shell that Beam calls shall not stand between; -P: nothing of the directory that weft was called in.
-    # Beam gives such workers none of the options, and the file systems need theirs (--s3_endpoint_url, …).
-    told = shlex.quote(json.dumps(made.get_all_options(drop_default=True), default=str))
-    watch = f"{stillness.WATCH}={shlex.quote(local_workers.watch(orphans.stage_of(name) or 'weft'))}"
-    command = (
-        f"exec env {watch} PIPELINE_OPTIONS={told} {shlex.quote(sys.executable)} -P -m weft.pipeline.runners.worker"
-    )
-    workers = SubprocessSDKEnvironment.from_command_string(command_string=command)
-    direct.direct_running_mode = None  # else the runner puts its own, noisier, worker command here
-    return Measured(found, runner=FnApiRunner(default_environment=workers), options=made)
+    direct = made.view_as(DirectOptions)
+    workers = direct.direct_num_workers if direct.direct_running_mode == "multi_processing" else 0
+    return Measured(found, runner=LocalRunner(workers, orphans.stage_of(name) or "weft"), options=made)
 
 
 def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions:

@@ -6,9 +6,6 @@ times a DoFn, to learn whether it keeps state), whether its source both yields a
 says (parsed anew for every view of the options, of which each transform takes a few; its names sorted for every value).
 The graph is the same, byte for byte, without this. And each function is compressed with bzip2, several times over,
 which on this machine saves nobody anything.
-
-To run a part of a graph takes longer than its rows do where they are few: each part was told of every collection of the
-graph, started a thread to be put together in, and each hint of a type had kept how it was called.
 """
 
 from __future__ import annotations
@@ -17,14 +14,10 @@ import bz2
 import inspect
 import types
 import weakref
-from concurrent import futures
 from typing import Any, TypeVar
 
 from apache_beam.internal import cloudpickle_pickler
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.portability.fn_api_runner import execution
-from apache_beam.runners.worker import bundle_processor
 from apache_beam.transforms import core, userstate
 from apache_beam.typehints import decorators
 
@@ -36,7 +29,6 @@ _ask_signature = decorators.get_signature
 _ask_source = core._check_fn_use_yield_and_return
 _ask_names = PipelineOptions._visible_option_list
 _ask_origin = decorators.IOTypeHints._make_origin
-_ask_descriptor = execution.BundleContextManager._build_process_bundle_descriptor
 _parameters: weakref.WeakKeyDictionary[types.FunctionType, tuple[list[str], list[Any]]] = weakref.WeakKeyDictionary()
 _signatures: weakref.WeakKeyDictionary[types.FunctionType, inspect.Signature] = weakref.WeakKeyDictionary()
 _sources: weakref.WeakKeyDictionary[types.CodeType, bool] = weakref.WeakKeyDictionary()
@@ -75,18 +67,6 @@ def remember_signatures() -> None:
     userstate.get_dofn_specs = _state
     PipelineOptions._visible_option_list = _names
     decorators.IOTypeHints._make_origin = classmethod(_no_origin)
-
-
-def start_parts_lightly() -> None:
-    """Have each part of a graph told of its own collections alone, and put together in the thread that runs it.
-
-    For runs on this machine. Beam's thread is there for its time limit of an hour, for a function that never ends to be
-    unpickled.
-    """
-    execution.BundleContextManager._build_process_bundle_descriptor = _descriptor
-    bundle_processor.concurrent = types.SimpleNamespace(
-        futures=types.SimpleNamespace(ThreadPoolExecutor=_Here, TimeoutError=futures.TimeoutError)
-    )
 
 
 def compress_functions(compress: bool) -> None:
@@ -154,31 +134,3 @@ def _names(options: PipelineOptions) -> list[str]:
 def _no_origin(hints: Any, bases: Any, tb: bool = True, msg: Any = ()) -> list[str]:
     """Where a hint comes from, without the stack: only the message of a wrong hint quotes it."""
     return list(msg)
-
-
-class _Here(futures.Executor):
-    """Calls at once, in the thread that asks."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Takes what a pool of threads does."""
-
-    def submit(self, function: Any, /, *arguments: Any, **options: Any) -> futures.Future[Any]:
-        done: futures.Future[Any] = futures.Future()
-        done.set_result(function(*arguments, **options))
-        return done
-
-
-def _descriptor(manager: execution.BundleContextManager) -> beam_fn_api_pb2.ProcessBundleDescriptor:
-    """Beam's own, with the collections that the transforms of the part take and give."""
-    whole, transforms = manager.execution_context.pipeline_components, manager.stage.transforms
-    used = {name for one in transforms for names in (one.inputs, one.outputs) for name in names.values()}
-    return beam_fn_api_pb2.ProcessBundleDescriptor(
-        id=manager.bundle_uid,
-        transforms={one.unique_name: one for one in transforms},
-        pcollections={name: whole.pcollections[name] for name in used if name in whole.pcollections},
-        coders=dict(whole.coders.items()),
-        windowing_strategies=dict(whole.windowing_strategies.items()),
-        environments=dict(whole.environments.items()),
-        state_api_service_descriptor=manager.state_api_service_descriptor(),
-        timer_api_service_descriptor=manager.data_api_service_descriptor(),
-    )

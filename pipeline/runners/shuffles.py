@@ -1,23 +1,19 @@
 """What a job sent from worker to worker: each collection that was shuffled, its coder, rows, and bytes a row.
 
-A pipeline that has run on this machine → Shuffle rows. Beam's SDK counts the elements of every collection and measures
-a sample of them as they are encoded; here these numbers are found again for the collections that a GroupByKey takes.
-Runners that shuffle elsewhere do not give them back.
+A pipeline that has run on this machine → Shuffle rows. Runners that shuffle elsewhere do not count them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.metrics import monitoring_infos
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
+from weft.pipeline.runners.local.work import Shuffled
 from weft.transforms.beam import coders
 
-_FRAME = 10  # bytes that the SDK counts with an element and that shuffles keep elsewhere: time, window, pane
-_COUNT, _SIZE = "beam:metric:element_count:v1", "beam:metric:sampled_byte_size:v1"
 _RESHUFFLE = "ReshufflePerKey"
 _OVER_ALL = {beam.CombineGlobally, beam.combiners.Top.Of}
 
@@ -31,7 +27,7 @@ class Shuffle(NamedTuple):
     combined: bool  # rows are combined before they cross, so that fewer do
     rows: int
     row_bytes: float
-    largest: int  # bytes of the values of one key, the most that the sample saw
+    largest: int  # bytes of the values of one key, at most
 
 
 class Measured(beam.Pipeline):
@@ -43,20 +39,14 @@ class Measured(beam.Pipeline):
 
     def __init__(self, into: list[Shuffle], **options: Any) -> None:
         super().__init__(**options)
-        self._into, self._proto = into, None
-
-    def to_runner_api(self, *arguments: Any, **options: Any) -> Any:
-        """The runner's own view of the graph is kept: it names the collections that the numbers are of."""
-        made = super().to_runner_api(*arguments, **options)
-        self._proto = made[0] if isinstance(made, tuple) else made
-        return made
+        self._into = into
 
     def run(self, *arguments: Any, **options: Any) -> Any:
-        """Run, and keep what was shuffled; a runner that does not wait, or counts nothing, leaves nothing."""
+        """Run, and keep what was shuffled; a runner that counts nothing leaves nothing."""
         result = super().run(*arguments, **options)
-        counted = getattr(result, "monitoring_infos", None)
-        if counted is not None and self._proto is not None:
-            self._into += _found(self, self._proto, counted())
+        counted = getattr(result, "shuffled", None)
+        if counted is not None:
+            self._into += _found(self, counted)
         return result
 
 
@@ -96,31 +86,11 @@ def _above(node: AppliedPTransform | None) -> Iterator[AppliedPTransform]:
         node = node.parent
 
 
-def _found(pipeline: beam.Pipeline, proto: Any, infos: Any) -> list[Shuffle]:
-    counts: dict[str, int] = {}
-    sizes: dict[str, tuple[float, int]] = {}
-    for info in infos:
-        where = info.labels.get("PCOLLECTION", "")
-        if info.urn == _COUNT:
-            counts[where] = counts.get(where, 0) + monitoring_infos.extract_counter_value(info)
-        elif info.urn == _SIZE:
-            seen, total, _, most = monitoring_infos.extract_distribution(info)
-            sizes[where] = (total / max(seen, 1), most)
-    of = {one.unique_name: one for one in proto.components.transforms.values()}
+def _found(pipeline: beam.Pipeline, counted: Mapping[str, Shuffled]) -> list[Shuffle]:
     rows = []
-    for name, coder, combined in shuffled(pipeline):
-        (taken,), (given,) = of[name].inputs.values(), of[name].outputs.values()
-        each, _ = sizes.get(taken, (0.0, 0))
-        _, most = sizes.get(given, (0.0, 0))
-        rows.append(
-            Shuffle(
-                name.removesuffix("/GroupByKey"),
-                repr(coder),
-                coders.is_typed(coder),
-                combined,
-                counts.get(taken, 0),
-                round(max(each - _FRAME, 0.0), 1),
-                max(most - _FRAME, 0),
-            )
-        )
+    for label, coder, combined in shuffled(pipeline):
+        name = label.removesuffix("/GroupByKey")
+        took = counted.get(name) or counted.get(label) or Shuffled()
+        each = round(took.size / max(took.sent, 1), 1)
+        rows.append(Shuffle(name, repr(coder), coders.is_typed(coder), combined, took.rows, each, took.largest))
     return rows

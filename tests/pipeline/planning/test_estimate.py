@@ -128,8 +128,8 @@ def test_what_would_break_is_said(once):
     large = dataclasses.replace(once, input=inputs.Sized(200_000, 1e14), shuffled={"pack": 1e15}, kept={"images": 1e18})
     told = "\n".join(large.lines())
     for line in (
-        "pack shuffles 1,000.0 TB",
-        "a cluster is needed",
+        "pack shuffles 1,000.0 TB, on disk where it runs on one machine",
+        "another TMPDIR or a cluster is needed",
         "and less than is kept",
         "200,000 archives in each",
     ):

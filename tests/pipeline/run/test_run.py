@@ -14,7 +14,7 @@ from weft.pipeline import cli
 from weft.pipeline.demo import run as demo_run
 from weft.pipeline.run import integrity, manifest, registry, run
 from weft.pipeline.run.context import Context
-from weft.pipeline.runners import local_workers
+from weft.pipeline.runners.local import pool
 from weft.pipeline.stages.dedup import stage as dedup
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
@@ -131,7 +131,7 @@ def test_a_run_may_be_called_anything(tmp_path: Path) -> None:
 
 def test_a_stage_goes_on_when_its_worker_was_killed():
     told: list[str] = []
-    ends = iter([RuntimeError(local_workers.LOST), RuntimeError(f"x {local_workers.LOST}"), {"page": 3}])
+    ends = iter([RuntimeError(pool.LOST), RuntimeError(f"x {pool.LOST}"), {"page": 3}])
 
     def stage(context: Context) -> dict[str, int]:
         end = next(ends)
@@ -145,7 +145,7 @@ def test_a_stage_goes_on_when_its_worker_was_killed():
 
 def test_a_stage_whose_workers_die_again_and_again_says_what_to_do():
     def stage(context: Context) -> dict[str, int]:
-        raise RuntimeError(local_workers.LOST)
+        raise RuntimeError(pool.LOST)
 
     with pytest.raises(ConfigError, match="direct_num_workers"):
         run._persist(stage, Context("o", (), Config(), "f"))

@@ -1,11 +1,9 @@
 """A graph that is built quicker is the same graph."""
 
 import bz2
-import concurrent.futures
 import copy
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import apache_beam as beam
@@ -18,9 +16,6 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     TypeOptions,
 )
-from apache_beam.runners.portability.fn_api_runner import execution
-from apache_beam.runners.worker import bundle_processor
-from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import core, userstate
 from apache_beam.typehints import decorators
 
@@ -167,24 +162,3 @@ def test_a_copy_goes_its_own_way(again: Any) -> None:
     assert made.view_as(DebugOptions).experiments == ["one", "two"]
     assert not made.view_as(TypeOptions).runtime_type_check
     assert copied.view_as(GoogleCloudOptions).impersonate_service_account is None  # Beam's own rule for what is sent
-
-
-def test_parts_started_lightly_give_what_beam_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Side inputs, groups, several outputs, a combiner."""
-
-    def run() -> None:
-        with beam.Pipeline(options=graph.Options(FLAGS)) as p:
-            numbers = p | beam.Create(range(20))
-            few = numbers | "Few" >> beam.Filter(lambda n: n < 3)
-            odd, even = numbers | beam.Partition(lambda n, _: n % 2, 2)
-            said = (odd, even) | beam.Flatten() | beam.Map(lambda n, few: (n in few, n), beam.pvalue.AsList(few))
-            grouped = said | beam.GroupByKey() | "Sorted" >> beam.Map(lambda kv: (kv[0], sorted(kv[1])))
-            told = (grouped, numbers | beam.CombineGlobally(sum)) | "All" >> beam.Flatten()
-            assert_that(told, equal_to([(False, [*range(3, 20)]), (True, [0, 1, 2]), 190]))
-
-    run()
-    assert execution.BundleContextManager._build_process_bundle_descriptor is graph._descriptor
-    assert isinstance(bundle_processor.concurrent, SimpleNamespace)
-    monkeypatch.setattr(execution.BundleContextManager, "_build_process_bundle_descriptor", graph._ask_descriptor)
-    monkeypatch.setattr(bundle_processor, "concurrent", concurrent)
-    run()

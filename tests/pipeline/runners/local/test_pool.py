@@ -10,25 +10,21 @@ import apache_beam as beam
 import pytest
 
 from weft.pipeline import cli
-from weft.pipeline.runners import beam_options, local_workers, orphans, stillness
+from weft.pipeline.runners import beam_options, orphans, stillness
+from weft.pipeline.runners.local import pool
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
-)  # Beam's own threads, losing a worker
 def test_a_killed_worker_process_ends_the_wait_for_it():
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
-    with pytest.raises(RuntimeError, match=local_workers.LOST), beam_options.pipeline(flags, 4) as p:
+    with pytest.raises(RuntimeError, match=pool.LOST), beam_options.pipeline(flags, 4) as p:
         _ = p | beam.Create([1]) | beam.Reshuffle() | beam.Map(lambda _: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def test_only_what_a_lost_worker_says_is_a_lost_worker():
-    assert local_workers.is_lost(RuntimeError(f"Error from worker: {local_workers.LOST}"))
-    assert local_workers.is_lost(RuntimeError("Channel closed prematurely."))
-    assert not local_workers.is_lost(RuntimeError("Error from worker: KeyError: 'x'"))
+    assert pool.is_lost(RuntimeError(f"Error from worker: {pool.LOST}"))
+    assert not pool.is_lost(RuntimeError("Error from worker: KeyError: 'x'"))
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # Beam's own, losing a worker
 @pytest.mark.parametrize(
     ("stand", "told"),
     [
@@ -38,9 +34,9 @@ def test_only_what_a_lost_worker_says_is_a_lost_worker():
     ids=["waits for what never comes", "is stopped"],
 )
 def test_a_worker_that_stands_still_is_named_and_given_up(stand, told, monkeypatch, capfd):
-    monkeypatch.setattr(local_workers, "NAMED_S", 1.0)
+    monkeypatch.setattr(pool, "NAMED_S", 1.0)
     monkeypatch.setattr(stillness, "SILENT_S", 2.0)
-    monkeypatch.setenv(local_workers.STILL, "4")
+    monkeypatch.setenv(pool.STILL, "4")
     monkeypatch.setattr(sys, "__stderr__", sys.stderr)
     flags = ("--direct_num_workers=1", "--direct_running_mode=multi_processing")
     with (

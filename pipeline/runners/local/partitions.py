@@ -1,0 +1,149 @@
+"""Rows between two levels: bytes, in partitions, in memory up to a bound and in files above it.
+
+A worker writes the rows of a level as (key, value) in a partition by the key's checksum, or as values in partitions by
+turns. Where all that it holds comes to more than MEMORY, or where another process is to read it, the rows go to one
+file a collection and partition. A partition that is larger than MEMORY is divided again before its keys are grouped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import marshal
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+MEMORY = 128 << 20  # bytes of rows that a process holds between two levels, and that are grouped at once
+_ROW = 100  # bytes that two Python objects and their places in a list take besides
+_AGAIN = 16  # parts of a partition that is too large
+_DEEPEST = 6  # times that one is divided: what is still too large has one key
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclasses.dataclass
+class Partition:
+    """Some rows of one collection: lists of bytes, keys and values by turns where they have keys.
+
+    Attributes:
+        size: bytes that they take in memory.
+        rows: those that are here.
+        paths: files of the others.
+    """
+
+    size: int = 0
+    rows: list[bytes] = dataclasses.field(default_factory=list)
+    paths: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, other: Partition) -> None:
+        self.size += other.size
+        self.rows += other.rows
+        self.paths += other.paths
+
+    def lists(self) -> Iterator[list[bytes]]:
+        """All rows, some at a time."""
+        for path in self.paths:
+            with open(path, "rb") as file:
+                while head := file.read(_LENGTH.size):
+                    yield marshal.loads(file.read(*_LENGTH.unpack(head)))
+        if self.rows:
+            yield self.rows
+
+    def groups(self, folder: Callable[[], str], depth: int = 0) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Each key with its values. The partition is empty afterwards, and its files are gone."""
+        if self.size > MEMORY and depth < _DEEPEST:
+            parts = Writer(folder, f"{os.getpid()}-{id(self)}-{depth}", _AGAIN)
+            lists = parts.rows("")
+            for rows in self.lists():
+                keys = iter(rows)
+                for key, value in zip(keys, keys, strict=True):
+                    lists[zlib.crc32(key, depth + 1) % _AGAIN] += key, value
+                    parts.grown(len(key) + len(value))
+            self.clear()
+            for part in parts.close().get("", ()):
+                yield from part.groups(folder, depth + 1)
+            return
+        found: dict[bytes, list[bytes]] = {}
+        for rows in self.lists():
+            keys = iter(rows)
+            for key, value in zip(keys, keys, strict=True):
+                if (values := found.get(key)) is None:
+                    found[key] = [value]
+                else:
+                    values.append(value)
+        self.clear()
+        for key in [*found]:
+            yield key, found.pop(key)
+
+    def clear(self) -> None:
+        """Forget the rows, and delete their files."""
+        for path in self.paths:
+            os.unlink(path)
+        self.size, self.rows, self.paths = 0, [], []
+
+
+class Writer:
+    """Takes the rows of a level in one process.
+
+    Args:
+        folder: gives the directory for files, made when it is first asked for.
+        name: of this writer, as no other in that directory has.
+        parts: partitions of a collection.
+    """
+
+    def __init__(self, folder: Callable[[], str], name: str, parts: int) -> None:
+        self._folder, self._name, self.parts = folder, name, parts
+        self._held = 0
+        self._found: dict[str, list[Partition]] = {}
+
+    def rows(self, collection: str) -> list[list[bytes]]:
+        """Where the rows of a collection go: a list for each partition, to append to until the writer is closed."""
+        if collection not in self._found:
+            self._found[collection] = [Partition() for _ in range(self.parts)]
+        return [part.rows for part in self._found[collection]]
+
+    def grown(self, size: int) -> None:
+        """A row of so many bytes has been appended."""
+        self._held += _ROW + size
+        if self._held > MEMORY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all rows that are held to files."""
+        for collection, parts in self._found.items():
+            for number, part in enumerate(parts):
+                if part.rows:
+                    path = os.path.join(self._folder(), f"{collection or 'again'}.{number}.{self._name}")
+                    data = marshal.dumps(part.rows, 2)  # of a version without references: no row is another
+                    with open(path, "ab") as file:
+                        file.write(_LENGTH.pack(len(data)))
+                        file.write(data)
+                    part.size += _size(part.rows)
+                    part.paths = [path]
+                    part.rows.clear()
+        self._held = 0
+
+    def close(self) -> dict[str, list[Partition]]:
+        """All that was taken, by collection."""
+        found, self._found, self._held = self._found, {}, 0
+        for parts in found.values():
+            for part in parts:
+                part.size += _size(part.rows)
+        return found
+
+
+def _size(rows: list[bytes]) -> int:
+    return _ROW * len(rows) // 2 + sum(map(len, rows))
+
+
+def together(found: Iterable[dict[str, list[Partition]]]) -> dict[str, list[Partition]]:
+    """What several writers took."""
+    whole: dict[str, list[Partition]] = {}
+    for one in found:
+        for collection, parts in one.items():
+            if collection not in whole:
+                whole[collection] = parts
+            else:
+                for to, part in zip(whole[collection], parts, strict=True):
+                    to.add(part)
+    return whole

@@ -1,0 +1,186 @@
+"""Worker processes of runs on this machine: kept from job to job, watched, and given one thing to do at a time.
+
+A worker that dies ends the run instead of leaving it waiting for ever, and whoever runs the stage can begin again with
+what is left of it. One that is there and makes no progress (stillness.py) is named on stderr and in the log; after
+WEFT_STILL_S seconds it is ended, and so is the run. Workers end with their driver, however that ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from weft.pipeline.runners import stillness
+
+LOST = "a worker process ended before its work did"
+STILL = "WEFT_STILL_S"  # environment variable: seconds without progress that end a run; 0 is never
+STILL_S = 1800.0  # no step of weft's computes or waits nearly as long without a sign of life
+NAMED_S = 60.0  # without progress, and then each time it has been twice as long
+_POLL_S = 0.2
+_END_S = 5.0  # that a worker has to end by itself
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a run failed because one of its worker processes was killed."""
+    return LOST in str(error)
+
+
+class Failed(RuntimeError):
+    """What a worker's work failed with: its traceback, as text."""
+
+
+class _Worker:
+    def __init__(self, name: str, folder: str, options: str) -> None:
+        self.name, ours, theirs = name, *socket.socketpair()
+        with theirs:
+            # -P: nothing of the directory that weft was called in.
+            told = {stillness.WATCH: folder, "WORKER_ID": name, "PIPELINE_OPTIONS": options}
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "weft.pipeline.runners.worker", str(theirs.fileno()), str(os.getpid())],
+                env={**os.environ, **told},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self.pipe = Connection(ours.detach())
+        self.named = NAMED_S  # seconds of standing still that are told next
+        self.plan = 0
+
+    def look(self, folder: str, stage: str) -> None:
+        """Tell of a worker that makes no progress, and end it when it has made none for too long."""
+        state = stillness.read(folder, self.name)
+        if state is None or state.still < NAMED_S:
+            self.named = NAMED_S
+        elif 0 < _patience() <= state.still:
+            raise Failed(
+                f"ConfigError: {stage}: {state}; given up after {STILL}={_patience():.0f} s (0 waits for ever). "
+                "The same command goes on where this one stopped"
+            )
+        elif state.still >= self.named:
+            self.named = 2 * state.still
+            line = f"{stage}: {state}"
+            _LOGGER.warning(line)
+            print(line, file=sys.__stderr__, flush=True)  # the stage's own stderr is hushed
+
+
+class Pool:
+    """So many worker processes, with Beam's options for their file systems."""
+
+    def __init__(self, count: int, options: str) -> None:
+        self.count, self.options = count, options
+        self._home = tempfile.TemporaryDirectory(prefix="weft-workers-")
+        self._workers: list[_Worker] = []
+        try:
+            for number in range(count):
+                self._workers.append(_Worker(f"worker_{number}", self._home.name, options))
+        except BaseException:
+            self.kill()
+            raise
+
+    def alive(self) -> bool:
+        """Whether all workers are there."""
+        return bool(self._workers) and all(one.process.poll() is None for one in self._workers)
+
+    def all(self, asks: Sequence[tuple[Any, ...]], stage: str) -> list[Any]:
+        """What each worker answers to its own question."""
+        answers = dict(self._ask([iter([ask]) for ask in asks], stage))
+        return [answers[number] for number in range(self.count)]
+
+    def each(self, asks: Iterator[tuple[Any, ...]], stage: str) -> None:
+        """Have every question answered by some worker, the next by whoever is free."""
+        for _ in self._ask([asks] * self.count, stage):
+            pass
+
+    def _ask(self, asks: Sequence[Iterator[tuple[Any, ...]]], stage: str) -> Iterator[tuple[int, Any]]:
+        busy: dict[Any, int] = {}
+
+        def give(number: int) -> None:
+            ask = next(asks[number], None)
+            if ask is not None:
+                try:
+                    self._workers[number].pipe.send(ask)
+                except OSError:
+                    raise Failed(LOST) from None
+                busy[self._workers[number].pipe] = number
+
+        for number in range(self.count):
+            give(number)
+        while busy:
+            for pipe in wait([*busy], _POLL_S):
+                number = busy.pop(pipe)
+                try:
+                    done, answer = self._workers[number].pipe.recv()
+                except (EOFError, OSError):
+                    raise Failed(LOST) from None
+                if not done:
+                    raise Failed(answer)
+                yield number, answer
+                give(number)
+            for number in busy.values():
+                self._workers[number].look(self._home.name, stage)
+
+    def close(self) -> None:
+        """Have the workers end, and wait until they have: their CPU time counts from then on."""
+        for one in self._workers:
+            one.pipe.close()
+        deadline = time.monotonic() + _END_S
+        for one in self._workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.process.wait(max(0.0, deadline - time.monotonic()))
+        self.kill()
+
+    def kill(self) -> None:
+        """End the workers, whatever they do."""
+        for one in self._workers:
+            one.pipe.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one.process.pid, signal.SIGKILL)
+            one.process.wait()
+        self._workers = []
+        self._home.cleanup()
+
+
+_pools: list[Pool] = []  # the one that is kept, if any
+
+
+def get(count: int, options: dict[str, Any]) -> Pool:
+    """The pool of the job before, where it is of that kind and whole; else a new one."""
+    told = json.dumps(options, default=str)
+    if _pools and (_pools[0].count, _pools[0].options) == (count, told) and _pools[0].alive():
+        return _pools[0]
+    close()
+    _pools.append(Pool(count, told))
+    return _pools[0]
+
+
+@atexit.register
+def close() -> None:
+    """End the workers that are kept."""
+    while _pools:
+        _pools.pop().close()
+
+
+def kill() -> None:
+    """End the workers that are kept, now."""
+    while _pools:
+        _pools.pop().kill()
+
+
+def _patience() -> float:
+    try:
+        return float(os.environ.get(STILL, STILL_S))
+    except ValueError:
+        return STILL_S
