@@ -2,8 +2,8 @@
 
 Interleaved: a document becomes one or more sequences of at most context_length ids, each with a picture, cut where
 cuts.py says; what is near no picture is a text of its own. Text: documents are laid one after the other, in the order
-given, and cut into sequences of exactly context_length ids; the last may be shorter (RoBERTa's full-sentences;
-Kosmos-1 3.2).
+given, and cut into sequences of exactly context_length ids; the last may be shorter, but never so short that nothing
+in it can be predicted (RoBERTa's full-sentences; Kosmos-1 3.2).
 """
 
 from __future__ import annotations
@@ -139,9 +139,31 @@ class Packed(NamedTuple):
 def pack(documents: Iterable[tuple[str, Sequence[int]]], vocabulary: Vocabulary) -> Iterator[Packed]:
     """`<s> document </s>`, one after the other, cut every context_length ids.
 
+    Of a single id nothing can be learned: where one would be left over, the sequence before it gives it its last.
+
     Args:
         documents: (doc_id, ids without specials), in the order they are to be packed.
     """
+    held: Packed | None = None
+    for one in _cut(documents, vocabulary):
+        if held is not None:
+            if len(one.ids) == 1:
+                held, one = _shared(held, one)
+            yield held
+        held = one
+    if held is not None:
+        yield held
+
+
+def _shared(full: Packed, rest: Packed) -> tuple[Packed, Packed]:
+    """A full sequence without its last id, and the single id after it behind that: both of one document."""
+    *marks, (doc_id, start, end) = full.documents
+    if start < end - 1:
+        marks.append((doc_id, start, end - 1))
+    return Packed(full.ids[:-1], marks), Packed([full.ids[-1], *rest.ids], [(doc_id, 0, 2)])
+
+
+def _cut(documents: Iterable[tuple[str, Sequence[int]]], vocabulary: Vocabulary) -> Iterator[Packed]:
     size = vocabulary.context_length
     ids: list[int] = []
     marks: list[tuple[str, int, int]] = []

@@ -127,6 +127,19 @@ def test_packing_loses_no_token_and_fills_all_but_the_last():
     assert {name: ids[1:-1] for name, ids in parts.items()} == dict(documents)
 
 
+def test_no_sequence_is_too_short_to_predict_anything():
+    for size in range(1, 3 * CONTEXT):
+        documents = [("a", list(range(100, 100 + size))), ("b", [])]
+        made = list(sequences.pack(documents, WORDS))
+        assert all(2 <= len(packed.ids) <= CONTEXT for packed in made)
+        assert [i for packed in made for i in packed.ids] == [i for _, body in documents for i in (0, *body, 2)]
+        assert all(len(packed.ids) == CONTEXT for packed in made[:-2]), "only the last two may give way"
+        for packed in made:
+            ends = [0, *(end for _, _, end in packed.documents)]
+            assert [start for _, start, _ in packed.documents] == ends[:-1] and ends[-1] == len(packed.ids)
+            assert all(start < end for _, start, end in packed.documents)
+
+
 def test_a_caption_is_cut_to_fit_and_still_ends():
     made = sequences.caption(range(100, 200), WORDS)
     assert len(made) == CONTEXT
