@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlencode, urljoin, urlsplit, urlunsplit
 
 _TRACKING = re.compile(
     r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|ref|ref_src|feed|sessionid|phpsessid)$", re.I
@@ -66,6 +66,15 @@ def resolve(base: str, reference: str) -> str:
         return ""
 
 
+def quoted_anew(path: str) -> str:
+    """A path with what must be percent-encoded in it and no more, byte for byte: not every site's are UTF-8.
+
+    >>> quoted_anew("/a%2Db/ä%e4%3Fx")
+    '/a-b/%C3%A4%E4%3Fx'
+    """
+    return quote(unquote_to_bytes(path.encode("utf-8", "surrogatepass")), safe=_PATH_SAFE.replace("%", ""))
+
+
 @lru_cache(maxsize=65_536)
 def image_key(url: str) -> str:
     """The form in which all addresses of one image are equal: as http, quoted anew, no fragment, no default port.
@@ -75,10 +84,7 @@ def image_key(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        path = quote(
-            unquote(parts.path, errors="surrogateescape"), safe=_PATH_SAFE.replace("%", ""), errors="surrogateescape"
-        )
-        return urlunsplit((parts.scheme and "http", _host(parts), path or "/", parts.query, ""))
+        return urlunsplit((parts.scheme and "http", _host(parts), quoted_anew(parts.path) or "/", parts.query, ""))
     except (ValueError, UnicodeError):
         return url
 
@@ -91,9 +97,11 @@ def page_key(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)]
+        asked = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+        query = sorted((k, v) for k, v in asked if not _TRACKING.match(k))
         host = _host(parts).removeprefix("www.")
-        return f"{host}{unquote(parts.path).rstrip('/')}" + (f"?{urlencode(sorted(query))}" if query else "")
+        said = f"?{urlencode(query, errors='surrogateescape')}" if query else ""
+        return f"{host}{quoted_anew(parts.path).rstrip('/')}{said}"
     except ValueError:
         return url
 

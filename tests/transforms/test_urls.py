@@ -91,3 +91,12 @@ def test_a_page_s_own_parameters_count_in_any_order() -> None:
     assert page_key("http://a.test/?b=2&a=1") == page_key("http://a.test/?a=1&utm_medium=z&b=2")
     assert page_key("http://a.test/?a=1") != page_key("http://a.test/?a=2") != page_key("http://a.test/")
     assert page_key("http://a.test/?a=") != page_key("http://a.test/")
+
+
+def test_a_page_s_key_keeps_bytes_that_are_no_utf_8_and_marks_that_are_escaped() -> None:
+    """Sites in Windows-1251, GBK or Latin-1 have such addresses: each byte tells two pages apart."""
+    others = ["%E0%E1", "%E2%E3", "%EF%BF%BD%EF%BF%BD", "%C4%E3", "x%3Fid=7", "x?id=7", "%23x", "s?q=%E0", "s?q=%E1"]
+    keys = [page_key(f"http://a.test/{other}") for other in (*others, "s?q=%EF%BF%BD", "a%25b", "a%2525b")]
+    assert len(set(keys)) == len(keys) and all(key.isascii() for key in keys)
+    assert page_key("http://a.test/%e0%7Ex/?q=%e0") == page_key("https://www.a.test/%E0~x?q=%E0")
+    assert page_key("http://a.test/ä b?q=ö+x") == page_key("http://a.test/%c3%a4%20b/?q=%C3%B6%20x")

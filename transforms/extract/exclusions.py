@@ -26,12 +26,12 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey, SiteFile
 from weft.transforms.io import files
-from weft.transforms.urls import domains, host_name, image_key, page_key
+from weft.transforms.urls import domains, host_name, image_key, page_key, quoted_anew
 
 REASON = "excluded"
 _UT1 = ("domains", "urls")
@@ -52,7 +52,7 @@ class Exclusions:
     pages: frozenset[str]  # page_key
     images: frozenset[str]  # image_key, without `www.`
     domains: frozenset[str]
-    below: frozenset[str]  # host/path, unquoted
+    below: frozenset[str]  # host/path, `quoted_anew`
     ids: frozenset[str]
     sha256: frozenset[str]
     phashes: frozenset[str]
@@ -86,7 +86,7 @@ class Exclusions:
             return True
         if not self.below:
             return False
-        steps = unquote(parts.path).strip("/").split("/")
+        steps = quoted_anew(parts.path).strip("/").split("/")
         bare = host.removeprefix("www.")
         return any(f"{bare}/{'/'.join(steps[:n])}" in self.below for n in range(1, len(steps) + 1))
 
@@ -173,7 +173,7 @@ def _meaning(entry: str) -> dict[str, str]:
         if form.fullmatch(low):
             return {field: low}
     name, _, path = entry.partition("/")
-    host, place = _domain(name), unquote(path).strip("/")
+    host, place = _domain(name), quoted_anew(path).strip("/")
     if not host or "?" in path:
         return {}
     return {"below": f"{host}/{place}"} if place else {"domains": host}

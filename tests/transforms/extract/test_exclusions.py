@@ -157,6 +157,22 @@ def test_an_entry_means_an_address_however_either_is_written(entry, tmp_path):
     assert not asked.page("http://other.test/x", "") and not asked.image("http://farm.test.other.test/x.jpg")
 
 
+@pytest.mark.parametrize(
+    ("entry", "other"),
+    [
+        ("http://a.test/%EF%F0%E8.html", "http://a.test/%E4%EE%EC.html"),
+        ("a.test/%EF%F0%E8", "http://a.test/%E4%EE%EC/x"),
+        ("http://a.test/s?q=%E0", "http://a.test/s?q=%E1"),
+        ("http://a.test/x%3Fid=7", "http://a.test/x?id=7"),
+        ("a.test/x%3Fid=7", "http://a.test/x?id=7"),
+    ],
+)
+def test_bytes_of_an_address_that_are_no_utf_8_name_no_other_page(entry, other):
+    asked = exclusions.parse([entry], "list")
+    itself = entry if "://" in entry else f"http://{entry}"
+    assert asked.page(itself, "") and asked.image(itself) and not asked.page(other, "") and not asked.image(other)
+
+
 @pytest.mark.parametrize("cut", [0, 9])
 def test_a_list_may_be_packed_and_one_that_is_cut_is_told(tmp_path, cut):
     packed = gzip.compress(b"\xef\xbb\xbffarm.test\n" * 50)
