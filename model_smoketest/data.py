@@ -223,7 +223,7 @@ class Stream:
                 at.sample += 1
                 tar, key = shards[at.shard], keys[at.sample - 1]
                 try:
-                    length = contract.token_count(tar.samples[key], self._vocabulary)
+                    length = tar.length(key, self._vocabulary)
                 except KeyError:
                     raise damaged(tar.path, f"sample {key} has no {contract.INPUT_IDS}") from None
                 return Ticket(self.corpus, tar, key, min(length, self._max_length), salt)
@@ -257,7 +257,7 @@ class Mixture:
     ) -> None:
         """Finds what there is; a corpus without samples is told and its share goes to the others.
 
-        Samples of the documents in `without`, by doc_id, are left out.
+        What is of the documents in `without`, by doc_id, is left out.
 
         Raises:
             ConfigError: no corpus has a sample, or every one that has is switched off.

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ class Tar:
     """A shard."""
 
     def __init__(self, path: str | os.PathLike[str], without: frozenset[str] = frozenset()) -> None:
-        """Samples of the documents in `without`, by doc_id, are left out."""
+        """What is of the documents in `without`, by doc_id, is left out: a sample, or its span of a packed text."""
         self.path, self.without = os.fspath(path), without
 
     @property
@@ -56,6 +57,15 @@ class Tar:
     def order(self, salt: str) -> list[str]:
         """Keys in an order that `salt` decides."""
         return sorted(self.samples, key=lambda key: (hash_unit(key, salt), key))
+
+    def length(self, key: str, vocabulary: Vocabulary) -> int:
+        """Tokens of a sample, by the index.
+
+        Raises:
+            KeyError: it has none.
+        """
+        spans = _left(self).get(key) if self.without else None
+        return contract.token_count(self.samples[key], vocabulary) if spans is None else _size(spans)
 
     def part(self, key: str, suffix: str) -> bytes:
         """One part of a sample, as it is."""
@@ -83,12 +93,14 @@ class Tar:
                 return content[one.offset - start : one.offset - start + one.size]
 
             ids = _array(cut(wanted[0])).astype(np.int64)
+            if self.without and (spans := _left(self).get(key)):
+                ids = np.concatenate([ids[start:end] for start, end in spans])
             mask = _array(cut(wanted[1])).astype(np.uint8) if told else contract.loss_mask(ids, vocabulary)
             images = tuple(map(cut, contract.image_places(cut(wanted[2]), wanted[3]) if told else wanted[1 : len(own)]))
             slots = contract.image_slots(ids, vocabulary)
         except (KeyError, ValueError) as error:
             raise damaged(self.path, f"sample {key}: {error}") from None
-        fits = len(ids) > 1 and mask.shape == ids.shape and int(ids.max()) < vocabulary.size
+        fits = len(ids) and mask.shape == ids.shape and int(ids.max()) < vocabulary.size
         if not fits or len(slots) != len(images):
             raise damaged(self.path, f"sample {key}: ids, mask and images do not fit each other or the vocabulary")
         return Sample(key, ids, mask, images, cut(wanted[-1]) if meta else b"")
@@ -108,8 +120,9 @@ def documents_of(tar: Tar, key: str) -> list[str]:
 @lru_cache(OPEN)  # by object, not by path: a tar that was written anew is another Tar
 def _samples(tar: Tar) -> dict[str, Parts]:
     if tar.without:
-        whole = Tar(tar.path)
-        return {key: parts for key, parts in whole.samples.items() if tar.without.isdisjoint(documents_of(whole, key))}
+        left = _left(tar)
+        whole = Tar(tar.path).samples
+        return {key: parts for key, parts in whole.items() if key not in left or _size(left[key]) > 1}
     index = tar.path.removesuffix("tar") + contract.INDEX
     try:
         return contract.load_index(shard_files.read_text(index))
@@ -117,6 +130,23 @@ def _samples(tar: Tar) -> dict[str, Parts]:
         return _headers(tar.path)
     except ValueError as error:
         raise damaged(index, str(error)) from None
+
+
+@lru_cache(OPEN)
+def _left(tar: Tar) -> dict[str, list[tuple[int, int]]]:
+    """Key → what stays of each sample that is of a document to be left out: none but of texts packed with others."""
+    whole, found = Tar(tar.path), {}
+    for key in whole.samples:
+        meta = json.loads(whole.part(key, contract.META))
+        of = meta.get("documents", [meta])
+        stay = [one for one in of if one.get("doc_id") not in tar.without]
+        if len(stay) < len(of):
+            found[key] = [(one["span"][0], one["span"][1]) for one in stay]
+    return found
+
+
+def _size(spans: Sequence[tuple[int, int]]) -> int:
+    return sum(end - start for start, end in spans)
 
 
 def _headers(path: str) -> dict[str, Parts]:

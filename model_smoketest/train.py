@@ -67,7 +67,7 @@ def train(
 ) -> dict[str, Any]:
     """Train on `shards`, or go on from the checkpoint in `model_dir` if it is of the same config and shards.
 
-    Samples of the documents in `without`, by doc_id, are left out.
+    What is of the documents in `without`, by doc_id, is left out.
 
     Returns:
         A summary: steps, tokens, last loss per corpus, parameters, seconds.
@@ -190,7 +190,7 @@ def build(config: Train, vocabulary: Vocabulary, device: torch.device | None = N
 
 def identity_of(built: dict[str, Any], shards: str, vocabulary: Vocabulary, without: frozenset[str]) -> str:
     """What a checkpoint must be of to go on: the model as it is built, and its data."""
-    left_out = [sorted(without)] if without else []
+    left_out = [sorted(without), "by span"] if without else []  # and not whole sequences, as an older version did
     return digest(built, data.fingerprint(shards, vocabulary), *left_out)
 
 

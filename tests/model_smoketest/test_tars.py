@@ -6,6 +6,7 @@ import pytest
 from weft.model_smoketest import data, shard_files, tars
 from weft.schemas import shards as contract
 from weft.schemas.parameters import ConfigError
+from weft.transforms.pack.sequences import pack
 
 
 def test_a_sample_comes_back_as_it_was_written(kit, tmp_path):
@@ -17,6 +18,54 @@ def test_a_sample_comes_back_as_it_was_written(kit, tmp_path):
         assert sample.images == (kit.picture(seed),)
         assert contract.npy(sample.ids.astype(np.uint16)) == kit.pair(seed, seed)[contract.INPUT_IDS]
         assert sample.mask.tolist() == [0] * 7 + [1] * 7  # <s> <image> 4 slots </image>, six words and </s>
+
+
+def test_a_sequence_of_one_id_is_read_and_teaches_nothing(kit, tmp_path):
+    """Shards that stand may end in one."""
+    train = tmp_path / "s" / "text" / "train"
+    train.mkdir(parents=True)
+    ids = {"a": np.array([2], np.uint16), "b": np.arange(20, 30, dtype=np.uint16)}
+    kit.write_tar(train / "000000.tar", {key: {contract.INPUT_IDS: contract.npy(row)} for key, row in ids.items()})
+    mix = data.Mixture(str(tmp_path / "s"), kit.vocabulary, kit.config(batch_tokens=11), lambda line: None)
+    tickets = [ticket for _ in range(4) for ticket in mix.step()]
+    assert {ticket.key for ticket in tickets} == {"a", "b"}
+    counts = mix.read(data.MicroBatch(tickets, 16)).counts
+    assert {(ticket.key, count) for ticket, count in zip(tickets, counts, strict=True)} == {("a", 0), ("b", 9)}
+
+
+def test_a_document_is_cut_out_of_the_texts_that_it_is_packed_with(kit, tmp_path):
+    """Of folds of half the documents half the tokens are left, and each of the other documents whole."""
+    rows = {f"d{n}": [20 + n] * (5 + 3 * n) for n in range(12)}
+    packed = list(pack(rows.items(), kit.vocabulary))
+    samples = {
+        f"k{n}": {
+            contract.INPUT_IDS: contract.npy(np.array(one.ids, kit.vocabulary.dtype)),
+            contract.META: contract.json_bytes(
+                {"documents": [{"doc_id": of, "span": [start, end]} for of, start, end in one.documents]}
+            ),
+        }
+        for n, one in enumerate(packed)
+    }
+    assert len(samples) > 3
+    folder = tmp_path / "s" / "text" / "train"
+    folder.mkdir(parents=True)
+    kit.write_tar(folder / "000000.tar", samples)
+    for without in (frozenset(list(rows)[::2]), frozenset(list(rows)[:9])):
+        tar = tars.Tar(folder / "000000.tar", without)
+        read = [tar.read("text", key, kit.vocabulary) for key in sorted(tar.samples)]
+        ids = [i for sample in read for i in sample.ids.tolist()]
+        assert [i for i in ids if i >= 20] == [i for name, row in rows.items() if name not in without for i in row]
+        assert [len(one.ids) for one in read] == [tar.length(one.key, kit.vocabulary) for one in read]
+        assert all(len(one.ids) > 1 and one.mask.shape == one.ids.shape for one in read)
+    mix = data.Mixture(str(tmp_path / "s"), kit.vocabulary, kit.config(), lambda line: None, frozenset(rows) - {"d3"})
+    assert {ticket.length for ticket in mix.step()} == {16}
+    with pytest.raises(ConfigError, match="holds no training sample"):
+        data.Mixture(str(tmp_path / "s"), kit.vocabulary, kit.config(), lambda line: None, frozenset(rows))
+
+
+def test_a_sample_goes_with_its_document(kit, tmp_path):
+    kit.write_tar(tmp_path / "x.tar", {f"k{s}": kit.pair(s, s) for s in range(3)})
+    assert list(tars.Tar(tmp_path / "x.tar", frozenset({"k1"})).samples) == ["k0", "k2"]
 
 
 def test_images_of_a_document_are_read_in_order(kit, tmp_path):
