@@ -58,12 +58,29 @@ class ShardDataset(IterableDataset[ShardSample]):
         if corpus not in contract.CORPORA or split not in contract.SPLITS:
             raise ConfigError(f"no {corpus}/{split} in shards: one of {contract.CORPORA}, one of {contract.SPLITS}")
         self.vocabulary = read_vocabulary(shards)
-        self.corpus, self.seed, self.epoch, self.seen = corpus, seed, 0, 0
+        self.corpus, self.seed = corpus, seed
+        self._state = torch.zeros(2, dtype=torch.int64).share_memory_()  # workers that persist are copies made before
         self._tars = [Tar(path) for path in tars_of(shards, corpus, split)]
 
     def __len__(self) -> int:
         """Samples of an epoch, over all processes and workers."""
         return sum(len(tar.samples) for tar in self._tars)
+
+    @property
+    def epoch(self) -> int:
+        return int(self._state[0])
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        self._state[0] = number
+
+    @property
+    def seen(self) -> int:
+        return int(self._state[1])
+
+    @seen.setter
+    def seen(self, count: int) -> None:
+        self._state[1] = count
 
     def __iter__(self) -> Iterator[ShardSample]:
         salt = f"dataset:{self.seed}:{self.epoch}"

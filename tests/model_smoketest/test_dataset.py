@@ -40,6 +40,16 @@ def test_loading_workers_share_the_samples(kit):
     assert sorted(sample["key"] for sample in loader) == one
 
 
+def test_workers_that_persist_hear_of_the_epoch_and_of_what_was_seen(kit):
+    dataset = ShardDataset(str(kit.shards), "pairs")
+    loader = DataLoader(dataset, batch_size=None, num_workers=1, persistent_workers=True)
+    made = []
+    for dataset.epoch, dataset.seen in ((0, 0), (1, 0), (1, 5)):
+        made.append([sample["key"] for sample in loader])
+        assert made[-1] == [sample["key"] for sample in dataset]
+    assert made[0] != made[1] and made[2] == made[1][5:]
+
+
 def test_another_number_of_readers_goes_on_in_mid_epoch(kit, monkeypatch):
     whole = [sample["key"] for sample in ShardDataset(str(kit.shards), "pairs")]
     each, had = 5, []
