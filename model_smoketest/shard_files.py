@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import uuid
 from functools import lru_cache
 from typing import Any, BinaryIO, cast
 
@@ -99,7 +100,7 @@ def write(path: str, content: bytes | memoryview) -> None:
             stream.write(content)
         return
     os.makedirs(os.path.dirname(place), exist_ok=True)
-    temporary = f"{place}.tmp-{os.getpid()}"
+    temporary = f"{place}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"  # process 1 of many containers
     try:
         with open(temporary, "wb") as stream:
             stream.write(content)

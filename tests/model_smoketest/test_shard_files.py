@@ -1,6 +1,7 @@
 """Shards where they lie: a directory here, or a bucket on loopback, read alike."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def test_files_are_listed_and_read_in_part_and_whole(base: str) -> None:
 def test_json_is_written_alike_whatever_its_order(tmp_path: Path) -> None:
     shard_files.write(str(tmp_path / "a/x.json"), shard_files.json_file({"b": 1, "a": "é"}))
     assert (tmp_path / "a/x.json").read_bytes() == b'{\n "a": "\\u00e9",\n "b": 1\n}\n'
+
+
+def test_writers_of_one_file_in_two_containers_take_two_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are process 1 of their own, on a disk that they share."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    taken: list[str] = []
+    real = os.replace
+    monkeypatch.setattr(os, "replace", lambda one, other: (taken.append(one), real(one, other)))
+    for content in (b"a", b"b"):
+        shard_files.write(str(tmp_path / "x"), content)
+    assert len(set(taken)) == 2 and os.listdir(tmp_path) == ["x"] and (tmp_path / "x").read_bytes() == b"b"
 
 
 def test_what_is_no_number_is_null() -> None:
