@@ -53,7 +53,8 @@ def expand(
     found: dict[str, int] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for matched in pool.map(lambda pattern: _checked(pattern, base, api), patterns):
-            found.update(matched)
+            for path, size in matched:  # by name and by a list that tells no sizes: the order of the two says nothing
+                found[path] = max(size, found.get(path, 0))
     if not found:
         raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
     return sorted(found.items())

@@ -22,6 +22,13 @@ def test_files_globs_directories_are_one_sorted_list(tmp_path):
     ]
 
 
+def test_the_order_of_patterns_decides_nothing(tmp_path):
+    (tmp_path / "a.warc").write_bytes(b"WARC/1.0")
+    (tmp_path / "l.paths").write_text(f"{tmp_path}/a.warc\n")
+    patterns = [str(tmp_path / "a.warc"), str(tmp_path / "l.paths")]
+    assert inputs.expand(patterns) == inputs.expand(patterns[::-1]) == [(str(tmp_path / "a.warc"), 8)]
+
+
 def test_a_common_crawl_path_list(tmp_path):
     listed = tmp_path / "warc.paths.gz"
     listed.write_bytes(
