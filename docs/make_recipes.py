@@ -6,7 +6,6 @@ python docs/make_recipes.py --check  say with the exit status whether the commit
 
 from __future__ import annotations
 
-import json
 import sys
 import tomllib
 from pathlib import Path
@@ -27,6 +26,8 @@ The peers' recipes hold their published thresholds, each with its source, as far
 is said. A threshold on CLIP's similarity means nothing without its model, so a recipe that has one names both, and
 loads that model from the network or from open_clip's cache. Heads for unsafe, watermarked and unaesthetic images are
 files of your own (`score.unsafe_head` and others: [scores](scores.md)), so no recipe has limits on what they say.
+A recipe that needs a model of texts, which weft does not ship, has "" in its place and says in one line, before
+anything starts, that it is to be the model's path: `--set extract.quality_models.hq=fasttext_oh_eli5.bin`.
 
 All recipes write all three corpora; one for pairs decides about pairs, and its documents are whatever is left.
 """
@@ -45,8 +46,8 @@ def render() -> str:
                 was = plain[section][key]
                 cells = (
                     f"`{section}.{key}`",
-                    f"`{json.dumps(value)}`",
-                    f"`{json.dumps(was)}`" if was != value else "same",
+                    f"`{configuration.shown(value)}`",
+                    f"`{configuration.shown(was)}`" if was != value else "same",
                     beside[section, key].replace("|", "\\|").replace("<", "&lt;"),
                 )
                 parts.append("| " + " | ".join(cells) + " |\n")

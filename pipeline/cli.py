@@ -313,7 +313,7 @@ def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
     for name, line in configuration.recipes().items():
         print(f"{name:14} {line}")
         for section, values in configuration.changes(name).items():
-            print(f"{'':14}   {section}: " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in values.items()))
+            print(f"{'':14}   {section}: " + ", ".join(f"{k} = {configuration.shown(v)}" for k, v in values.items()))
 
 
 def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ from weft.schemas.parameters import (
 )
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "configs"
-RECIPES, SUITES, MODELS = (_SHIPPED / name for name in ("recipes", "suites", "models"))
+RECIPES, SUITES, MODELS, LANGUAGES = (_SHIPPED / name for name in ("recipes", "suites", "models", "languages"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,6 +236,17 @@ def changes(recipe: str) -> dict[str, dict[str, Any]]:
 def to_dict(config: Any) -> dict[str, Any]:
     """A config or section as plain values, ready for JSON."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def shown(value: Any) -> str:
+    """A value as TOML writes it, on one line.
+
+    >>> shown({"hq": 0.018112}), shown(["en"]), shown(True)
+    ('{ hq = 0.018112 }', '["en"]', 'true')
+    """
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {shown(one)}" for key, one in value.items()) + " }" if value else "{}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def places(config: Config) -> typing.Iterator[tuple[str, str, Place]]:

@@ -105,8 +105,12 @@ class TextRules:
     c4: Literal["off", "code", "paper", "fineweb"] = "off"  # C4's line rules: as in its code, its paper or FineWeb
     refinedweb_lines: bool = False  # RefinedWeb's line rules; a page that loses more than 5 % of its words goes
     gopher_quality: bool = False  # Gopher's quality rules (MassiveText, A1.1)
+    gopher_counts: Literal["datatrove", "dclm"] = "datatrove"  # in whose way its rules count words, lines and repeats
     gopher_repetition: bool = False  # Gopher's repetition rules (MassiveText, table A1)
     fineweb_quality: bool = False  # FineWeb's own rules
+    language_rules: File = (
+        ""  # "fineweb2" or a TOML of one's own: limits of these rules for each language; pages in others are dropped
+    )
 
 
 @dataclasses.dataclass(frozen=True)

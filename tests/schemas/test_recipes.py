@@ -24,7 +24,7 @@ NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 def test_those_that_are_promised_are_there():
     assert set(NAMES) == {
         "raw", "kosmos1", "laion400m", "laion2b-en", "datacomp-basic", "datacomp-clip", "mmc4-core", "coyo", "obelics", "mmc4", "c4", "gopher",
-        "fineweb", "refinedweb",
+        "fineweb", "refinedweb", "fineweb-edu", "fineweb2", "dclm-baseline", "mint1t", "omnicorpus",
     }  # fmt: skip
 
 
@@ -68,6 +68,16 @@ def numbers(value: Any) -> Iterator[float]:
         ("laion400m", "fetch.min_bytes", 5000),
         ("laion400m", "extract.min_pair_chars", 5),
         ("laion2b-en", "pack.pair_min_similarity", 0.28),
+        ("dclm-baseline", "extract.min_quality", {"hq": 0.018112}),
+        ("dclm-baseline", "extract.gopher_counts", "dclm"),
+        ("fineweb-edu", "extract.min_quality", {"edu": 2.5}),
+        ("fineweb-edu", "extract.fineweb_quality", True),
+        ("fineweb2", "extract.language_rules", "fineweb2"),
+        ("fineweb2", "extract.c4", "off"),
+        ("mint1t", "pack.max_document_images", 30),
+        ("mint1t", "pack.max_aspect", 2.0),
+        ("omnicorpus", "pack.min_side", 150),
+        ("omnicorpus", "pack.max_repeats", 10),
         ("datacomp-basic", "extract.min_pair_chars", 6),
         ("datacomp-basic", "extract.min_pair_words", 3),
         ("datacomp-basic", "pack.pair_min_side", 200),

@@ -7,9 +7,9 @@ sentences: both are here by name, and so is FineWeb's variant (arXiv 2406.17557)
 "paper" and "fineweb" count as datatrove does (tokens.py); "code" counts end marks, where C4 itself used NLTK's punkt,
 which knows abbreviations. A line is a sentence at least.
 
-RefinedWeb (arXiv 2306.01116, in the form of DCLM's code): lines in capitals, of numbers, of a counter ("3 likes") or
-of one word are dropped, and "read more" and the like are cut out of short lines. A page that loses more than 5 % of its
-words is dropped whole.
+RefinedWeb (arXiv 2306.01116, as DCLM's code has it, baselines/mappers/modifiers.py): lines in capitals, of a counter
+("3 likes") or of one word are dropped, and "Read more..." and the like are cut out of short lines. A page that loses
+more than 5 % of its words (dclm_rules.count) is dropped whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from weft.transforms.extract import tokens
+from weft.transforms.extract import dclm_rules, tokens
 
 Texts = list[str | None]
 Lines = Sequence[str | None]  # of one text; None where a line has gone
@@ -48,11 +48,11 @@ MAX_UPPER = 0.5  # share of a line's characters that are capitals
 MAX_REMOVED = 0.05  # share of a page's words that stand in dropped lines
 SHORT = 10  # words; only in lines of at most so many is boilerplate looked for
 _COUNTER = re.compile(
-    r"\W*\d[\d,.kKmM]*\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views"
-    r"|followers)\W*",
-    re.IGNORECASE,
+    r"\W*\d[\d,.]*[kmb]?\s+(?:likes|shares|comments|retweets|reposts|quotes|bookmarks|upvotes|downvotes|downloads|views"
+    r"|followers)\W*"
 )
-_BOILERPLATE = re.compile(r"^\W*sign[ -]in\b|\bread more\W*$|\bitems in cart\b", re.IGNORECASE)
+# One after another. The marks after "more" stand for any three characters in DCLM's code, so here too.
+_BOILERPLATE = [re.compile(cut, re.IGNORECASE) for cut in (r"\s?items in cart", r"\s?read more...$", r"^sign-in\s?")]
 
 
 def apply(
@@ -155,22 +155,21 @@ def _refinedweb(texts: Sequence[Sequence[str] | None]) -> tuple[list[Lines | Non
     for lines in texts:
         left: list[str | None] = []
         for line in lines or ():
-            count = len(line.split())
-            cut = _prose(line, count)
-            words += count
-            lost += count - len(cut.split())
+            cut = _prose(line)
+            words += dclm_rules.count(line)
+            lost += dclm_rules.count(line) - dclm_rules.count(cut)
             left.append(cut if cut.strip() or not line.strip() else None)
         made.append(None if lines is None else left if lost else lines)
     return made, lost / words if words else 0.0
 
 
-def _prose(line: str, words: int) -> str:
-    """What RefinedWeb's rules leave of a line that has so many words: all, a part, or ""."""
-    stripped = line.strip()
-    if not stripped:
+def _prose(line: str) -> str:
+    """What RefinedWeb's rules leave of a line: all, a part, or ""."""
+    if not line:
         return line
-    if sum(map(str.isupper, stripped)) > MAX_UPPER * len(stripped):
+    if sum(map(str.isupper, line)) > MAX_UPPER * len(line) or len(line.split()) < 2 or _COUNTER.fullmatch(line.lower()):
         return ""
-    if words == 1 or all(map(str.isdigit, stripped.split())) or _COUNTER.fullmatch(stripped):
-        return ""
-    return _BOILERPLATE.sub("", line) if words <= SHORT else line
+    for cut in _BOILERPLATE:
+        if len(line.split()) <= SHORT:
+            line = cut.sub("", line)
+    return line if line.strip() else ""

@@ -19,11 +19,13 @@ from weft.transforms.extract import (
     bad_words,
     captions,
     cpu_budget,
+    dclm_rules,
     document_rules,
     fasttext_models,
     gibberish,
     html,
     language,
+    language_rules,
     line_rules,
     number_lines,
     own_filters,
@@ -90,6 +92,8 @@ def check(rules: PageRules) -> None:
     if rules.language_model:
         fasttext_models.check(rules.language_model, "extract.language_model")
     language.check(rules.languages, "extract.languages", rules.language_model)
+    if rules.language_rules:
+        language_rules.load(rules.language_rules)
     quality.check(rules)
 
 
@@ -273,13 +277,11 @@ def _judge(page: html.Page, rules: PageRules) -> _Judged:
     if reason:
         return _Judged(page, reason, detail)
     spoken = language.identify(text, rules.language_model)
-    if not language.wanted(*spoken, rules.languages, rules.min_language_score):
-        return _Judged(page, "language", f"{spoken[0] or 'none'} {spoken[1]:.2f}")
-    reason, detail = document_rules.judge(text, spoken[0], rules)
+    reason, detail = _by_whole_text(text, spoken, rules)
     if not reason:
         last = rules.c4 if rules.c4 == "fineweb" else "off"
         page, reason, detail = _by_lines(page, last, rules.refinedweb_lines)
-    if not reason and rules.fineweb_quality:
+    if not reason and rules.fineweb_quality and not rules.language_rules:
         reason, detail = document_rules.fineweb(_whole(page, rules))
     if not reason and (word := bad_words.find(_whole(page, rules), spoken[0], rules.bad_words)):
         reason, detail = "bad_words", word
@@ -291,6 +293,23 @@ def _judge(page: html.Page, rules: PageRules) -> _Judged:
     if not reason and rules.pii != "off":
         page, reason, detail = _without_personal(page, rules)
     return _Judged(page, reason, detail or taken, *spoken, scores)
+
+
+def _by_whole_text(text: str, spoken: tuple[str, float], rules: PageRules) -> tuple[str, str]:
+    """(reason, detail) of a text by its language and how sure that is, and by the rules on the whole of it."""
+    code, score = spoken
+    said = f"{code or 'none'} {score:.2f}"
+    if not language.wanted(code, score, rules.languages, rules.min_language_score):
+        return "language", said
+    if rules.language_rules:
+        limits = language_rules.of(code, rules.language_rules)
+        if limits is None:
+            return "language", f"{said}, and no rules for it"
+        if score < limits.language_score:
+            return "language", f"{said} < {limits.language_score}"
+        return document_rules.judge_by_language(text, limits, rules)
+    judge = dclm_rules.judge if rules.gopher_counts == "dclm" else document_rules.judge
+    return judge(text, code, rules)
 
 
 def _without_personal(page: html.Page, rules: PageRules) -> tuple[html.Page, str, str]:

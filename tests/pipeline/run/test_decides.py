@@ -33,6 +33,7 @@ NAMED = {  # key → the stage that it decides, and what is written before the p
     "exclude": ("extract", ""),
     "extract.bad_words": ("extract", ""),
     "extract.language_model": ("extract", ""),
+    "extract.language_rules": ("extract", ""),
     "extract.quality_models": ("extract", ""),
     "dedup.evaluation": ("dedup", ""),
     "fetch.exclude": ("fetch", ""),

@@ -74,14 +74,16 @@ LONG = "\n".join([LINE] * 40)  # 280 words, of which one line of 7 is 2.4 %
     [
         ("MOSTLY CAPITALS here", ""),
         ("Some CAPITALS in an ordinary line", "Some CAPITALS in an ordinary line"),
-        ("12 2024", ""),
+        ("12 2024", "12 2024"),  # DCLM: lines of digits alone, which are one word
         ("12 / 2024", "12 / 2024"),
         ("3 likes", ""),
         ("1,204 Followers!", ""),
         ("3 likes were given by friends", "3 likes were given by friends"),
         ("Home", ""),
-        ("The rest of it Read more", "The rest of it "),
-        ("Sign in to see the rest of it", " to see the rest of it"),
+        ("The rest of it Read more...", "The rest of it"),
+        ("The rest of it Read more", "The rest of it Read more"),
+        ("Sign-in to see the rest of it", "to see the rest of it"),
+        ("two Items in cart", "two"),
         ("There were many items in cart number nine of the old queue today", None),  # longer than 10 words
         ("first line\n\nsecond line", "first line\n\nsecond line"),
     ],
