@@ -63,7 +63,8 @@ def _limits(base: Limits, values: Any, code: str) -> Limits:
         raise ConfigError(f"{where} is to be a table")
     made: dict[str, Any] = {}
     for key, value in values.items():
-        default = getattr(ENGLISH, key, None) if key in Limits._fields else None
+        default = ENGLISH._asdict().get(key)
+        found: Any = value
         if default is None:
             raise ConfigError(f"{where} has an unknown key {key!r}{nearest(key, Limits._fields)}")
         if isinstance(default, frozenset):
@@ -72,7 +73,7 @@ def _limits(base: Limits, values: Any, code: str) -> Limits:
             fits = isinstance(value, list) and len(value) == len(default) and all(map(_is_number, value))
             found = tuple(value) if fits else ()
         else:
-            fits, found = _is_number(value), value
+            fits = _is_number(value)
         if not fits:
             kind = f"a list of {len(default)} numbers" if isinstance(default, tuple) else "a number"
             raise ConfigError(f"{where}: {key} is to be {'words' if isinstance(default, frozenset) else kind}")
