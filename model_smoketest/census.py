@@ -53,7 +53,7 @@ def take(shards: str, vocabulary: Vocabulary) -> list[Check]:
         ConfigError: shards or tokenizer are damaged.
     """
     words = Words(shards, vocabulary)
-    corpora = {corpus: list(_all(shards, corpus, vocabulary, words)) for corpus in contract.CORPORA}
+    corpora = {corpus: list(_all(shards, corpus, vocabulary, words)) for corpus in contract.TRAINED}
     checks = []
     for corpus, seen in corpora.items():
         if seen:
@@ -85,7 +85,8 @@ def _all(shards: str, corpus: str, vocabulary: Vocabulary, words: Words) -> Iter
 def _see(tar: Tar, corpus: str, key: str, vocabulary: Vocabulary, words: Words) -> Seen:
     sample = tar.read(corpus, key, vocabulary)
     meta: dict[str, Any] = json.loads(tar.part(key, contract.META))
-    targets = contract.loss_mask(sample.ids, vocabulary).astype(bool)
+    asked = meta["asked"] if corpus == contract.INSTRUCTIONS else 0
+    targets = contract.answer_mask(sample.ids, asked, vocabulary).astype(bool)
     runs = _runs(sample.ids, data.is_text(sample.ids, vocabulary))
     caption = _caption(tar, key)
     told = meta.get("images", [meta] if "width" in meta else [])
@@ -134,9 +135,9 @@ def _contract(corpus: str, seen: list[Seen]) -> list[Check]:
     checks = [
         wrong("tokens", sum(not s.own_tokens for s in seen), "samples have tokens that are not the tokenizer's"),
     ]
-    if corpus == "interleaved":
-        checks.append(wrong("mask", sum(not s.right_mask for s in seen), "loss masks are not on the text tokens"))
-    if corpus != "text":
+    if corpus in ("interleaved", contract.INSTRUCTIONS):
+        checks.append(wrong("mask", sum(not s.right_mask for s in seen), "loss masks are not on what is told"))
+    if corpus in ("pairs", "interleaved"):
         bad = sum(not s.told_size for s in seen)
         checks.append(
             chance.share(

@@ -9,7 +9,7 @@ nothing else in a checkpoint. (webdataset reads the same files; it cannot resume
 A step is planned from the indexes alone, which tell how long each sample is: every process of a training plans the
 same step and reads its own part of it. So there is one position for all, and it holds for any number of processes.
 
-A step takes the three corpora in proportion to `train.mix_*`, as tokens. A sample is never split over two steps: what
+A step takes the corpora in proportion to `train.mix_*`, as tokens. A sample is never split over two steps: what
 one takes too many, the corpus takes fewer the next time.
 """
 
@@ -245,8 +245,8 @@ def check(config: Train, image_tokens: int) -> None:
     shortest = image_tokens + 4  # <s> <image> … </image> and one token to predict
     if config.max_length < shortest:
         raise ConfigError(f"train.max_length = {config.max_length} leaves no room for an image: {shortest} at least")
-    if not any(getattr(config, f"mix_{corpus}") for corpus in contract.CORPORA):
-        raise ConfigError("train.mix_text, train.mix_pairs and train.mix_interleaved are all 0: one at least is more")
+    if not any(getattr(config, f"mix_{corpus}") for corpus in contract.TRAINED):
+        raise ConfigError("every train.mix_… is 0: one at least is more")
 
 
 class Mixture:
@@ -265,7 +265,7 @@ class Mixture:
         check(config, vocabulary.image_tokens)
         self._vocabulary, self._max_length, self._foretold = vocabulary, config.max_length, config.predict_images
         self.streams: dict[str, Stream] = {}
-        weights = {c: getattr(config, f"mix_{c}") for c in contract.CORPORA}
+        weights = {c: getattr(config, f"mix_{c}") for c in contract.TRAINED}
         known = listed(shards)
         for corpus, weight in weights.items():
             paths = tars_of(shards, corpus, "train", known) if weight > 0 else []
@@ -275,7 +275,7 @@ class Mixture:
         if not self.streams:
             raise ConfigError(f"{shards} holds no training sample: run `weft pack` first, or with a milder recipe")
         for corpus, weight in weights.items():
-            if weight > 0 and corpus not in self.streams:
+            if weight > 0 and corpus in contract.CORPORA and corpus not in self.streams:
                 log(f"train: the {corpus} corpus is empty; its share of each batch goes to the others")
         total = sum(weights[c] for c in self.streams)
         self.tokens = {c: config.batch_tokens * weights[c] / total for c in self.streams}
@@ -296,7 +296,7 @@ class Mixture:
         samples = [ticket.read(self._vocabulary, self._max_length) for ticket in batch.tickets]
         if self._foretold:
             samples = [with_images_foretold(sample, self._vocabulary) for sample in samples]
-        corpora = [contract.CORPORA.index(ticket.corpus) for ticket in batch.tickets]
+        corpora = [contract.TRAINED.index(ticket.corpus) for ticket in batch.tickets]
         return collate(samples, self._vocabulary, batch.length, corpora)
 
     def epochs(self, state: State) -> dict[str, float]:
@@ -390,7 +390,7 @@ def fingerprint(shards: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """What identifies the training data: names and content hashes (sizes where the manifest is missing)."""
     found: dict[str, Any] = {"vocabulary": dataclasses.asdict(vocabulary)}
     known = listed(shards)
-    for corpus in contract.CORPORA:
+    for corpus in contract.TRAINED:
         if known:
             found[corpus] = {info.name: info.sha256 for info in known if info.name.startswith(f"{corpus}/train/")}
         else:

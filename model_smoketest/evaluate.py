@@ -33,7 +33,7 @@ from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_bucket
-from weft.schemas.shards import CORPORA, Vocabulary
+from weft.schemas.shards import CORPORA, TRAINED, Vocabulary
 
 RESULT, SUSPECTS = "eval.json", "suspects.jsonl"
 AUDITED = 1_000  # pairs of both splits
@@ -58,8 +58,10 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
     found: dict[str, Any] = {"loss": {}, "bits_per_byte": {}, "samples": {}, "tokens": {}, "bytes": {}, "grounding": {}}
     found["notes"] = []
     checks: list[Check] = []
-    for corpus in CORPORA:
+    for corpus in TRAINED:
         samples = list(data.validation(shards, corpus, vocabulary, cut))
+        if not samples and corpus not in CORPORA:
+            continue
         rows = losses.of_samples(model, eye, samples)
         targets, nats = sum(map(len, rows)), math.fsum(map(math.fsum, rows))
         size = sum(len(text.encode()) for sample in samples for text in census.texts(sample, vocabulary, words))
@@ -68,7 +70,7 @@ def evaluate(shards: str, model_dir: str, config: Train, result: str = RESULT, o
         found["bits_per_byte"][corpus] = round(nats / math.log(2) / size, 5) if size else None
         if not targets:
             found["notes"].append(f"no held-out {corpus} sample: its figures are null")
-        if corpus != "text":
+        if corpus in ("pairs", "interleaved"):
             gap, note = alignment.grounding(model, eye, samples)
             found["grounding"][corpus] = gap
             if gap and chance.can_show(gap["samples"]):

@@ -4,7 +4,7 @@
     train ── each sample once, past them
 
 Two samples are the same where tokens and images are. A held-out text or document is in training too where half of its
-passages are, wherever they stand; of pairs only what is the same counts, as many pictures have one caption.
+passages are, wherever they stand; of pairs and instructions only what is the same counts, as many are told alike.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def take(shards: str, corpus: str, vocabulary: Vocabulary) -> list[Check]:
     """
     held: list[tuple[int, Hashes]] = []
     for sample in _samples(shards, corpus, "val", vocabulary, HELD_OUT):
-        passages = grams(_text(sample, vocabulary), GRAM) if corpus != "pairs" else np.zeros(0, np.uint64)
+        passages = np.zeros(0, np.uint64)
+        if corpus in ("interleaved", "text"):
+            passages = grams(_text(sample, vocabulary), GRAM)
         held.append((_content(sample), passages))
     asked = np.unique(np.concatenate([np.zeros(0, np.uint64), *(passages for _, passages in held)]))
     known = np.zeros(len(asked), bool)

@@ -25,7 +25,8 @@ from weft.schemas.records import hash_unit
 from weft.schemas.shards import Member, Parts, Vocabulary
 
 OPEN = 8  # indexes that are kept
-_OF_A_DOCUMENT = (contract.INPUT_IDS, contract.LOSS_MASK, contract.IMAGE_BYTES, contract.DOCUMENT_IMAGES)
+_OF_AN_INSTRUCTION = (contract.INPUT_IDS, contract.LOSS_MASK)
+_OF_A_DOCUMENT = (*_OF_AN_INSTRUCTION, contract.IMAGE_BYTES, contract.DOCUMENT_IMAGES)
 
 
 class Sample(NamedTuple):
@@ -83,7 +84,9 @@ class Tar:
         """
         parts = self.samples[key]
         told = corpus == "interleaved"
-        own = _OF_A_DOCUMENT if told else (contract.INPUT_IDS, *filter(contract.is_image, parts))
+        asked = corpus == contract.INSTRUCTIONS
+        own = (contract.INPUT_IDS, *filter(contract.is_image, parts))
+        own = _OF_A_DOCUMENT if told else _OF_AN_INSTRUCTION if asked else own
         try:
             wanted = [parts[suffix] for suffix in (*own, *([contract.META] if meta else ()))]
             start = min(member.offset for member in wanted)
@@ -95,8 +98,9 @@ class Tar:
             ids = _array(cut(wanted[0])).astype(np.int64)
             if self.without and (spans := _left(self).get(key)):
                 ids = np.concatenate([ids[start:end] for start, end in spans])
-            mask = _array(cut(wanted[1])).astype(np.uint8) if told else contract.loss_mask(ids, vocabulary)
-            images = tuple(map(cut, contract.image_places(cut(wanted[2]), wanted[3]) if told else wanted[1 : len(own)]))
+            mask = _array(cut(wanted[1])).astype(np.uint8) if told or asked else contract.loss_mask(ids, vocabulary)
+            places = contract.image_places(cut(wanted[2]), wanted[3]) if told else wanted[1 + asked : len(own)]
+            images = tuple(map(cut, places))
             slots = contract.image_slots(ids, vocabulary)
         except (KeyError, ValueError) as error:
             raise damaged(self.path, f"sample {key}: {error}") from None

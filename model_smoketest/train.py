@@ -41,7 +41,7 @@ from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.vision import StemCache, StemStore, load_tower
 from weft.schemas.config import Train, load, to_dict
 from weft.schemas.records import digest
-from weft.schemas.shards import CORPORA, Vocabulary
+from weft.schemas.shards import TRAINED, Vocabulary
 
 LOG, WEIGHTS, CONFIG = "train_log.jsonl", "model.safetensors", "config.json"
 LOG_EVERY = 10  # steps
@@ -259,7 +259,7 @@ class Meter:
         """The run ends at `steps` and starts at `first`."""
         self.tokens = 0
         self._steps, self._done, self._then = steps, first, time.monotonic()
-        self.step = torch.zeros(3, len(CORPORA), dtype=torch.float64, device=device)  # losses, targets, tokens
+        self.step = torch.zeros(3, len(TRAINED), dtype=torch.float64, device=device)  # losses, targets, tokens
         self._sums = torch.zeros_like(self.step)
 
     def add(self, batch: data.Batch, losses: Tensor) -> None:
@@ -286,7 +286,7 @@ class Meter:
         record = {
             "step": done,
             "learning_rate": rate,
-            "loss": {c: round(s / n, 5) for c, s, n in zip(CORPORA, losses, targets, strict=True) if n},
+            "loss": {c: round(s / n, 5) for c, s, n in zip(TRAINED, losses, targets, strict=True) if n},
             "tokens_per_s": round(interval / seconds),
             "eta_s": round(seconds / (done - self._done) * (self._steps - done), 1),
         }

@@ -102,6 +102,13 @@ def parser() -> Parser:
         metavar="N",
         help="so many pages besides that ask about their pictures",
     )
+    demo.add_argument(
+        "--instructions",
+        type=_at_least(0),
+        default=0,
+        metavar="N",
+        help="so many instructions in words, with their answers, as a corpus of its own",
+    )
     _redo(demo)
     _science(demo)
     for name in ("run", *STAGE_NAMES):

@@ -99,6 +99,7 @@ class Pack(Recipe, Sequencing):
     similarity_model: str = (
         ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
     )
+    instructions: tuple[File, ...] = ()  # .jsonl and .jsonl.gz with instruction, input, output (Kosmos-1 3.3)
     val_fraction: Share = 0.05  # of documents, by hash; a pair goes where its page goes
     shards: Annotated[int, Range(0, 1_000_000)] = (
         0  # per corpus, train; val has one. 0: 4 and 1, or more where the input is large
@@ -126,6 +127,7 @@ class Train:
     mix_text: Number = 0.5  # Kosmos-1 3.2: 0.5M text, 0.5M caption, 0.2M interleaved tokens a batch
     mix_pairs: Number = 0.5  # the same for caption pairs
     mix_interleaved: Number = 0.2  # and interleaved documents
+    mix_instructions: Number = 0.2  # and instructions, where pack.instructions names some; Kosmos-1 tunes on them later
     batch_tokens: Size = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
     micro_tokens: Size = 16_384  # with padding, that go through the model at once; a larger batch goes in parts
     max_length: Size = 512  # longer sequences are cut to this: a window of a text, the beginning of a document

@@ -16,7 +16,7 @@ KEPT = "kept"
 DROPPED = "dropped"
 
 # What a fate can be about. A stage may use a subset.
-KINDS = ("record", "page", "image", "pair", "document")
+KINDS = ("record", "page", "image", "pair", "document", "instruction")
 
 
 def stable_id(*parts: str) -> str:

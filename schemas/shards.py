@@ -6,6 +6,7 @@ key; keys hold no dot, because a webdataset reader splits a name at its first do
     text/         KEY.input_ids.npy  KEY.json
     pairs/        KEY.input_ids.npy  KEY.jpg  KEY.json  KEY.txt
     interleaved/  KEY.image_bytes.npy  KEY.images  KEY.input_ids.npy  KEY.json  KEY.loss_mask.npy
+    instructions/ KEY.input_ids.npy  KEY.json  KEY.loss_mask.npy    only where `pack.instructions` names some
 
 All samples of a corpus have the same members, which readers of webdataset ask for: a document's images lie end to end
 in one, and another says how long each is. The suffix of a pair's image is that of its format: `jpg` unless
@@ -13,7 +14,8 @@ in one, and another says how long each is. The suffix of a pair's image is that 
 
 Serialisation (Kosmos-1, Table 21): text `<s> … </s>`; caption `<s> <image> EMB </image> caption </s>`;
 interleaved `<s> text <image> EMB </image> text … </s>`. EMB is `image_tokens` slots that hold the `<image>` id
-themselves. Loss is on text tokens and `</s>` only: `loss_mask[i]` is 1 where token i is a target.
+themselves. Loss is on text tokens and `</s>` only: `loss_mask[i]` is 1 where token i is a target. An instruction is
+`<s> instruction input output </s>`, with loss on the output and `</s>` only (Kosmos-1, 3.3).
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-CORPORA = ("interleaved", "pairs", "text")
+CORPORA = ("interleaved", "pairs", "text")  # made of the input
+INSTRUCTIONS = "instructions"  # made of files that the configuration names
+TRAINED = (*CORPORA, INSTRUCTIONS)
 SPLITS = ("train", "val")
 
 INPUT_IDS = "input_ids.npy"
@@ -224,6 +228,13 @@ def loss_mask(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDArr
     """1 where token i is predicted and counted: text and `</s>`; 0 on `<s>`, padding and all that is an image."""
     special = (ids == vocabulary.bos) | (ids == vocabulary.pad)
     return np.asarray(~(special | (ids == vocabulary.image) | (ids == vocabulary.image_end)), np.uint8)
+
+
+def answer_mask(ids: npt.NDArray[np.integer], asked: int, vocabulary: Vocabulary) -> npt.NDArray[np.uint8]:
+    """`loss_mask` of an instruction: its first `asked` tokens, `<s>` among them, are read and not predicted."""
+    mask = loss_mask(ids, vocabulary)
+    mask[:asked] = 0
+    return mask
 
 
 def image_slots(ids: npt.NDArray[np.integer], vocabulary: Vocabulary) -> npt.NDArray[np.int64]:

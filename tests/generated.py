@@ -85,7 +85,15 @@ def text(seed, _):
     return {contract.INPUT_IDS: contract.npy(np.array(contract.encode_text(words, VOCABULARY), VOCABULARY.dtype))}
 
 
-MAKERS = {"pairs": pair, "interleaved": document, "text": text}
+def instruction(seed, _):
+    """Six words that are asked and three that are answered."""
+    words = [20 + hash_bucket(f"{seed}:{i}", 40) for i in range(9)]
+    ids = np.array(contract.encode_text(words, VOCABULARY), VOCABULARY.dtype)
+    parts = {contract.INPUT_IDS: contract.npy(ids), contract.META: contract.json_bytes({"asked": 7})}
+    return parts | {contract.LOSS_MASK: contract.npy(contract.answer_mask(ids, 7, VOCABULARY))}
+
+
+MAKERS = {"pairs": pair, "interleaved": document, "text": text, "instructions": instruction}
 
 
 def members(samples):

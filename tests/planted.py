@@ -30,7 +30,7 @@ class World:
         self.encoder = Encoder(str(shards / info.file), info.image_tokens, info.context_length)
         self.vocabulary = info
         self.samples: Corpora = {}
-        for corpus in contract.CORPORA:
+        for corpus in contract.TRAINED:
             for split in contract.SPLITS:
                 mine = self.samples.setdefault((corpus, split), {})
                 for path in sorted((shards / corpus / split).glob("*.tar")):
@@ -131,11 +131,12 @@ def off_by_one(world: World) -> None:
 
 
 def mask_shifted(world: World) -> None:
-    """The loss masks of documents, one token late."""
-    for split in contract.SPLITS:
-        for parts in world.samples["interleaved", split].values():
-            mask = np.load(io.BytesIO(parts[contract.LOSS_MASK]))
-            parts[contract.LOSS_MASK] = contract.npy(np.roll(mask, 1))
+    """The loss masks of documents and instructions, one token late."""
+    for samples in world.samples.values():
+        for parts in samples.values():
+            if contract.LOSS_MASK in parts:
+                mask = np.load(io.BytesIO(parts[contract.LOSS_MASK]))
+                parts[contract.LOSS_MASK] = contract.npy(np.roll(mask, 1))
 
 
 def leaked(world: World, of_all: float = 0.5) -> None:

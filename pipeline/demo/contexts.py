@@ -170,6 +170,15 @@ def instructions(scenes: Iterator[Scene]) -> Iterator[Row]:
         yield {**row, "label": candidates.index(values[kind][0])}
 
 
+def instruction(scene: Scene, told: str, seed: str) -> dict[str, str]:
+    """A line of instruction data: a picture told in words, and what is to be said of it. Of one kind of thing."""
+    own = scene.first
+    kind = mixed(_INSTRUCTIONS, f"{seed}/asked")[0]
+    values = {"colour": own.colour, "shape": own.shape, "number": COUNTS[own.count - 1], "ground": scene.ground}
+    asked = mixed(_INSTRUCTIONS[kind], seed)[0]
+    return {"instruction": f"{told}. {asked}", "input": "", "output": values[kind]}
+
+
 TASKS: dict[str, Callable[[Iterator[Scene]], Iterator[Row]]] = {
     one.__name__: one for one in (naming, descriptions, facts, owners, instructions)
 }

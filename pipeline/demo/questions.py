@@ -23,6 +23,7 @@ from weft.pipeline.demo import contexts, pictures, rendered
 from weft.pipeline.demo.contexts import COUNTS, Row, mixed
 from weft.pipeline.demo.pictures import COLOURS, GROUNDS, NUMBERS, RELATIONS, SHAPES, Scene, Thing
 from weft.pipeline.demo.rendered import Rendered
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_bucket
 from weft.transforms.io import files
 
@@ -34,6 +35,8 @@ CELL = (96, 96)  # of a picture among several
 CHOICES = 6
 YES_NO = ("no", "yes")
 _START = "A picture of "
+_WHOLE = (0, 2, 3, 4)  # captions that tell the ground too
+_SEEDS = 1_000_000  # of scenes that are looked at
 
 GOOD = ("wonderful", "charming", "brilliant", "delightful", "splendid", "moving", "clever", "superb")
 BAD = ("terrible", "boring", "dreadful", "clumsy", "tedious", "hollow", "awful", "shallow")
@@ -61,12 +64,49 @@ def texts_of(truth: str) -> set[str]:
 
 def unseen(told: Collection[str]) -> Iterator[Scene]:
     """Scenes without end; of none stand the first thing and the ground together in a text of `told`."""
-    lower = [text for text in map(str.lower, told) if " background" in text]
-    for number in itertools.count():
-        scene = pictures.sample_scene(f"suite-{number}")
-        thing = pictures.caption(dataclasses.replace(scene, second=None, relation=""), 5).lower()
-        if not any(thing in text and f"{scene.ground} background" in text for text in lower):
-            yield scene
+    is_told = _told(told)
+    return (scene for scene in _scenes("suite") if not is_told(scene))
+
+
+def write_instructions(path: str, told: Collection[str], rows: int) -> None:
+    """Instruction data of the demo's world, in words alone: lines of scenes that are told in `told`.
+
+    So what `unseen` gives stands in none of them.
+    """
+    is_told = _told(told)
+    scenes = (scene for scene in _scenes("instruction") if scene.second is None and is_told(scene))
+    lines = []
+    for number, scene in enumerate(itertools.islice(scenes, rows)):
+        seed = f"instruction-{number}"
+        text = pictures.caption(scene, _WHOLE[hash_bucket(seed, len(_WHOLE), "form")])
+        lines.append(json.dumps(contexts.instruction(scene, text, seed)) + "\n")
+    files.write_atomic(path, "".join(lines))
+
+
+def _scenes(name: str) -> Iterator[Scene]:
+    """Scenes of seeds of this name.
+
+    Raises:
+        ConfigError: so many are passed over that a web must tell of all that there are.
+    """
+    for number in range(_SEEDS):
+        yield pictures.sample_scene(f"{name}-{number}")
+    raise ConfigError("this web tells too many scenes, or too few: ask for fewer questions or pages, or more of them")
+
+
+def _told(told: Collection[str]) -> Callable[[Scene], bool]:
+    """Whether a scene's first thing and ground stand together in a text."""
+    lower = list(map(str.lower, told))
+    by_ground = {ground: "\n".join(text for text in lower if f"{ground} background" in text) for ground in GROUNDS}
+    known: dict[tuple[Thing, str], bool] = {}
+
+    def is_told(scene: Scene) -> bool:
+        if (scene.first, scene.ground) not in known:
+            thing = pictures.caption(dataclasses.replace(scene, second=None, relation=""), 5).lower()
+            known[scene.first, scene.ground] = thing in by_ground[scene.ground]
+        return known[scene.first, scene.ground]
+
+    return is_told
 
 
 def _captions(scenes: Iterator[Scene]) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.demo import minimal_pairs, server, truth, web
+from weft.pipeline.demo import minimal_pairs, questions, server, truth, web
 from weft.pipeline.report import closing, report
 from weft.pipeline.run import inputs, lock, manifest, progress, registry
 from weft.pipeline.run.run import Run
@@ -33,6 +33,7 @@ SMALL = (
     'score.compare="always"',  # the demo shows similarities, whatever the recipe makes of them
     "pack.shards=2",
 )
+INSTRUCTIONS = "instructions.jsonl"
 
 
 def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> None:
@@ -43,6 +44,8 @@ def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> N
     web.make_web(home, options.pages, config.salt, options.questions)
     say = (lambda line: None) if options.quiet else progress.say
     say(f"web      {time.monotonic() - begun:6.1f} s  {options.pages} pages made in {home}")
+    if options.instructions:
+        config = _instructed(config, home, options.instructions)
     found = inputs.marked(inputs.expand([files.join(home, "warcs")]))
     with server.serve(home) as port:
         served = _connect(config, port)
@@ -71,8 +74,19 @@ def _check_place(options: argparse.Namespace, home: str, salt: str) -> None:
 
 def _connect(config: Config, port: int) -> Config:
     """The configuration with the demo's hosts led to the loopback server."""
+    return _changed(config, "fetch", connect_to=[f"weft.test=127.0.0.1:{port}"])
+
+
+def _instructed(config: Config, home: str, rows: int) -> Config:
+    """The configuration with so many instructions of the web's scenes."""
+    path = files.join(home, INSTRUCTIONS)
+    questions.write_instructions(path, questions.texts_of(files.join(home, web.TRUTH)), rows)
+    return _changed(config, "pack", instructions=[path])
+
+
+def _changed(config: Config, section: str, **more: Any) -> Config:
     values = configuration.to_dict(config)
-    values["fetch"]["connect_to"] = [f"weft.test=127.0.0.1:{port}"]
+    values[section] |= more
     return configuration.from_dict(values)
 
 

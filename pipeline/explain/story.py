@@ -51,7 +51,7 @@ def explain(output: str, thing: str, blocks: bool = False) -> list[str]:
     Args:
         output: of a run, finished or not.
         thing: URL of a page or an image, doc_id, pair_id, doc_id:pair_id, doc_id:position, sha256 of an image,
-            archive:offset, or the key of a sample in a shard.
+            archive:offset, key of an instruction, or the key of a sample in a shard.
         blocks: show every block of the page, read again from its archive.
 
     Raises:
@@ -94,6 +94,9 @@ class _Story:
             yield from self._pages(key=thing)
             for row in self._rows("pairs", Pair, pair_id=thing):
                 yield from self._pair(PairKey(row.doc_id, row.pair_id))
+            for fate in self._rows("fates/pack", Fate, kind="instruction", key=thing):
+                yield self._said("pack", fate)
+                yield from (line for _, line in self._samples(fate.detail, thing)) if fate.fate == KEPT else ()
         else:
             yield from self._record(thing)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.pipeline.report import charts, figures
 from weft.pipeline.report.charts import size, text
-from weft.schemas.shards import CORPORA
+from weft.schemas.shards import CORPORA, TRAINED
 
 NOT_RUN = '<p class="none">Not run.</p>'
 _SHARDS_SHOWN = 24
@@ -95,7 +95,7 @@ def training(found: dict[str, Any]) -> str:
     parts = [
         '<p class="about">A small Kosmos-1 on the shards: proof that they train and that pictures kept their texts.</p>'
     ]
-    names = [corpus for corpus in CORPORA if any(corpus in line["loss"] for line in log)]
+    names = [corpus for corpus in TRAINED if any(corpus in line["loss"] for line in log)]
     if names:
         curves = {n: [(line["step"], line["loss"][n]) for line in log if n in line["loss"]] for n in names}
         drawn = charts.lines(curves, "Training loss", "step", "nats per target token")

@@ -122,9 +122,10 @@ def vectors(config: Config) -> str:
 
 
 def pack(config: Config, *_: object) -> dict[str, Any]:
-    """The tokenizer, and pictures of evaluations."""
+    """The tokenizer, pictures of evaluations, and instructions."""
     named = config.pack.tokenizer
-    return {"tokenizer": named != "train" and _of([named]), "evaluation": _of(config.pack.evaluation_images)}
+    found = {"tokenizer": named != "train" and _of([named]), "evaluation": _of(config.pack.evaluation_images)}
+    return {**found, "instructions": _of(config.pack.instructions)}
 
 
 def train(config: Config, *_: object) -> dict[str, Any]:

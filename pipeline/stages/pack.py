@@ -1,4 +1,4 @@
-"""pack: documents, pairs, images and scores → tokenized webdataset shards of three corpora.
+"""pack: documents, pairs, images and scores → tokenized webdataset shards of three corpora, and of instructions.
 
     texts sample ──► tokenizer (trained, or the one that is named)
     images/index, images/repeated, image_scores ──► StoredImages ─┬─► BesideDocuments ─► where the document stands ─┐
@@ -33,7 +33,7 @@ from weft.transforms.beam.folds import Once
 from weft.transforms.beam.joins import Join
 from weft.transforms.extract import language, quality
 from weft.transforms.io import files, parquet, state
-from weft.transforms.pack import evaluation_images, pack_shards, sequences, tokenizer
+from weft.transforms.pack import evaluation_images, instructions, pack_shards, sequences, tokenizer
 from weft.transforms.pack.decide import STAGE, Judge, Packer, Page
 from weft.transforms.pack.joins import BesideDocuments, BesidePairs, Indexed, Shown, StoredImages
 from weft.transforms.pack.pack_shards import WriteShards
@@ -116,8 +116,18 @@ def run(ctx: Context) -> dict[str, int]:
         of_pairs = (
             p | "Captions" >> KeptPairs(ctx, Pair, inputs["keys"], beside) | "Pair" >> beam.FlatMapTuple(packer.pair)
         )
-        _ = inputs | "Entered" >> _Entered(ctx)
-        both = (of_documents, of_pairs) | "Both" >> beam.Flatten()
+        made = [of_documents, of_pairs]
+        entering = {}
+        if config.instructions:
+            entering["instruction"] = (
+                p
+                | "InstructionFiles" >> beam.Create(config.instructions)
+                | "Instructions" >> beam.FlatMap(instructions.read).with_output_types(instructions.Row)
+                | "InstructionsOnce" >> Once()
+            )
+            made.append(entering["instruction"] | "Instruction" >> beam.Map(instructions.Asker(STAGE, maker)))
+        _ = inputs | "Entered" >> _Entered(ctx, entering)
+        both = made | "Both" >> beam.Flatten()
         fates = both | "Fates" >> beam.FlatMap(lambda made: made[1]).with_output_types(Fate)
         _ = fates | "WriteFates" >> ctx.write(f"fates/{STAGE}", FATES, fate_files, key=lambda row: row[2])
         _ = (
@@ -138,6 +148,9 @@ def check(ctx: Context) -> None:
         tokenizer.Encoder(config.tokenizer, config.image_tokens, config.context_length)
     if config.evaluation_images:
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
+    for path in config.instructions:
+        for _ in instructions.read(path):
+            pass
     rules = ctx.config.extract
     language.check(config.pair_min_similarity_by_language, "pack.pair_min_similarity_by_language", rules.language_model)
     quality.check_names(config.min_quality, rules, "pack.min_quality")
@@ -154,7 +167,8 @@ def shard_layout(ctx: Context) -> ShardLayout:
     config, rows = ctx.config.pack, parquet.count_rows(ctx.table("kept"))
     train = spread.parts(config.shards, rows, spread.KEPT_A_SHARD, 4)
     held_out = 1 if config.shards else spread.parts(0, round(rows * config.val_fraction), spread.KEPT_A_SHARD, 1)
-    return ShardLayout(train, config.val_fraction, ctx.config.salt, held_out)
+    corpora = shards.TRAINED if config.instructions else shards.CORPORA
+    return ShardLayout(train, config.val_fraction, ctx.config.salt, held_out, corpora)
 
 
 @dataclasses.dataclass
@@ -299,6 +313,7 @@ class _Entered(beam.PTransform):
     """Counts what pack reads, not its fates."""
 
     ctx: Context
+    more: dict[str, beam.PCollection[Any]]  # by kind
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[Any]:
         kept = inputs["pages"].pipeline | "Kept" >> parquet.Read(self.ctx.table("kept"), _Kept)
@@ -306,6 +321,7 @@ class _Entered(beam.PTransform):
             "document": kept | "Documents" >> beam.Filter(lambda row: row.kind == "document"),
             "pair": inputs["keys"],
             "image": inputs["pages"] | "Images" >> beam.FlatMap(lambda page: filter(None, page.images)),
+            **self.more,
         } | entered.Write(self.ctx, STAGE)
 
 

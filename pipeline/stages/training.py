@@ -16,7 +16,7 @@ from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
 from weft.schemas.config import SUITES, Config, Train
 from weft.schemas.parameters import ConfigError
-from weft.schemas.shards import CORPORA
+from weft.schemas.shards import TRAINED
 from weft.transforms.io import files, local_copies
 
 
@@ -128,7 +128,7 @@ def evaluated(output: str) -> dict[str, Any]:
 def verdict(found: dict[str, Any]) -> list[str]:
     """The result of an evaluation as lines: losses, gaps, and every check."""
     lines = ["corpus          nats/token   bits/byte   gap ± error (nats/token)   samples"]
-    for corpus in CORPORA:
+    for corpus in filter(found["loss"].__contains__, TRAINED):
         loss, bits, gap = found["loss"][corpus], found["bits_per_byte"][corpus], found["grounding"].get(corpus)
         worth = f"{gap['gap']:+.3f} ± {gap['standard_error']:.3f}" if gap else "–"
         figures = ["–" if value is None else f"{value:.3f}" for value in (loss, bits)]

@@ -195,3 +195,21 @@ def test_shards_that_are_not_those_of_the_manifest_are_refused(kit, tmp_path, co
     why = {"deleted": "not there", "cut": "bytes", "added": "not listed"}[fault]
     with pytest.raises(ConfigError, match=f"{corpus}/train.*is damaged.*{why}.*weft pack"):
         mixture(kit, shards)
+
+
+def test_instructions_are_read_with_their_own_mask_and_mixed_in_where_there_are_some(kit, tmp_path):
+    counts = {"pairs": (20, 4), "interleaved": (4, 2), "text": (4, 2)}
+    without = kit.write_shards(tmp_path / "a", counts)
+    lines = []
+    assert mixture(kit, without, lines.append).tokens.keys() == set(contract.CORPORA) and not lines
+    shards = kit.write_shards(tmp_path / "b", counts | {"instructions": (30, 10)})
+    made = mixture(kit, shards, mix_instructions=0.6)
+    assert made.tokens["instructions"] == pytest.approx(256 * 0.6 / 1.8)
+    assert "instructions" not in mixture(kit, shards, mix_instructions=0.0).tokens
+    tickets = [ticket for _ in range(4) for ticket in made.step() if ticket.corpus == "instructions"]
+    batch = made.read(data.MicroBatch(tickets, 16))
+    assert set(batch.counts) == {4} and not batch.images  # three words and </s>: what is asked teaches nothing
+    assert set(batch.corpora.tolist()) == {contract.TRAINED.index("instructions")}
+    places = batch.places.reshape(-1, 4) % 16
+    assert (places == torch.tensor([6, 7, 8, 9])).all()
+    assert data.fingerprint(str(without), kit.vocabulary) != data.fingerprint(str(shards), kit.vocabulary)

@@ -3,10 +3,11 @@
 import json
 import math
 
+import planted
 import pytest
 from generated import quiet
 
-from weft.model_smoketest import data, evaluate
+from weft.model_smoketest import census, data, evaluate
 from weft.model_smoketest import tars as tars_
 from weft.model_smoketest import train as training
 from weft.schemas.parameters import ConfigError
@@ -70,3 +71,19 @@ def test_with_folds_a_sample_is_judged_by_a_model_that_was_trained_without_its_d
         evaluate.load_model(str(kit.shards), str(tmp_path / f"folds/{number + 1}-of-2"), without=without)
         with pytest.raises(ConfigError, match="other shards"):
             evaluate.load_model(str(kit.shards), str(tmp_path / f"folds/{number + 1}-of-2"))
+
+
+def test_instructions_have_figures_and_checks_of_their_own(kit, tmp_path):
+    counts = {"pairs": (20, 8), "interleaved": (4, 2), "text": (4, 2), "instructions": (60, 12)}
+    shards = kit.write_shards(tmp_path / "s", counts)
+    training.train(str(shards), str(tmp_path / "m"), kit.config(steps=2), quiet)
+    assert "instructions" in json.loads((tmp_path / "m" / training.LOG).read_text().splitlines()[-1])["loss"]
+    result = evaluate.evaluate(str(shards), str(tmp_path / "m"), kit.config())
+    assert result["samples"]["instructions"] == 12 and result["tokens"]["instructions"] == 12 * 4
+    names = {check["name"] for check in result["checks"] if not check["failed"]}
+    assert {"instructions.tokens", "instructions.mask", "instructions.leaked"} <= names
+    world = planted.World(shards)
+    planted.mask_shifted(world)
+    moved = world.write(tmp_path / "moved", shards)
+    checks = {check.name: check for check in census.take(str(moved), kit.vocabulary)}
+    assert checks["instructions.mask"].failed and checks["instructions.mask"].value == 1.0

@@ -30,6 +30,7 @@ from weft.pipeline.run.books import BooksError
         (["demo", "--pages", "15"], "--pages: takes a number from 16 on, not '15'"),
         (["demo", "--pages=-5"], "--pages: takes a number from 16 on, not '-5'"),
         (["demo", "--questions", "-3"], "--questions: takes a number from 0 on, not '-3'"),
+        (["demo", "--instructions", "-3"], "--instructions: takes a number from 0 on, not '-3'"),
         (["compare", "a", "b", "--output", "x", "--seeds", "0"], "--seeds: takes a number from 1 on, not '0'"),
         (["card", "--output", "x", "--published", "yesterday"], "--published: takes a day such as 2026-01-31, not"),
         (["card", "--output", "x", "--url", "notaurl"], "--url: takes an http or https address, not 'notaurl'"),

@@ -2,8 +2,9 @@
 
 A shard holds its texts and pictures, and which sample stands where is a hash of ids, not of tokens. So each shard is
 made from its own namesake, and the result is byte for byte what `pack` with that tokenizer would have written; but for
-what `pack.max_document_chunks` and `pack.passages` had cut off, which is in no shard. A long document with pictures
-lies in two: its sequences in interleaved/, its passages without pictures in the shard of the same number in text/.
+what `pack.max_document_chunks` and `pack.passages` had cut off, and instructions that were too long by the first
+tokenizer: these are in no shard. A long document with pictures lies in two: its sequences in interleaved/, its passages
+without pictures in the shard of the same number in text/.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from weft.schemas import shards
 from weft.schemas.shards import ShardInfo
 from weft.transforms.export import items
 from weft.transforms.io import files
 from weft.transforms.pack import sequences
 from weft.transforms.pack.pack_shards import write_shard
-from weft.transforms.pack.samples import PackDocument, PlacedImage, Sample, SampleMaker, canonical
+from weft.transforms.pack.samples import Instruction, PackDocument, PlacedImage, Sample, SampleMaker, canonical
 
 _OF_A_CHUNK = ("chunk", "chunks", "spans", "images", "texts")  # of KEY.json of a document with pictures
 
@@ -38,7 +40,7 @@ def retokenize(base: str, name: str, output: str, maker: SampleMaker, salt: str)
         ConfigError: the shard is damaged, or of a version that kept no texts.
     """
     path = files.join(base, name)
-    make = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[name.split("/")[0]]
+    make = _MAKERS[name.split("/")[0]]
     with items.told_as_damage(path):
         return write_shard((name, make(path, maker)), output, maker.encoder.vocabulary, salt)
 
@@ -91,6 +93,12 @@ def _pairs(path: str, maker: SampleMaker) -> Iterator[Sample]:
         yield Sample(key, np.asarray(ids, encoder.vocabulary.dtype).tobytes(), canonical(told), [image])
 
 
+def _instructions(path: str, maker: SampleMaker) -> Iterator[Sample]:
+    for _, told, _ in items.stored(path):
+        row = Instruction(told["instruction"], told["input"], told["output"])
+        yield from (sample for _, sample in maker.instruction(row))
+
+
 def _texts(path: str, maker: SampleMaker) -> Iterator[Sample]:
     for entry in _entries(path):
         if "passage" not in entry:
@@ -114,3 +122,6 @@ def _entries(path: str) -> Iterator[dict[str, Any]]:
                 yield entry
             elif entry is not told["documents"][0]:
                 raise KeyError("text")
+
+
+_MAKERS = {"interleaved": _documents, "pairs": _pairs, "text": _texts, shards.INSTRUCTIONS: _instructions}

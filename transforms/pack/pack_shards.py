@@ -106,6 +106,9 @@ def write_shard(
             elif corpus == "interleaved":
                 parts[shards.LOSS_MASK] = shards.npy(shards.loss_mask(ids, vocabulary))
                 parts |= shards.document_images(stored)
+            elif corpus == shards.INSTRUCTIONS:
+                asked = json.loads(sample.meta)["asked"]
+                parts[shards.LOSS_MASK] = shards.npy(shards.answer_mask(ids, asked, vocabulary))
             for suffix in sorted(parts):
                 sizes.append((shards.member(sample.key, suffix), len(parts[suffix])))
                 yield sizes[-1][0], parts[suffix]
@@ -179,7 +182,7 @@ def packed(rows: list[Sample], vocabulary: Vocabulary, name: str, salt: str) -> 
 
 def finish(infos: list[ShardInfo], encoder: tokenizer.Encoder, directory: str) -> None:
     """Manifest, sizes, lengths and the tokenizer beside the tars of `directory`."""
-    for corpus in shards.CORPORA:
+    for corpus in sorted({*shards.CORPORA, *(info.name.split("/")[0] for info in infos)}):
         for split in shards.SPLITS:
             folder = f"{corpus}/{split}"
             sizes = {i.name.rsplit("/", 1)[1]: i.samples for i in infos if i.name.startswith(f"{folder}/")}

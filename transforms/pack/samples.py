@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from weft.schemas import shards
 from weft.schemas.parameters import Sequencing
-from weft.schemas.records import hash_bucket, hash_unit
+from weft.schemas.records import hash_bucket, hash_unit, stable_id
 from weft.transforms.beam import coders
 from weft.transforms.pack import sequences, tokenizer
 
@@ -50,6 +51,23 @@ class PackPair(NamedTuple):
     meta: str  # a JSON object, `text` in it: the pair's part of KEY.json
 
 
+class Instruction(NamedTuple):
+    """What is asked, and what is to be answered."""
+
+    instruction: str
+    input: str  # "" where the instruction says all
+    output: str
+
+    @property
+    def key(self) -> str:
+        return stable_id("instruction", *self)
+
+    @property
+    def asked(self) -> str:
+        """Instruction and input, as they are read."""
+        return " ".join(part for part in self[:2] if part)
+
+
 class Sample(NamedTuple):
     """One training sequence on its way to its shard; in text/ a document that is packed with others there."""
 
@@ -59,7 +77,7 @@ class Sample(NamedTuple):
     images: list[PlacedImage]
 
 
-for _record in (PlacedImage, PackDocument, PackPair, Sample):
+for _record in (PlacedImage, PackDocument, PackPair, Instruction, Sample):
     coders.register(_record)
 
 
@@ -71,11 +89,12 @@ class ShardLayout:
     val_fraction: float = 0.05  # of documents, by hash; a pair goes where its page goes
     salt: str = "weft"
     val: int = 1  # shards per corpus
+    corpora: tuple[str, ...] = shards.CORPORA
 
     def names(self) -> list[str]:
         """Every shard that is written, empty or not."""
         counts = {"train": self.train, "val": self.val}
-        return [shards.shard_name(c, s, n) for c in shards.CORPORA for s in shards.SPLITS for n in range(counts[s])]
+        return [shards.shard_name(c, s, n) for c in self.corpora for s in shards.SPLITS for n in range(counts[s])]
 
     def split_of(self, doc_id: str) -> str:
         """Split of a document, "train" or "val": a page goes whole to one of them, and its pairs with it."""
@@ -157,6 +176,20 @@ class SampleMaker:
         key = f"{row.pair_id}-{row.doc_id}"
         meta = canonical({**json.loads(row.meta), **json.loads(row.image.meta)})
         return [(self._layout.shard_of("pairs", row.doc_id, key), Sample(key, self._bytes(ids), meta, [row.image]))]
+
+    def instruction(self, row: Instruction) -> list[tuple[str, Sample]]:
+        """The one sample of an instruction; none where it is longer than a sequence."""
+        vocabulary, key = self.encoder.vocabulary, row.key
+        asked, whole = (self.encoder.encode(text) for text in (row.asked, f"{row.asked} {row.output}"))
+        same = takewhile(
+            lambda two: two[0] == two[1], zip(asked, whole, strict=False)
+        )  # what the output does not change
+        ids = shards.encode_text(whole, vocabulary)
+        if len(ids) > vocabulary.context_length:
+            return []
+        told = canonical({**row._asdict(), "asked": 1 + len(list(same))})  # tokens, with `<s>`
+        shard = self._layout.shard_of(shards.INSTRUCTIONS, key, key)
+        return [(shard, Sample(key, self._bytes(ids), told, []))]
 
     def _bytes(self, ids: list[int]) -> bytes:
         return np.asarray(ids, self.encoder.vocabulary.dtype).tobytes()

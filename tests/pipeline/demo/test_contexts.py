@@ -1,5 +1,7 @@
 """Rows whose answer is told in the prompt: that it is told there, and once. Who answers them: test_questions.py."""
 
+import json
+import re
 from collections import Counter
 from itertools import islice
 
@@ -7,6 +9,7 @@ import pytest
 
 from weft.pipeline.demo import contexts, pictures, questions
 from weft.pipeline.demo.pictures import Scene
+from weft.schemas.parameters import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,29 @@ def test_half_of_what_may_be_said_after_an_instruction_is_true(rows):
 
 def test_an_order_is_of_the_seed():
     assert contexts.mixed(range(9), "a") == contexts.mixed(reversed(range(9)), "a") != contexts.mixed(range(9), "b")
+
+
+def test_instruction_data_is_of_scenes_that_are_told_and_its_answer_is_in_its_words(tmp_path):
+    free = {(scene.first, scene.ground) for scene in islice(questions.unseen([]), 4000)}
+    told = [pictures.caption(Scene(thing, None, "", ground, 0), 0) for thing, ground in sorted(free, key=str)[::2]]
+    questions.write_instructions(str(tmp_path / "a.jsonl"), told, 200)
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    held_out = {(scene.first, scene.ground) for scene in islice(questions.unseen(told), 4000)}
+    assert len(rows) == 200 and {row["output"] for row in rows} >= {"one", "two", "three", "red", "grey", "star"}
+    texts = [row["instruction"].lower() for row in rows]
+    for thing, ground in held_out:
+        said = pictures.caption(Scene(thing, None, "", ground, 0), 5).lower()
+        assert not any(f"{said} " in text and f"{ground} background" in text for text in texts)
+    for row in rows:
+        answer = "an? " if row["output"] == "one" else row["output"]
+        assert re.search(answer, row["instruction"].lower())
+
+
+def test_a_web_that_tells_every_scene_leaves_none_to_ask_about(monkeypatch):
+    monkeypatch.setattr(questions, "_SEEDS", 3000)
+    told = [
+        pictures.caption(Scene(pictures.Thing(shape, colour, count), None, "", ground, 0), 0)
+        for shape in pictures.SHAPES for colour in pictures.COLOURS for count in (1, 2, 3) for ground in pictures.GROUNDS
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="tells too many scenes"):
+        next(questions.unseen(told))

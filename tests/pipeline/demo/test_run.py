@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,19 @@ def test_only_the_demos_hosts_are_led_elsewhere():
     values = configuration.to_dict(served)
     values["fetch"]["connect_to"] = []
     assert configuration.from_dict(values) == config
+
+
+def test_instructions_are_of_what_the_web_tells(tmp_path):
+    told = [
+        {"main_text": [f"The image shows a {colour} star on a grey background."], "images": []}
+        for colour in ("red", "blue")
+    ]
+    (tmp_path / "truth.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
+    config = run._instructed(configuration.load(overrides=run.SMALL), str(tmp_path), 12)
+    (path,) = config.pack.instructions
+    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    assert len(rows) == 12 and {row["output"] for row in rows} <= {"red", "blue", "star", "one", "grey"}
+    assert all(re.search("(red|blue) star.*grey background", row["instruction"]) for row in rows)
 
 
 def test_the_verdict_stands_in_columns_and_the_model_in_words(tmp_path):

@@ -127,7 +127,7 @@ def test_an_image_leads_to_every_place_where_it_stands(finished: Path):
 
 
 PLACE, DOC, PAIR, URL = "/in/a.warc.gz:7", "d" * 32, "a" * 32, "http://w.test/1.jpg"
-KEYS = {"page": DOC, "document": DOC, "record": PLACE, "pair": f"{DOC}:{PAIR}", "image": URL}
+KEYS = {"page": DOC, "document": DOC, "record": PLACE, "pair": f"{DOC}:{PAIR}", "image": URL, "instruction": "e" * 32}
 
 
 # A crawl is no run: its directory holds fates, and nothing that they lead to.
