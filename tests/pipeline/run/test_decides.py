@@ -46,6 +46,7 @@ NAMED = {  # key → the stage that it decides, and what is written before the p
     "score.evaluation_embeddings": ("score", ""),
     "pack.tokenizer": ("pack", ""),
     "pack.evaluation_images": ("pack", ""),
+    "pack.instructions": ("pack", ""),
     "train.vision": ("train", "local-dir:"),
     "train.vision_pretrained": ("train", "openai="),
 }
