@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlencode, urljoin, urlsplit, urlunsplit
 
+PAGE_KEYS = 2  # counts up whenever the key of a page changes: an index of another version is refused
 _TRACKING = re.compile(
     r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|ref|ref_src|feed|sessionid|phpsessid)$", re.I
 )

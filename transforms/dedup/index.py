@@ -1,6 +1,6 @@
 """The dedup index: what earlier runs have seen, so that a later snapshot is compared with it and not with itself alone.
 
-    INDEX/header.json               what signatures are made by; an index of another kind is refused
+    INDEX/header.json               what sketches are made by, and have; an index of another kind is refused
     INDEX/RUN/PRINT/part-*.parquet  sketches of every document of a run, what replaced it and how
     INDEX/RUN/run.json              the run's parts and their digests, the runs that it was compared with, its output
 
@@ -17,8 +17,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from weft.schemas.parameters import ConfigError, Similarity
+from weft.schemas.parameters import ConfigError, DuplicateRules
 from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch, stable_id
+from weft.transforms import urls
 from weft.transforms.dedup import minhash, shingles
 from weft.transforms.dedup.rules import Drop
 from weft.transforms.io import files, parquet, state
@@ -32,25 +33,32 @@ def run_name(inputs: Sequence[str]) -> str:
     return stable_id("run", *sorted(inputs))
 
 
-def header(similarity: Similarity) -> dict[str, Any]:
-    """What signatures are made by, which two runs must have in common."""
+def header(rules: DuplicateRules) -> dict[str, Any]:
+    """What sketches are made by, which two runs must have in common; and what they have.
+
+    One run without signatures in an index would hide its documents from every later run that looks for similar ones.
+    """
     return {
         "what": "weft dedup index",
         "normalisation": shingles.NORMALISATION,
-        "unit": similarity.unit,
-        "ngram": similarity.ngram,
-        "hasher": similarity.hasher,
-        "permutations": similarity.permutations,
+        "addresses": urls.PAGE_KEYS,
+        "unit": rules.unit,
+        "ngram": rules.ngram,
+        "hasher": rules.hasher,
+        "permutations": rules.permutations,
         "seed": minhash.SEED,
-        "shingles": similarity.cluster == "verified" and similarity.verify == "exact",
+        "shingles": rules.near and rules.cluster == "verified" and rules.verify == "exact",
+        "near": rules.near,
+        "image_sets": rules.image_sets,
+        "equal": rules.url or rules.exact or rules.near,  # keys of address and text
     }
 
 
-def check(directory: str, similarity: Similarity) -> None:
+def check(directory: str, rules: DuplicateRules) -> None:
     """Compare the index with what this run makes.
 
     Raises:
-        ConfigError: it is no index, or its signatures were made by other means.
+        ConfigError: it is no index, or its sketches were made by other means, or have less or more.
     """
     path = files.join(directory, "header.json")
     if not files.exists(path):
@@ -59,10 +67,14 @@ def check(directory: str, similarity: Similarity) -> None:
         found = json.loads(files.read_bytes(path))
     except ValueError:
         found = None
-    wanted = header(similarity)
+    wanted = header(rules)
     if not isinstance(found, dict) or found.get("what") != wanted["what"]:
         raise ConfigError(f"{directory} is not a dedup index: its header.json says something else")
-    other = [f"{key} = {found.get(key)!r}, not {value!r}" for key, value in wanted.items() if found.get(key) != value]
+    if lacks := wanted.keys() - found.keys():
+        raise ConfigError(
+            f"the index {directory} is an older version's, which has no {min(lacks)}: use another dedup.index"
+        )
+    other = [f"{key} = {found[key]!r}, not {value!r}" for key, value in wanted.items() if found[key] != value]
     if other:
         raise ConfigError(f"the index {directory} was made with {'; '.join(other)}: use another dedup.index")
 
@@ -114,12 +126,12 @@ def owner(directory: str, own: str) -> str | None:
 
 
 def entry(
-    directory: str, similarity: Similarity, own: str, made: str, runs: Sequence[str], buckets: int, output: str
+    directory: str, rules: DuplicateRules, own: str, made: str, runs: Sequence[str], buckets: int, output: str
 ) -> dict[str, Any]:
     """What is to be said of run `own`, whose parts lie in INDEX/`own`/`made`: the argument of `publish`."""
     head = files.join(directory, "header.json")
     if not files.exists(head):
-        files.write_atomic(head, json.dumps(header(similarity), sort_keys=True) + "\n")
+        files.write_atomic(head, json.dumps(header(rules), sort_keys=True) + "\n")
     slips = files.join(directory, own, made, SLIPS)
     was: dict[str, files.Written] = {}
     for path, _ in files.listing(files.join(slips, "*.json")):

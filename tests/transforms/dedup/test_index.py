@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from weft.schemas.parameters import ConfigError, Similarity
+from weft.schemas.parameters import ConfigError, DuplicateRules
 from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch
 from weft.schemas.tables import DEDUP_INDEX
 from weft.transforms.dedup import index
@@ -22,7 +22,7 @@ DROPPED = KEPT._replace(doc_id="b", how="exact")
 def write(directory: Path, run: str, against: tuple[str, ...] = (), made: str = "print") -> None:
     rows = [(*KEPT, "a"), (*DROPPED, "a")]
     parquet.write_table(str(directory / run / made / parquet.part_name(0, 1)), rows, DEDUP_INDEX)
-    said = index.entry(str(directory), Similarity(), run, made, against, 1, "out/")
+    said = index.entry(str(directory), DuplicateRules(), run, made, against, 1, "out/")
     index.publish(str(directory), run, said)
 
 
@@ -63,7 +63,7 @@ def test_a_run_made_anew_takes_its_own_place_and_says_whose_it_is(tmp_path: Path
     (before,) = index.parts(str(tmp_path), ["first"])
     rows = [(*KEPT, "a")]
     parquet.write_table(str(tmp_path / "first/two" / parquet.part_name(0, 1)), rows, DEDUP_INDEX)
-    said = index.entry(str(tmp_path), Similarity(), "first", "two", (), 1, "out")
+    said = index.entry(str(tmp_path), DuplicateRules(), "first", "two", (), 1, "out")
     assert index.parts(str(tmp_path), ["first"]) == [before]  # until it is published
     index.publish(str(tmp_path), "first", said)
     (part,) = index.parts(str(tmp_path), ["first"])
@@ -77,7 +77,7 @@ def test_a_run_made_anew_takes_its_own_place_and_says_whose_it_is(tmp_path: Path
 def test_parts_that_wait_to_be_published_are_left_and_missed(tmp_path: Path) -> None:
     write(tmp_path, "first", made="one")
     parquet.write_table(str(tmp_path / "first/two" / parquet.part_name(0, 1)), [(*KEPT, "a")], DEDUP_INDEX)
-    waiting = index.entry(str(tmp_path), Similarity(), "first", "two", (), 1, "out")
+    waiting = index.entry(str(tmp_path), DuplicateRules(), "first", "two", (), 1, "out")
     write(tmp_path, "first", made="three")  # as dedup that is done again meanwhile
     index.whole(str(tmp_path), "first", waiting, "out/removing")
     index.publish(str(tmp_path), "first", waiting)
@@ -92,17 +92,17 @@ def test_names_follow_from_the_input_in_any_order() -> None:
 
 
 def test_an_index_of_another_kind_is_refused(tmp_path: Path) -> None:
-    index.check(str(tmp_path), Similarity())  # there is none yet
+    index.check(str(tmp_path), DuplicateRules())  # there is none yet
     write(tmp_path, "first")
-    index.check(str(tmp_path), Similarity(threshold=0.5))  # signatures are the same
+    index.check(str(tmp_path), DuplicateRules(threshold=0.5))  # signatures are the same
     with pytest.raises(ConfigError, match="made with permutations = 128, not 64"):
-        index.check(str(tmp_path), Similarity(permutations=64))
+        index.check(str(tmp_path), DuplicateRules(permutations=64))
     with pytest.raises(ConfigError, match="shingles = False, not True"):
-        index.check(str(tmp_path), Similarity(verify="exact"))
+        index.check(str(tmp_path), DuplicateRules(verify="exact"))
     for text in (json.dumps({"what": "else"}), "[]", "no JSON"):
         (tmp_path / "header.json").write_text(text)
         with pytest.raises(ConfigError, match="is not a dedup index"):
-            index.check(str(tmp_path), Similarity())
+            index.check(str(tmp_path), DuplicateRules())
 
 
 def test_a_lost_run_is_missed(tmp_path: Path) -> None:
