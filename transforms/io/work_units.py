@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from weft.schemas.records import Fate, stable_id
@@ -17,6 +18,7 @@ from weft.transforms.io import files, state
 from weft.transforms.io.parquet import write_table
 
 Counts = dict[str, int]
+_AT_ONCE = 16
 
 
 def unit_name(path: str) -> str:
@@ -50,6 +52,7 @@ def run_unit(
     fingerprint: str,
     work: Callable[[], Counts | None],
     standing: Sequence[str] = (),
+    slips: str = "",
 ) -> Counts:
     """Run `work` unless its marker says that it has been done from the same fingerprint and its files are still that.
 
@@ -58,6 +61,7 @@ def run_unit(
         work: writes the unit's files and returns what it counted (any names; kinds for what entered); None where
             another attempt has finished the unit meanwhile.
         standing: other outputs; a unit that one of them has of this fingerprint is copied and not worked out again.
+        slips: where steps that `work` runs elsewhere leave notes of their files (`state.slip`): the marker takes them.
     """
     if (done := finished(output, stage, name, fingerprint)) is not None:
         return done
@@ -67,8 +71,14 @@ def run_unit(
             counts = work()
     if counts is None:
         return finished(output, stage, name, fingerprint) or {}
+    notes = [path for path, _ in files.listing(files.join(slips, "*.json"))] if slips else []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for found in pool.map(lambda path: state.noted(state.read(path)), notes):
+            written |= found
     below = {path[len(output.rstrip("/")) + 1 :]: found for path, found in written.items()}
     state.write(_marker(output, stage, name), {"fingerprint": fingerprint, "counts": counts, "files": below})
+    if slips:
+        files.remove_tree(slips)
     return counts
 
 
@@ -88,14 +98,19 @@ def _copied(standing: Sequence[str], output: str, stage: str, name: str, fingerp
 
 
 def _stand(output: str, done: Mapping[str, Any]) -> bool:
-    for name, was in state.noted(done).items():
+    def stands(one: tuple[str, files.Written]) -> bool:
+        name, was = one
         path = files.join(output, name)
         found = files.listing(path)
         if not found or found[0][1] != was.bytes:
             return False
-        if name.endswith(".parquet") and files.digest(path).sha256 != was.sha256:
-            return False
-    return True
+        return not name.endswith(".parquet") or files.digest(path).sha256 == was.sha256
+
+    noted = sorted(state.noted(done).items())
+    if len(noted) < _AT_ONCE:  # of a unit; a job may have thousands
+        return all(map(stands, noted))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return all(pool.map(stands, noted))
 
 
 def write_fates(output: str, stage: str, name: str, fates: Iterable[Fate]) -> int:

@@ -31,15 +31,17 @@ class _Page(NamedTuple):
     crawl_date: int
 
 
-def sketch(work: Work) -> work_units.Counts:
-    """Run the first job: work that needs no shuffle, which is worth worker processes on one machine."""
+def sketch(work: Work) -> None:
+    """Run the first job: work that needs no shuffle, which is worth worker processes on one machine.
+
+    Its files have markers of their own; it is gone through again, in so many processes, to see that they stand.
+    """
     with work.ctx.pipeline(work.workers) as p:
         _ = (
             p
             | "Files" >> parquet.Files(work.ctx.table("documents"))
             | "Sketch" >> beam.Map(_sketch_file, work.ctx.home, work.ctx.fingerprint, work.config)
         )
-    return {}
 
 
 def forbid(work: Work) -> work_units.Counts:

@@ -55,12 +55,12 @@ def run(ctx: Context) -> dict[str, int]:
     if config.near:
         _write_curve(ctx, config)
     work = Work(ctx)
-    ctx.expect(len(ctx.parts("documents")) + 2 + config.near + work.judged + bool(work.earlier))
+    ctx.expect(len(ctx.parts("documents")) + 1 + config.near + work.judged + bool(work.earlier))
     if work.judged:
         work.job("forbid", lambda: forbid(work))
     if work.earlier:
         work.job("earlier", lambda: earlier(work))
-    work.job("sketch", lambda: sketch(work))
+    sketch(work)
     work.job("find", lambda: find(work))
     stars = ""
     if config.near and config.cluster == "bucket":

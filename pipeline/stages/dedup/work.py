@@ -38,6 +38,7 @@ class Work:
         documents, pairs = (parquet.count_rows(ctx.table(name)) for name in ("documents", "pairs"))
         self.entered = {"document": documents, "pair": pairs}
         buckets = spread.parts(ctx.config.dedup.buckets, documents + pairs, spread.ROWS_A_FILE, 8)
+        ctx = dataclasses.replace(ctx, slips=ctx.slips or ctx.path(STAGE, "slips"))
         self.ctx, self.config = ctx, dataclasses.replace(ctx.config.dedup, buckets=buckets)
         self.workers = 1
         if beam_options.is_direct(ctx.flags):
@@ -54,8 +55,9 @@ class Work:
             self.earlier = index.parts(directory, self.runs)
 
     def job(self, name: str, do: Callable[[], work_units.Counts]) -> work_units.Counts:
-        """Do a job, unless an earlier attempt has done it."""
-        return work_units.run_unit(self.ctx.home, STAGE, f"job-{name}", self.ctx.fingerprint, do)
+        """Do a job, unless an earlier attempt has done it and what it wrote is still that."""
+        ctx = self.ctx
+        return work_units.run_unit(ctx.home, STAGE, f"job-{name}", ctx.fingerprint, do, slips=ctx.slips)
 
     def path(self, *names: str) -> str:
         """A place in the stage's own directory."""

@@ -1,17 +1,24 @@
 """Snapshots that are compared with earlier ones through an index."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dedup_stage import checksums, document, pair, run, text, verdicts
+from dedup_stage import again, checksums, document, pair, run, text, verdicts
 
 from weft.pipeline.run import registry
+from weft.pipeline.stages.dedup import stage
 from weft.schemas.config import Config, Dedup
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, DuplicateRules
+from weft.schemas.records import SiteFile
+from weft.schemas.tables import SITE_FILES
+from weft.transforms.consent import site_files
 from weft.transforms.dedup import index
+from weft.transforms.io import state
+from weft.transforms.io.parquet import write_table
 
 FIRST = [
     document("a1", text("a"), date=1),
@@ -126,6 +133,56 @@ def test_a_foreign_index_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "index/header.json").write_text('{"some": "table"}')
     with pytest.raises(ConfigError, match="is not a dedup index"):
         run(tmp_path / "2", SECOND, inputs=("2",), index=where)
+
+
+@pytest.mark.parametrize("section", [{}, {"near": False}, {"image_sets": True}])
+def test_an_index_that_has_other_keys_of_documents_is_one_clear_line(tmp_path: Path, section: dict[str, Any]) -> None:
+    """Documents that an earlier run has no signature of would be found by no later one."""
+    rules = DuplicateRules(**section)
+    (tmp_path / "header.json").write_text(json.dumps(index.header(rules)))
+    index.check(str(tmp_path), rules)
+    for other in (DuplicateRules(), DuplicateRules(near=False), DuplicateRules(image_sets=True)):
+        if other != rules:
+            with pytest.raises(ConfigError, match=r"was made with (near|image_sets) = (True|False), not (False|True)"):
+                index.check(str(tmp_path), other)
+    (tmp_path / "header.json").write_text(json.dumps({**index.header(rules), "addresses": 1}))
+    with pytest.raises(ConfigError, match="addresses = 1, not 2"):
+        index.check(str(tmp_path), rules)
+    (tmp_path / "header.json").write_text('{"what": "weft dedup index", "unit": "word"}')
+    with pytest.raises(ConfigError, match="is an older version's"):
+        index.check(str(tmp_path), rules)
+
+
+def test_tables_of_a_killed_run_that_are_lost_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each table between two jobs is named in a marker; without one of them the run ends as it would have."""
+    rules = site_files.read("robots.txt", b"User-agent: GPTBot\nDisallow: /no\n", ("train",))
+    documents = [*SECOND[:5], document("n", text("n"), url="http://site.test/no", date=1)]
+    where: dict[str, Any] = {"index": str(tmp_path / "index"), "buckets": 1}
+    run(tmp_path / "1", FIRST[:4], files=1, inputs=("1",), **where)
+    write_table(f"{tmp_path}/2/site_files/s.parquet", [SiteFile("site.test", 1, "robots.txt", rules)], SITE_FILES)
+    parts = lambda: sorted(str(one.relative_to(tmp_path / "2")) for one in (tmp_path / "2").glob("dedup/*/*.parquet"))  # noqa: E731
+    for section in ({"cluster": "bucket"}, {}):
+        with monkeypatch.context() as killed:
+            killed.setattr(stage, "settle", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                run(tmp_path / "2", documents, files=1, inputs=("2",), **where, **section)
+        there = parts()
+        markers = [state.read(str(path)) for path in (tmp_path / "2/dedup/units").glob("*.json")]
+        assert set(there) == {name for marker in markers for name in state.noted(marker) if name.endswith(".parquet")}
+        if section:
+            assert {name.split("/")[1] for name in there} >= {"seats-0", "seats-1", "near-1"}
+            shutil.rmtree(tmp_path / "2/dedup")
+    assert {name.split("/")[1] for name in there} == {
+        "astray", "drops", "earlier", "edges", "forbidden", "sketches", "stars-1",
+    }  # fmt: skip
+    for name in there:
+        if name.split("/")[1] in ("forbidden", "edges", "drops", "sketches"):
+            (tmp_path / "2" / name).unlink()
+    rows = again(tmp_path / "2", inputs=("2",), **where)
+    assert parts() == there
+    assert {key: reason for key, (reason, _) in verdicts(rows, "document").items()} == {
+        "a2": "duplicate_exact", "b3": "duplicate_near", "d2": "duplicate_url", "f1": "duplicate_near", "n": "opt_out",
+    }  # fmt: skip
 
 
 def test_a_lost_run_is_missed(tmp_path: Path) -> None:
