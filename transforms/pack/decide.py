@@ -25,6 +25,7 @@ from weft.transforms.score.assignment import Match
 from weft.transforms.score.image_scores import Answers
 
 STAGE = "pack"
+UNLIKE = -1.0  # the similarity of what was asked for one and has none, as CLIP could not read it: below every limit
 
 
 class Stored(NamedTuple):
@@ -124,7 +125,7 @@ class Judge:
     def pair(self, stored: Stored | None, similarity: float | None, language: str = "") -> tuple[str, str]:
         """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""
         image = self.image(stored, 1, 1.0)
-        value = 1.0 if similarity is None else as_written(similarity)
+        value = UNLIKE if similarity is None else as_written(similarity)
         reason = recipe.judge_pair(image, value, self.recipe, language, self.top)
         return reason, self.detail(image, reason)
 
@@ -180,8 +181,10 @@ class Packer:
     def _document(self, doc_id: str, page: Page, uses: dict[int, ImageUse], similarities: _Similarities) -> Made:
         judge, rules = self.judge, self.judge.recipe
         addresses = {n: url for n, url in enumerate(page.images) if url is not None}
+        has_text = any(text and text.strip() for text in page.texts)
+        untold = UNLIKE if has_text else 1.0  # of an image that CLIP could not read; without a text nothing is asked
         images = [
-            judge.image(uses[n].stored, uses[n].documents, max(similarities.get(n, {}).values(), default=1.0))
+            judge.image(uses[n].stored, uses[n].documents, max(similarities.get(n, {}).values(), default=untold))
             if n in uses
             else None
             for n in addresses
@@ -191,15 +194,18 @@ class Packer:
         matches = assignment.match(
             (image, text, value) for image in usable for text, value in similarities.get(image, {}).items()
         )
-        best = [max(similarities[image].values()) for image in usable if similarities.get(image)]
+        best = [
+            round(max(similarities[image].values()) * assignment.UNIT) for image in usable if similarities.get(image)
+        ]
+        shown = [matches.get(n, assignment.NO_MATCH) for n in usable if has_text]
         corpus, reason = recipe.judge_document(
             doc_id,
-            any(text and text.strip() for text in page.texts),
+            has_text,
             len(usable),
             rules,
             judge.salt,
-            assignment.share_above(matches.values(), rules.matched_similarity),
-            sum(best) / len(best) if best else -1.0,
+            assignment.share_above(shown, rules.matched_similarity),
+            sum(best) / (assignment.UNIT * len(best)) if best else UNLIKE,
         )
         why = ""
         if corpus and page.quality:

@@ -24,7 +24,7 @@ class JudgedImage(NamedTuple):
     height: int
     single_colour: bool
     repeats: int  # kept documents that hold it
-    similarity: float  # best with any text of its document; 1.0 where nothing was compared
+    similarity: float  # best with any text of its document; 1.0 where there is none, -1.0 where CLIP could not read it
     evaluation: str = ""  # the evaluation image that it is a copy of
     answers: Answers | None = None  # what its vector says of it, where anybody asked
     shared: int = 0  # addresses of its host with the same picture, where those are too many

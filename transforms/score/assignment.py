@@ -33,6 +33,9 @@ class Match(NamedTuple):
     similarity: float  # NaN where there is none
 
 
+NO_MATCH = Match(NONE, float("nan"))
+
+
 def assign(
     similarities: npt.NDArray[np.floating], images: Sequence[int] = (), texts: Sequence[int] = ()
 ) -> npt.NDArray[np.int64]:
@@ -83,7 +86,7 @@ def match(compared: Iterable[tuple[int, int, float]]) -> dict[int, Match]:
         matrix[row_of[image], column_of[text]] = similarity
     columns = assign(matrix, images, texts)
     return {
-        image: Match(texts[column], float(matrix[row, column])) if column != NONE else Match(NONE, float("nan"))
+        image: Match(texts[column], float(matrix[row, column])) if column != NONE else NO_MATCH
         for row, (image, column) in enumerate(zip(images, columns.tolist(), strict=True))
     }
 
@@ -92,7 +95,7 @@ def _best(image: int, compared: Iterable[tuple[int, int, float]]) -> Match:
     """The text most like an image, of equal ones the nearest, of these the first."""
     usable = [(value, text) for _, text, value in compared if math.isfinite(value)]
     if not usable:
-        return Match(NONE, float("nan"))
+        return NO_MATCH
     value, text = max(usable, key=lambda one: (round(one[0] * UNIT), -abs(one[1] - image), -one[1]))
     return Match(text, value)
 

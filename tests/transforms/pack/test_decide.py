@@ -60,6 +60,43 @@ def test_similarities_stand_beside_the_image_and_one_text_is_its_own(maker):
     assert (image["matched_text"], image["matched_similarity"]) == (2, 0.31235)
 
 
+@pytest.mark.parametrize(
+    ("rules", "image", "whole"),
+    [
+        ({"min_document_similarity": 0.15}, "low_similarity", ""),
+        ({"min_matched_share": 0.75}, "", "unmatched"),
+        ({"min_mean_similarity": 0.2}, "", ""),
+    ],
+)
+def test_an_image_that_clip_could_not_read_fits_no_text(maker, rules, image, whole):
+    two = [ImageUse(1, 1, STORED), ImageUse(3, 1, STORED._replace(image_id="other", phash="aaaa5555aaaa5555"))]
+    silent = PAGE._replace(texts=[" ", None, None, None])
+    for scores, reason, why in (
+        ([Compared(1, 0, 0.9), Compared(1, 2, 0.3)], whole, image),
+        ([Compared(n, at, 0.9) for n in (1, 3) for at in (0, 2)], "", ""),
+    ):
+        fates = {fate.key: fate.reason for fate in document(maker, two, scores, **rules)[1]}
+        assert fates["d"] == reason and fates["d:3"] == (why or ("document_dropped" if reason else ""))
+    fates = {fate.key: fate.reason for fate in document(maker, two, (), silent, require_interspersed=False, **rules)[1]}
+    assert fates["d:1"] in ("", "document_dropped"), "where there is no text nothing is asked"
+
+
+def test_a_mean_of_equal_similarities_is_that_similarity(maker):
+    """0.28, three times as a float, is less than 0.28 on average."""
+    for value in (0.1, 0.15, 0.2, 0.28, 0.3):
+        for count in range(1, 13):
+            places = range(1, 2 * count, 2)
+            page = PAGE._replace(
+                texts=["a fox", None] * count,
+                images=[None, "http://a.test/1.jpg"] * count,
+                image_meta=[None] * 2 * count,
+            )
+            uses = [ImageUse(n, 1, STORED._replace(image_id=str(n))) for n in places]
+            scores = [Compared(n, at, value) for n in places for at in range(0, 2 * count, 2)]
+            _, fates = document(maker, uses, scores, page, min_mean_similarity=value, max_images=0)
+            assert fates[0].reason == ""
+
+
 def test_a_document_whose_images_are_gone_becomes_text_and_its_images_say_so(maker):
     samples, fates = document(maker, [ImageUse(1, 99, STORED)])  # in too many documents; the other was never met
     assert samples[0][0].startswith("text/train/") and samples[0][1].images == []
@@ -98,6 +135,8 @@ def test_a_pair_is_kept_with_its_page_s_place_and_its_rounded_similarity(maker):
         (STORED._replace(height=199), 0.3, {}, {}, "too_small", PAIR.image_url),
         (STORED, 0.29999, {}, {"pair_min_similarity": 0.3}, "low_similarity", PAIR.image_url),
         (STORED, 0.2999999, {}, {"pair_min_similarity": 0.3}, "", ""),  # a float32 of 0.3 is below 0.3
+        (STORED, None, {}, {"pair_min_similarity": 0.3}, "low_similarity", PAIR.image_url),  # CLIP could not read it
+        (STORED, None, {}, {}, "", ""),
         (STORED, 0.3, {"same": ["e:q"]}, {}, "same_picture", "e:q"),
         (STORED._replace(shared=40), 0.3, {}, {}, "placeholder", "40 addresses of its host"),
         (STORED, 0.3, {"near": ["http://a.test/big.jpg"]}, {}, "near_image", "http://a.test/big.jpg"),
