@@ -342,6 +342,9 @@ class ImageQuestions:
     )  # name = list of prompts: what images are asked for without a trained head (CLIP, 3.1.4)
     evaluation_embeddings: tuple[File, ...] = ()  # .npy files of this model's vectors of evaluation images
     near_images: Share = 0.0  # cosine from which images of pairs on one host are the same picture; 0 is off
+    near_hash: Annotated[int, Range(0, 6)] = (
+        0  # bits of 64 in which perceptual hashes of the same picture on any hosts may differ; 0 is off
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -397,7 +400,9 @@ class PairRules:
         default_factory=Table
     )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)
     pair_top_share: Share = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
-    drop_near_images: bool = False  # True: of pairs with the same picture by score.near_images the largest stays
+    drop_near_images: bool = (
+        False  # True: of pairs with the same picture by score.near_images or near_hash the largest stays
+    )
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
 
 

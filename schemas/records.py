@@ -209,8 +209,8 @@ class ImageScore(NamedTuple):
     prompt_cosines: tuple[tuple[str, float], ...]
     evaluation: str  # file:row of the nearest evaluation picture
     evaluation_similarity: float | None
-    repeat_of: str  # the larger picture of a pair on the same host that this one repeats
-    repeat_similarity: float | None
+    repeat_of: str  # the larger picture of a pair that this one repeats
+    repeat_similarity: float | None  # of these two; None where hashes found it
 
 
 class Cluster(NamedTuple):

@@ -11,8 +11,8 @@ from typing import Any
 
 from weft.pipeline.report import figures
 from weft.pipeline.report.figures import parts
+from weft.transforms.fetch.looks import dull
 from weft.transforms.io import parquet
-from weft.transforms.pack.evaluation_images import dull
 
 _COLUMNS = ("image_id", "status", "width", "height", "phash", "origin", "single_colour")
 TINY, EXTREME = 64, 3.0  # pixels of the shorter side (Kosmos-1 B.1.3); longer over shorter side (COYO, DataComp)

@@ -35,8 +35,9 @@ from weft.transforms.io import files, parquet
 from weft.transforms.io.parquet import WriteTable
 from weft.transforms.score import clip_models, image_scores, needs, neighbours
 from weft.transforms.score.embedding_files import IMAGES, PAIRS, WriteVectors, image_row, pair_rows
-from weft.transforms.score.image_scores import AskImages, Prompts, Sized
+from weft.transforms.score.image_scores import AskImages, Pixels, Prompts, Sized
 from weft.transforms.score.mismatched import Candidate, MismatchPairs
+from weft.transforms.score.near_pictures import LooksOfPairs
 from weft.transforms.score.needs import Needs
 from weft.transforms.score.similarities import (
     STAGE,
@@ -102,6 +103,8 @@ class _Indexed(NamedTuple):
     width: int | None
     height: int | None
     digest: str | None = None
+    phash: str | None = None
+    single_colour: bool | None = None
 
 
 class _Kind(NamedTuple):
@@ -140,7 +143,7 @@ def run(ctx: Context) -> dict[str, int]:
             | "Mismatch" >> MismatchPairs(ctx.config.salt)
             | "WriteBaseline" >> ctx.write("baseline", BASELINE, 1)
         )
-        every = {**made, "vectors": vectors, "index": index}
+        every = {**made, "vectors": vectors, "index": index, "pairs": pairs}
         if image_scores.asked(config):
             _ = every | "Ask" >> AskAll(ctx) | "WriteAnswers" >> _write(ctx, "image_scores", IMAGE_SCORES, by=0)
         if config.embeddings:
@@ -370,7 +373,7 @@ class _Fates(beam.PTransform):
 
 @dataclasses.dataclass
 class AskAll(beam.PTransform):
-    """{"images", "texts": Embedding, "vectors": PairVectors, "index"} → ImageScore of every image with a vector."""
+    """{"images", "texts": Embedding, "vectors": PairVectors, "pairs": Owner, "index"} → ImageScore, a row an image."""
 
     ctx: Context
 
@@ -383,13 +386,10 @@ class AskAll(beam.PTransform):
             | "OfPrompts" >> beam.Filter(lambda made: made.key in ids)
             | "PromptVector" >> beam.FlatMap(_with_vector).with_output_types(vector),
         }
+        if config.near_hash:
+            asked["looks"] = inputs | "Looks" >> LooksOfPairs()
         if config.near_images:
-            pixels = (
-                inputs["index"]
-                | "Stored" >> beam.Filter(lambda row: row.status == "ok")
-                | "Pixels"
-                >> beam.Map(lambda row: (row.image_url, row.width * row.height)).with_output_types(tuple[str, int])
-            )
+            pixels = inputs["index"] | "Pixels" >> Pixels()
             images = inputs["vectors"] | "PairImages" >> beam.Map(
                 lambda pair: (pair.image_key, pair.image)
             ).with_output_types(vector)

@@ -24,8 +24,8 @@ from weft.transforms.beam import coders, hot_keys
 from weft.transforms.beam.folds import Fold
 from weft.transforms.beam.joins import Join
 from weft.transforms.dedup.shingles import words
+from weft.transforms.fetch.looks import dull
 from weft.transforms.pack.decide import Judge, Stored
-from weft.transforms.pack.evaluation_images import dull
 
 
 class Captioned(NamedTuple):

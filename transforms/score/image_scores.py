@@ -18,8 +18,9 @@ from weft.schemas.parameters import ConfigError, ImageQuestions, ImageRules, Rec
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
 from weft.transforms.beam import coders, hot_keys, joins
 from weft.transforms.beam.folds import Once
-from weft.transforms.score import heads, neighbours
+from weft.transforms.score import heads, near_pictures, neighbours
 from weft.transforms.score.heads import Head
+from weft.transforms.score.near_pictures import RepeatsAnywhere
 from weft.transforms.score.vectors import TextRef
 
 BATCH = 1_024  # vectors judged at once
@@ -99,7 +100,7 @@ def asked_of_each(questions: ImageQuestions) -> bool:
 
 def asked(questions: ImageQuestions) -> bool:
     """Whether anything is to be said of images by their vectors, be it only of those of pairs."""
-    return asked_of_each(questions) or questions.near_images > 0
+    return asked_of_each(questions) or questions.near_images > 0 or questions.near_hash > 0
 
 
 def check(score: ImageQuestions, pack: Recipe) -> None:
@@ -114,7 +115,11 @@ def check(score: ImageQuestions, pack: Recipe) -> None:
             "max_evaluation_similarity",
             "evaluation_embeddings",
         ),
-        (pack.drop_near_images and not score.near_images, "drop_near_images", "near_images"),
+        (
+            pack.drop_near_images and not (score.near_images or score.near_hash),
+            "drop_near_images",
+            "near_images or score.near_hash",
+        ),
     ):
         if given:
             raise ConfigError(f"pack.{option} needs score.{needs}: without it nothing would be dropped")
@@ -185,8 +190,8 @@ class Prompts(beam.PTransform):
 class AskImages(beam.PTransform):
     """{"vectors": (key, vector), "prompts": (prompt_id, vector)} → ImageScore, a row an image.
 
-    Where repeats are asked for (`questions.near_images`), "of_pairs": (key, (pixels, vector)) are the pictures that
-    are compared with each other.
+    Where repeats are asked for, "of_pairs": (key, (pixels, vector)) are the pictures that are compared with each other
+    by vectors (`questions.near_images`), and "looks": (key, Look) those by hashes (`questions.near_hash`).
 
     Batches are formed inside hash buckets out of sorted members, as those of the model are, so that the last bits of
     a sum do not depend on the runner.
@@ -214,22 +219,55 @@ class AskImages(beam.PTransform):
             | "Batch" >> beam.FlatMap(_batches)
             | "Ask" >> beam.FlatMap(lambda batch, by_id: list(ask(batch, by_id)), prompts).with_output_types(ImageScore)
         )
-        if not self.questions.near_images:
+        if not (repeats := self._repeats(inputs)):
             return rows
+        model = "" if asked_of_each(self.questions) or self.questions.near_images else self.model
         return (
             {
                 "rows": rows
                 | "ByKey" >> beam.Map(lambda row: (row.image_url, row)).with_output_types(tuple[str, ImageScore]),
-                "repeats": inputs["of_pairs"] | "Repeats" >> Repeats(self.questions.near_images),
+                "repeats": repeats,
             }
             | "Join" >> joins.Join()
-            | "WithRepeat" >> beam.FlatMapTuple(_with_repeat).with_output_types(ImageScore)
+            | "WithRepeat" >> beam.FlatMap(_with_repeat, model).with_output_types(ImageScore)
         )
+
+    def _repeats(self, inputs: dict[str, beam.PCollection[Any]]) -> Any:
+        least, distance = self.questions.near_images, self.questions.near_hash
+        if not distance:
+            return inputs["of_pairs"] | "Repeats" >> Repeats(least) if least else None
+        found = {"looks": inputs["looks"]}
+        if least:
+            found["vectors"] = inputs["of_pairs"]
+            found["same_host"] = (
+                inputs["of_pairs"]
+                | "SameHost" >> OnOneHost(least)
+                | "Edge" >> beam.MapTuple(lambda one, other: (one, other[0])).with_output_types(tuple[str, str])
+            )
+        return found | "Anywhere" >> RepeatsAnywhere(distance, least)
 
 
 @dataclasses.dataclass
 class Repeats(beam.PTransform):
-    """(key, (pixels, vector)) → (key, (key of the picture that it repeats, cosine)).
+    """What OnOneHost does, by keys: (key, (pixels, vector)) → (key, (key of the picture that it repeats, cosine))."""
+
+    least: float
+    most: int = hot_keys.MOST
+
+    def expand(self, pictures: beam.PCollection[Any]) -> beam.PCollection[tuple[str, tuple[str, float]]]:
+        return (
+            pictures
+            | "OnOneHost" >> OnOneHost(self.least, self.most)
+            | "Keys"
+            >> beam.MapTuple(
+                lambda one, of: (near_pictures.key_of(one), (near_pictures.key_of(of[0]), of[1]))
+            ).with_output_types(tuple[str, tuple[str, float]])
+        )
+
+
+@dataclasses.dataclass
+class OnOneHost(beam.PTransform):
+    """(key, (pixels, vector)) → (node, (node of the picture that it repeats, cosine)), nodes of near_pictures.
 
     Pictures of one host are compared, each with each; of those that are the same the largest is no repeat. A host of
     more than about `most` pictures is split by a hash, and the parts are not compared with each other.
@@ -257,6 +295,17 @@ class Repeats(beam.PTransform):
 def host(key: str) -> str:
     """The host that an image is on."""
     return urlsplit(key).hostname or ""
+
+
+class Pixels(beam.PTransform):
+    """Rows of images/index → (key, pixels) of each that is stored, as Sized takes them."""
+
+    def expand(self, index: beam.PCollection[Any]) -> beam.PCollection[tuple[str, int]]:
+        return (
+            index
+            | "Stored" >> beam.Filter(lambda row: row.status == "ok")
+            | "Of" >> beam.Map(lambda row: (row.image_url, row.width * row.height)).with_output_types(tuple[str, int])
+        )
 
 
 @dataclasses.dataclass
@@ -297,13 +346,19 @@ def _batches(item: tuple[str, Iterable[tuple[str, bytes]]]) -> Iterator[list[tup
 def _repeats(found: Iterable[tuple[int, str, bytes]], least: float) -> Iterator[tuple[str, tuple[str, float]]]:
     members = sorted(set(found), key=lambda one: (-one[0], one[1]))  # the largest first: it stays
     vectors = np.stack([np.frombuffer(vector, np.float32) for _, _, vector in members])
-    for (_, key, _), (first, cosine) in zip(members, neighbours.repeats(vectors, least), strict=True):
+    nodes = [near_pictures.node(key, pixels) for pixels, key, _ in members]
+    for name, (first, cosine) in zip(nodes, neighbours.repeats(vectors, least), strict=True):
         if first >= 0:
-            yield key, (members[first][1], cosine)
+            yield name, (nodes[first], cosine)
 
 
-def _with_repeat(_: str, found: dict[str, Iterable[Any]]) -> Iterator[ImageScore]:
-    for made in found["rows"]:
+def _with_repeat(item: tuple[str, dict[str, Iterable[Any]]], model: str) -> Iterator[ImageScore]:
+    """The row of a picture with what it repeats; one without a vector has a row where `model` is given: by its hash."""
+    key, found = item
+    rows = list(found["rows"])
+    if model and not rows:
+        rows = [ImageScore(key, model, None, None, None, "", (), (), "", None, "", None)]
+    for made in rows:
         for repeated, cosine in found["repeats"]:
             made = made._replace(repeat_of=repeated, repeat_similarity=cosine)
         yield made

@@ -17,6 +17,7 @@ from weft.pipeline.stages import score
 from weft.schemas.config import Config, Pack, Score
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageRow, KeptRow
+from weft.transforms.fetch.decode import phash
 from weft.transforms.score import clip, heads
 from weft.transforms.score.clip import ImageHandler, TextHandler
 from weft.transforms.score.vectors import ImageRef, TextRef
@@ -43,10 +44,11 @@ class Drawn(World):
 
     def drawn(self, address, scene, side):
         out = io.BytesIO()
-        pictures.draw(SCENES[scene], side, side).save(out, "JPEG", quality=92)
+        picture = pictures.draw(SCENES[scene], side, side)
+        picture.save(out, "JPEG", quality=92)
         data, start = out.getvalue(), len(self.blob)
         self.images.append(
-            ImageRow(address, hashlib.sha256(data).hexdigest(), "ok", 200, "image/jpeg", side, side, side, side, "",
+            ImageRow(address, hashlib.sha256(data).hexdigest(), "ok", 200, "image/jpeg", side, side, side, side, phash(picture),
                      "images/blobs/b", start, len(data), 0, "warc", False)
         )  # fmt: skip
         self.blob += data
@@ -217,6 +219,21 @@ def test_pack_takes_them_as_they_are(done):
     assert (found["page:c"]["reason"], found["page:c"]["detail"][:10]) == ("evaluation_embedding", "eval.npy:0")
     assert (found["page:a"]["reason"], found["page:a"]["detail"]) == ("near_image", url("copy"))
     assert sum(not row["reason"] for row in found.values()) == 6
+
+
+@pytest.mark.parametrize("least", [0.0, 0.97])
+def test_the_same_picture_on_another_host_is_a_repeat_by_its_hash(tmp_path, least):
+    config = Score(device="cpu", batch_size=4, buckets=2, near_hash=4, near_images=least)
+    home, other = Drawn().write(tmp_path / "one"), Drawn().write(tmp_path / "other", files=3, reverse=True)
+    for output in (home, other):
+        score.run(context(output, config))
+    assert saved(home) == saved(other)
+    found = {row["image_url"]: row["repeat_of"] for row in rows(home, "image_scores") if row["repeat_of"]}
+    assert found == {url("a"): url("copy"), "http://far.test/a.jpg": url("copy")}
+    assert (home / "embeddings/blobs").exists() == bool(least)  # hashes alone ask for no model
+    run(home, "score.near_hash=4", f"score.near_images={least}", "pack.drop_near_images=true", "pack.pair_min_side=0")
+    dropped = {key: row["detail"] for (kind, key), row in fates(home).items() if row["reason"] == "near_image"}
+    assert dropped == {"page:a": url("copy"), "page:far": url("copy")}
 
 
 @pytest.mark.parametrize(

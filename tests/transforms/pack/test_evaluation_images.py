@@ -11,8 +11,9 @@ from PIL import Image
 from weft.schemas.config import Fetch
 from weft.schemas.parameters import ConfigError
 from weft.transforms.fetch.decode import Prepared, prepare
+from weft.transforms.fetch.looks import dull
 from weft.transforms.io import files
-from weft.transforms.pack.evaluation_images import Known, dull, load
+from weft.transforms.pack.evaluation_images import Known, load
 
 LOOK = "f0f0aa5500ff1234"
 SIDE = Fetch().max_side
