@@ -138,9 +138,9 @@ meter: demo
 # Needs uv. Hashes and no addresses: the lock says what, never from where.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --extra clip --extra train --extra view --extra dev pyproject.toml -o requirements/dev.txt
+		--no-header --extra clip --extra train --extra svg --extra view --extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --extra clip --extra train --extra view -c requirements/dev.txt pyproject.toml -o requirements/lock.txt
+		--no-header --extra clip --extra train --extra svg --extra view -c requirements/dev.txt pyproject.toml -o requirements/lock.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --extra gcp --extra aws -c requirements/dev.txt pyproject.toml -o requirements/worker.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

@@ -246,6 +246,8 @@ class ImageLimits:
     max_bytes: Size = 20_000_000  # of an image as fetched
     max_pixels: Size = 89_478_485  # Pillow's decompression-bomb limit; checked before decoding
     min_bytes: Count = 0  # 0 is off (LAION-400M: 5,000)
+    svg: bool = False  # True: drawings in SVG become pictures, by resvg (extra "svg"), as large as they say they are
+    svg_fonts: tuple[File, ...] = ()  # files of fonts for their letters, which are left out without
 
 
 @dataclasses.dataclass(frozen=True)

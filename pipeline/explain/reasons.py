@@ -190,7 +190,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "too_few_bytes": ("its file is too small", ("fetch.min_bytes",)),
         "too_many_bytes": ("its file is too large", ("fetch.max_bytes",)),
         "too_many_pixels": ("it has too many pixels", ("fetch.max_pixels",)),
-        "svg": ("a drawing in SVG, which is not rendered", ()),
+        "svg": ("a drawing in SVG, which is not drawn", ("fetch.svg",)),
         "unsupported_format": ("a picture in a format that is not read", ()),
         "not_an_image": ("the answer was no picture: a page, most often", ()),
         "truncated": ("the end of the file is missing", ()),

@@ -57,9 +57,11 @@ def against(config: Config, inputs: Sequence[str], output: str) -> list[str]:
 
 
 def fetch(config: Config, *_: object) -> dict[str, Any]:
-    """The images of earlier runs, and what is excluded from this stage on."""
+    """The images of earlier runs, what is excluded from this stage on, and fonts of drawings."""
     done = [manifest.read(path, "fetch") or {} for path in config.fetch.earlier]
     found: dict[str, Any] = {"earlier": [(one.get("fingerprint"), one.get("files", {}).get("sha256")) for one in done]}
+    if config.fetch.svg_fonts:
+        found["fonts"] = _of(config.fetch.svg_fonts)
     return found | ({"excluded": exclusions.contents(config.fetch.exclude)} if config.fetch.exclude else {})
 
 

@@ -27,9 +27,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
-from weft.schemas.parameters import FetchRules, ImageForm, ImageLimits
+from weft.schemas.parameters import ConfigError, FetchRules, ImageForm, ImageLimits
 from weft.transforms.consent import in_image
-from weft.transforms.fetch import image_formats, memory, resize
+from weft.transforms.fetch import image_formats, memory, resize, svg
+from weft.transforms.io import local_copies
 
 # Pixels must be the same on every machine, so both filters in use compute in integers: Pillow's, and of OpenCV's the
 # only one that promises it, INTER_LINEAR_EXACT, in a quarter of the time. It reads just two pixels each way, and would
@@ -120,7 +121,8 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
         return Refused("too_many_bytes", f"over {limits.max_bytes} bytes")
     kind = image_formats.named(data)
     if not kind:
-        return Refused(*image_formats.unreadable(data))
+        refused = Refused(*image_formats.unreadable(data))
+        return _drawn(data, form, limits) if refused.reason == "svg" and limits.svg else refused
     if kind == "JPEG" and (scans := image_formats.scans(data)) > image_formats.MOST_SCANS:
         return Refused("undecodable", f"JPEG: {scans} scans")
     try:
@@ -157,6 +159,25 @@ def prepare(data: bytes, form: ImageForm = DEFAULT_FORM, limits: ImageLimits = D
         _phash(grey),
         single,
     )
+
+
+def _drawn(data: bytes, form: ImageForm, limits: ImageLimits) -> Prepared | Refused:
+    """A drawing as `prepare` has it; it is drawn at the size that it is stored in."""
+    try:
+        drawing = svg.read(data)
+        width, height = max(1, round(drawing.width)), max(1, round(drawing.height))
+        if width * height > limits.max_pixels:
+            return Refused("too_many_pixels", f"{width}x{height}")
+        fonts = tuple(map(local_copies.named, limits.svg_fonts))
+        png = svg.png(drawing, *resize.target(width, height, form), fonts)
+    except svg.Undrawable as error:
+        return Refused("undecodable", f"SVG: {error}")
+    except OSError as error:  # of this machine, not of the drawing
+        raise ConfigError(f"fetch.svg = true: {error}") from None
+    made = prepare(png, form, ImageLimits(max_bytes=len(png), max_pixels=limits.max_pixels))
+    if isinstance(made, Refused):
+        return made
+    return made._replace(image_id=hashlib.sha256(data).hexdigest(), mime="image/svg+xml", width=width, height=height)
 
 
 def shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:

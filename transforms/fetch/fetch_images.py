@@ -13,13 +13,14 @@ the next round.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from weft.schemas.parameters import FetchRules
+from weft.schemas.parameters import ConfigError, FetchRules
 from weft.schemas.records import Capture, ImageRow, digest, hash_bucket
 from weft.transforms.beam import coders, hot_keys
 from weft.transforms.beam.folds import Fold, Once
@@ -32,7 +33,7 @@ from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
 from weft.transforms.fetch.rounds import Rounds
 from weft.transforms.fetch.unit import EARLIER, WARC, WEB, Task, Wanted
-from weft.transforms.io import parquet
+from weft.transforms.io import files, parquet
 from weft.transforms.urls import image_key
 
 _ASKED = -1  # stands for an image's own address beside ranks of held ones
@@ -129,6 +130,11 @@ def check(rules: FetchRules, earlier: Sequence[str]) -> None:
     Client(rules)
     hosts.parts(rules.split_hosts)
     by_img2dataset.check(rules)
+    if rules.svg and importlib.util.find_spec("resvg_py") is None:
+        raise ConfigError("fetch.svg = true: resvg is not installed; pip install 'weft-corpus[svg]'")
+    for font in rules.svg_fonts:
+        if not files.exists(font):
+            raise ConfigError(f"fetch.svg_fonts: no file {font}")
     previous_runs.check(earlier, rules)
     exclusions.load(rules.exclude)
 

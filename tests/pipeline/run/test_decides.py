@@ -37,6 +37,7 @@ NAMED = {  # key → the stage that it decides, and what is written before the p
     "extract.quality_models": ("extract", ""),
     "dedup.evaluation": ("dedup", ""),
     "fetch.exclude": ("fetch", ""),
+    "fetch.svg_fonts": ("fetch", ""),
     "score.model": ("score", "local-dir:"),
     "score.pretrained": ("score", "openai="),
     "score.also": ("score", "local-dir:"),
