@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any
 
 from weft.pipeline.runners import process
@@ -64,10 +65,10 @@ def main(pipe: Connection, driver: int) -> None:
         except EOFError:
             return
         try:
-            told = True, serving.answer(*asked)
+            told = ForkingPickler.dumps((True, serving.answer(*asked)))
         except BaseException:
-            told = False, traceback.format_exc()
-        pipe.send(told)
+            told = ForkingPickler.dumps((False, traceback.format_exc()))
+        pipe.send_bytes(told)
 
 
 def _end_with(driver: int) -> None:

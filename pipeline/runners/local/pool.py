@@ -13,13 +13,13 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
 from typing import Any
 
 from weft.pipeline.runners import stillness
@@ -45,7 +45,8 @@ class Failed(RuntimeError):
 
 class _Worker:
     def __init__(self, name: str, folder: str, options: str) -> None:
-        self.name, ours, theirs = name, *socket.socketpair()
+        self.name = name
+        self.pipe, theirs = Pipe()  # a socket of one's own may have a time limit: any library may have set the default
         with theirs:
             # -P: nothing of the directory that weft was called in.
             told = {stillness.WATCH: folder, "WORKER_ID": name, "PIPELINE_OPTIONS": options}
@@ -55,9 +56,7 @@ class _Worker:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
-        self.pipe = Connection(ours.detach())
         self.named = NAMED_S  # seconds of standing still that are told next
-        self.plan = 0
 
     def look(self, folder: str, stage: str) -> None:
         """Tell of a worker that makes no progress, and end it when it has made none for too long."""

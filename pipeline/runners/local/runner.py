@@ -9,13 +9,13 @@ import shutil
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.internal import cloudpickle_pickler
 from apache_beam.metrics.cells import DistributionData, DistributionResult
 from apache_beam.metrics.execution import MetricKey, MetricResult
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
+from apache_beam.metrics.metricbase import MetricName
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
@@ -38,7 +38,7 @@ class Result(PipelineResult):
         shuffled: label of a step that groups or combines → what it took.
     """
 
-    def __init__(self, shuffled: dict[str, Shuffled], counted: dict[Any, Any]) -> None:
+    def __init__(self, shuffled: dict[str, Shuffled], counted: dict[MetricName, int | DistributionData]) -> None:
         super().__init__(PipelineState.DONE)
         self.shuffled, self._counted = shuffled, counted
 
@@ -48,12 +48,11 @@ class Result(PipelineResult):
             self.shuffled.setdefault(label, Shuffled()).add(shuffled)
         for name, value in found.counted.items():
             before = self._counted.get(name)
-            if before is None:
-                self._counted[name] = value
-            elif isinstance(value, DistributionData):
-                self._counted[name] = before.combine(value)
-            elif isinstance(value, int):
-                self._counted[name] = before + value
+            if isinstance(before, DistributionData):
+                value = before.combine(value)
+            elif before is not None:
+                value += before
+            self._counted[name] = value
 
     def wait_until_finish(self, duration: int | None = None) -> str:
         return str(self.state)
@@ -63,19 +62,19 @@ class Result(PipelineResult):
 
 
 class _Metrics(MetricResults):
-    def __init__(self, counted: dict[Any, Any]) -> None:
+    def __init__(self, counted: dict[MetricName, int | DistributionData]) -> None:
         self._counted = counted
 
     def query(self, filter: MetricsFilter | None = None) -> dict[str, list[MetricResult]]:
         found: dict[str, list[MetricResult]] = {self.COUNTERS: [], self.DISTRIBUTIONS: []}
         for name, value in self._counted.items():
-            key = MetricKey("", name.metric_name)
+            key = MetricKey("", name)
             if not self.matches(filter, key):
                 continue
             if isinstance(value, DistributionData):
-                value = DistributionResult(value)
-                found[self.DISTRIBUTIONS].append(MetricResult(key, value, value))
-            elif isinstance(value, int):
+                spread = DistributionResult(value)
+                found[self.DISTRIBUTIONS].append(MetricResult(key, spread, spread))
+            else:
                 found[self.COUNTERS].append(MetricResult(key, value, value))
         return found
 

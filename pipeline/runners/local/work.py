@@ -15,7 +15,9 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import Coder
+from apache_beam.metrics.cells import DistributionData
 from apache_beam.metrics.execution import MetricsContainer
+from apache_beam.metrics.metricbase import MetricName
 from apache_beam.runners.common import DoFnRunner, Receiver
 from apache_beam.runners.worker import statesampler
 from apache_beam.transforms.window import GlobalWindows
@@ -58,7 +60,7 @@ class Found:
 
     kept: Kept
     shuffled: dict[str, Shuffled]  # by the label of the step
-    counted: dict[Any, Any]
+    counted: dict[MetricName, int | DistributionData]
 
 
 class Counted:
@@ -73,9 +75,10 @@ class Counted:
     def update_metric(self, name: Any, value: Any) -> None:
         self.metrics_container.get_metric_cell(name).update(value)
 
-    def found(self) -> dict[Any, Any]:
-        """Name → what its cell holds."""
-        return {name: cell.get_cumulative() for name, cell in self.metrics_container.metrics.items()}
+    def found(self) -> dict[MetricName, int | DistributionData]:
+        """Counters and distributions; nobody asks for the rest, as what a store's client keeps of its requests."""
+        held = {name.metric_name: cell.get_cumulative() for name, cell in self.metrics_container.metrics.items()}
+        return {name: value for name, value in held.items() if isinstance(value, int | DistributionData)}
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:

@@ -3,11 +3,14 @@
 import os
 import re
 import signal
+import socket
 import sys
 import threading
+import time
 
 import apache_beam as beam
 import pytest
+from apache_beam.internal import cloudpickle_pickler
 
 from weft.pipeline import cli
 from weft.pipeline.runners import beam_options, orphans, stillness
@@ -18,6 +21,19 @@ def test_a_killed_worker_process_ends_the_wait_for_it():
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
     with pytest.raises(RuntimeError, match=pool.LOST), beam_options.pipeline(flags, 4) as p:
         _ = p | beam.Create([1]) | beam.Reshuffle() | beam.Map(lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_a_worker_waits_for_its_driver_whatever_time_limit_sockets_have():
+    """Google's client sets one for all sockets of the process."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0.1)
+    try:
+        workers = pool.Pool(1, "{}")
+        time.sleep(3)
+        assert workers.alive() and workers.all([("plan", cloudpickle_pickler.dumps(1), "")], "test") == [None]
+        workers.close()
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def test_only_what_a_lost_worker_says_is_a_lost_worker():
