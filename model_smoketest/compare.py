@@ -76,9 +76,7 @@ def compare(
     Raises:
         ConfigError: a corpus without shards, no held-out sample, or a size that there is not.
     """
-    for size in sizes:
-        if size not in SIZES:
-            raise ConfigError(f"no size {size!r}: {', '.join(SIZES)}")
+    check(sizes, neutral)
     asked = {"neutral": neutral} if neutral else corpora
     held, documents = hold_out(asked)
     held = fitted(held, list(corpora.values()), config.max_length)
@@ -105,6 +103,19 @@ def compare(
             found["rank_holds"] = len({tuple(one["rank"]) for one in found["sizes"].values()}) == 1
             shard_files.write(shard_files.join(home, RESULT), shard_files.json_file(found))
     return found
+
+
+def check(sizes: Sequence[str], neutral: str = "") -> None:
+    """What can be said of a comparison before there are corpora.
+
+    Raises:
+        ConfigError: a size that there is not, or `neutral` holds no shards.
+    """
+    for size in sizes:
+        if size not in SIZES:
+            raise ConfigError(f"no size {size!r}: {', '.join(SIZES)}")
+    if neutral:
+        data.read_vocabulary(neutral)
 
 
 def sized(config: Train, size: str) -> Train:

@@ -149,14 +149,19 @@ def _compare(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import comparison
     from weft.pipeline.run import progress
 
-    print("\n".join(comparison.told(comparison.compare(options, progress.say))))
+    print("\n".join(comparison.told(comparison.compare(options, _config(options), progress.say))))
 
 
 def _ablate(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import comparison
     from weft.pipeline.run import progress
 
-    print("\n".join(comparison.told(comparison.ablate(options, flags, progress.say))))
+    names = [os.path.splitext(os.path.basename(path))[0] for path in options.configs]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ConfigError("ablate takes two or more configuration files with different names")
+    each = [argparse.Namespace(**{**vars(options), "config": path}) for path in options.configs]
+    configs = dict(zip(names, map(_config, each), strict=True))
+    print("\n".join(comparison.told(comparison.ablate(options, configs, flags, progress.say))))
 
 
 def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -213,7 +218,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
             raise ConfigError("nothing to plan: name an --input, or the --output of a run that has been extracted")
         return
     known = manifest.known_run(options.output)
-    given = options.config or options.recipe
+    given = _chooses(options)
     config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
     if scaled:
         rates = money.rates(options.rate)
@@ -281,12 +286,12 @@ def _retokenize(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import retokenize
     from weft.pipeline.run import lock, manifest
 
-    config = settled(configuration.from_dict(manifest.known_run(options.source)["config"], options.set))
     for key in (one.partition("=")[0].strip() for one in options.set):
         if key not in arguments.RETOKENIZED:
             raise ConfigError(
                 f"retokenize takes {' and '.join(arguments.RETOKENIZED)}, not {key}, which stays the run's"
             )
+    config = settled(configuration.from_dict(manifest.known_run(options.source)["config"], options.set))
     with lock.held(options.output):
         made = retokenize.run(options.source, options.tokenizer, options.output, config, flags, options.quiet)
     print("\n".join(made))
@@ -336,8 +341,7 @@ def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     both = (options.output, options.to)
     if len({os.path.realpath(one) if files.is_local(one) else one.rstrip("/") for one in both}) < 2:
         raise ConfigError("--to must be another directory than --output")
-    if not manifest.is_run(options.to) and lock.occupied(options.to):
-        raise ConfigError(f"{options.to} is not empty and holds no weft run; name another --to")
+    manifest.refuse_foreign(options.to, "--to")
     with lock.held(options.output), lock.held(options.to):
         say = (lambda line: None) if options.quiet else _say
         config = subset.subset(options.output, options.to, options.where, flags, options.quiet, say)
@@ -396,11 +400,16 @@ _CALLS: dict[str, Callable[[argparse.Namespace, Sequence[str]], int | None]] = {
 def _config(options: argparse.Namespace, before: Sequence[str] = ()) -> Config:
     """The configuration that the options name, with the overrides `before` below theirs."""
     asked = (options.config, [*before, *options.set], options.recipe)
-    if not options.config or "://" not in options.config:
+    if "://" not in (options.config or ""):
         return settled(configuration.load(*asked))
     from weft.transforms.io import files
 
     return settled(configuration.load(*asked, files.read_bytes))
+
+
+def _chooses(options: argparse.Namespace) -> bool:
+    """Whether the options choose a configuration anew, where they could leave a run's as it is."""
+    return options.config is not None or options.recipe is not None or configuration.names_recipe(options.set)
 
 
 def settled(config: Config) -> Config:
@@ -438,7 +447,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     Raises:
         ConfigError: the directory belongs to another run, or is not weft's.
     """
-    from weft.pipeline.run import inputs, lock, manifest, removal
+    from weft.pipeline.run import inputs, manifest, removal
     from weft.pipeline.run.context import Adds
     from weft.pipeline.run.run import Run
 
@@ -447,9 +456,9 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     if known is None and manifest.is_run(options.output):
         if not getattr(options, "input", None):
             manifest.known_run(options.output)  # says how it is written again
-    elif known is None and lock.occupied(options.output):
-        raise ConfigError(f"{options.output} is not empty and holds no weft run; name another --output")
-    if options.config or options.recipe or known is None:
+    elif known is None:
+        manifest.refuse_foreign(options.output)
+    if known is None or _chooses(options):
         config = _config(options)
     else:
         config = settled(configuration.from_dict(known["config"], options.set))

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import weft.schemas.config as configuration
 from weft.pipeline.report.charts import text
-from weft.pipeline.run import discards, inputs, lock, manifest, registry
+from weft.pipeline.run import inputs, lock, manifest, registry
 from weft.pipeline.run.run import Run
 from weft.pipeline.stages import training
 from weft.schemas.config import Config, Train
@@ -28,7 +27,7 @@ _WIDTH, _ROW, _MIDDLE = 620, 44, 310
 Say = Callable[[str], None]
 
 
-def compare(options: argparse.Namespace, say: Say) -> dict[str, Any]:
+def compare(options: argparse.Namespace, config: Config, say: Say) -> dict[str, Any]:
     """The runs that the options name, against each other; returns what `weft.model_smoketest.compare` found.
 
     Raises:
@@ -39,38 +38,72 @@ def compare(options: argparse.Namespace, say: Say) -> dict[str, Any]:
         shards = files.join(run, "shards") if files.exists(files.join(run, "shards")) else run
         name = os.path.basename(os.path.normpath(run)) or run
         corpora[name if name not in corpora else f"{name}-{len(corpora) + 1}"] = shards
-    config = configuration.load(options.config, options.set, options.recipe, files.read_bytes)
+    check(options, config.train, [_trainer().data.read_vocabulary(shards).image_tokens for shards in corpora.values()])
     with lock.held(options.output):
         return judge(corpora, options, config.train, say)
 
 
-def ablate(options: argparse.Namespace, flags: Sequence[str], say: Say) -> dict[str, Any]:
+def ablate(
+    options: argparse.Namespace, configs: Mapping[str, Config], flags: Sequence[str], say: Say
+) -> dict[str, Any]:
     """A run of each configuration on the input, below the output, and the comparison of all.
 
+    Args:
+        configs: name → configuration; the first one's [train] makes the models.
+
     Raises:
-        ConfigError: fewer than two configurations, two of one name, or finished work that would be discarded unasked.
+        ConfigError: finished work that would be discarded unasked, a directory of one of the names that holds no run,
+            or what `check` finds; no run has begun then.
     """
-    configs = {os.path.splitext(os.path.basename(path))[0]: path for path in options.configs}
-    if len(configs) < 2 or len(configs) < len(options.configs):
-        raise ConfigError("ablate takes two or more configuration files with different names")
-    given = {
-        name: configuration.load(path, options.set, options.recipe, files.read_bytes) for name, path in configs.items()
-    }
-    first = next(iter(given.values()))
-    corpora: dict[str, str] = {}
+    train = next(iter(configs.values())).train
+    check(options, train, [config.pack.image_tokens for config in configs.values()])
+    runs: dict[str, Run] = {}
     with lock.held(options.output):
-        for name, config in given.items():
+        for name, config in configs.items():
             found, keys = inputs.named(inputs.marked(inputs.of_config(options.input, config)))
             home = files.join(options.output, name)
-            told = partial(_named, say, name)
-            flags, redo = tuple(flags), options.redo
-            run = Run(home, tuple(found), config, flags, options.quiet, told, adds="never", redo=redo, keys=keys)
-            discards.check(home, registry.CORPUS, config, registry.fingerprints(config, found, home), options.redo)
-            for other in corpora:
-                take_over(files.join(options.output, other), home, config, found)
+            manifest.refuse_foreign(home)
+            told, own = partial(_named, say, name), tuple(found)
+            runs[name] = Run(
+                home, own, config, tuple(flags), options.quiet, told, adds="never", redo=options.redo, keys=keys
+            )
+            runs[name].check(registry.CORPUS)
+        done: list[Run] = []
+        for run in runs.values():
+            for other in done:
+                take_over(other.output, run.output, run.config, run.inputs)
             run.go(registry.CORPUS, run.write)
-            corpora[name] = files.join(home, "shards")
-        return judge(corpora, options, first.train, say)
+            done.append(run)
+        corpora = {name: files.join(run.output, "shards") for name, run in runs.items()}
+        return judge(corpora, options, train, say)
+
+
+def check(options: argparse.Namespace, train: Train, image_tokens: Sequence[int]) -> None:
+    """What would stop a comparison, before hours of runs have gone into it.
+
+    Args:
+        image_tokens: of an image in each corpus.
+
+    Raises:
+        ConfigError: no PyTorch, a size that there is not, held-out shards that are none, or a model that is not built.
+    """
+    trainer = _trainer()
+    if not (sizes := _sizes(options)):
+        raise ConfigError(f"--sizes takes some of {','.join(trainer.SIZES)}, not {options.sizes!r}")
+    trainer.check(sizes, options.neutral or "")
+    training.check_model(train, max(image_tokens))
+
+
+def _trainer() -> Any:
+    try:
+        from weft.model_smoketest import compare
+    except ImportError as error:
+        raise ConfigError(f"comparing needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
+    return compare
+
+
+def _sizes(options: argparse.Namespace) -> list[str]:
+    return [size for size in options.sizes.split(",") if size]
 
 
 def _named(say: Say, name: str, line: str) -> None:
@@ -99,14 +132,8 @@ def judge(corpora: Mapping[str, str], options: argparse.Namespace, config: Train
     """Train and compare; the page and the figures are written into the output."""
     if len(corpora) < 2:
         raise ConfigError("compare takes two or more runs")
-    try:
-        from weft.model_smoketest.compare import compare as run
-    except ImportError as error:
-        raise ConfigError(f"comparing needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    sizes = [size for size in options.sizes.split(",") if size]
-    found = run(
-        corpora, options.output, training.with_local_tower(config), options.seeds, sizes, options.neutral or "", say
-    )
+    tower, neutral = training.with_local_tower(config), options.neutral or ""
+    found = _trainer().compare(corpora, options.output, tower, options.seeds, _sizes(options), neutral, say)
     files.write_atomic(files.join(options.output, PAGE), page(found))
     return found
 

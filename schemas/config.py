@@ -197,13 +197,15 @@ def load(
     Raises:
         ConfigError: unreadable file, bad TOML, unknown key or recipe, value of another type or out of its range.
     """
-    user = _parsed(path, read) if path else {}
+    if path == "":
+        raise ConfigError("--config takes a file, not ''")
+    user = {} if path is None else _parsed(path, read)
     changes = [_override(text) for text in overrides]
-    name = user.get("recipe", recipe or Config.recipe)
+    name = user.get("recipe", Config.recipe if recipe is None else recipe)
     for keys, value in changes:
         if keys == ["recipe"]:
             name = value
-    if name not in recipes():
+    if not isinstance(name, str) or name not in recipes():
         raise ConfigError(f"no recipe {name!r}{nearest(str(name), recipes())}; `weft recipes` lists them")
     merged: dict[str, Any] = {}
     _merge(merged, _read(RECIPES / f"{name}.toml"))
@@ -218,8 +220,11 @@ def from_dict(values: dict[str, Any], overrides: typing.Sequence[str] = ()) -> C
     """Configuration from what `to_dict` gave, with `section.key=value` overrides on top.
 
     Raises:
-        ConfigError: as `load`; or what `to_dict` gave was another version's.
+        ConfigError: as `load`; what `to_dict` gave was another version's; or an override of the recipe, whose values
+            it would not bring (`names_recipe` tells it, and `load` takes it).
     """
+    if names_recipe(overrides):
+        raise ConfigError("recipe = … names another one, whose values are not those of this output: use --recipe")
     merged = json.loads(json.dumps(values))
     try:
         _build(Config, merged, "")
@@ -228,6 +233,11 @@ def from_dict(values: dict[str, Any], overrides: typing.Sequence[str] = ()) -> C
     for keys, value in map(_override, overrides):
         _merge(merged, _nest(keys, value))
     return _build(Config, merged, "")
+
+
+def names_recipe(overrides: typing.Sequence[str]) -> bool:
+    """Whether `section.key=value` overrides choose a recipe, and with it all that it sets."""
+    return any(keys == ["recipe"] for keys, _ in map(_override, overrides))
 
 
 def changes(recipe: str) -> dict[str, dict[str, Any]]:

@@ -14,12 +14,13 @@ from importlib import metadata
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import taken_out
+from weft.pipeline.run import lock, taken_out
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import digest
 from weft.transforms.io import files, state
 
 VERSION = metadata.version("weft-corpus")
+_STAGES = ("extract", "dedup", "fetch", "score", "pack", "train", "eval")  # as registry.STAGES, which needs this module
 _SPOKEN_FOR = (
     "apache-beam",
     "pyarrow",
@@ -35,7 +36,8 @@ _SPOKEN_FOR = (
 
 def read(output: str, stage: str) -> dict[str, Any] | None:
     """The manifest of a finished stage, None where it is not finished."""
-    return state.read(files.join(output, stage, "manifest.json"))
+    said = state.read(files.join(output, stage, "manifest.json"))
+    return said if said and isinstance(said.get("fingerprint"), str) else None
 
 
 def write(output: str, stage: str, manifest: dict[str, Any]) -> None:
@@ -84,15 +86,27 @@ def write_run(
 
 def read_run(output: str) -> dict[str, Any] | None:
     """What `write_run` said, None where the directory is not a run's or that is broken."""
-    known = state.read(files.join(output, "run.json"))
-    if known and "exclude" in known.get("config", {}):
-        known["config"]["exclude"] = taken_out.found(output, known["config"]["exclude"])
+    known = state.read(files.join(output, "run.json")) or {}
+    config, inputs = known.get("config"), known.get("inputs")
+    if not (isinstance(config, dict) and isinstance(config.get("recipe"), str) and isinstance(inputs, list)):
+        return None  # others have files of that name too
+    if not all(isinstance(one, list) and one and isinstance(one[0], str) for one in inputs):
+        return None
+    excluded = config.get("exclude")
+    if isinstance(excluded, list) and all(isinstance(path, str) for path in excluded):
+        config["exclude"] = taken_out.found(output, excluded)
     return known
 
 
 def is_run(output: str) -> bool:
-    """Whether the directory is a run's, be what says of which one damaged or lost."""
-    return any(files.exists(files.join(output, name)) for name in ("run.json", "extract/manifest.json"))
+    """Whether the directory is a run's, be what says of which one damaged or lost: then a stage tells it."""
+    return read_run(output) is not None or any(read(output, name) or started(output, name) for name in _STAGES)
+
+
+def refuse_foreign(output: str, option: str = "--output") -> None:
+    """Raise ConfigError for a directory that holds something, and no run: a run would clear what has a stage's name."""
+    if not is_run(output) and lock.occupied(output):
+        raise ConfigError(f"{output} is not empty and holds no weft run; name another {option}")
 
 
 def left_out(output: str) -> list[str]:

@@ -90,6 +90,16 @@ class Run:
             if stage.name == "extract" and len(names) > 1:
                 pages.check(self.output, [one[0] for one in self.inputs])
 
+    def check(self, names: Sequence[str]) -> None:
+        """Whether nothing stands in the way of the named stages, as `go` finds out before it starts anything.
+
+        Raises:
+            ConfigError: something does.
+        """
+        place.recover(self.output)
+        prints = fingerprints(self.config, self.inputs, self.output)
+        self._prepare([stage for stage in STAGES if stage.name in names], prints, ())
+
     def write(self) -> None:
         """Say what run the output directory belongs to."""
         paths = [path for path, *_ in self.inputs]

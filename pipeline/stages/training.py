@@ -38,11 +38,16 @@ class _Watch:
 
 def check(ctx: Context) -> None:
     """Raise ConfigError, before anything runs, for a model that cannot be built."""
+    check_model(ctx.config.train, ctx.config.pack.image_tokens)
+
+
+def check_model(config: Train, image_tokens: int) -> None:
+    """As `check`, of shards that have so many tokens an image."""
     try:
         from weft.model_smoketest.train import check as check_sizes
     except (ImportError, RuntimeError) as error:
         raise ConfigError(f"training needs PyTorch: pip install 'weft-corpus[train]' ({error})") from None
-    check_sizes(with_local_tower(ctx.config.train), ctx.config.pack.image_tokens)
+    check_sizes(with_local_tower(config), image_tokens)
 
 
 def train(ctx: Context) -> dict[str, int]:

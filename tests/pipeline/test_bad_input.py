@@ -64,6 +64,8 @@ NO_INPUT = ["run", "--output", "OUT"]
         (["run", "--input", "WARC", "--output", "OUT", "--config", "none.toml"], "cannot read none.toml"),
         (["run", "--input", "WARC", "--output", "OUT", "--", "--runer=x"], "did you mean '--runner'"),
         (["run", "--input", "WARC", "--output", "OUT", "--recipe", "rw"], "did you mean 'raw'"),
+        (["run", "--input", "WARC", "--output", "OUT", "--recipe", ""], "no recipe ''"),
+        (["run", "--input", "WARC", "--output", "OUT", "--config", ""], "--config takes a file, not ''"),
         (["pack", "--input", "WARC", "--output", "OUT"], "pack needs score"),
         (["train", "--output", "OUT"], "holds no weft run"),
         (["eval", "--output", "OUT", "--suite", "kosmos", "--check"], "--check is for an evaluation without --suite"),
@@ -84,6 +86,27 @@ def test_one_line_and_status_2(tmp_path, arguments, told):
     assert told in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.rglob("manifest.json"))
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "not JSON"])
+@pytest.mark.parametrize("redo", [[], ["--redo"]])
+def test_a_directory_with_a_run_json_of_somebody_elses_is_not_emptied(tmp_path, text, redo):
+    source, home = warc(tmp_path / "a.warc.gz"), tmp_path / "theirs"
+    (home / "documents").mkdir(parents=True)
+    (home / "documents/thesis.txt").write_text("years of work")
+    (home / "run.json").write_text(text)
+    for command in ("extract", "run"):
+        found = here(command, "--input", source, "--output", home, *redo)
+        assert found.returncode == 2 and "is not empty and holds no weft run" in found.stderr, found.stderr
+    for arguments in (
+        ["report", "--output", home], ["plan", "--output", home], ["train", "--output", home], ["verify", home],
+        ["remove", source, "--output", home], ["card", "--output", home], ["explain", "x", "--output", home],
+        ["export", "mds", "--from", home, "--output", tmp_path / "new"],
+    ):  # fmt: skip
+        found = here(*arguments)
+        assert found.returncode == 2 and len(found.stderr.splitlines()) == 1, (arguments, found.stderr)
+    assert (home / "documents/thesis.txt").read_text() == "years of work"
+    assert {path.name for path in home.iterdir()} == {"documents", "run.json", ".lock"}
 
 
 def test_an_unknown_option_is_argparse_status_2():

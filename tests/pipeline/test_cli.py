@@ -8,6 +8,7 @@ import pytest
 import weft.schemas.config as configuration
 from weft.pipeline import arguments, cli
 from weft.pipeline.run import inputs, manifest
+from weft.schemas.parameters import ConfigError
 
 
 @pytest.mark.parametrize("module", ["weft", "weft.pipeline.cli"])
@@ -48,6 +49,21 @@ def test_what_was_taken_out_stays_out_whatever_is_asked_for(tmp_path, known, mor
     assert run.config.exclude == tuple(sorted([str(output / "exclude/0123456789abcdef.txt"), *mine]))
     run.write()
     assert json.loads((output / "run.json").read_text())["config"]["exclude"] == ["exclude/0123456789abcdef.txt", *mine]
+
+
+def test_another_recipe_brings_its_values_however_it_is_named(tmp_path):
+    """Over what run.json says `--set recipe=…` wrote the name alone, and the thresholds stayed the other's."""
+    manifest.write_run(str(tmp_path), configuration.Config(), [])
+    for more in (["--recipe", "raw"], ["--set", "recipe=raw"], ["--set", 'recipe = "raw"', "--set", "salt=x"]):
+        with pytest.raises(ConfigError, match="holds a run of recipe 'kosmos1', not 'raw'"):
+            opened(tmp_path, *more)
+        salt = "x" if "salt=x" in more else "weft"
+        assert opened(tmp_path, *more, "--redo").config == configuration.load(None, [f"salt={salt}"], "raw")
+    for more in (["--recipe", ""], ["--config", ""], ["--set", "recipe=nonsense"]):
+        with pytest.raises(ConfigError, match=r"''|'nonsense'"):
+            opened(tmp_path, *more, "--redo")
+    manifest.write_run(str(tmp_path), configuration.load(recipe="raw"), [])
+    assert opened(tmp_path, "--set", "recipe=raw").config == opened(tmp_path).config  # the same command goes on
 
 
 @pytest.mark.parametrize("apart", [None, ["one"]])

@@ -1,6 +1,8 @@
 """Runs that share stages, and the page of a comparison."""
 
 import argparse
+import contextlib
+import io
 import tempfile
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import object_stores
 import pytest
 
 import weft.schemas.config as configuration
-from weft.pipeline import comparison
+from weft.pipeline import cli, comparison
 from weft.pipeline.run import manifest, registry
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
@@ -91,3 +93,50 @@ def test_a_vision_tower_in_a_store_is_compared_by_this_machines_copy(
     found = comparison.judge(corpora, options, config, lambda line: None)
     assert found["sizes"]["S"]["pairs"][0]["better"] == "undecided"  # one seed decides nothing
     assert (tmp_path / "out" / comparison.PAGE).exists()
+
+
+def ablate(tmp_path: Path, *more: str) -> tuple[int, str]:
+    """`weft ablate` of two recipes below tmp_path/out; its status and what it said."""
+    (tmp_path / "a.warc.gz").write_bytes(b"not an archive")
+    for name, recipe in (("one", "raw"), ("two", "c4")):
+        if not (tmp_path / f"{name}.toml").exists():
+            (tmp_path / f"{name}.toml").write_text(f'recipe = "{recipe}"\n')
+    configs = [str(tmp_path / f"{name}.toml") for name in ("one", "two")]
+    given = ["--input", str(tmp_path / "a.warc.gz"), "--output", str(tmp_path / "out"), *more]
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        status = cli.main(["ablate", *configs, *given, "--quiet"])
+    return status, told.getvalue()
+
+
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_a_directory_of_a_configurations_name_that_holds_no_run_is_left_as_it_is(tmp_path: Path, name: str) -> None:
+    own = [tmp_path / "out" / name / folder / "photo.jpg" for folder in ("images", "documents", "shards")]
+    for path in own:
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+    status, told = ablate(tmp_path)
+    assert status == 2 and f"out/{name} is not empty and holds no weft run" in told
+    assert all(path.read_text() == "mine" for path in own)
+    assert not list((tmp_path / "out").rglob("*.json"))  # the run of the other has not begun either
+
+
+@pytest.mark.parametrize(
+    ("more", "second", "told"),
+    [
+        (["--sizes", "S,XL"], "", "no size 'XL': S, M, L"),
+        (["--sizes", ","], "", "--sizes takes some of S,M,L"),
+        (["--neutral", "nowhere"], "", "nowhere/tokenizer_info.json is missing"),
+        (["--set", "train.heads=3"], "", "must be a multiple of twice train.heads"),
+        (["--set", "train.max_length=70"], "[pack]\nimage_tokens = 128\n", "leaves no room for an image"),
+        ([], '[pack]\ntokenizer = "none.json"\n', "none.json"),
+        ([], '[dedup]\nindex = "http://a.test/index"\n', "a web server will not do"),
+    ],
+)
+def test_what_would_stop_a_comparison_is_said_before_its_runs(
+    tmp_path: Path, more: list[str], second: str, told: str
+) -> None:
+    (tmp_path / "two.toml").write_text(second)
+    status, said = ablate(tmp_path, *more)
+    assert status == 2 and told in said and len(said.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.json"))

@@ -57,6 +57,12 @@ def test_unreadable_and_broken_files(tmp_path):
         configuration.load(str(tmp_path / "bad.toml"))
 
 
+@pytest.mark.parametrize("name", ["raw", "kosmos1", "nonsense"])
+def test_a_recipes_name_is_not_set_without_its_values(name):
+    with pytest.raises(ConfigError, match="use --recipe"):
+        configuration.from_dict(configuration.to_dict(configuration.Config()), [f"recipe={name}"])
+
+
 def test_every_recipe_loads_and_survives_json():
     for name in configuration.recipes():
         config = configuration.load(recipe=name)
