@@ -68,6 +68,8 @@ def remove(
         files.remove_tree(work)
         state.write(files.join(work, SOURCE), source)
     config, mine = taken_out.into(work, output, config, entries)
+    for path in set(taken_out.there(work)) - mine.keys():  # of a removal by another list, which was killed
+        files.remove_tree(path)
     for path, text in mine.items():
         files.write_atomic(path, text)
     manifest.write_run(work, config, found, apart)

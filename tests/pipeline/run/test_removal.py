@@ -198,6 +198,21 @@ def test_a_removal_is_gone_on_with_only_where_what_it_takes_is_the_same(
     assert begun()
 
 
+def test_a_removal_that_is_called_again_with_another_list_is_of_that_alone(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("wrong", "a"):
+        (tmp_path / name).write_text(f"{name}.test\n")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(removal.Run, "go", killed)
+        removal.remove(str(small), [str(tmp_path / "wrong")], ALONE, quiet=True)
+    removal.remove(str(small), [str(tmp_path / "a")], ALONE, quiet=True, say=lambda line: None)
+    assert [path.read_text() for path in (small / "exclude").iterdir()] == ["a.test\n"]
+
+
 def test_lists_are_read_as_exclude_reads_them_and_what_is_out_is_not_taken_out_again(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
