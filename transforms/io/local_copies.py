@@ -1,8 +1,9 @@
 """Copies on this machine of remote files that a library wants to open itself: a CLIP's directory, weights.
 
 s3://bucket/clip → /tmp/weft-UID/DIGEST/clip, made by the first process of a machine that asks, for all of them. The
-digest is of the names of the files and of what the store says of their contents (ETag, generation), so that what is
-changed there is copied anew. It lies in the directory for temporary files (TMPDIR), and nobody deletes it.
+digest is of the names of the files and of what the store or server says of their contents (ETag, generation, time;
+where it says nothing, of these), so that what is changed there is copied anew. It lies in the directory for temporary
+files (TMPDIR), and nobody deletes it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import lru_cache
 from weft.schemas.parameters import REMOTE, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.io import files, object_files
+from weft.transforms.io.web_files import WebFile
 
 _AT_ONCE = 8 << 20  # bytes
 
@@ -66,7 +68,9 @@ def _home() -> str:
 
 def _stamp(path: str) -> str:
     if files.is_web(path):
-        return str(files.listing(path)[0][1])
+        with WebFile(path) as file:
+            mark = file.mark
+        return mark or files.contents(path)  # another file may have the same size
     with object_files.unavailable(path):
         return object_files.store(path).about(path)[1]
 

@@ -94,6 +94,11 @@ class WebFile(PlacedStream):
         self._at += len(data)
         return len(data)
 
+    @property
+    def mark(self) -> str:
+        """What the server says of its contents, and changes with them; "" where it says nothing."""
+        return self._mark
+
     def close(self) -> None:
         if not self.closed:
             self._session.close()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import object_stores
 import pytest
+from crawl_server import crawl_server
 
-from weft.transforms.io import files, local_copies
+from weft.transforms.io import files, local_copies, web_files
 
 
 @pytest.fixture
@@ -35,6 +36,21 @@ def test_what_changes_there_is_copied_anew_and_nothing_else_is(base: str) -> Non
     local_copies.fetched.cache_clear()
     second = local_copies.fetched(base)
     assert second != first and (Path(second) / "config.json").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_weights_of_the_same_size_at_the_same_web_address_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if not marked:
+        monkeypatch.setattr(web_files, "_validator", lambda answer: "")
+    (tmp_path / "served").mkdir()
+    with crawl_server(tmp_path / "served") as server:
+        for said in (b"a" * 300_000, b"a" * 150_000 + b"b" + b"a" * 149_999):
+            (tmp_path / "served/w").write_bytes(said)
+            local_copies.fetched.cache_clear()  # as in another process
+            assert Path(local_copies.fetched(server.url + "w")).read_bytes() == said
 
 
 def test_nothing_there_is_said_and_leaves_nothing(base: str, tmp_path: Path) -> None:
