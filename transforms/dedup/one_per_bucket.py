@@ -6,8 +6,8 @@ shares a bucket with it. So at most one document of every bucket stays, nothing 
 other link. (LLM360 proposed one document a bucket for TxT360 in 2026; they keep as many as can be.)
 
 That order needs no single worker: a document that is the best of all its buckets is kept whatever the others are (Luby
-1986), and whoever shares one of them is dropped. These two steps are a round; what is undecided after a number of
-rounds can go on in another job.
+1986), as one that an earlier run kept is, and whoever shares one of them is dropped. These two steps are a round; what
+is undecided after a number of rounds can go on in another job.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from weft.schemas.records import Sketch
+from weft.schemas.records import EARLIER_KEPT, Sketch
 from weft.transforms.beam import hot_keys
 from weft.transforms.beam.folds import Fold, Once
 from weft.transforms.beam.joins import Join
@@ -88,11 +88,13 @@ class _Round(beam.PTransform):
             >> beam.MapTuple(lambda bucket, found: (bucket, found[1].doc_id)).with_output_types(tuple[str, str]),
             "sizes": best | "Sizes" >> hot_keys.Sizes(),
         } | "Beside" >> hot_keys.Attach()  # doc_id, the best of one of its buckets
+        rivals = beside | "Rivals" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
+        earlier = standings | "Earlier" >> beam.FlatMap(_earlier).with_output_types(tuple[str, str])
         kept = (
-            beside
-            | "Rivals" >> beam.Map(lambda row: row).with_output_types(tuple[str, str])
+            (rivals, earlier)
+            | "OfDocuments" >> beam.Flatten()
             | "OfDocument" >> beam.GroupByKey()
-            | "BestOfAll" >> beam.Filter(_is_best_of_all)
+            | "Stays" >> beam.Filter(_stays)
             | "Kept" >> beam.MapTuple(lambda doc_id, _: (doc_id, doc_id)).with_output_types(tuple[str, str])
         )
         by_best = (
@@ -126,8 +128,14 @@ def _shared(bucket: tuple[bytes, Iterable[InBucket]]) -> Iterator[tuple[str, str
             yield doc_id, key[: minhash.KEY_BYTES].hex()
 
 
-def _is_best_of_all(item: tuple[str, Iterable[str]]) -> bool:
-    return all(best == item[0] for best in item[1])
+def _earlier(one: Standing) -> Iterator[tuple[str, str]]:
+    if one[1].origin == EARLIER_KEPT:
+        yield one[1].doc_id, ""
+
+
+def _stays(item: tuple[str, Iterable[str]]) -> bool:
+    doc_id, rivals = item[0], set(item[1])
+    return "" in rivals or rivals == {doc_id}
 
 
 def _drop(doc_id: str, groups: dict[str, Iterable[Any]]) -> Iterator[Drop]:

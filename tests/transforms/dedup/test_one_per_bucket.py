@@ -52,7 +52,7 @@ def by_definition(rows: list[Standing]) -> set[str]:
     taken: set[str] = set()
     kept = set()
     for one in sorted({one for _, one in rows}, key=lambda s: (s.origin, s.crawl_date, s.warc_offset), reverse=True):
-        if not buckets[one.doc_id] & taken:
+        if one.origin or not buckets[one.doc_id] & taken:
             kept.add(one.doc_id)
             taken |= buckets[one.doc_id]
     return kept
@@ -89,6 +89,20 @@ def test_an_earlier_runs_documents_are_never_dropped(tmp_path: Path) -> None:
     old, older, new = sketch(1, origin=EARLIER_KEPT), sketch(2, origin=EARLIER_KEPT), sketch(3, crawl_date=99)
     drops, undecided = decide(tmp_path, [("b", old), ("b", older), ("b", new)], rounds=2)
     assert [drop.doc_id for drop in drops] == ["d003"] and undecided == []
+
+
+def test_what_an_earlier_run_kept_drops_what_is_beside_it_also_where_two_of_them_stand_in_one_bucket(
+    tmp_path: Path,
+) -> None:
+    e1, e2, new = sketch(1, origin=EARLIER_KEPT), sketch(2, origin=EARLIER_KEPT), sketch(3, crawl_date=99)
+    drops, undecided = decide(tmp_path, [("x", e1), ("x", e2), ("y", e2), ("y", new), ("z", e1)], rounds=3)
+    assert drops == [Drop("d003", "d002", "near")] and undecided == []
+    rows = [
+        (bucket, one._replace(origin=EARLIER_KEPT) if one.warc_offset % 5 == 0 else one)
+        for bucket, one in standings(120, 60)
+    ]
+    drops, undecided = decide(tmp_path, rows, rounds=8)
+    assert undecided == [] and {drop.doc_id for drop in drops} == {one.doc_id for _, one in rows} - by_definition(rows)
 
 
 @pytest.mark.parametrize("most", [hot_keys.MOST, 512])
