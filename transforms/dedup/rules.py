@@ -65,8 +65,11 @@ def takes_part(document: Sketch, rule: str) -> bool:
 
 
 def rank(document: Sketch, policy: Policy) -> tuple[int | str, ...]:
-    """Sorts highest what the policy keeps; never equal for two documents. An earlier run's kept document beats all."""
-    newest = (document.crawl_date, document.warc_file, document.warc_offset, document.doc_id)
+    """Sorts highest what the policy keeps; never equal for two documents. An earlier run's kept document beats all.
+
+    Of an archive only its name counts: the same ones in other directories keep the same documents.
+    """
+    newest = (document.crawl_date, document.warc_file.rpartition("/")[2], document.warc_offset, document.doc_id)
     if policy == "oldest":
         return (document.origin, -document.crawl_date, *newest)
     if policy == "longest":
@@ -83,7 +86,7 @@ class OneCopy(beam.PTransform):
     """Sketches → (one sketch per doc_id, fates of the other copies of the same record).
 
     Or (sketches, (doc_id, words) of documents that their sites forbid): then the words are in `Sketch.forbidden`. The
-    copy at the smallest (file, offset) stays, an earlier run's before all. The others need keys of their own in
+    copy at the smallest (file's name, offset) stays, an earlier run's before all. The others need keys of their own in
     the books: doc_id@file:offset, and #n where even those repeat.
     """
 
@@ -217,7 +220,7 @@ class InGroups(beam.PTransform):
 
 
 def _order(document: Sketch) -> tuple[int, str, int, tuple[Any, ...]]:
-    return -document.origin, document.warc_file, document.warc_offset, tuple(document)
+    return -document.origin, document.warc_file.rpartition("/")[2], document.warc_offset, tuple(document)
 
 
 def _marked(doc_id: str, groups: dict[str, Iterable[Any]]) -> tuple[str, list[Sketch]]:

@@ -13,7 +13,7 @@ from weft.pipeline.runners import beam_options
 from weft.schemas.parameters import DuplicateRules
 from weft.schemas.records import EARLIER_DROPPED, EARLIER_KEPT, Sketch, hash_bucket, hash_unit
 from weft.transforms.beam import hot_keys
-from weft.transforms.dedup.rules import Drop, EqualDocuments, EqualKeys, InGroups, KeepBest, OneCopy, rank
+from weft.transforms.dedup.rules import Drop, EqualDocuments, EqualKeys, InGroups, KeepBest, OneCopy, _order, rank
 
 EMPTY = Sketch("d", "", 0, 0, 0, 0, 0, "", "", "", "")
 
@@ -40,6 +40,14 @@ def test_policies(policy: Any, best: str) -> None:
     assert len({rank(made(name), policy) for name in "abc"}) == 3
     earlier = [made("dropped", origin=EARLIER_DROPPED), made("kept", origin=EARLIER_KEPT)]
     assert [d.doc_id for d in sorted([*documents, *earlier], key=lambda d: rank(d, policy))][-2:] == ["dropped", "kept"]
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest", "longest", "quality", "most_images"])
+def test_directories_of_archives_decide_nothing(policy: Any) -> None:
+    for one, other in (("in/a/1.warc.gz", "in/b/2.warc.gz"), ("s3://z/1.warc.gz", "/home/me/2.warc.gz")):
+        two = [EMPTY._replace(doc_id="d1", warc_file=one), EMPTY._replace(doc_id="d2", warc_file=other)]
+        assert max(two, key=lambda d: rank(d, policy)).doc_id == "d2"
+        assert min(two, key=_order).doc_id == "d1"
 
 
 def test_one_copy_per_record() -> None:
