@@ -64,7 +64,7 @@ class _Saving(ModelHandler[Any, str, Clip]):
             def work(refs: list[Any] = refs, path: str = path) -> dict[str, int]:
                 return {"embedded": write_vectors(path, self._handler.run_inference(refs, model), self._halves)}
 
-            made_of = digest(self._fingerprint, [_wherever(ref) for ref in refs])
+            made_of = digest(self._fingerprint, model.device, [_wherever(ref) for ref in refs])  # whatever "auto" means
             run_unit(self._output, STAGE, name, made_of, work, self._standing)
             yield path
 

@@ -1,5 +1,6 @@
 """A blob is embedded once, whatever stands in the way of its job; what another configuration made is made again."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -84,3 +85,19 @@ def test_texts_are_units_by_hash(tmp_path: Path) -> None:
     assert [path.name for path in sorted((tmp_path / "vectors").iterdir())] == [
         f"texts-{n:05d}-of-00003.parquet" for n in range(3)
     ]
+
+
+def test_what_another_kind_of_device_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its vectors are others in their last bits; what "auto" takes is known where the model is."""
+    refs, seen, real = planted(tmp_path), list[str](), clip.ImageHandler.run_inference
+    model = clip.load(CONFIG)
+
+    def infer(self: clip.ImageHandler, batch: list[ImageRef], on: clip.Clip) -> object:
+        seen.append(on.device)
+        return real(self, batch, model)
+
+    monkeypatch.setattr(clip.ImageHandler, "run_inference", infer)
+    for device in ("cpu", "cpu", "cuda", "cuda"):
+        monkeypatch.setattr(clip.ImageHandler, "load_model", lambda _, on=device: dataclasses.replace(model, device=on))
+        embed(tmp_path, refs)
+    assert seen == ["cpu", "cpu", "cuda", "cuda"], "once for each blob and device"
