@@ -22,13 +22,15 @@ def text(name: str) -> str:
     return " ".join(f"{name}{hash_bucket(f'{name}/{i}', 500)}" for i in range(60))
 
 
-def crawl(home: Path, name: str, texts: dict[str, str], output: str = "", redo: bool = False, stages=STAGES) -> Path:
+def crawl(
+    home: Path, name: str, texts: dict[str, str], output: str = "", redo: bool = False, stages=STAGES, more=()
+) -> Path:
     """Run over a folder of one page a text; a page is named by its host."""
     for host, said in texts.items():
         (home / name / host).mkdir(parents=True, exist_ok=True)
         (home / name / host / "index.html").write_text(f"<title>{host}</title><p>{said}</p>")
     found = inputs.marked(inputs.expand([f"{home / name}/"]))
-    sets = [f'dedup.index="{home}/index"', "extract.main_content=false", "dedup.exact=true", "dedup.buckets=1"]
+    sets = [f'dedup.index="{home}/index"', "extract.main_content=false", "dedup.exact=true", "dedup.buckets=1", *more]
     made = home / (output or f"of-{name}")
     run = Run(str(made), tuple(found), configuration.load(None, sets, "raw"), ALONE, quiet=True, redo=redo)
     run.go(stages, run.write)

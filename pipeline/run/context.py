@@ -35,6 +35,7 @@ class Context:
             so (a removal that is whole); not at all (a subset, one of several recipes on one input).
         small: whether the run's input is so small that to start worker processes takes longer than the work.
         aside: where the stage writes while what it is to replace stands; "" is `output`.
+        against: runs in the dedup index with which this one is compared; None asks for them.
         keys: names of inputs as they are written down → addresses that let one in (`secrets.held`).
         slips: where steps that write tables leave notes of their files (`state.slip`); "" where nobody asks.
         shuffles: what the stage's jobs sent from worker to worker, where they run on this machine.
@@ -55,6 +56,7 @@ class Context:
     slips: str = ""
     shuffles: list[Shuffle] = dataclasses.field(default_factory=list)
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    against: tuple[str, ...] | None = None
 
     @property
     def home(self) -> str:

@@ -5,6 +5,7 @@ Another file under the same name is another fingerprint; what is not named adds 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
-from weft.schemas.parameters import ClipChoice
+from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
 from weft.transforms.extract import bad_words, exclusions, language_rules, own_filters
@@ -36,11 +37,11 @@ def extract(config: Config, *_: object) -> dict[str, Any]:
     return found | {"filters": own_filters.hashes(rules.own_filters)}
 
 
-def dedup(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:
-    """The evaluation texts, and the runs in the index that this one is compared with."""
+def dedup(config: Config, inputs: Sequence[str], output: str, runs: Sequence[str] | None = None) -> dict[str, Any]:
+    """The evaluation texts, and the runs in the index to compare with: `against`, where None is given."""
     found: dict[str, Any] = {"evaluation": _of(config.dedup.evaluation)}
     if where := config.dedup.index:
-        names = against(config, inputs, output)
+        names = against(config, inputs, output) if runs is None else runs
         found["against"] = [(name, files.contents(files.join(where, name, "run.json"))) for name in names]
     return found
 
@@ -53,7 +54,18 @@ def against(config: Config, inputs: Sequence[str], output: str) -> list[str]:
     same = "against" in known and known["config"]["dedup"]["index"] == where
     if same and [one[0] for one in known["inputs"]] == list(inputs):
         return list(known["against"])
-    return index.against(where, index.run_name(inputs))
+    own = index.run_name(inputs)
+    begun = None if not output or manifest.read(output, "dedup") else state.read(noted(output))
+    if begun and begun["index"] == where and begun["run"] == own and index.owner(where, own) is None:
+        with contextlib.suppress(ConfigError):  # a run is gone
+            index.parts(where, begun["against"])
+            return list(begun["against"])
+    return index.against(where, own)
+
+
+def noted(home: str) -> str:
+    """Where a dedup that is not finished has what it is compared with; others may have taken their places meanwhile."""
+    return files.join(home, "dedup", "against.json")
 
 
 def fetch(config: Config, *_: object) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def _images(output: str, made: str) -> str:
     return f"{found:x}"
 
 
-def score(config: Config, inputs: Sequence[str], output: str) -> dict[str, Any]:
+def score(config: Config, inputs: Sequence[str], output: str, *_: object) -> dict[str, Any]:
     """Heads, evaluation vectors and models of one's own; what is compared at all, which the recipe asks for.
 
     Fetch's fingerprint is the same when images come later, so which these are counts here.

@@ -29,8 +29,8 @@ class Stage:
         doc: for `weft --help` and the report.
         section: of the configuration; the stage's own name where empty.
         how: keys of the section that say how and not what, and so decide no byte.
-        more: (configuration, paths of inputs, output) → what else decides, such as contents of files that the section
-            names.
+        more: (configuration, paths of inputs, output, runs of `fingerprints`) → what else decides, such as contents of
+            files that the section names.
         carries: (kind, kind) of which the stage before it keeps exactly as many as enter this one.
         one_job: whether it is a single job, which can be submitted and left alone.
         files: what it writes besides into a directory of another stage.
@@ -44,7 +44,7 @@ class Stage:
     doc: str
     section: str = ""
     how: frozenset[str] = frozenset()
-    more: Callable[[Config, Sequence[str], str], dict[str, Any]] | None = None
+    more: Callable[[Config, Sequence[str], str, Sequence[str] | None], dict[str, Any]] | None = None
     carries: tuple[tuple[str, str], ...] = ()
     one_job: bool = False
     files: tuple[str, ...] = ()
@@ -167,14 +167,20 @@ def before(stage: Stage) -> list[Stage]:
     return [one for one in STAGES if one.name in found]
 
 
-def fingerprints(config: Config, inputs: Sequence[Input], output: str = "") -> dict[str, str]:
-    """Stage name → fingerprint, for a run of `config` on `inputs` into `output`."""
+def fingerprints(
+    config: Config, inputs: Sequence[Input], output: str = "", runs: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Stage name → fingerprint, for a run of `config` on `inputs` into `output`.
+
+    Args:
+        runs: in the dedup index, with which it is compared; None asks for them now.
+    """
     made: dict[str, str] = {}
     for stage in STAGES:
         values = dataclasses.asdict(getattr(config, stage.section or stage.name))
         values = {key: value for key, value in values.items() if key not in stage.how}
         if stage.more:
-            more = stage.more(config, [one[0] for one in inputs], output)
+            more = stage.more(config, [one[0] for one in inputs], output, runs)
             values |= {key: said for key, said in more.items() if said}
         source: list[Any] = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
         made[stage.name] = digest(stage.name, manifest.VERSION, config.salt, values, source)

@@ -27,6 +27,7 @@ from weft.pipeline.runners import beam_options, errors, orphans
 from weft.pipeline.runners.local import pool
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
+from weft.transforms.dedup import index
 from weft.transforms.io import files, object_files
 
 SMALL_BYTES = 16 << 20  # of archives: a core is through sooner than a worker process has imported Beam for each stage
@@ -74,17 +75,19 @@ class Run:
             books.BooksError: a stage's books do not balance.
         """
         place.recover(self.output)
-        prints = fingerprints(self.config, self.inputs, self.output)
+        self._take_place()
+        runs = decides.against(self.config, [one[0] for one in self.inputs], self.output)  # once: others may join them
+        prints = fingerprints(self.config, self.inputs, self.output, runs)
         self._prepare([stage for stage in STAGES if stage.name in names], prints, reopened)
         ready()
         for stage in STAGES:
             try:
                 if stage.name in names:
-                    self._run(stage, prints[stage.name], again=self.redo and len(names) == 1)
+                    self._run(stage, prints[stage.name], self.redo and len(names) == 1, runs)
             except Submitted:
                 return
             if stage.name == "fetch":
-                prints = fingerprints(self.config, self.inputs, self.output)  # more images may have come, and then:
+                prints = fingerprints(self.config, self.inputs, self.output, runs)  # more images may have come; then:
                 after = [name for name in names if BY_NAME["fetch"] in before(BY_NAME[name])]
                 discards.check(self.output, after, self.config, prints, self.redo)
             if stage.name == "extract" and len(names) > 1:
@@ -143,13 +146,13 @@ class Run:
         for problem in integrity.problems(self.output, stage, self.verify):
             raise ConfigError(f"{problem}: `weft {stage.name} --redo --output {self.output}` makes it again")
 
-    def _run(self, stage: Stage, fingerprint: str, again: bool) -> None:
+    def _run(self, stage: Stage, fingerprint: str, again: bool, runs: Sequence[str]) -> None:
         home = self._begin(stage, fingerprint, again)
         if not home:
             return
         begun, spent = time.monotonic(), _cpu_seconds()
         progress = Progress(home, stage.name, self.quiet)
-        context = self._context(stage, fingerprint, progress, home)
+        context = dataclasses.replace(self._context(stage, fingerprint, progress, home), against=tuple(runs))
         if flag := beam_options.submit_only(self.flags):
             self._submit(stage, context, flag)
         entered = self._job(stage, context, progress)
@@ -242,7 +245,13 @@ class Run:
         )
         if context.aside:
             place.replace(self.output, stage)
+            self._take_place()
         self._tell(stage, f"{seconds:6.1f} s  {books.summary(account)}")
+
+    def _take_place(self) -> None:
+        """Let a dedup that was done again have its place in the index, now that its tables have theirs."""
+        if self.adds == "now":
+            index.publish_noted(files.join(self.output, "dedup", index.LATER), self.output)
 
     def _tell(self, stage: Stage, line: str) -> None:
         self.say(f"{stage.name:8} {line}")

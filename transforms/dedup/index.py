@@ -12,6 +12,7 @@ time do not see each other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from weft.transforms.dedup.rules import Drop
 from weft.transforms.io import files, parquet, state
 
 SLIPS = "slips"  # notes of a run's parts, until it is finished
-LATER = "index.json"  # in dedup/, of a run whose place in the index somebody else gives it: what `publish` is told
+LATER = "index.json"  # in dedup/, of a run that takes its place in the index later: what `publish` is told
 
 
 def run_name(inputs: Sequence[str]) -> str:
@@ -148,6 +149,16 @@ def publish(directory: str, own: str, said: Mapping[str, Any]) -> None:
     state.write(files.join(run, "run.json"), said)
     for name in {part.partition("/")[0] for part in before} - {part.partition("/")[0] for part in said["parts"]}:
         files.remove_tree(files.join(run, name))
+
+
+def publish_noted(note: str, output: str) -> None:
+    """`publish` what a note (LATER) of a run in `output` says, unless the place has that or is another output's."""
+    waiting = state.read(note) or {}
+    there = _run(waiting["index"], waiting["run"]) if waiting else None
+    if waiting and there != waiting["said"] and (there is None or there.get("output") == address(output)):
+        with contextlib.suppress(ConfigError):  # an index that is gone
+            whole(waiting["index"], waiting["run"], waiting["said"], output)
+            publish(waiting["index"], waiting["run"], waiting["said"])
 
 
 def whole(directory: str, own: str, said: Mapping[str, Any], work: str) -> None:

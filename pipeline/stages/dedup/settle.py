@@ -62,7 +62,7 @@ def settle(work: Work, stars: str) -> None:
             )
     if work.adds:
         said = index.entry(config.index, config, work.own, ctx.fingerprint, work.runs, buckets, work.owner)
-        if ctx.adds == "later":
+        if ctx.adds == "later" or ctx.aside:  # once what is replaced is replaced
             state.write(work.path(index.LATER), {"index": config.index, "run": work.own, "said": said})
         else:
             index.publish(config.index, work.own, said)

@@ -16,7 +16,7 @@ from weft.transforms.consent.attach import Forbidden
 from weft.transforms.dedup import index
 from weft.transforms.dedup.chains import WithoutAstray
 from weft.transforms.dedup.rules import STAGE, Drop, OneCopy
-from weft.transforms.io import parquet, work_units
+from weft.transforms.io import parquet, state, work_units
 
 ROWS_PER_UNIT = 5_000  # documents that are worth a worker process
 
@@ -51,7 +51,9 @@ class Work:
         self.adds, self.owner = bool(directory) and ctx.adds != "never", ctx.finished or ctx.output
         if directory:
             index.check(directory, self.config)
-            self.runs = decides.against(ctx.config, ctx.inputs, ctx.output)
+            at_once = decides.against(ctx.config, ctx.inputs, ctx.output) if ctx.against is None else ctx.against
+            self.runs = list(at_once)
+            state.write(decides.noted(ctx.home), {"index": directory, "run": self.own, "against": self.runs})
             self.earlier = index.parts(directory, self.runs)
 
     def job(self, name: str, do: Callable[[], work_units.Counts]) -> work_units.Counts:

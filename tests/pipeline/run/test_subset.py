@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from small_crawls import ALONE, STAGES, crawl, kept, text
 
+from weft.pipeline.run import place as placing
 from weft.pipeline.run import registry, removal, subset, where
+from weft.pipeline.run.context import Context
+from weft.pipeline.stages.dedup import stage as dedup_stage
 from weft.schemas import tables
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Document, KeptRow, Pair, PairKey, Score
 from weft.transforms.dedup import index as dedup_index
+from weft.transforms.io import state
 from weft.transforms.io.parquet import read_table, write_table
 
 
@@ -124,3 +128,49 @@ def test_a_document_that_only_carries_pairs_is_asked_for_nothing_that_it_does_no
     gone = set(subset._unfit(str(tmp_path), where.parse(condition, subset.NAMES)))
     lost = {pair.doc_id for pair in pairs if gone & {pair.doc_id, str(PairKey(pair.doc_id, pair.pair_id))}}
     assert lost == {"list", "wat"} - set(stays.split())
+
+
+def test_a_run_that_takes_its_place_while_another_works_is_not_half_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a dedup is said to be compared with is what it is compared with, also where it goes on after a kill."""
+    pages = {f"{name}.test": text(name) for name in "ab"}
+    begin, real = dedup_stage.Work, dedup_stage.settle
+
+    def late(ctx: Context) -> dedup_stage.Work:
+        monkeypatch.setattr(dedup_stage, "Work", begin)
+        monkeypatch.setattr(dedup_stage, "settle", real)
+        crawl(tmp_path, "other", {"c.test": text("a")})
+        monkeypatch.setattr(dedup_stage, "settle", raising(KeyboardInterrupt))
+        return begin(ctx)
+
+    monkeypatch.setattr(dedup_stage, "Work", late)
+    with pytest.raises(KeyboardInterrupt):
+        crawl(tmp_path, "first", pages)
+    monkeypatch.setattr(dedup_stage, "settle", real)
+    output = crawl(tmp_path, "first", pages)  # goes on, and asks for no --redo
+    assert kept(output) == {"a.test", "b.test"}
+    places = [state.read(str(path)) or {} for path in (tmp_path / "index").glob("*/run.json")]
+    assert [place["against"] for place in places] == [[], []]
+    monkeypatch.setattr(dedup_stage, "settle", raising(KeyboardInterrupt))
+    crawl(tmp_path, "first", pages)  # is done, and knows it
+
+
+def test_a_dedup_that_is_done_again_takes_its_place_when_its_tables_have_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {f"{name}.test": text("a") for name in "ab"}
+    output = crawl(tmp_path, "first", pages)
+    (published,) = (tmp_path / "index").glob("*/run.json")
+    before = state.read(str(published))
+    for room, name in ((placing, "replace"), (dedup_index, "publish")):  # killed before the one, then before the other
+        with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+            killed.setattr(room, name, raising(KeyboardInterrupt))
+            crawl(tmp_path, "first", pages, redo=True, more=("dedup.keep='oldest'",))
+        assert state.read(str(published)) == before
+    assert "oldest" in (output / "dedup/manifest.json").read_text()
+    crawl(tmp_path, "first", pages, more=("dedup.keep='oldest'",))  # is done, but for its place
+    after = state.read(str(published)) or {}
+    assert after["parts"] != (before or {})["parts"] and all(
+        (published.parent / part).exists() for part in after["parts"]
+    )
