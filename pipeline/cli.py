@@ -323,7 +323,7 @@ def _recipes(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.report import report
-    from weft.pipeline.run import lock, removal
+    from weft.pipeline.run import idle, lock, removal
 
     with lock.held(options.output):
         say = (lambda line: None) if options.quiet else _say
@@ -331,6 +331,8 @@ def _remove(options: argparse.Namespace, flags: Sequence[str]) -> None:
         written = report.write(options.output, done.config)
     print(f"{len(done.rewritten)} of {done.shards} shards written anew; the report: {written}")
     print("".join(f"  {name}\n" for name in done.rewritten), end="")
+    if done.idle:
+        print(idle.line(list(done.idle), options.output))
 
 
 def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:

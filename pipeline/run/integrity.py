@@ -9,7 +9,6 @@ digests where somebody asks (`--verify`, `weft verify`).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +58,13 @@ def seal(home: str, stage: Stage, slips: str) -> dict[str, Any]:
     return {"files": len(lines), "bytes": sum(size for _, size in there), "sha256": next(iter(written.values())).sha256}
 
 
+def listed(output: str, stage: Stage) -> dict[str, Written]:
+    """What a stage's files were when they were written, by name; nothing of one without a list."""
+    path = files.join(output, stage.name, LIST)
+    data = files.read_bytes(path) if files.exists(path) else b""
+    return {row.pop("name"): Written(**row) for row in map(json.loads, data.splitlines())}
+
+
 def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
     """What is wrong with a finished stage's files, a line each; nothing of one that was made before files were listed.
 
@@ -68,12 +74,11 @@ def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
     said = (manifest.read(output, stage.name) or {}).get("files")
     if said is None:
         return
-    listed = files.join(output, stage.name, LIST)
-    data = files.read_bytes(listed) if files.exists(listed) else b""
-    if hashlib.sha256(data).hexdigest() != said["sha256"]:
+    path = files.join(output, stage.name, LIST)
+    if (files.digest(path).sha256 if files.exists(path) else "") != said["sha256"]:
         yield f"{stage.name}/{LIST} is missing or not what was written"
         return
-    known = {row.pop("name"): Written(**row) for row in map(json.loads, data.splitlines())}
+    known = listed(output, stage)
     there = dict(_there(output, stage))
     yield from (f"{name} is not {stage.name}'s" for name in there if name not in known and name.endswith(_READ))
 

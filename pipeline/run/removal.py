@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import decides, discards, manifest, place, registry, taken_out
+from weft.pipeline.run import decides, discards, idle, integrity, manifest, place, registry, taken_out
 from weft.pipeline.run.context import Adds
 from weft.pipeline.run.registry import BY_NAME, CORPUS
 from weft.pipeline.run.run import Run
@@ -38,11 +38,13 @@ class Removed:
         config: of the run as it is now.
         shards: how many there are.
         rewritten: names of those that were written anew.
+        idle: entries of the lists that name nothing of the run.
     """
 
     config: Config
     shards: int
     rewritten: tuple[str, ...]
+    idle: tuple[str, ...] = ()
 
 
 def remove(
@@ -63,6 +65,8 @@ def remove(
     entries = set().union(*map(exclusions.entries, lists))
     if exclusions.contents((*config.exclude, *lists)) == exclusions.contents(config.exclude):
         return _removed(config, output, settled)
+    if unnamed := idle.of(entries, output):
+        say(idle.line(unnamed, output))
     source = {"made": manifest.made(output, *TAKEN)}
     if state.read(files.join(work, SOURCE)) != source:
         files.remove_tree(work)
@@ -78,12 +82,14 @@ def remove(
     adds: Adds = "later" if owns else "never"  # a subset has no place in the index, and gets none here
     Run(work, tuple(found), config, tuple(flags), quiet, say, finished=output, adds=adds, redo=True).go(CORPUS)
     settled += _settle(work, output)
-    return _removed(configuration.from_dict(manifest.known_run(output)["config"]), output, settled)
+    return _removed(configuration.from_dict(manifest.known_run(output)["config"]), output, settled, unnamed)
 
 
-def _removed(config: Config, output: str, settled: Sequence[str]) -> Removed:
+def _removed(config: Config, output: str, settled: Sequence[str], unnamed: Sequence[str] = ()) -> Removed:
     shards = sorted({name for name in settled if name.endswith(".tar")})
-    return Removed(config, len(files.listing(files.join(output, "shards", "*", "*", "*.tar"))), tuple(shards))
+    return Removed(
+        config, len(files.listing(files.join(output, "shards", "*", "*", "*.tar"))), tuple(shards), tuple(unnamed)
+    )
 
 
 def check(output: str) -> None:
@@ -124,7 +130,7 @@ def _settle(work: str, output: str) -> list[str]:
         said = _differing(work, output)
         state.write(settling, said)
     for name in said["changed"]:
-        files.write_atomic(files.join(output, name), files.read_bytes(files.join(work, name)))
+        files.copy(files.join(work, name), files.join(output, name))
     for name in said["gone"]:
         files.remove_tree(files.join(output, name))
     files.write_atomic(files.join(output, "run.json"), files.read_bytes(files.join(work, "run.json")))
@@ -138,20 +144,32 @@ def _settle(work: str, output: str) -> list[str]:
 
 
 def _differing(work: str, output: str) -> dict[str, list[str]]:
-    """Names of files that are not as they are in `work`, and of those that are not there any more."""
+    """Names of files that are not as they are in `work`, and of those that are not there any more.
+
+    The lists of the stages say what a file is; what they do not list is read.
+    """
     owned = sorted({name for stage in CORPUS for name in BY_NAME[stage].owned})
     lists = _sizes(work, [taken_out.FOLDER])
     now, before = _sizes(work, owned) | lists, _sizes(output, [*owned, taken_out.FOLDER])
+    is_now, was = _listed(work), _listed(output)
 
     def differs(name: str) -> bool:
-        one, other = files.join(work, name), files.join(output, name)
-        return before.get(name) != now[name] or files.read_bytes(one) != files.read_bytes(other)
+        if before.get(name) != now[name]:
+            return True
+        if name in is_now and name in was:
+            return is_now[name] != was[name]
+        return files.read_bytes(files.join(work, name)) != files.read_bytes(files.join(output, name))
 
     gone = before.keys() - now.keys()
     return {
         "changed": [name for name in sorted(now) if differs(name)],
         "gone": sorted(name for name in gone if not name.startswith(f"{taken_out.FOLDER}/")),
     }
+
+
+def _listed(output: str) -> dict[str, str]:
+    """Path below the output → sha256 of what the stages list."""
+    return {name: file.sha256 for stage in CORPUS for name, file in integrity.listed(output, BY_NAME[stage]).items()}
 
 
 def _sizes(output: str, folders: Sequence[str]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from weft.pipeline.run.run import Run
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageRow
 from weft.transforms.fetch import previous_runs, slices, unit
-from weft.transforms.fetch.blobs import FOLDER, Outcome
+from weft.transforms.fetch.blobs import FOLDER, TAKEN, Outcome
 from weft.transforms.fetch.client import MOVED
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.hosts import CAPPED
@@ -60,7 +60,7 @@ def failed(run: Run) -> int:
     if manifest.started(run.output, STAGE) != wanted:
         raise ConfigError("--retry-failed goes on with a fetch of this configuration, and there is none")
     units = list(_units(run.output, run.config.fetch.http))
-    if _taken_over(run, units):
+    if _taken_over(run.output):
         raise ConfigError(
             "--retry-failed cannot go on here, since a removal or subset took these images from a finished run: "
             f'a new run with fetch.earlier = ["{run.output}"] asks for what did not come'
@@ -108,11 +108,9 @@ def _units(output: str, http: bool) -> Iterator[_Unit]:
                 yield _Unit(name, count)
 
 
-def _taken_over(run: Run, units: Sequence[_Unit]) -> bool:
-    """Whether images come from a run that `fetch.earlier` does not name: nothing would lead to them again."""
-    earlier = files.listing(files.join(run.output, "images", "index", f"{unit.EARLIER}-*.parquet"))
-    failures = any(one.name.startswith(f"{unit.EARLIER}-") for one in units)  # of fetch.earlier none is taken
-    return bool(earlier) and (failures or not run.config.fetch.earlier)
+def _taken_over(output: str) -> bool:
+    """Whether images come from a run that the configuration does not name: nothing would lead to them again."""
+    return bool(files.listing(files.join(output, "images", "index", f"{TAKEN}*.parquet")))
 
 
 def _open(output: str, name: str) -> None:

@@ -34,6 +34,7 @@ from weft.transforms.io import files
 from weft.transforms.urls import domains, host_name, image_key, page_key, quoted_anew
 
 REASON = "excluded"
+ADDRESSES = ("pages", "images", "domains", "below")  # fields of Exclusions that addresses are compared with
 _UT1 = ("domains", "urls")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#")
 _HASH = {"sha256": re.compile(r"[0-9a-f]{64}"), "phashes": re.compile(r"[0-9a-f]{16}")}
@@ -84,11 +85,7 @@ class Exclusions:
             return False
         if any(domain in self.domains for domain in domains(host)):
             return True
-        if not self.below:
-            return False
-        steps = quoted_anew(parts.path).strip("/").split("/")
-        bare = host.removeprefix("www.")
-        return any(f"{bare}/{'/'.join(steps[:n])}" in self.below for n in range(1, len(steps) + 1))
+        return bool(self.below) and any(place in self.below for place in _below(host, parts.path))
 
 
 def parse(lines: Iterable[str], name: str, strict: bool = True) -> Exclusions:
@@ -122,6 +119,12 @@ def load(paths: tuple[str, ...]) -> Exclusions | None:
     return Exclusions(**{name: frozenset().union(*(getattr(one, name) for one in lists)) for name in names})
 
 
+def is_content_out(paths: tuple[str, ...], image_id: str, phash: str, url: str) -> bool:
+    """Whether a list names an image's bytes, its looks or the address that it came from."""
+    excluded = load(paths)
+    return excluded is not None and (excluded.content(image_id, phash) or excluded.image(url))
+
+
 def contents(paths: Sequence[str]) -> str:
     """A hash of what the lists say together, whatever their names and order."""
     found = load(tuple(paths))
@@ -144,7 +147,7 @@ def _entries(lines: Iterable[str], name: str, strict: bool) -> Iterator[tuple[st
     for number, line in enumerate(lines, 1):
         if not (entry := _entry(line)):
             continue
-        if meant := _meaning(entry):
+        if meant := meaning(entry):
             yield entry, meant
         elif strict:
             raise ConfigError(
@@ -155,12 +158,30 @@ def _entries(lines: Iterable[str], name: str, strict: bool) -> Iterator[tuple[st
             )
 
 
+def names(url: str) -> Iterator[tuple[str, str]]:
+    """(field of Exclusions, value) of each entry that would name a page or image by this address."""
+    yield "pages", page_key(url)
+    yield "images", _image(url)
+    try:
+        parts = urlsplit(url)
+        host = host_name(parts.hostname or "")
+    except ValueError:
+        return
+    yield from (("domains", domain) for domain in domains(host))
+    yield from (("below", place) for place in _below(host, parts.path))
+
+
+def _below(host: str, path: str) -> Iterator[str]:
+    steps, bare = quoted_anew(path).strip("/").split("/"), host.removeprefix("www.")
+    return (f"{bare}/{'/'.join(steps[:n])}" for n in range(1, len(steps) + 1))
+
+
 def _entry(line: str) -> str:
     line = _COMMENT.split(line, maxsplit=1)[0].strip()
     return line if "://" in line else line.partition("#")[0].strip()
 
 
-def _meaning(entry: str) -> dict[str, str]:
+def meaning(entry: str) -> dict[str, str]:
     """Field of Exclusions → value of an entry; nothing of one that can match nothing."""
     low = entry.lower()
     if len(entry.split()) > 1 or "*" in entry:

@@ -26,6 +26,7 @@ from weft.transforms.io.streams import HashedStream
 from weft.transforms.io.work_units import unit_of_file
 
 FOLDER = ("images", "blobs")
+TAKEN = "taken-"  # before the name of a unit whose images are those of a finished run's unit; its blobs lack it
 BLOB_BYTES = 256 << 20  # a blob is closed before it grows beyond this
 
 
@@ -138,8 +139,10 @@ def sweep(index: str) -> int:
 
     To be called when no attempt is at work any more.
     """
-    output, unit = index.rpartition("/images/index/")[0], unit_of_file(index)
-    listed = {row.blob for row in parquet.read(index, _Blob)}
+    home, unit = index.rpartition("/")[0], unit_of_file(index).removeprefix(TAKEN)
+    output = home.removesuffix("/images/index")
+    named = [path for name in (unit, f"{TAKEN}{unit}") if files.exists(path := files.join(home, f"{name}.parquet"))]
+    listed = {row.blob for path in named for row in parquet.read(path, _Blob)}
     left = []
     for path, _ in files.listing(files.join(output, *FOLDER, f"{unit}-*.bin")):
         name = path.rpartition("/")[2]

@@ -29,6 +29,7 @@ from weft.transforms.consent import responses
 from weft.transforms.consent.attach import Address, Forbidden, ForbiddenBySite
 from weft.transforms.extract import exclusions
 from weft.transforms.fetch import by_img2dataset, hosts, previous_runs
+from weft.transforms.fetch.blobs import TAKEN
 from weft.transforms.fetch.client import Client
 from weft.transforms.fetch.previous_runs import EarlierImage, IndexFile
 from weft.transforms.fetch.rounds import Rounds
@@ -186,9 +187,7 @@ class FetchUnits(beam.PTransform):
             found
             | "ChooseSource" >> Join()
             | "Route"
-            >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts, self.finished).with_output_types(
-                tuple[str, Wanted]
-            )
+            >> beam.FlatMap(_route, self.buckets, self.rules.split_hosts).with_output_types(tuple[str, Wanted])
         )
         return {"wanted": wanted, "index": routed | "Rounds" >> self.rounds()}
 
@@ -286,11 +285,11 @@ def _captured(asked: _Asked, found: tuple[str, _Place]) -> tuple[str, _Held]:
 
 
 def _route(
-    item: tuple[str, dict[str, Iterable[Any]]], buckets: int, split: tuple[str, ...], finished: str = ""
+    item: tuple[str, dict[str, Iterable[Any]]], buckets: int, split: tuple[str, ...]
 ) -> Iterator[tuple[str, Wanted]]:
     """(unit, what it is to get): from an earlier run, else the archive with the best address, else the host.
 
-    What the run that is made anew has was judged there, by the day of its capture or of its request.
+    What the run that is made anew has stays in its unit, and was judged there, by the day of its capture or request.
     """
     key, found = item
     wanted = list(found["wanted"])
@@ -300,8 +299,9 @@ def _route(
     asked = forbidden.get(_ASKED, "")
     held: list[_Held] = sorted(found.get("held", ()))
     earlier: list[EarlierImage] = sorted(found.get("earlier", ()))
-    if earlier:
-        asked = "" if earlier[0].output == finished else asked
+    if earlier and earlier[0].unit:
+        yield f"{TAKEN}{earlier[0].unit}", Wanted(key, EARLIER, earlier=earlier[0])
+    elif earlier:
         yield (
             f"earlier-{hash_bucket(key, buckets, 'earlier'):05d}",
             Wanted(key, EARLIER, earlier=earlier[0], forbidden=asked),

@@ -16,13 +16,14 @@ from weft.schemas.parameters import ConfigError, FetchRules
 from weft.schemas.records import ImageRow
 from weft.transforms.consent import agents, responses
 from weft.transforms.extract import exclusions
-from weft.transforms.fetch.blobs import Outcome, StoredBytes, read_stored
+from weft.transforms.fetch.blobs import TAKEN, Outcome, StoredBytes, read_stored
 from weft.transforms.fetch.client import UNANSWERED
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.hosts import CAPPED
 from weft.transforms.fetch.robots import DISALLOWED, OPT_OUT, PASSING, UNAVAILABLE
 from weft.transforms.fetch.scheduler import TOO_SLOW
 from weft.transforms.io import files, parquet, state
+from weft.transforms.io.work_units import unit_of_file
 
 _MAY_PASS = frozenset(
     {
@@ -65,6 +66,7 @@ class EarlierImage(NamedTuple):
     rank: int
     output: str
     row: ImageRow
+    unit: str = ""  # of the run that is made anew, the unit that has it
 
 
 def may_pass(status: str, http_status: int) -> bool:
@@ -120,6 +122,7 @@ def index_files(outputs: Sequence[str], rules: FetchRules | None = None, final: 
 def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
     """(image key, image) of each row of one index file that stands."""
     excluded = exclusions.load(index.exclude)
+    unit = unit_of_file(index.path).removeprefix(TAKEN) if index.final else ""
     for row in parquet.read(index.path, ImageRow):
         stands = index.final or not may_pass(row.status, row.http_status)
         doubtful = row.status in index.doubted or (row.opt_out and OPT_OUT in index.doubted)
@@ -127,7 +130,7 @@ def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
         # Of an archive the next best address counts instead; of the web none but this one was asked for.
         gone = excluded is not None and row.origin == "warc" and excluded.image(row.final_url)
         if stands and not doubtful and not gone:
-            yield row.image_url, EarlierImage(index.rank, index.output, row)
+            yield row.image_url, EarlierImage(index.rank, index.output, row, unit)
 
 
 def _doubted(output: str, rules: FetchRules) -> tuple[str, ...]:
@@ -169,8 +172,18 @@ def outcome(output: str, row: ImageRow) -> Outcome:
     if row.status == "ok":
         where = StoredBytes(files.join(output, row.blob), row.offset, row.length, row.digest, row.image_url)
         (data,) = read_stored([where])
-        image = Prepared(
-            data, row.image_id, row.mime, row.width, row.height, row.stored_width, row.stored_height, row.phash,
-            row.single_colour,
-        )  # fmt: skip
+        image = prepared(row, data)
+    return as_before(row, image)
+
+
+def prepared(row: ImageRow, data: bytes) -> Prepared:
+    """A stored image as it was before it was stored."""
+    return Prepared(
+        data, row.image_id, row.mime, row.width, row.height, row.stored_width, row.stored_height, row.phash,
+        row.single_colour,
+    )  # fmt: skip
+
+
+def as_before(row: ImageRow, image: Prepared | Refused) -> Outcome:
+    """What came of an image, in all but its bytes or its refusal as a row says."""
     return Outcome(row.image_url, image, row.http_status, row.fetched_at, row.final_url, row.opt_out)

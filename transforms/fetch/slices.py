@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from weft.transforms.fetch.blobs import TAKEN
 from weft.transforms.fetch.spool import STAGE, Spool
 from weft.transforms.io import files, state
 from weft.transforms.io.work_units import finished, unit_of_file
@@ -168,13 +169,13 @@ def any_before(output: str, number: float = float("inf")) -> bool:
 
 
 def round_of(unit: str) -> int:
-    """How many redirects from host to host led to a unit of hosts, by its name.
+    """How many redirects from host to host led to a unit of hosts, by its name; a unit that was taken asks nobody.
 
     >>> round_of("http-00003"), round_of("http-00003-2"), round_of("http-cdn.test-00012"), round_of("warc-a-0f3b92d1")
     (0, 2, 0, 0)
     """
     tail = unit.rpartition("-")[2]
-    return int(tail) if len(tail) == 1 and tail.isdigit() else 0
+    return int(tail) if len(tail) == 1 and tail.isdigit() and not unit.startswith(TAKEN) else 0
 
 
 def _rest(spool: str) -> Rest | None:

@@ -21,8 +21,8 @@ from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
-from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs
-from weft.transforms.fetch.blobs import BlobWriter, Outcome, in_order, index_row
+from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs, taken
+from weft.transforms.fetch.blobs import TAKEN, BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
 from weft.transforms.fetch.decode import Prepared, Refused
 from weft.transforms.fetch.previous_runs import EarlierImage
@@ -84,7 +84,7 @@ def fetch_unit(item: tuple[str, Iterable[Wanted]], task: Task, last: bool = True
     fingerprint = digest(task.fingerprint, wanted)
     if wanted[0].origin == WEB:
         return _take(task.turn(name, fingerprint, last), task, wanted)
-    return _write(name, fingerprint, task.output, _outcomes(source, wanted, task.rules))
+    return _write(name, fingerprint, task.output, _outcomes(source, wanted, task))
 
 
 def go_on(unit: Unfinished, task: Task) -> str:
@@ -112,9 +112,15 @@ def _take(turn: Turn, task: Task, wanted: Sequence[Wanted] = ()) -> str:
 
 
 def _write(
-    name: str, fingerprint: str, output: str, outcomes: Iterable[tuple[Outcome, str]], last: bool | None = None
+    name: str,
+    fingerprint: str,
+    output: str,
+    outcomes: Iterable[tuple[Outcome | ImageRow, str]],
+    last: bool | None = None,
 ) -> str:
-    """What came of each image, and the `origin` of its row → the unit's files; returns the path of its index.
+    """What came of each image (its row where that stands), and the row's `origin` → the unit's files.
+
+    Returns the path of its index.
 
     Args:
         last: of a unit of hosts, see `fetch_unit`.
@@ -123,10 +129,15 @@ def _write(
 
     def work() -> Counts | None:
         rows: list[ImageRow] = []
+        standing: list[ImageRow] = []
         fates: list[Fate] = []
         elsewhere: list[tuple[str, str]] = []
-        with BlobWriter(output, name) as blobs:
+        with BlobWriter(output, name.removeprefix(TAKEN)) as blobs:
             for outcome, origin in outcomes:
+                if isinstance(outcome, ImageRow):
+                    standing.append(outcome)
+                    fates.append(Fate(STAGE, "image", outcome.image_url, KEPT, "", ""))
+                    continue
                 if isinstance(outcome.image, Refused) and outcome.image.reason == MOVED:
                     if last is False:
                         elsewhere.append((outcome.key, outcome.image.detail))
@@ -134,7 +145,7 @@ def _write(
                     outcome = outcome._replace(image=Refused("too_many_redirects", outcome.image.detail[:200]))
                 rows.append(index_row(outcome, origin, blobs))
                 fates.append(_fate(outcome))
-        rows = [blobs.named(row) for row in rows]
+        rows = [*standing, *map(blobs.named, rows)]
         if finished(output, STAGE, name, fingerprint) is not None:
             return None  # by another attempt, which may have been answered otherwise: its files are the unit's
         if last is not None:
@@ -165,16 +176,21 @@ def _fate(outcome: Outcome) -> Fate:
     return Fate(STAGE, "image", outcome.key, KEPT, "", "")
 
 
-def _outcomes(source: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[tuple[Outcome, str]]:
+def _outcomes(source: str, wanted: Sequence[Wanted], task: Task) -> Iterator[tuple[Outcome | ImageRow, str]]:
     """(what came of it, column `origin` of its row) of each image of an archive or of earlier runs."""
-    origin = wanted[0].origin
+    origin, rules = wanted[0].origin, task.rules
     before = {one.key: one.earlier.row.origin for one in wanted if one.earlier}
     refused, wanted = _forbidden(wanted, rules)
     yield from ((outcome, before.get(outcome.key, origin)) for outcome in refused)
     if not wanted:
         return
-    if origin == EARLIER:
-        for found in (one.earlier for one in wanted if one.earlier):
+    earlier = [one.earlier for one in wanted if one.earlier]
+    if earlier and earlier[0].unit:
+        rows = [one.row for one in earlier]
+        for image in taken.images(earlier[0].output, earlier[0].unit, rows, rules, task.output):
+            yield image, "" if isinstance(image, ImageRow) else before[image.key]
+    elif earlier:
+        for found in earlier:
             known = previous_runs.outcome(found.output, found.row)
             yield known._replace(image=_unless_excluded(known.image, known.final_url, rules)), found.row.origin
     else:
@@ -245,12 +261,9 @@ def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outco
 
 def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> Prepared | Refused:
     """An image as it is, or its refusal where its bytes, its looks or the address that gave it are excluded."""
-    excluded = exclusions.load(rules.exclude)
-    if excluded is None or isinstance(image, Refused):
+    if isinstance(image, Refused) or not exclusions.is_content_out(rules.exclude, image.image_id, image.phash, url):
         return image
-    if excluded.content(image.image_id, image.phash) or excluded.image(url):
-        return Refused(exclusions.REASON, image.image_id)
-    return image
+    return Refused(exclusions.REASON, image.image_id)
 
 
 def from_web(

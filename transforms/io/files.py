@@ -264,6 +264,17 @@ def write_atomic(path: str, write: bytes | str | Callable[[BinaryIO], None], las
             stream.write(write.encode("utf-8") if isinstance(write, str) else write)
 
 
+def copy(source: str, target: str, rows: int | None = None) -> None:
+    """Write a file that holds what another one does, a piece at a time.
+
+    Args:
+        rows: of a table.
+    """
+    with open_read(source) as stream, atomic(target) as out:
+        shutil.copyfileobj(stream, out, _CHUNK)
+        out.rows = rows
+
+
 def exists(path: str) -> bool:
     """Whether there is a file (or, locally, a directory)."""
     if is_web(path):

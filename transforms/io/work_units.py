@@ -7,7 +7,6 @@ bundle, a speculated task or a killed run therefore costs at most the units that
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -90,9 +89,7 @@ def _copied(standing: Sequence[str], output: str, stage: str, name: str, fingerp
     for other in standing:
         if (counts := finished(other, stage, name, fingerprint)) is not None:
             for path, was in state.noted(state.read(_marker(other, stage, name))).items():
-                with files.open_read(files.join(other, path)) as source, files.atomic(files.join(output, path)) as out:
-                    shutil.copyfileobj(source, out, 1 << 20)
-                    out.rows = was.rows
+                files.copy(files.join(other, path), files.join(output, path), was.rows)
             return counts
     return None
 

@@ -33,6 +33,15 @@ def rows(output: Path, table: str) -> list[dict]:
     return ds.dataset(output / table, format="parquet").to_table().to_pylist()
 
 
+def fetched(output: Path) -> dict[str, dict]:
+    """What came of each image, but for where it lies and when it was asked for."""
+    apart = ("image_url", "blob", "offset", "fetched_at")
+    return {
+        row["image_url"]: {key: value for key, value in row.items() if key not in apart}
+        for row in rows(output, "images/index")
+    }
+
+
 @pytest.fixture(scope="module")
 def entries(finished: Path) -> dict[str, str]:
     """One of each kind of entry, and what is tricky: the kept one of a cluster, an image that documents share."""
@@ -70,7 +79,8 @@ def test_the_bytes_are_those_of_a_run_that_never_had_it(
     output = tmp_path / "removed"
     shutil.copytree(finished, output)
     before, written = sums(output / "shards"), {p: p.stat().st_mtime_ns for p in (output / "shards").rglob("*.tar")}
-    done = removal.remove(str(output), [str(listed)], ONE, quiet=True, say=lambda line: None)
+    told: list[str] = []
+    done = removal.remove(str(output), [str(listed)], ONE, quiet=True, say=told.append)
     for name in EQUAL:
         assert sums(output / name) == sums(never / name), name
     after = sums(output / "shards")
@@ -84,6 +94,16 @@ def test_the_bytes_are_those_of_a_run_that_never_had_it(
     assert entries["winner"] not in fates and "kept" in {fates.get(doc_id) for doc_id in twins}
     index = ds.dataset(output / "images/index", format="parquet").to_table()
     assert pc.sum(pc.equal(index["status"], "excluded")).as_py() >= 2
+    assert fetched(output) == fetched(never)
+    of_all, of_less, of_never = (sums(one / "images/blobs") for one in (finished, output, never))
+    assert len(of_less.items() & of_never.items()) > len(of_never) / 2  # all but what the twin alone has shown
+    stand = {f"{Path(name).stem}.parquet" for name in of_less.keys() & of_all.keys()}
+    made = sums(finished / "embeddings/blobs")
+    assert (
+        stand
+        and {name: made[name] for name in stand & made.keys()}.items() <= sums(output / "embeddings/blobs").items()
+    )
+    assert not done.idle and not any("name nothing" in line for line in told)
     assert not (output / "removing").exists()
     assert list(integrity.everything(str(output))) == []  # lists and digests are those of the files that are there now
 
@@ -152,15 +172,15 @@ def test_a_removal_that_is_killed_while_it_settles_still_names_what_it_changed(
         files.write_atomic(str(work / name), "new")
         files.write_atomic(str(output / name), "new" if "c.tar" in name else "old")
     files.write_atomic(str(output / "exclude/2.txt"), "of the user's own")
-    real = files.write_atomic
+    real = files.copy
 
-    def killed(path: str, data: str | bytes) -> None:
-        if path.endswith("b.tar"):
+    def killed(source: str, target: str) -> None:
+        if target.endswith("b.tar"):
             raise KeyboardInterrupt
-        real(path, data)
+        real(source, target)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(files, "write_atomic", killed)
+        patched.setattr(files, "copy", killed)
         removal._settle(str(work), str(output))
     assert (output / "shards/a.tar").read_text() == "new" and (output / "shards/b.tar").read_text() == "old"
     assert removal._settle(str(work), str(output)) == ["exclude/1.txt", "shards/a.tar", "shards/b.tar"]
@@ -217,12 +237,14 @@ def test_lists_are_read_as_exclude_reads_them_and_what_is_out_is_not_taken_out_a
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ut1").mkdir()
-    (tmp_path / "ut1/domains").write_text("a.test\nlocalhost\n")
+    (tmp_path / "ut1/domains").write_text("a.test\nlocalhost\nnowhere.test\n")
     (tmp_path / "list").write_text("# asked\nz.test\nnot a thing\n")
     lists = [str(tmp_path / "ut1"), str(tmp_path / "list")]
     with pytest.raises(ConfigError, match=r"list, line 3: 'not a thing' matches nothing"):
         removal.remove(str(small), lists, ALONE, quiet=True)
-    done = removal.remove(str(small), lists[:1], ALONE, quiet=True, say=lambda line: None)
+    told: list[str] = []
+    done = removal.remove(str(small), lists[:1], ALONE, quiet=True, say=told.append)
+    assert done.idle == ("nowhere.test",) and told[0].startswith("1 of what is listed name nothing in")
     assert [row["url"] for row in rows(small, "documents")] == ["http://b.test/index.html", "http://c.test/index.html"]
     assert done.config.exclude == tuple(str(path) for path in (small / "exclude").iterdir())
     monkeypatch.setattr(removal, "Run", None)  # nothing is run

@@ -190,6 +190,6 @@ def test_a_chain_of_redirects_that_got_shorter_leaves_one_fate(tmp_path: Path) -
         ("/x", "ok"), ("/y", "ok"),
     ]  # fmt: skip
     assert not list((tmp_path / "fetch").glob("spool/*"))
-    (tmp_path / "images/index/earlier-00000.parquet").write_bytes(b"of a run that is not named")
+    (tmp_path / "images/index/taken-http-00000.parquet").write_bytes(b"of a finished run")
     with pytest.raises(ConfigError, match="a removal or subset took these images"):
         retry.failed(run)

@@ -20,7 +20,7 @@ from weft.model_smoketest.dataset import ShardDataset
 from weft.model_smoketest.train import train
 from weft.pipeline import cli
 from weft.pipeline.report import report
-from weft.pipeline.run import lock, manifest
+from weft.pipeline.run import integrity, lock, manifest, removal, subset
 from weft.schemas import config as configuration
 from weft.schemas.config import Train
 from weft.schemas.records import Document, Pair
@@ -142,6 +142,30 @@ def test_input_there_is_read_as_here(
         found, wanted = ([row._replace(**place) for row in parquet.read(str(path), record)] for path in (there, here))
         assert not more and len(found) > 0
         assert found == wanted
+
+
+@pytest.mark.timeout(1800)
+def test_a_removal_and_a_subset_there_leave_what_a_run_here_makes_that_never_had_it(
+    bucket: object_stores.Bucket, small_web: Path, shared: Callable[..., Path], run_on_web: Callable[..., Any]
+) -> None:
+    """Of one archive: a page, the images that are its alone, and its pairs go; the list lies on the store as well."""
+    inputs = [str(sorted((small_web / "warcs").iterdir())[0])]
+    whole = shared("one-archive", lambda folder: run_on_web(folder, inputs=inputs))
+    url = next(row.url for path, _ in files.listing(f"{whole}/documents/*") for row in parquet.read(path, Document))
+    listed = f"{bucket.path}/asked/list.txt"
+    files.write_atomic(listed, f"{url}  # asked to be taken out\n")
+    never = shared("one-archive-less", lambda folder: run_on_web(folder, f'exclude=["{listed}"]', inputs=inputs))
+    there, some = f"{bucket.path}/whole", f"{bucket.path}/some"
+    object_stores.upload(whole, there)
+    flags, quiet = (*bucket.flags, ONE), {"quiet": True, "say": lambda line: None}
+    subset.subset(there, some, f"url != '{url}'", flags, **quiet)
+    done = removal.remove(there, [listed], flags, **quiet)
+    for output in (some, there):
+        for name in ("shards", "documents", "pairs", "kept", "clusters", "scores", "baseline"):
+            assert files.has_files(f"{output}/{name}") and compared(never / name, f"{output}/{name}") == [], name
+        assert list(integrity.everything(output)) == []
+    assert len(done.rewritten) > 0 and not files.listing(f"{there}/removing/**")
+    assert removal.remove(there, [listed], flags, **quiet).rewritten == ()
 
 
 def test_two_drivers_at_once_are_one_too_many_and_a_killed_one_is_no_obstacle(

@@ -139,8 +139,8 @@ def in_archive(home: Path, *names: str) -> list[fetch_images._Held]:
     return [fetch_images._Held(rank, 0, path, one.offset, image_key(one.url)) for rank, one in enumerate(found, 1)]
 
 
-def one_row(item: tuple[str, dict[str, Any]], output: Path, asked: FetchRules, finished: str = "") -> ImageRow:
-    ((source, wanted),) = fetch_images._route(item, 8, (), finished)
+def one_row(item: tuple[str, dict[str, Any]], output: Path, asked: FetchRules) -> ImageRow:
+    ((source, wanted),) = fetch_images._route(item, 8, ())
     return next(read(fetch_unit((source, [wanted]), Task(str(output), repr(asked), asked)), ImageRow))
 
 
@@ -161,7 +161,7 @@ def test_a_picture_from_another_address_says_so_and_goes_with_it(tmp_path: Path)
         files = previous_runs.index_files([output], asked, final=output)
         earlier = [image for index in files for _, image in previous_runs.images(index)]
         item = {"wanted": [big], "held": held, "earlier": earlier}
-        return one_row((key, item), tmp_path / f"again-{len(held)}", asked, output)
+        return one_row((key, item), tmp_path / f"again-{len(held)}", asked)
 
     assert again("other.test", [small, tiny])[:10] == row[:10] and again("other.test", [small]).status == "ok"
     # A run that never had the address takes the next one, or has none.
@@ -174,12 +174,15 @@ def test_what_a_finished_run_has_is_not_judged_anew(tmp_path: Path) -> None:
     (held,) = in_archive(tmp_path, "barn")
     plain = FetchRules(http=False)
     one_row((held.address, {"wanted": [f"{HOST}/barn.png"], "held": [held]}), tmp_path / "out", plain)
-    (index,) = previous_runs.index_files([str(tmp_path / "out")])
-    earlier = [image for _, image in previous_runs.images(index)]
     today = {"wanted": [f"{HOST}/barn.png"], "forbidden": [(fetch_images._ASKED, "robots.txt of 2024-06-01")]}
-    item = (held.address, {**today, "earlier": earlier})
-    assert one_row(item, tmp_path / "anew", plain, str(tmp_path / "out")).status == "ok"
-    assert one_row(item, tmp_path / "other", plain).status == "opt_out"
+
+    def judged(final: str) -> str:
+        (index,) = previous_runs.index_files([str(tmp_path / "out")], final=final)
+        earlier = [image for _, image in previous_runs.images(index)]
+        return one_row((held.address, {**today, "earlier": earlier}), tmp_path / f"anew{final}", plain).status
+
+    assert judged(str(tmp_path / "out")) == "ok"
+    assert judged("") == "opt_out"
 
 
 @pytest.mark.parametrize("line", [f"{HOST}/ok/1", "a.web.test/ok"])
