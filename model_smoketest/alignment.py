@@ -80,8 +80,10 @@ def after_image(sample: Sample, vocabulary: Vocabulary) -> int:
     return int(sample.mask[1:first].sum())
 
 
-def grounding(model: Kosmos, eye: Eye, samples: list[Sample]) -> tuple[dict[str, Any] | None, str]:
+def grounding(model: Kosmos, eye: Eye, samples: list[Sample], most: int = 0) -> tuple[dict[str, Any] | None, str]:
     """What wrong images cost held-out samples, and a note where that cannot be said.
+
+    `most` is how many rotations are taken, as many as ROTATED_TOKENS allows where it is 0.
 
     The standard error is over samples and draws of wrong images. That of the model's seed is larger and not in it: only
     models of several seeds show it.
@@ -92,7 +94,7 @@ def grounding(model: Kosmos, eye: Eye, samples: list[Sample]) -> tuple[dict[str,
     chosen = [i for i, row in enumerate(right) if samples[i].images and skipped[i] < len(row)]
     images = [image for sample in samples for image in sample.images]
     tokens = sum(len(sample.ids) for sample in samples)
-    sources = rotations(images, max(LEAST, ROTATED_TOKENS // max(tokens, 1)))
+    sources = rotations(images, most or max(LEAST, ROTATED_TOKENS // max(tokens, 1)))
     if not sources or not chosen:
         return None, "too few different held-out images: no grounding gap"
     wrong = np.zeros((len(sources), len(chosen)))

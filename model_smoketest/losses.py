@@ -19,8 +19,8 @@ SEEN_AT_ONCE = 64  # images
 class Eye:
     """Images → what the decoder reads of them, each worked out once."""
 
-    def __init__(self, model: Kosmos) -> None:
-        self._model, self._stems = model, StemCache(model.tower, limit=0)
+    def __init__(self, model: Kosmos, stems: StemCache | None = None) -> None:
+        self._model, self._stems = model, stems or StemCache(model.tower, limit=0)
         self._known: dict[bytes, Tensor] = {}
 
     @torch.inference_mode()

@@ -5,7 +5,7 @@ divided by the step's target tokens: the three kinds of Kosmos-1 in one batch (s
 task). AdamW with betas (0.9, 0.98), linear warm-up, then linear decay to 0.
 
     model/checkpoint…         weights, optimiser, step and data position (checkpoints.py): resumed from bit by bit
-    model/train_log.jsonl     a line every few steps
+    model/train_log.jsonl     a line every few steps, some with what the right images are worth (gaps.py)
     model/model.safetensors   the trained weights (the frozen part of CLIP is named in config.json, not copied)
     model/config.json         what they are the weights of
 
@@ -35,6 +35,7 @@ from torch import Tensor
 
 from weft.model_smoketest import data, shard_files
 from weft.model_smoketest.checkpoints import Checkpoints
+from weft.model_smoketest.gaps import Gaps
 from weft.model_smoketest.model import Kosmos, check_sizes
 from weft.model_smoketest.processes import Processes, here, whole
 from weft.model_smoketest.shard_files import join
@@ -90,6 +91,7 @@ def train(
         world.split(model)
     optimizer = make_optimizer(model, config)
     stems = StemCache(model.tower, store=StemStore(config.stems, built["tower"]) if config.stems else None)
+    gaps = None if config.shard or world.rank else Gaps(shards, vocabulary, config)  # layers that are split want all
 
     checkpoints = Checkpoints(model_dir, identity, model, optimizer, world)
     first = checkpoints.resume(mixture.restore, log)
@@ -115,7 +117,10 @@ def train(
             take_step(model, stems, optimizer, parts, step, world, meter)
             done = step + 1
             if world.rank == 0 and (done % LOG_EVERY == 0 or done == config.steps):
+                before = records[-1]["step"] if records else 0
                 records.append(meter.record(done, rate))
+                if gaps and gaps.due(before, done):
+                    records[-1]["gap"] = gaps.measure(model, stems)
                 if shard_files.is_local(model_dir):
                     append_log(model_dir, records[-1])
                 log(meter.line(records[-1]))

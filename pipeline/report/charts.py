@@ -131,12 +131,13 @@ def columns(
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str) -> str:
-    """Lines over a common axis; first and last value of each are written out below."""
+    """Lines over a common axis, on which 0 is; first and last value of each are written out below."""
     points = [point for line in series.values() for point in line]
     if not points:
         return ""
     width, height, left, bottom = 760, 300, 44, 34
-    low, high = 0.0, max(y for _, y in points) * 1.05 or 1.0
+    low, high = min(0.0, *(y for _, y in points)), max(0.0, *(y for _, y in points)) * 1.05
+    high = high if high > low else low + 1.0
     start, end = min(x for x, _ in points), max(x for x, _ in points)
     span = (end - start) or 1
 
@@ -145,7 +146,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x_lab
         return f"{across:.1f},{height - bottom - (height - bottom - 12) * (y - low) / (high - low):.1f}"
 
     parts = []
-    for tick in _ticks(high):
+    for tick in sorted({*_ticks(high), *(-tick for tick in _ticks(-low))}):
         y = at(start, tick).split(",")[1]
         parts.append(f'<line class="grid" x1="{left}" x2="{width - 12}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text class="end" x="{left - 6}" y="{float(y) + 4:.1f}">{tick:g}</text>')
@@ -175,7 +176,9 @@ def _legend(names: Sequence[str], kind: str = "c") -> str:
 
 
 def _ticks(top: float) -> list[float]:
-    """A handful of round values from 0 up to `top`."""
+    """A handful of round values from 0 up to `top`; 0 alone where that is no more."""
+    if top <= 0:
+        return [0]
     power = 10.0
     while power > top:
         power /= 10

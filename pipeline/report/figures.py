@@ -360,4 +360,4 @@ def _training(output: str) -> list[dict[str, Any]]:
     if not files.exists(path):
         return []
     lines = map(json.loads, files.read_bytes(path).decode().splitlines())
-    return [{"step": line["step"], "loss": line["loss"]} for line in lines]
+    return [{key: line[key] for key in ("step", "loss", "gap") if key in line} for line in lines]

@@ -77,6 +77,12 @@ def domains(found: dict[str, Any]) -> str:
     return f'<p class="about">{about}</p>{first_rows(found, "fates/extract", "fates/pack", "documents")}{table}'
 
 
+def _curves(log: list[dict[str, Any]], key: str) -> dict[str, list[tuple[int, float]]]:
+    """Corpus → (step, value) of each line of the log that has one."""
+    found = {name: [(line["step"], line[key][name]) for line in log if name in line.get(key, {})] for name in TRAINED}
+    return {name: points for name, points in found.items() if points}
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose first column is words and whose others are numbers, of cells that are markup already."""
     top = "".join(f'<th scope="col"{" class=n" if i else ""}>{text(name)}</th>' for i, name in enumerate(head))
@@ -95,11 +101,16 @@ def training(found: dict[str, Any]) -> str:
     parts = [
         '<p class="about">A small Kosmos-1 on the shards: proof that they train and that pictures kept their texts.</p>'
     ]
-    names = [corpus for corpus in TRAINED if any(corpus in line["loss"] for line in log)]
-    if names:
-        curves = {n: [(line["step"], line["loss"][n]) for line in log if n in line["loss"]] for n in names}
+    if curves := _curves(log, "loss"):
         drawn = charts.lines(curves, "Training loss", "step", "nats per target token")
         parts.append(f'<figure class="chart wide"><h3>Training loss, nats per target token</h3>{drawn}</figure>')
+    if curves := _curves(log, "gap"):
+        drawn = charts.lines(curves, "Grounding gap in training", "step", "nats per target token")
+        parts.append(
+            f'<figure class="chart wide"><h3>Grounding gap in training, nats per target token</h3>{drawn}<figcaption>'
+            "What the right pictures were worth at that step, on a few held-out samples: a trend, not a verdict."
+            "</figcaption></figure>"
+        )
     if evaluated:
         rows = [
             [

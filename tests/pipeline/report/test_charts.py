@@ -61,6 +61,18 @@ def test_a_threshold_is_drawn_where_it_stands_and_said() -> None:
     assert "limit" not in charts.columns(["0", "10"], {"n": [1, 2]}, "Words")
 
 
+@pytest.mark.parametrize(("first", "last"), [(-0.2, 0.4), (-0.2, -0.1), (0.0, 0.0), (0.3, 0.1)])
+def test_lines_stay_in_the_drawing_whatever_their_sign_and_0_is_on_it(first: float, last: float) -> None:
+    drawn = charts.lines({"a": [(10, first), (20, last)]}, "Gap", "step", "nats")
+    svg = next(e for e in ElementTree.fromstring(f"<div>{drawn}</div>").iter() if e.tag == "svg")
+    _, _, wide, high = map(float, svg.attrib["viewBox"].split())
+    (line,) = [e for e in svg.iter() if e.tag == "polyline"]
+    points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+    assert all(0 <= x <= wide and 0 <= y <= high for x, y in points)
+    zero = next(float(e.attrib["y"]) - 4 for e in svg.iter() if e.tag == "text" and e.text == "0")
+    assert all((y <= zero + 0.1) if value > 0 else (y >= zero - 0.1) for (_, y), value in zip(points, (first, last)))
+
+
 def test_the_keys_of_lines_are_lines() -> None:
     drawn = charts.lines({"a": [(0, 3.0), (9, 1.0)], "b": [(0, 2.0), (9, 1.0)]}, "Loss", "step", "nats")
     assert 'class="l1"' in drawn and 'class="key l1"' in drawn and 'class="key c' not in drawn

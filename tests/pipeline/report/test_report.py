@@ -132,6 +132,7 @@ def add_rest(output: Path) -> None:
     manifest.write(str(output), "pack", {"books": figures.count_fates(str(output), "pack"), "seconds": 2.0})
     (output / "model").mkdir()
     log = [{"step": s, "loss": {"pairs": 6 - s / 100, "text": 7 - s / 100}, "eta_s": 1.0} for s in range(10, 210, 10)]
+    log[-1]["gap"] = log[9]["gap"] = {"pairs": 0.5, "interleaved": -0.25}
     (output / "model/train_log.jsonl").write_text("".join(json.dumps(x) + "\n" for x in log))
     gap = {"right": 2.0, "wrong": 2.75, "gap": 0.75, "standard_error": 0.1, "win_rate": 0.9, "samples": 20}
     evaluated = {
@@ -160,6 +161,12 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def written(full: Path) -> str:
     return Path(report.write(str(full), CONFIG)).read_text("utf-8")
+
+
+def test_losses_and_gaps_are_drawn_over_the_steps(written: str):
+    for title, told in (("Training loss", "pairs 5.90 → 4.00"), ("Grounding gap in training", "pairs 0.50 → 0.50")):
+        figure = written.partition(f"<h3>{title}")[2].partition("</figure>")[0]
+        assert "<polyline" in figure and told in figure
 
 
 def test_nothing_of_a_page_becomes_markup_and_nothing_is_loaded(written: str):
