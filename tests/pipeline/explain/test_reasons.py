@@ -1,13 +1,52 @@
 """weft explain knows every reason of docs/fates.md, and names keys of the configuration that are there."""
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 from fates_page import documented
 
 import weft.schemas.config as configuration
 from weft.pipeline.explain.reasons import REASONS, of_image
+from weft.schemas.shards import CORPORA
 
 
 def test_it_knows_each_documented_reason_and_no_other():
     assert {(*where, reason) for where, reasons in REASONS.items() for reason in reasons} == documented()
+
+
+def given(code: ast.Module) -> Iterator[str]:
+    """Reasons that a file's rules give: by `return reason, detail`, as a Refused, or in a Fate."""
+    names = {
+        target.id: node.value
+        for node in code.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+    def said(node: ast.expr) -> Iterator[str]:
+        if isinstance(node, ast.IfExp):
+            yield from [*said(node.body), *said(node.orelse)]
+        known = names.get(node.id) if isinstance(node, ast.Name) else node
+        if isinstance(known, ast.Constant) and re.fullmatch("[a-z][a-z0-9_]+", str(known.value)):
+            yield str(known.value)
+
+    for node in ast.walk(code):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            place = {"Refused": 0, "Fate": 4}.get(node.func.id, len(node.args))
+            yield from (one for arg in node.args[place : place + 1] for one in said(arg))
+        elif isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == "tuple[str, str]":
+            pairs = [one.value for one in ast.walk(node) if isinstance(one, ast.Return)]
+            yield from (one for pair in pairs if isinstance(pair, ast.Tuple) for one in said(pair.elts[0]))
+
+
+def test_a_reason_that_a_rule_gives_is_documented():
+    home = Path(__file__).parents[3] / "transforms"
+    found = {reason for path in home.glob("**/*.py") for reason in given(ast.parse(path.read_text("utf-8")))}
+    assert len(found) > 40
+    assert found - {reason for _, _, reason in documented()} - set(CORPORA) == set()  # a document's corpus, and why
 
 
 def test_each_key_that_decides_is_one_of_the_configuration():
