@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import object_stores
 import pytest
+import tiny_fasttext
 from safetensors.numpy import save_file
 
 import weft.schemas.config as configuration
@@ -21,10 +22,10 @@ from weft.pipeline.run import inputs
 from weft.schemas.config import Config, Dedup
 from weft.schemas.parameters import ClipChoice, FetchRules, Place
 from weft.transforms.dedup import contamination, index
-from weft.transforms.extract import exclusions
+from weft.transforms.extract import bad_words, exclusions, fasttext_models, language_rules
 from weft.transforms.fetch import previous_runs
 from weft.transforms.io import files, local_copies
-from weft.transforms.pack import evaluation_images
+from weft.transforms.pack import evaluation_images, instructions
 from weft.transforms.pack.tokenizer import Encoder, train
 from weft.transforms.score import clip_models, heads, neighbours
 from weft.transforms.score.clip_weights import TINY_CLIP
@@ -38,6 +39,7 @@ WORDS = set(
 MEANT = {
     "recipe": "kosmos",
     "extract.languages": ["eng"],
+    "extract.quality_labels": {"edu": "high"},
     "extract.cdx_api": "index.test",
     "extract.filters": ["nosuch:keep"],
     "extract.pair_filters": ["nosuch"],
@@ -110,7 +112,8 @@ def test_a_store_that_nobody_knows_is_one_line_before_anything_starts(
 ) -> None:
     value = "local-dir:nosuch://x/y" if "model" in key or key == "train.vision" else "nosuch://x/y"
     value = f'["{value}"]' if isinstance(_default(key), tuple) else value
-    asked = ["run", "--input", "none.warc", "--output", str(tmp_path / "out"), "--set", f"{key}={value}", "--quiet"]
+    one = f"{key}.one" if isinstance(_default(key), dict) else key
+    asked = ["run", "--input", "none.warc", "--output", str(tmp_path / "out"), "--set", f"{one}={value}", "--quiet"]
     assert cli.main(asked) == cli.USER_ERROR
     assert capsys.readouterr().err == f"weft: {key}: nosuch://x/y: there is no file system for nosuch://\n"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -119,6 +122,7 @@ def test_a_store_that_nobody_knows_is_one_line_before_anything_starts(
 @pytest.mark.parametrize("key", [key for key, place in PLACES.items() if not place.web])
 def test_a_web_server_is_refused_where_it_will_not_do(key: str, capsys: pytest.CaptureFixture[str]) -> None:
     value = '["https://x/y"]' if isinstance(_default(key), tuple) else "https://x/y"
+    key = f"{key}.one" if isinstance(_default(key), dict) else key
     assert cli.main(["html", "-", "--set", f"{key}={value}"]) == cli.USER_ERROR
     assert "a web server will not do" in capsys.readouterr().err
 
@@ -190,6 +194,12 @@ READ: dict[str, Callable[[str], Any]] = {
     "extract.common_crawl": lambda path: [
         (name.removeprefix(path), size) for name, size in inputs.expand(["cc:CC-MAIN-2024-10"], f"{path}/crawl/")
     ],
+    "extract.language_rules": lambda path: language_rules.load(f"{path}/rules.toml")["fr"],
+    "extract.language_model": lambda path: fasttext_models.labels(f"{path}/model.bin"),
+    "extract.quality_models": lambda path: fasttext_models.labels(f"{path}/model.bin"),
+    "extract.bad_words": lambda path: bad_words.contents((f"{path}/words",)),
+    "fetch.svg_fonts": lambda path: list(_copied(f"local-dir:{path}/font.ttf").values()),
+    "pack.instructions": lambda path: list(instructions.read(f"{path}/told.jsonl")),
     "dedup.evaluation": lambda path: contamination.load((f"{path}/texts",), 13).hashes.tolist(),
     "dedup.index": lambda path: _index(f"{path}/index"),
     "fetch.earlier": lambda path: _earlier(f"{path}/earlier"),
@@ -223,6 +233,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
             b"crawl-data/a.warc.gz\ncrawl-data/b.warc.gz\n"
         ),
         "texts/below/one.txt": words,
+        "rules.toml": "[fr]\nline_punct_thr = 0.1\n",
+        "words/en": "bad\n",
+        "told.jsonl": json.dumps({"instruction": "Say it.", "output": "It."}),
         "index/header.json": json.dumps(index.header(Dedup())),
         "index/other/run.json": json.dumps({"parts": ["part-0.parquet"], "against": []}),
         "earlier/fetch/manifest.json": json.dumps({"config": {"fetch": {}}}),
@@ -231,6 +244,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tokenizer.json": train([words], 300),
     }.items():
         files.write_atomic(str(home / name), content)
+    tiny_fasttext.train(home / "model.bin", {"hq": ["the proof holds"], "cc": ["buy now"]})
+    files.write_atomic(str(home / "font.ttf"), b"letters")
     np.save(home / "vectors.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     save_file({"0.weight": vectors[:1].copy(), "0.bias": np.zeros(1, np.float32)}, home / "head.safetensors")
     shutil.copytree(TINY_CLIP, home / "clip")

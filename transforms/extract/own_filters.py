@@ -23,6 +23,7 @@ from weft.schemas.parameters import ConfigError
 GROUP = "weft.filters"
 REASON = "filter_"  # before a filter's own word, so that it is none of weft's
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
+_KEYS = "extract.filters or extract.pair_filters"
 
 Filter = Callable[[Any], str | None]
 
@@ -70,7 +71,9 @@ def check(wanted: Mapping[str, str]) -> None:
     """
     for name, source in wanted.items():
         if load(name)[1] != source:
-            raise ConfigError(f"filter {name} has another source on {os.uname().nodename}: install the same everywhere")
+            raise ConfigError(
+                f"{_KEYS}: filter {name} has another source on {os.uname().nodename}: install the same everywhere"
+            )
 
 
 @lru_cache(maxsize=64)
@@ -90,11 +93,11 @@ def load(name: str) -> tuple[Filter, str]:
     except Exception as error:  # importing runs what the user wrote
         told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ConfigError(
-            f"filter {name} cannot be imported on {os.uname().nodename} ({told}): {module!r} has to be installed, or "
-            "in a directory of PYTHONPATH, on every machine that reads pages"
+            f"{_KEYS}: filter {name} cannot be imported on {os.uname().nodename} ({told}): "
+            f"{module!r} has to be installed, or in a directory of PYTHONPATH, on every machine that reads pages"
         ) from error
     if not callable(found):
-        raise ConfigError(f"filter {name} is no function")
+        raise ConfigError(f"{_KEYS}: filter {name} is no function")
     return found, _source(importlib.import_module(module))
 
 
@@ -102,7 +105,7 @@ def _entry_point(name: str) -> str:
     found = sorted({one.value for one in importlib.metadata.entry_points(group=GROUP, name=name)})
     if len(found) != 1:
         among = "no one entry point" if found else "neither module:function nor an entry point"
-        raise ConfigError(f"filter {name} is {among} of the group {GROUP} on {os.uname().nodename}")
+        raise ConfigError(f"{_KEYS}: filter {name} is {among} of the group {GROUP} on {os.uname().nodename}")
     return found[0]
 
 
