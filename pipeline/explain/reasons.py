@@ -79,7 +79,8 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "bad_length": ("a Content-Length that is no number, or too small for any HTTP response", ()),
         "empty": ("no body", ()),
         "bad_encoding": (
-            "a content coding that cannot be undone, more than five of them, or more than 250,000 chunks",
+            "a content coding that cannot be undone, more than five of them, or more than 250,000 chunks; or a row of "
+            "a list that is not UTF-8",
             (),
         ),
         "too_large": ("more than a record may have", ()),

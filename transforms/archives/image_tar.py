@@ -39,7 +39,7 @@ def read_samples(stream: BinaryIO) -> Iterator[Sample]:
     """Samples in their order, from where the stream stands.
 
     Raises:
-        tarfile.TarError: the file breaks off.
+        tarfile.TarError: the file breaks off, or is damaged: what follows is not the empty block that ends a tar.
     """
     key = ""
     parts: dict[str, tuple[int, bytes]] = {}
@@ -56,8 +56,12 @@ def read_samples(stream: BinaryIO) -> Iterator[Sample]:
                 parts = {}
             key = name
             parts[suffix.lower()] = (member.offset, file.read())
+        stream.seek(tar.offset)
+        ended = stream.read(tarfile.BLOCKSIZE) == tarfile.NUL * tarfile.BLOCKSIZE
     if parts:
         yield _sample(key, parts)
+    if not ended:  # a header that is cut or damaged ends a tar too, says tarfile
+        raise tarfile.ReadError("no whole header, and no end of the tar")
 
 
 def _sample(key: str, parts: dict[str, tuple[int, bytes]]) -> Sample:

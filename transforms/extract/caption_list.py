@@ -58,6 +58,16 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     if row.without:
         yield Fate(STAGE, "record", key, DROPPED, "no_picture", row.without)
         return
+    if not rows.is_utf8(said := row.url + row.caption + row.page):
+        yield Fate(
+            STAGE,
+            "record",
+            key,
+            DROPPED,
+            "bad_encoding",
+            f"not UTF-8: {said.encode('utf-8', 'replace').decode()[:150]}",
+        )
+        return
     if not row.url.startswith(("http://", "https://")):
         yield Fate(STAGE, "record", key, DROPPED, "not_http", row.url[:200])
         return
@@ -133,8 +143,13 @@ def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str, str
 
 
 def _row(number: int, record: dict[str, Any], names: tuple[str, str, str, str]) -> Row:
-    url, caption, page = (str(record.get(name) or "") if name else "" for name in names[:3])
+    url, caption, page = (_cell(record.get(name)) if name else "" for name in names[:3])
     return Row(number, url.strip(), caption, page, similarity=_number(record.get(names[3])))
+
+
+def _cell(value: object) -> str:
+    """A cell as text; older writers of Parquet say that strings are bytes."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value or "")
 
 
 def _number(value: object) -> float:

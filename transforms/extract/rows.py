@@ -95,6 +95,8 @@ def look(path: str) -> Look:
 def read(path: str, seen: Look, names: tuple[str, ...] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, row) of each row of a file; a line that is no JSON object is an empty row.
 
+    Bytes of a table that are no UTF-8 come as lone surrogates (`is_utf8`), those of lines of JSON as U+FFFD.
+
     Args:
         path: of the file.
         seen: what `look` made of it; no tar.
@@ -112,8 +114,10 @@ def read(path: str, seen: Look, names: tuple[str, ...] = ()) -> Iterator[tuple[i
                         yield number, row
                         number += 1
             else:
-                text = _text(stream)
-                yield from _lines(text) if seen.form == "lines" else _table(text, seen)
+                if seen.form == "lines":
+                    yield from _lines(_text(stream))
+                else:
+                    yield from _table(_text(stream, "surrogateescape"), seen)
     except pa.ArrowException as error:
         raise Unsuited("unreadable", " ".join(str(error).split())[:200]) from None
     except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:  # strings of Parquet may be none
@@ -121,12 +125,25 @@ def read(path: str, seen: Look, names: tuple[str, ...] = ()) -> Iterator[tuple[i
         raise Unsuited(reason, f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _text(stream: BinaryIO) -> io.TextIOWrapper:
+def is_utf8(text: str) -> bool:
+    r"""Whether a cell was UTF-8: what is guessed of other bytes is no caption.
+
+    >>> is_utf8("caf\u00e9"), is_utf8(b"caf\xe9".decode("utf-8", "surrogateescape"))
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(stream: BinaryIO, errors: str = "replace") -> io.TextIOWrapper:
     stream.seek(0)
     packed = stream.read(2) == GZIP
     stream.seek(0)
     opened: Any = gzip.GzipFile(fileobj=stream) if packed else stream
-    return io.TextIOWrapper(opened, "utf-8-sig", "replace", newline="")
+    return io.TextIOWrapper(opened, "utf-8-sig", errors, newline="")
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -143,8 +143,8 @@ def of_list(path: str, seen: Look, base: str) -> Iterator[Record | Broken]:
         for last, row in rows.read(path, seen, names):
             name, offset, length = (row.get(key) for key in names)
             begins, size = whole_number(offset), whole_number(length)
-            if not isinstance(name, str) or begins is None or size is None:
-                yield Broken(last, "no_columns", f"{', '.join(names)}: {name}, {offset}, {length}"[:200], path)
+            if not isinstance(name, str) or not rows.is_utf8(name) or begins is None or size is None:
+                yield Broken(last, "no_columns", f"{', '.join(names)}: {name!a}, {offset!a}, {length!a}"[:200], path)
                 continue
             there = name if "://" in name or name.startswith("/") else files.join(base, name)
             if size > MAX_RECORD_BYTES:

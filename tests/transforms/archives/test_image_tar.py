@@ -80,3 +80,16 @@ def test_a_tar_is_told_by_its_bytes(path):
     assert image_tar.is_tar(path.read_bytes()[:512])
     assert not image_tar.is_tar(b"WARC/1.0\r\n" * 60)
     assert list(image_tar.read_samples(io.BytesIO(bytes(10_240)))) == []
+
+
+def test_a_tar_that_is_cut_or_damaged_anywhere_is_told(path):
+    whole = path.read_bytes()
+    with path.open("rb") as stream, tarfile.open(fileobj=stream) as tar:
+        end = max(member.offset_data + 512 for member in tar)
+    headers = range(0, end, 1024)  # each member is a header and a block
+    cuts = [whole[:at] for at in (*range(100, end, 256), *range(512, end + 1, 512))]
+    for data in [*cuts, *(whole[:at] + b"x" + whole[at + 1 :] for at in headers)]:
+        with pytest.raises(tarfile.TarError):
+            list(image_tar.read_samples(io.BytesIO(data)))
+    for data in (whole, whole[: end + 512], whole + whole):
+        assert len(list(image_tar.read_samples(io.BytesIO(data)))) == 4

@@ -14,6 +14,7 @@ from weft.transforms.extract.archive import extract_archive
 from weft.transforms.io.tar import write_tar
 
 RULES = PageRules(languages=())
+URL = "http://w.test/"
 ROWS = [(f"http://w.test/{n}.jpg", f"A red barn with {n} windows and a green door") for n in range(3)]
 
 
@@ -166,3 +167,26 @@ def test_a_number_beyond_all_floats_is_no_similarity(tmp_path):
     found = extract(tmp_path / "list", PageRules(languages=(), list_min_similarity=0.3))
     assert [pair.text for pair in found[Pair]] == ["one 1"]
     assert [fate.reason for fate in found[Fate] if fate.fate == "dropped"] == ["low_similarity"]
+
+
+def test_a_row_that_is_no_utf8_is_told_and_costs_itself_alone(tmp_path):
+    lines = [
+        "url,caption",
+        f"{URL}1,a caf\u00e9 in the old town",
+        f"{URL}\u00e9,a red barn in a field",
+        f"{URL}2,a red barn in a field",
+    ]
+    path = tmp_path / "list.csv"
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    found = list(extract_archive(str(path), RULES))
+    fates = [(row.reason, row.detail) for row in found if isinstance(row, Fate) and row.kind == "record"]
+    assert [reason for reason, _ in fates] == ["bad_encoding", "bad_encoding", ""]
+    assert fates[0][1] == f"not UTF-8: {URL}1a caf? in the old town"
+    assert [row.image_url for row in found if isinstance(row, Pair)] == [f"{URL}2"]
+
+
+def test_columns_of_bytes_are_text(tmp_path):
+    rows = pa.table({"url": [f"{URL}1".encode()], "caption": ["a caf\u00e9 in the old town".encode()]})
+    pq.write_table(rows, tmp_path / "list.parquet")
+    (pair,) = (row for row in extract_archive(str(tmp_path / "list.parquet"), RULES) if isinstance(row, Pair))
+    assert (pair.image_url, pair.text) == (f"{URL}1", "a caf\u00e9 in the old town")
