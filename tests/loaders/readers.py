@@ -144,6 +144,91 @@ def datatrove(folder):
     return found
 
 
+def dolma(folder):
+    """Dolma's reader in Python, by a tagger that writes down what it is given, and its mixer in Rust, by what it writes."""
+    import gzip
+
+    import nltk
+
+    nltk.data.find = str  # when it is imported it looks for a sentence splitter, and would fetch one
+    import dolma as toolkit
+    from dolma.core.data_types import DocResult
+    from dolma.core.runtime import create_and_run_tagger
+
+    seen, mixed = [], []
+
+    @toolkit.add_tagger("seen")
+    class Seen(toolkit.BaseTagger):
+        def predict(self, doc):
+            seen.append({"key": doc.id, "texts": [doc.text], "images": []})
+            return DocResult(doc=doc, spans=[])
+
+    for corpus in ("interleaved", "text"):
+        place, files = folder / "dolma" / corpus, folder / corpus / "train/*.jsonl.gz"
+        for path in sorted(files.parent.glob(files.name)):
+            create_and_run_tagger([str(path)], ["seen"], destination=str(place / "seen"), debug=True)
+        stream = {"name": corpus, "documents": [str(files)], "attributes": []}
+        stream["output"] = {"path": str(place / "mixed"), "max_size_in_bytes": 1 << 30}
+        work = {name: str(place / name) for name in ("input", "output")}
+        toolkit.mixer({"streams": [stream], "processes": 1, "work_dir": work})
+        for path in (place / "mixed").rglob("*.gz"):
+            rows = map(json.loads, gzip.decompress(path.read_bytes()).splitlines())
+            mixed += [{"key": row["id"], "texts": [row["text"]], "images": []} for row in rows]
+    assert sorted(map(str, mixed)) == sorted(map(str, seen))
+    return seen
+
+
+def clip_retrieval(name):
+    """A module of clip-retrieval without what the whole package imports: all that loads a CLIP."""
+    import importlib
+    import types
+
+    place = next(path for entry in sys.path if (path := Path(entry) / "clip_retrieval").exists())
+    for package, folder in (("clip_retrieval", place), ("clip_retrieval.clip_inference", place / "clip_inference")):
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = [str(folder)]
+    return importlib.import_module(f"clip_retrieval.{name}")
+
+
+def clipretrieval(folder):
+    """What clip-retrieval's inference reads of tars, before it embeds that."""
+    files = sorted(map(str, (folder / "pairs/train").glob("*.tar")))
+    reader = clip_retrieval("clip_inference.reader").WebdatasetReader(
+        list, pixels, list, files, batch_size=4, num_prepro_workers=0, enable_metadata=True
+    )
+    found = []
+    for batch in reader:
+        for told, text, image in zip(batch["metadata"], batch["text"], batch["image_tensor"], strict=True):
+            found.append({"key": json.loads(told)["key"], "texts": [text], "images": [image]})
+    return found
+
+
+def clip_index(folder):
+    """Vectors and what is told of each, by embedding-reader; and what clip-retrieval's service finds by each, in indexes
+    that autofaiss makes of them."""
+    from embedding_reader import EmbeddingReader
+
+    back, columns = clip_retrieval("clip_back"), ["key", "url", "caption", "similarity"]
+    index = folder.parent / "index"
+    clip_retrieval("clip_index").clip_index(str(folder), str(index), nb_cores=1)
+    fields = {name: None for name in back.ClipResource.__dataclass_fields__}  # no CLIP: it is asked by vectors
+    told, _ = back.load_metadata_provider(str(index), False, False, None, columns, False)
+    indexes = {f"{kind}_index": back.load_index(str(index / f"{kind}.index"), False) for kind in ("image", "text")}
+    resource = back.ClipResource(**{**fields, **indexes, "metadata_provider": told, "columns_to_return": columns})
+    service = back.KnnService(clip_resources={"weft": resource})
+    found = []
+    for kind, of in (("image", "img_emb"), ("text", "text_emb")):
+        reader = EmbeddingReader(str(folder / of), "parquet_npy", None, columns, str(folder / "metadata"))
+        for vectors, rows in reader(batch_size=64, show_progress=False):
+            for vector, row in zip(vectors.tolist(), rows[columns].to_dict("records"), strict=True):
+                hits = service.query(
+                    embedding_input=vector, modality=kind, num_images=5, num_result_ids=5, deduplicate=False
+                )
+                near = [hit["key"] for hit in hits if hit["similarity"] > hits[0]["similarity"] - 1e-3]
+                found.append({"key": row["key"], "kind": kind, "told": row, "vector": vector, "near": near})
+    return found
+
+
 def transformers(folder):
     """The exported model asked what asked.json says: logits, what it says greedily, tokens and pixels."""
     import torch

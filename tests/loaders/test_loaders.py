@@ -55,7 +55,9 @@ LOADERS = {
     "mds": ("mds", ("interleaved", "pairs", "text"), apart, raw),
     "datatrove-jsonl": ("jsonl", ("interleaved", "text"), whole, None),
     "datatrove-parquet": ("parquet", ("interleaved", "text"), whole, None),
+    "dolma": ("jsonl", ("interleaved", "text"), whole, None),
     "openclip": ("img2dataset", ("pairs",), apart, pixels),
+    "clipretrieval": ("img2dataset", ("pairs",), apart, pixels),
 }
 
 
