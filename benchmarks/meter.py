@@ -1,10 +1,12 @@
 """What the meter finds: every planted fault, and nothing in clean runs. Half an hour on two cores.
 
     python benchmarks/meter.py --shards OUT/shards [--draws 20] [--equal 20] [--clean 3] [--folds 3] [--steps 300]
+    python benchmarks/meter.py --shards OUT/shards --model OUT/model --draws 0 --equal 0 --clean 0     minutes
 
 Trains `--clean` models of different seeds on the shards as they are, and one on the shards with each fault of
 tests/planted.py that only a model can tell; prints for each fault which check finds it, how its figure moves, and p.
-With `--folds` these are judged by models that have not trained on what they judge. `--draws` are demo webs of `--pages`
+With `--folds` these are judged by models that have not trained on what they judge; with `--model` by that of the
+shards as they are, and none is trained. `--draws` are demo webs of `--pages`
 pages, each of a salt of its own: how often a sound corpus fails a check, with `--draw-steps` one of a model's too.
 `--equal` are ways to divide ten models of the tests' generated shards, but for their seeds alike, into two fives that
 are compared as two corpora are: how often a difference is seen that is none; and the same corpus with faults is
@@ -40,6 +42,11 @@ def judged(shards: Path, model: Path, config: Train) -> dict[str, Any]:
     """Train on shards and ask."""
     train.train(str(shards), str(model), config, lambda line: None)
     return evaluate.evaluate(str(shards), str(model), config)
+
+
+def judged_by(shards: Path, model: Path, config: Train) -> list[dict[str, Any]]:
+    """The checks of shards by a model of others."""
+    return list(evaluate.evaluate(str(shards), str(model), config, "planted.json", own=False)["checks"])
 
 
 def drawn(home: Path, salt: str, pages: int, config: Train) -> list[str]:
@@ -84,6 +91,7 @@ def equals(home: Path, ways: int) -> tuple[int, list[dict[str, Any]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
     parser.add_argument("--clean", type=int, default=3)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--draw-steps", type=int, default=0)
@@ -95,6 +103,8 @@ def main() -> None:
     options = parser.parse_args()
     config = dataclasses.replace(configuration.load().train, steps=options.steps, audit_folds=options.folds)
     before: dict[str, float] = {}
+    if options.model:
+        before = {check["name"]: check["value"] for check in judged_by(options.shards, options.model, config)}
     with tempfile.TemporaryDirectory() as home:
         passed = 0
         for number in range(options.draws):
@@ -118,7 +128,10 @@ def main() -> None:
         hits = 0
         for number, (fault, (_, name)) in enumerate(list(planted.FAULTS.items())[: options.faults]):
             shards = planted.plant(fault, options.shards, Path(home, f"fault{number}"))
-            if name in ("pairs.mismatched", "interleaved.misplaced"):
+            of_images = name in ("pairs.mismatched", "interleaved.misplaced")
+            if of_images and options.model:
+                checks = judged_by(shards, options.model, config)
+            elif of_images:
                 checks = judged(shards, Path(home, f"model{number}"), config)["checks"]
             else:
                 checks = [one.row() for one in census.take(str(shards), data.read_vocabulary(str(shards)))]

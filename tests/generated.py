@@ -86,9 +86,10 @@ def text(seed, _):
 
 
 def instruction(seed, _):
-    """Six words that are asked and three that are answered."""
-    words = [20 + hash_bucket(f"{seed}:{i}", 40) for i in range(9)]
-    ids = np.array(contract.encode_text(words, VOCABULARY), VOCABULARY.dtype)
+    """Six words that are asked, and three that are answered: which, the last of the six says."""
+    asked = [20 + hash_bucket(f"{seed}:{i}", 40) for i in range(6)]
+    first = 20 + asked[-1] % 4 * 10
+    ids = np.array(contract.encode_text([*asked, first, first + 1, first + 2], VOCABULARY), VOCABULARY.dtype)
     parts = {contract.INPUT_IDS: contract.npy(ids), contract.META: contract.json_bytes({"asked": 7})}
     return parts | {contract.LOSS_MASK: contract.npy(contract.answer_mask(ids, 7, VOCABULARY))}
 

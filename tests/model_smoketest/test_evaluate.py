@@ -87,3 +87,16 @@ def test_instructions_have_figures_and_checks_of_their_own(kit, tmp_path):
     moved = world.write(tmp_path / "moved", shards)
     checks = {check.name: check for check in census.take(str(moved), kit.vocabulary)}
     assert checks["instructions.mask"].failed and checks["instructions.mask"].value == 1.0
+
+
+def test_a_model_that_reads_instructions_answers_unseen_ones_better_than_one_that_does_not(kit, tmp_path):
+    shards = kit.write_shards(tmp_path / "s", {"pairs": (60, 8), "text": (8, 2), "instructions": (400, 60)})
+    found = {}
+    for name, mix in (("with", 1.0), ("without", 0.0)):
+        config = kit.config(mix_instructions=mix, steps=60, batch_tokens=512, learning_rate=5e-3, warmup_steps=10)
+        training.train(str(shards), str(tmp_path / name), config, quiet)
+        found[name] = evaluate.evaluate(str(shards), str(tmp_path / name), config)["loss"]
+    # Who knows the twelve words of answers and where they end, and neither their order nor the question, pays log 12
+    # for three of four tokens.
+    assert found["with"]["instructions"] < 3 / 4 * math.log(12) < found["without"]["instructions"], found
+    assert found["with"]["pairs"] < 2 * found["without"]["pairs"], found
