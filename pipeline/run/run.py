@@ -133,7 +133,16 @@ class Run:
                 continue
             paths = tuple(path for path, *_ in self.inputs)
             stage.check(
-                Context(self.output, paths, self.config, "", self.flags, finished=self.finished, adds=self.adds)
+                Context(
+                    self.output,
+                    paths,
+                    self.config,
+                    "",
+                    self.flags,
+                    finished=self.finished,
+                    adds=self.adds,
+                    marks=index.marks(self.inputs),
+                )
             )
             place.check_writable(self.output, stage)
             begun.append(stage.name)
@@ -195,6 +204,7 @@ class Run:
             aside=home if home != self.output else "",
             slips=files.join(home, stage.name, "slips"),
             keys=self.keys,
+            marks=index.marks(self.inputs),
         )  # fmt: skip
 
     def _submit(self, stage: Stage, context: Context, flag: str) -> None:

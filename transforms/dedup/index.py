@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from weft.schemas.parameters import ConfigError, DuplicateRules
@@ -32,6 +33,16 @@ LATER = "index.json"  # in dedup/, of a run that takes its place in the index la
 def run_name(inputs: Sequence[str]) -> str:
     """Name of the run over these input files."""
     return stable_id("run", *sorted(inputs))
+
+
+def marks(inputs: Sequence[Sequence[Any]]) -> str:
+    """A hash of what the input files of (path, bytes, hash of both ends) are beside their names."""
+    return stable_id("marks", *(f"{list(one[1:])}" for one in sorted(inputs, key=itemgetter(0))))
+
+
+def other_marks(directory: str, own: str, marks: str) -> bool:
+    """Whether run `own` in the index is of other files, which had the names that these have."""
+    return bool(marks) and marks != (_run(directory, own) or {}).get("marks", marks)
 
 
 def header(rules: DuplicateRules) -> dict[str, Any]:
@@ -127,7 +138,14 @@ def owner(directory: str, own: str) -> str | None:
 
 
 def entry(
-    directory: str, rules: DuplicateRules, own: str, made: str, runs: Sequence[str], buckets: int, output: str
+    directory: str,
+    rules: DuplicateRules,
+    own: str,
+    made: str,
+    runs: Sequence[str],
+    buckets: int,
+    output: str,
+    marks: str = "",
 ) -> dict[str, Any]:
     """What is to be said of run `own`, whose parts lie in INDEX/`own`/`made`: the argument of `publish`."""
     head = files.join(directory, "header.json")
@@ -139,7 +157,8 @@ def entry(
         was |= {f"{made}/{one.rpartition('/')[2]}": said for one, said in state.noted(state.read(path)).items()}
     files.remove_tree(slips)
     names = [f"{made}/{parquet.part_name(bucket, buckets)}" for bucket in range(buckets)]
-    return {"parts": names, "against": list(runs), "files": was, "output": address(output)}
+    said = {"parts": names, "against": list(runs), "files": was, "output": address(output)}
+    return said | ({"marks": marks} if marks else {})
 
 
 def publish(directory: str, own: str, said: Mapping[str, Any]) -> None:

@@ -61,7 +61,8 @@ def settle(work: Work, stars: str) -> None:
                 where, DEDUP_INDEX, buckets, slips=files.join(where, index.SLIPS)
             )
     if work.adds:
-        said = index.entry(config.index, config, work.own, ctx.fingerprint, work.runs, buckets, work.owner)
+        made = ctx.fingerprint
+        said = index.entry(config.index, config, work.own, made, work.runs, buckets, work.owner, ctx.marks)
         if ctx.adds == "later" or ctx.aside:  # once what is replaced is replaced
             state.write(work.path(index.LATER), {"index": config.index, "run": work.own, "said": said})
         else:

@@ -88,6 +88,13 @@ def check(ctx: Context) -> None:
         own = index.run_name(ctx.inputs)
         index.parts(config.index, decides.against(ctx.config, ctx.inputs, ctx.output))
         other = discards.in_index(config.index, own, ctx.finished or ctx.output)
+        before = index.owner(config.index, own)
+        mine = not before or before == index.address(ctx.finished or ctx.output) or ctx.adds == "never"
+        if not mine and index.other_marks(config.index, own, ctx.marks):
+            raise ConfigError(
+                f"the index {config.index} has other files of these names from the run in {before}, and would lose "
+                "them: give the files names of their own, or set another dedup.index"
+            )
         if other and ctx.adds != "never":
             raise ConfigError(
                 f"the index {config.index} has this input from the run in {other}: set another dedup.index, or do that "

@@ -1,5 +1,6 @@
 """A subset is a run that never had the others."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,18 @@ def test_a_dedup_that_is_done_again_takes_its_place_when_its_tables_have_theirs(
     assert after["parts"] != (before or {})["parts"] and all(
         (published.parent / part).exists() for part in after["parts"]
     )
+
+
+def test_files_that_others_had_the_names_of_are_not_lost_from_the_index(tmp_path: Path) -> None:
+    """A crawl that writes the same name every day, whose output is moved away: each day's place would be the next's."""
+    monday = crawl(tmp_path, "today", {"a.test": text("a")}, "monday")
+    monday.rename(tmp_path / "kept")
+    assert crawl(tmp_path, "today", {"a.test": text("a")}, "again").exists(), "the same files may be run over again"
+    shutil.rmtree(tmp_path / "again")
+    with pytest.raises(
+        ConfigError, match=r"has other files of these names from the run in .*/again, and would lose them"
+    ):
+        crawl(tmp_path, "today", {"a.test": text("b")}, "tuesday")
+    assert not (tmp_path / "tuesday/dedup").exists()
+    other = crawl(tmp_path, "tomorrow", {"c.test": text("a")}, "wednesday")
+    assert kept(other) == set(), "what was there on Monday is known"
