@@ -271,8 +271,8 @@ def _place_by_key(capture: Capture) -> tuple[str, _Place]:
 
 
 def _newer(one: _Place, other: _Place) -> _Place:
-    """The newer of two captures; of equally new ones the first counts."""
-    return min(one, other, key=lambda place: (-place.date, place))
+    """The newer of two captures; of equally new ones the first counts, by names of archives wherever they lie."""
+    return min(one, other, key=lambda at: (-at.date, at.warc_file.rpartition("/")[2], at.warc_offset, at))
 
 
 def _with_address(address: str, place: _Place) -> tuple[str, tuple[str, _Place]]:

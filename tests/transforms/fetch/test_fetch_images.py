@@ -1,5 +1,6 @@
 """FetchImages in somebody else's pipeline: addresses in, rows out, bytes where the rows say."""
 
+import functools
 import io
 import json
 import subprocess
@@ -16,6 +17,7 @@ from recording_web import RecordingWeb, picture, recording_web
 
 from weft.schemas.parameters import ConfigError, FetchRules
 from weft.schemas.records import Capture, ImageRow
+from weft.transforms.fetch import fetch_images
 from weft.transforms.fetch.fetch_images import FetchImages, ImageAddresses
 from weft.transforms.io import files
 
@@ -121,3 +123,10 @@ def test_a_process_is_set_up_where_images_are_prepared_and_not_by_importing(tmp_
     command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert json.loads(ran.stdout.splitlines()[-1]) == [True, 1, 1, 1, True]
+
+
+def test_where_archives_lie_does_not_decide_which_capture_counts() -> None:
+    for one, other in (("in/b/1.warc.gz", "in/a/2.warc.gz"), ("in/a/1.warc.gz", "in/b/2.warc.gz")):
+        places = [fetch_images._Place(7, one, 9), fetch_images._Place(7, other, 3), fetch_images._Place(5, "0", 0)]
+        assert functools.reduce(fetch_images._newer, places) == functools.reduce(fetch_images._newer, places[::-1])
+        assert functools.reduce(fetch_images._newer, places) == places[0]
