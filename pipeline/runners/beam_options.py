@@ -55,7 +55,8 @@ def pipeline(flags: Sequence[str], units: int, name: str = "", shuffles: list[Sh
     if not is_direct(flags) or _runner(flags).lower() == "fnapirunner":
         return Measured(found, options=made)
     direct = made.view_as(DirectOptions)
-    workers = direct.direct_num_workers if direct.direct_running_mode == "multi_processing" else 0
+    each_core = os.cpu_count() or 1  # what Beam means by none
+    workers = (direct.direct_num_workers or each_core) if direct.direct_running_mode == "multi_processing" else 0
     return Measured(found, runner=LocalRunner(workers, orphans.stage_of(name) or "weft"), options=made)
 
 

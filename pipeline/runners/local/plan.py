@@ -7,6 +7,7 @@ A collection that is read later than it is made is kept whole.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -123,7 +124,15 @@ class _Names:
 
     def __init__(self) -> None:
         self._known: dict[int, int] = {}  # id of Beam's object, which the pipeline keeps alive
+        self._functions: set[int] = set()
         self.types: list[Any] = []
+
+    def own(self, function: Any) -> Any:
+        """A function for one step alone: one that is applied twice keeps what it holds apart, as elsewhere."""
+        if id(function) in self._functions:
+            return copy.copy(function)
+        self._functions.add(id(function))
+        return function
 
     def of(self, collection: Any) -> int:
         if id(collection) not in self._known:
@@ -163,7 +172,7 @@ def _step(node: AppliedPTransform, plan: Plan, names: _Names) -> Step:
     if isinstance(transform, beam.GroupByKey):
         return made("group", coders=_keyed(names.types[inputs[0]], node.full_label))
     if isinstance(transform, beam.CombinePerKey):
-        fn = transform.fn
+        fn = names.own(transform.fn)
         if transform.args or transform.kwargs:
             fn = curry_combine_fn(fn, transform.args, transform.kwargs)
         key = _keyed(names.types[inputs[0]], node.full_label).key
@@ -175,7 +184,7 @@ def _step(node: AppliedPTransform, plan: Plan, names: _Names) -> Step:
             sides.append(Side(names.of(side.pvalue), type(side), options))
         level = max([level, *(plan.made[side.collection] + 1 for side in sides)])
         args, kwargs = tuple(transform.args), dict(transform.kwargs)
-        return made("do", level=level, what=transform.fn, args=args, kwargs=kwargs, sides=tuple(sides))
+        return made("do", level=level, what=names.own(transform.fn), args=args, kwargs=kwargs, sides=tuple(sides))
     raise NotImplementedError(
         f"{node.full_label}: weft's runner knows no windows, state, timers or splitting; --runner=FnApiRunner does"
     )

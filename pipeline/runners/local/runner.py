@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -27,7 +28,7 @@ from weft.pipeline.runners.local.work import Found, Level, Shuffled
 
 _PARTS = 32  # of a collection, at least: so many tasks at most stand between workers and the end of a level
 _PARTS_EACH = 8  # for every worker: some are larger than others
-_PREFIX = "weft-shuffle-"
+_PREFIX, _LOCK = "weft-shuffle-", "lock"
 Kept = dict[str, list[Partition]]
 
 
@@ -183,16 +184,18 @@ def _folder() -> Iterator[Callable[[], str]]:
         @functools.cache
         def make() -> str:
             _sweep()
-            return stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-"))
+            made = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX))
+            fcntl.flock(stack.enter_context(open(os.path.join(made, _LOCK), "wb")), fcntl.LOCK_EX)
+            return made
 
         yield make
 
 
 def _sweep() -> None:
-    """Remove what killed runs have left."""
+    """Remove what killed runs have left: directories whose lock nobody holds, on this machine or another."""
     with os.scandir(tempfile.gettempdir()) as found:
         for one in found:
-            if one.name.startswith(_PREFIX) and one.is_dir(follow_symlinks=False):
-                owner = one.name.removeprefix(_PREFIX).split("-")[0]
-                if owner.isdecimal() and one.stat().st_uid == os.getuid() and not os.path.exists(f"/proc/{owner}"):
+            if one.name.startswith(_PREFIX):
+                with contextlib.suppress(OSError), open(os.path.join(one.path, _LOCK), "rb") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(one.path, ignore_errors=True)

@@ -101,6 +101,13 @@ class _Fan(Receiver):
             take(row)
 
 
+class _Tagged(dict[str | None, _Fan]):
+    """Tag → who takes its rows: nobody, where the pipeline has not asked for them."""
+
+    def __missing__(self, tag: str | None) -> _Fan:
+        return _Fan()
+
+
 class _View:
     """A side input as Beam's callers ask for it: by window, of which there is one."""
 
@@ -164,14 +171,12 @@ class Level:
     def _add(self, place: int, step: Step) -> None:
         takes: Callable[[Any], Any]
         if step.kind == "do":
-            tagged = {tag: self._fan(collection) for tag, collection in step.outputs.items()}
+            tagged = _Tagged({tag: self._fan(collection) for tag, collection in step.outputs.items()})
             sides = [
                 _View(side, _Rows(self._sides.get(str(side.collection), ()), self._plan.kept[side.collection]))
                 for side in step.sides
             ]
-            runner = DoFnRunner(
-                step.what, step.args, step.kwargs, sides, _ONE_WINDOW, {None: _Fan(), **tagged}, step_name=step.label
-            )
+            runner = DoFnRunner(step.what, step.args, step.kwargs, sides, _ONE_WINDOW, tagged, step_name=step.label)
             self._runners[place] = runner
             takes = runner.process
         elif step.kind == "flatten":

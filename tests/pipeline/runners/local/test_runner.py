@@ -1,5 +1,6 @@
 """What runs on this machine gives what Beam's own runner gives, in one process and in several, in memory and on disk."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -141,6 +142,15 @@ def test_a_step_that_only_other_runners_know_is_refused(step: Any) -> None:
         p.run()
 
 
+def test_a_step_that_is_applied_twice_holds_two_states() -> None:
+    p = beam.Pipeline(runner=LocalRunner(), options=graph.Options([]))
+    step = beam.ParDo(batches())
+    for name, rows in (("one", [1, 2]), ("two", [5])):
+        given = p | name >> beam.Create(rows) | f"step {name}" >> step
+        assert_that(given, equal_to(rows), label=name)
+    p.run()
+
+
 def test_workers_are_kept_from_job_to_job() -> None:
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
     kept: list[pool.Pool] = []
@@ -161,7 +171,7 @@ def test_workers_and_files_of_a_killed_driver_go(tmp_path: Path) -> None:
         from weft.pipeline.runners.local.runner import LocalRunner
         with beam.Pipeline(runner=LocalRunner(1), options=graph.Options([])) as p:
             def kill(n):
-                open(os.environ["TOLD"], "w").write(f"{os.getpid()} {os.getppid()}")
+                open(os.environ["TOLD"], "w").write(str(os.getpid()))
                 os.kill(os.getppid(), signal.SIGKILL)
                 time.sleep(600)
             _ = p | beam.Create([1]) | beam.Reshuffle() | beam.Map(kill)
@@ -171,12 +181,17 @@ def test_workers_and_files_of_a_killed_driver_go(tmp_path: Path) -> None:
     assert (
         subprocess.run([sys.executable, "-P", "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
     )
-    worker, driver = map(int, told.read_text().split())
+    worker = int(told.read_text())
     deadline = time.monotonic() + 60
     while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not os.path.exists(f"/proc/{worker}")
-    assert [*tmp_path.glob(f"weft-shuffle-{driver}-*")]
+    (left,) = tmp_path.glob("weft-shuffle-*")
+    (tmp_path / "weft-shuffle-being-made").mkdir()
+    (tmp_path / "weft-shuffle-in-use").mkdir()
+    held = (tmp_path / "weft-shuffle-in-use/lock").open("wb")
+    fcntl.flock(held, fcntl.LOCK_EX)
     again = "import weft.pipeline.runners.local.runner as r\nr._sweep()"
     subprocess.run([sys.executable, "-P", "-c", again], env=environment, check=True)
-    assert not [*tmp_path.glob("weft-shuffle-*")]
+    assert {one.name for one in tmp_path.glob("weft-shuffle-*")} == {"weft-shuffle-being-made", "weft-shuffle-in-use"}
+    assert not left.exists() and not held.closed
