@@ -91,6 +91,8 @@ class Document(NamedTuple):
     licence: str = ""  # an address where there is one
     publisher: str = ""
     quality: tuple[tuple[str, float], ...] = ()  # (name, score) of extract.quality_models, by name
+    # Parallel to images: `image_url` of their rows in images/index; set as a row is written, after all that drops some.
+    image_keys: list[str | None] = []  # noqa: RUF012 - never written to
 
 
 class Pair(NamedTuple):

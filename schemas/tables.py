@@ -43,6 +43,7 @@ DOCUMENTS = pa.schema(
         ("licence", pa.string()),
         ("publisher", pa.string()),
         ("quality", pa.map_(pa.string(), pa.float64())),
+        ("image_keys", pa.list_(pa.string())),
     ]
 )
 

@@ -26,6 +26,7 @@ from weft.transforms.extract.page import check as check_rules
 from weft.transforms.io import files, parquet, secrets
 from weft.transforms.io.parquet import TableWriter
 from weft.transforms.io.work_units import Counts, run_unit, unit_name
+from weft.transforms.urls import image_key
 
 OUTPUTS = ("documents", "pairs", "captures", "site_files")
 _TABLES = {
@@ -146,6 +147,10 @@ class _OfPages:
             self._next = next(self._rows, None)
 
 
+def _with_keys(document: Document) -> Document:
+    return document._replace(image_keys=[None if url is None else image_key(url) for url in document.images])
+
+
 def _write_tables(rows: Iterable[Row], output: str, name: str) -> Counts:
     entered: Counter[str] = Counter(record=0, page=0, image=0, pair=0)
     with ExitStack() as stack:
@@ -161,5 +166,5 @@ def _write_tables(rows: Iterable[Row], output: str, name: str) -> Counts:
                 fates[_FATES[row.kind]].write(row)
                 entered[row.kind] += 1
             else:
-                writers[type(row)].write(row)
+                writers[type(row)].write(_with_keys(row) if isinstance(row, Document) else row)
     return dict(entered)

@@ -155,7 +155,9 @@ def test_every_documented_reason_is_told_with_its_values(tmp_path, stage, kind):
             write_table(str(tmp_path / f"fates/extract/{unit}.pages.parquet"), [page], FATES)
             row = Document(DOC, "http://w.test/", 0, "/in/a.warc.gz", 7, "", "en", 0.9, "t", ["x"], [None], [None])
             write_table(
-                str(tmp_path / f"documents/{unit}.parquet"), [(*row[:12], [None], "", "", "", "", ())], DOCUMENTS
+                str(tmp_path / f"documents/{unit}.parquet"),
+                [(*row[:12], [None], "", "", "", "", (), [None])],
+                DOCUMENTS,
             )
         told = explained(tmp_path, key)
         assert f"{kind} dropped, {reason}: {why}; 12 of them" in told

@@ -4,6 +4,7 @@ import gzip
 from collections import Counter
 from pathlib import Path
 
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -234,3 +235,17 @@ def test_records_of_a_single_gzip_member_are_told_apart(tmp_path):
     made = go(tmp_path, {"one.warc.gz": gzip.compress(plain)})
     made.balanced()
     assert made.entered["record"] == 3 and len(made.captures) == 2
+
+
+def test_images_of_documents_join_their_rows_in_the_index_by_a_column(finished: Path) -> None:
+    def rows(table: str, *columns: str) -> list[tuple]:
+        found = ds.dataset(finished / table, format="parquet").to_table(columns=list(columns))
+        return list(zip(*(found[name].to_pylist() for name in columns), strict=True))
+
+    index = {key for (key,) in rows("images/index", "image_url")}
+    kept = {key for kind, key in rows("kept", "kind", "key") if kind == "document"}
+    documents = [(urls, keys) for key, urls, keys in rows("documents", "doc_id", "images", "image_keys") if key in kept]
+    assert all([url is None for url in urls] == [key is None for key in keys] for urls, keys in documents)
+    joined = [(url, key) for both in documents for url, key in zip(*both, strict=True) if url]
+    assert len(joined) > 100 and {key for _, key in joined} <= index
+    assert any(url != key for url, key in joined)  # a page says https, or writes it otherwise
