@@ -63,7 +63,7 @@ from weft.transforms.score.vectors import Embedding, TextRef
 from weft.transforms.urls import image_key
 
 OUTPUTS = ("scores", "image_scores", "baseline", "embeddings")
-BLOBS, TEXTS = "embeddings/blobs", "embeddings/texts"
+BLOBS, TEXTS, SCALE = "embeddings/blobs", "embeddings/texts", "embeddings/logit_scale"
 KEPT_A_UNIT = 10_000  # documents and pairs whose texts are one unit: some 100,000 texts and 20 MB, minutes of a GPU
 
 
@@ -292,7 +292,7 @@ class EmbedAsked(beam.PTransform):
     text_units: int
 
     def expand(self, inputs: dict[str, Any]) -> None:
-        from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
+        from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits, NoteScale
 
         ctx, config = self.ctx, self.ctx.config.score
         hints, fingerprint = accelerated(config, ctx.flags), decides.vectors(ctx.config)
@@ -313,6 +313,7 @@ class EmbedAsked(beam.PTransform):
                 images = {"uses": uses, "images": images} | "OfOwners" >> ImagesOfOwners()
         if config.prompts:
             refs.append(stored.pipeline | "Prompts" >> Prompts(config.prompts))
+            _ = stored.pipeline | "Scale" >> NoteScale(config, ctx.path(SCALE)).with_resource_hints(**hints)
         blobs = EmbedBlobs(config, ctx.home, BLOBS, fingerprint, standing=standing)
         _ = images | "EmbedImages" >> blobs.with_resource_hints(**hints)
         if refs:
@@ -394,7 +395,8 @@ class AskAll(beam.PTransform):
                 lambda pair: (pair.image_key, pair.image)
             ).with_output_types(vector)
             asked["of_pairs"] = {"pixels": pixels, "vectors": images} | "Sized" >> Sized()
-        return asked | "AskImages" >> AskImages(config, config.model, config.buckets)
+        scale = image_scores.scale(self.ctx.path(SCALE))
+        return asked | "AskImages" >> AskImages(config, config.model, config.buckets, scale)
 
 
 @dataclasses.dataclass

@@ -240,6 +240,8 @@ def _load(name: str, of: Weights, precision: str, device: str, compiled: bool) -
 def _check_folder(setting: str, folder: Path) -> None:
     if not (folder / "open_clip_config.json").is_file():
         raise ConfigError(f"{setting} = '{LOCAL}{folder}': no open_clip_config.json in {folder}")
+    known = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+    _check_tokenizer(setting, f"{LOCAL}{folder}", known.get("model_cfg", known).get("text_cfg", {}))
     names = [path.name for path in sorted(folder.iterdir())]
     pickled = next((name for name in names if name.endswith(PICKLED)), "")
     # beside other names open_clip may take the pickle
@@ -249,9 +251,15 @@ def _check_folder(setting: str, folder: Path) -> None:
     raise ConfigError(f"{setting} = '{LOCAL}{folder}': {what}")
 
 
+def _check_tokenizer(setting: str, name: str, text: dict[str, Any]) -> None:
+    if text.get("hf_tokenizer_name") and importlib.util.find_spec("transformers") is None:
+        raise ConfigError(f"{setting} = {name!r} has a tokenizer of Hugging Face's: pip install transformers")
+
+
 def _architecture(setting: str, name: str, pretrained: str) -> Weights:
     open_clip = _imported(name)
     check_name(name, open_clip.list_models(), setting)
+    _check_tokenizer(setting, name, (open_clip.get_model_config(name) or {}).get("text_cfg", {}))
     tags = {tag: open_clip.get_pretrained_cfg(name, tag) for tag in open_clip.list_pretrained_tags_by_model(name)}
     quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
     settings = (setting, "score.pretrained" if setting == "score.model" else "its tag (after @)")

@@ -28,7 +28,7 @@ from weft.transforms.io import files
 
 KINDS = ("unsafe", "aesthetic", "watermark")
 _PROBABILITY = ("unsafe", "watermark")  # with ReLU between layers and a sigmoid at the end
-SCALE = 100.0  # CLIP's logit scale once trained: what a softmax over cosines is taken of
+SCALE = 100.0  # CLIP's logit scale once trained, where a model's own is not known: a softmax over cosines takes it
 DECIMALS = 5
 _WEIGHT, _BIAS = re.compile(r"(?:^|\.)weight$"), re.compile(r"(?:^|\.)bias$")
 _NORM = re.compile(r"(?:^|\.)(mean|variance|running_mean|running_var|var)$")
@@ -160,7 +160,7 @@ class Prompted(NamedTuple):
     cosines: dict[str, float]  # name → cosine of the image with the mean of the name's prompts
 
 
-def ask(vectors: npt.ArrayLike, prompts: Mapping[str, npt.ArrayLike]) -> list[Prompted]:
+def ask(vectors: npt.ArrayLike, prompts: Mapping[str, npt.ArrayLike], scale: float = SCALE) -> list[Prompted]:
     """Zero-shot classification: of each image, how probable each name is beside the others.
 
     As in CLIP (arXiv 2103.00020, 3.1.4): a name stands for the mean of its prompts' vectors, made a unit vector again,
@@ -169,13 +169,14 @@ def ask(vectors: npt.ArrayLike, prompts: Mapping[str, npt.ArrayLike]) -> list[Pr
     Args:
         vectors: (N, D) unit vectors of images.
         prompts: name → (prompts, D) unit vectors. Two names or more: a softmax over one is always 1.
+        scale: the model's own, by which it was trained to multiply cosines. (SigLIP's bias makes no difference here.)
     """
     images = np.atleast_2d(np.asarray(vectors, np.float64))
     names = sorted(prompts)
     means = np.stack([np.atleast_2d(np.asarray(prompts[name], np.float64)).mean(axis=0) for name in names])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     cosines = images @ means.T
-    logits = SCALE * (cosines - cosines.max(axis=1, keepdims=True))
+    logits = scale * (cosines - cosines.max(axis=1, keepdims=True))
     shares = np.exp(logits)
     shares /= shares.sum(axis=1, keepdims=True)
     made = []

@@ -18,6 +18,7 @@ from weft.schemas.parameters import ConfigError, ImageQuestions, ImageRules, Rec
 from weft.schemas.records import ImageScore, hash_bucket, stable_id
 from weft.transforms.beam import coders, hot_keys, joins
 from weft.transforms.beam.folds import Once
+from weft.transforms.io import files
 from weft.transforms.score import heads, near_pictures, neighbours
 from weft.transforms.score.heads import Head
 from weft.transforms.score.near_pictures import RepeatsAnywhere
@@ -135,6 +136,11 @@ def load_heads(questions: ImageQuestions, width: int) -> dict[str, Head]:
     return {kind: heads.load(kind, path, width) for kind, path in paths.items() if path}
 
 
+def scale(path: str) -> float:
+    """The logit scale that units.NoteScale has noted; CLIP's 100 where nothing was embedded."""
+    return float(files.read_bytes(path)) if files.exists(path) else heads.SCALE
+
+
 def prompt_id(text: str) -> str:
     """What a prompt's vector is found by."""
     return stable_id("prompt", text)
@@ -143,8 +149,8 @@ def prompt_id(text: str) -> str:
 class _Asker:
     """A batch of (key, vector) → its rows; heads and evaluation vectors are loaded where they are used."""
 
-    def __init__(self, questions: ImageQuestions, model: str) -> None:
-        self._questions, self._model = questions, model
+    def __init__(self, questions: ImageQuestions, model: str, scale: float) -> None:
+        self._questions, self._model, self._scale = questions, model, scale
         self._heads: dict[str, Head] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -161,7 +167,7 @@ class _Asker:
             name: np.stack([np.frombuffer(prompts[prompt_id(text)], np.float32) for text in said])
             for name, said in questions.prompts.items()
         }
-        told = heads.ask(vectors, names) if names else [heads.Prompted("", {}, {})] * len(batch)
+        told = heads.ask(vectors, names, self._scale) if names else [heads.Prompted("", {}, {})] * len(batch)
         known: list[tuple[str, float | None]] = [("", None)] * len(batch)
         if questions.evaluation_embeddings:
             known = list(neighbours.load(questions.evaluation_embeddings, vectors.shape[1]).find(vectors))
@@ -199,14 +205,16 @@ class AskImages(beam.PTransform):
     Args:
         model: whose vectors they are, for the column of that name.
         buckets: parts of the work.
+        scale: the model's logit scale, as units.NoteScale notes it.
     """
 
     questions: ImageQuestions
     model: str
     buckets: int = 8
+    scale: float = heads.SCALE
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[ImageScore]:
-        buckets, ask = self.buckets, _Asker(self.questions, self.model)
+        buckets, ask = self.buckets, _Asker(self.questions, self.model, self.scale)
         prompts = beam.pvalue.AsDict(inputs["prompts"])
         coders.register(ImageScore)
         rows = (

@@ -24,7 +24,7 @@ from weft.transforms.beam import coders
 from weft.transforms.io import files
 from weft.transforms.io.work_units import run_unit, unit_of_file
 from weft.transforms.score.clip import NAMESPACE, Handler, ImageHandler, TextHandler
-from weft.transforms.score.clip_models import Clip
+from weft.transforms.score.clip_models import Clip, load
 from weft.transforms.score.vector_files import halves, write_vectors
 from weft.transforms.score.vectors import ImageRef, TextRef
 
@@ -116,6 +116,24 @@ class EmbedTextUnits(beam.PTransform):
             self,
             lambda ref: f"texts-{hash_bucket(ref.key, buckets, 'clip'):05d}-of-{buckets:05d}",
         )
+
+
+@dataclasses.dataclass
+class NoteScale(beam.PTransform):
+    """PBegin → the logit scale of `clip.model` in a file: by it the model was trained to multiply cosines."""
+
+    clip: ClipChoice
+    path: str
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[None]:
+        return begin | "Where" >> beam.Create([self.path]) | "Note" >> beam.Map(_note, self.clip)
+
+
+def _note(path: str, clip: ClipChoice) -> None:
+    model = load(clip).model
+    files.write_atomic(
+        path, f"{float(model.logit_scale.detach().float().exp()):.3f}"
+    )  # its last bits are the machine's
 
 
 def _save(

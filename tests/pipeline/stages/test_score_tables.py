@@ -139,7 +139,7 @@ def test_each_image_is_judged_by_its_own_vector(done, model):
         for kind in ("unsafe", "aesthetic"):
             head = heads.load(kind, getattr(config, f"{kind}_head"), len(vector))
             assert row[kind] == pytest.approx(float(head(vector)[0]), abs=1e-3), (address, kind)
-        (told,) = heads.ask(vector, names)
+        (told,) = heads.ask(vector, names, float(model.model.logit_scale.detach().exp()))
         assert dict(row["prompt_cosines"]) == pytest.approx(told.cosines, abs=1e-4)
         assert (row["prompt"], row["watermark"]) == (told.name, None)
     assert (found[url("a")]["prompt"], found[url("b")]["prompt"]) == ("picture", "other")
@@ -231,7 +231,8 @@ def test_the_same_picture_on_another_host_is_a_repeat_by_its_hash(tmp_path, leas
     found = {row["image_url"]: row["repeat_of"] for row in rows(home, "image_scores") if row["repeat_of"]}
     assert found == {url("a"): url("copy"), "http://far.test/a.jpg": url("copy")}
     assert (home / "embeddings/blobs").exists() == bool(least)  # hashes alone ask for no model
-    run(home, "score.near_hash=4", f"score.near_images={least}", "pack.drop_near_images=true", "pack.pair_min_side=0")
+    limits = ["pack.drop_near_images=true", "pack.pair_min_side=0", "pack.pair_min_similarity=-1.0"]
+    run(home, "score.near_hash=4", f"score.near_images={least}", *limits)
     dropped = {key: row["detail"] for (kind, key), row in fates(home).items() if row["reason"] == "near_image"}
     assert dropped == {"page:a": url("copy"), "page:far": url("copy")}
 

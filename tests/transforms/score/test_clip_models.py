@@ -1,5 +1,6 @@
 """Which model is loaded, what of it is shared, and the ways in which a wrong one is refused."""
 
+import copy
 import io
 import json
 import shutil
@@ -10,13 +11,15 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from apache_beam.testing.test_pipeline import TestPipeline
 from PIL import Image
 
 from weft.schemas.config import Score
 from weft.schemas.parameters import ConfigError
-from weft.transforms.score import clip_models
+from weft.transforms.score import clip_models, image_scores
 from weft.transforms.score.clip import ImageHandler, TextHandler
 from weft.transforms.score.clip_weights import TINY_CLIP
+from weft.transforms.score.units import NoteScale
 from weft.transforms.score.vectors import NOT_FINITE, Embedding, ImageRef, TextRef, similarity
 
 TEXTS = [TextRef(str(n), f"a photo of {n} {word}") for n, word in enumerate(["dogs", "a café", "nothing"] * 6)]
@@ -203,6 +206,60 @@ def test_a_file_of_weights_goes_by_the_tag_that_it_is_like(b32: str, tmp_path: P
     ]
     assert found[0] == run(Score(model=b32, device="cpu", batch_size=2), images, TEXTS[:1])[0]
     assert found[0][0].vector != found[1][0].vector, "QuickGELU changes every score"
+
+
+@pytest.mark.parametrize("name", ["ViT-B-16-SigLIP", "ViT-B-16-SigLIP2", "ViT-B-16", "ViT-L-14-quickgelu"])
+def test_models_of_the_shape_of_siglip_and_dfn_give_what_open_clip_alone_does(tmp_path: Path, name: str) -> None:
+    """Their own text towers, poolings, activations and preprocessing, made small, with random weights."""
+    from safetensors.torch import save_file
+
+    known = copy.deepcopy(open_clip.get_model_config(name))
+    text, vision = known["text_cfg"], known["vision_cfg"]
+    known["embed_dim"] = 192
+    if "timm_model_name" in vision:
+        vision["timm_model_name"] = "vit_tiny_patch16_224"
+    else:
+        vision |= {"width": 192, "layers": 2, "patch_size": 16, "image_size": 32}
+    text |= {"width": 192, "heads": 3, "layers": 2, "vocab_size": 49_408}
+    for key in ("hf_tokenizer_name", "tokenizer_kwargs"):  # those need transformers; open_clip's own does not
+        text.pop(key, None)
+    asked = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
+    config = {"model_cfg": known, "preprocess_cfg": asked if "SigLIP" in name else {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    torch.manual_seed(1)
+    model = open_clip.create_model(f"local-dir:{tmp_path}", load_weights=False)
+    with torch.no_grad():
+        model.logit_scale.fill_(4.7648)  # of ViT-B-16-SigLIP, about
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "seen").mkdir()
+    choice, images = Score(model=f"local-dir:{tmp_path}", device="cpu", batch_size=4), pictures(tmp_path / "seen", 6)
+    seen, read = run(choice, images, TEXTS[:5])
+    assert clip_models.vector_width(choice) == 192 and {len(one.vector) for one in (*seen, *read)} == {192 * 4}
+    mine = np.array([[similarity(image.vector, text.vector) for text in read] for image in seen])
+    np.testing.assert_allclose(mine, plain(f"local-dir:{tmp_path}", images, TEXTS[:5]), atol=2e-4)
+    assert mine.std() > 1e-4
+    pipeline = TestPipeline(runner="FnApiRunner")
+    _ = pipeline | NoteScale(choice, str(tmp_path / "scale"))
+    pipeline.run().wait_until_finish()
+    assert image_scores.scale(str(tmp_path / "scale")) == pytest.approx(np.exp(4.7648), abs=1e-3)
+    assert image_scores.scale(str(tmp_path / "none")) == 100.0
+
+
+def test_a_tokenizer_that_needs_transformers_is_said_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"model_cfg": open_clip.get_model_config("ViT-B-16-SigLIP2")}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(known))
+    found = clip_models.importlib.util.find_spec
+    for there in (False, True):
+        spec = found("json") if there else None
+        monkeypatch.setattr(
+            clip_models.importlib.util, "find_spec", lambda one, to=spec: to if one == "transformers" else found(one)
+        )
+        for model in ("ViT-B-16-SigLIP2", f"local-dir:{tmp_path}"):
+            with pytest.raises(ConfigError) as caught:  # with it, weights are what is missing
+                clip_models.validate(Score(model=model, device="cpu"))
+            assert ("pip install transformers" in str(caught.value)) != there
 
 
 def test_a_file_of_weights_gets_its_tags_preprocessing(tmp_path: Path) -> None:
