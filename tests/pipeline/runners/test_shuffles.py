@@ -30,7 +30,7 @@ TABLES = {
 }  # fmt: skip
 EVERYTHING = (  # that changes which shuffles there are
     "dedup.lines_once=true", "dedup.lines_per_host=3", "dedup.image_sets=true", "fetch.http=false",
-    "score.compare='always'", "score.embeddings=true", "score.near_images=0.9", 'score.prompts={a=["b"], c=["d"]}', "pack.pair_top_share=0.3",
+    "score.compare='always'", "score.embeddings=true", "score.near_images=0.9", "score.near_hash=3", 'score.prompts={a=["b"], c=["d"]}', "pack.pair_top_share=0.3",
     "pack.pair_same_picture=true",
 )  # fmt: skip
 
