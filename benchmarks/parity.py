@@ -5,7 +5,8 @@ texts ─┬─► weft's rules ────────────────
 
     python benchmarks/parity.py --peer PYTHON [--texts FILE.jsonl …] [--archives FILE.warc.gz …]
 
-Texts are lines of JSON, each a string or an object with "text" or "gold_text": each goes through every rule alone. Of
+Texts are lines of JSON, each a string or an object with "text" or "gold_text": each goes through every rule alone, and
+those in a language that has limits in configs/languages/fineweb2.toml through FineWeb 2's three filters with them. Of
 archives every HTML page goes through recipe fineweb as a whole, from HTML to verdict. Without either the demo's pages
 are taken. `make parity-test` sets up the peer's Python (requirements/loaders).
 
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 LEAST = 0.995  # share of verdicts that must agree
-RULES = ("gopher_repetition", "gopher_quality", "c4_paper", "c4_fineweb", "fineweb_quality", "fineweb")
+RULES = ("gopher_repetition", "gopher_quality", "c4_paper", "c4_fineweb", "fineweb_quality", "fineweb", "fineweb2")
 _SAME = {  # datatrove's reason → weft's
     "dup_para_frac": "repetition_paragraphs",
     "dup_para_char_frac": "repetition_paragraphs",
@@ -127,7 +128,16 @@ def _texts(paths: Sequence[str]) -> Iterator[dict[str, str]]:
                 row = json.loads(line)
                 text = row if isinstance(row, str) else row.get("text") or row.get("gold_text")
                 if text and text.strip():
-                    yield {"text": text}
+                    yield {"text": text, **_in_language(text)}
+
+
+def _in_language(text: str) -> dict[str, Any]:
+    """The language of a text and FineWeb 2's limits for it, where it has some."""
+    from weft.transforms.extract import language, language_rules
+
+    code = language.identify(text)[0]
+    limits = language_rules.of(code, "fineweb2")
+    return {"code": code, "limits": limits._asdict() | {"stopwords": sorted(limits.stopwords)}} if limits else {}
 
 
 def _pages(path: str) -> Iterator[dict[str, str]]:
@@ -145,7 +155,7 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
     """Rule → reason, "" where it keeps the text."""
     from weft.schemas.config import load
     from weft.schemas.parameters import PageRules
-    from weft.transforms.extract import document_rules, line_rules
+    from weft.transforms.extract import document_rules, language_rules, line_rules
     from weft.transforms.extract.page import extract_html
 
     if "html" in what:
@@ -157,7 +167,12 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
         reason = found.fates[0].reason
         return {} if reason in ("parse_error", "too_complex", "language") else {"fineweb": reason}
     text = what["text"]
-    return {
+    by_language = {}
+    if "code" in what:
+        rules = PageRules(gopher_repetition=True, fineweb_quality=True, gopher_quality=True)
+        limits = language_rules.load("fineweb2")[what["code"]]
+        by_language["fineweb2"] = document_rules.judge_by_language(text, limits, rules)[0]
+    return by_language | {
         "gopher_repetition": document_rules.gopher_repetition(text)[0],
         "gopher_quality": document_rules.gopher_quality(text, 50, 100_000)[0],
         "c4_paper": line_rules.apply([text], "paper", False)[1],
@@ -199,8 +214,32 @@ def _peer(asked: str, answered: str) -> None:
     english.span_tokenize = lru_cache(4_096)(english.span_tokenize)
 
     def reason(rule: str, document: Any) -> str:
-        said = filters[rule].filter(document)
+        return told_by(filters[rule], document)
+
+    def told_by(one: Any, document: Any) -> str:
+        said = one.filter(document)
         return "" if said is True else "dropped" if said is False else said[1]
+
+    @lru_cache
+    def of_language(code: str, said: str) -> tuple[Any, ...]:
+        """FineWeb 2's filters of a language (fineweb-2-pipeline.py)."""
+        limits, language = json.loads(said), {"no": "nob"}.get(code, code)
+        runs = [list(enumerate(limits[key], first)) for key, first in (("top_n_grams", 2), ("dup_n_grams", 5))]
+        alone = {
+            key: limits[key] for key in ("dup_para_frac", "dup_para_char_frac", "dup_line_frac", "dup_line_char_frac")
+        }
+        quality = ("min_avg_word_length", "max_avg_word_length", "max_non_alpha_words_ratio")
+        return (
+            GopherRepetitionFilter(language=language, top_n_grams=runs[0], dup_n_grams=runs[1], **alone),
+            FineWebQualityFilter(
+                language=language,
+                short_line_thr=999,
+                **{key: limits[key] for key in ("line_punct_thr", "char_duplicates_ratio", "new_line_ratio")},
+            ),
+            GopherQualityFilter(
+                language=language, stop_words=limits["stopwords"], **{key: limits[key] for key in quality}
+            ),
+        )
 
     with open(asked, encoding="utf-8") as lines, open(answered, "w", encoding="utf-8") as out:
         for line in lines:
@@ -213,7 +252,11 @@ def _peer(asked: str, answered: str) -> None:
                     told = told or reason(rule, document)
                 found = {"fineweb": told}
             else:
-                found = {rule: reason(rule, Document(text=what["text"], id="")) for rule in filters}
+                found = {rule: reason(rule, Document(text=what["text"], id="")) for rule in filters}  # C4's cuts texts
+                if "code" in what:
+                    document = Document(text=what["text"], id="")
+                    told = [told_by(one, document) for one in of_language(what["code"], json.dumps(what["limits"]))]
+                    found["fineweb2"] = next(filter(None, told), "")
             out.write(json.dumps(found) + "\n")
 
 

@@ -158,8 +158,8 @@ def _refinedweb(texts: Sequence[Sequence[str] | None]) -> tuple[list[Lines | Non
             cut = _prose(line)
             words += dclm_rules.count(line)
             lost += dclm_rules.count(line) - dclm_rules.count(cut)
-            left.append(cut if cut.strip() or not line.strip() else None)
-        made.append(None if lines is None else left if lost else lines)
+            left.append(cut if cut or not line else None)
+        made.append(None if lines is None else lines if left == list(lines) else left)
     return made, lost / words if words else 0.0
 
 

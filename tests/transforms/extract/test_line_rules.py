@@ -84,6 +84,7 @@ LONG = "\n".join([LINE] * 40)  # 280 words, of which one line of 7 is 2.4 %
         ("The rest of it Read more", "The rest of it Read more"),
         ("Sign-in to see the rest of it", "to see the rest of it"),
         ("two Items in cart", "two"),
+        ("first line\n---\n \t\nsecond line", "first line\nsecond line"),  # no word is lost, and no prose
         ("There were many items in cart number nine of the old queue today", None),  # longer than 10 words
         ("first line\n\nsecond line", "first line\n\nsecond line"),
     ],
