@@ -171,7 +171,7 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
     if "code" in what:
         rules = PageRules(gopher_repetition=True, fineweb_quality=True, gopher_quality=True)
         limits = language_rules.load("fineweb2")[what["code"]]
-        by_language["fineweb2"] = document_rules.judge_by_language(text, limits, rules)[0]
+        by_language["fineweb2"] = document_rules.judge_by_language(text, what["code"], limits, rules)[0]
     return by_language | {
         "gopher_repetition": document_rules.gopher_repetition(text)[0],
         "gopher_quality": document_rules.gopher_quality(text, 50, 100_000)[0],

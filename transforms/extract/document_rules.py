@@ -72,17 +72,19 @@ def judge(text: str, language: str, rules: TextRules) -> tuple[str, str]:
     return reason, detail
 
 
-def judge_by_language(text: str, limits: Limits, rules: TextRules) -> tuple[str, str]:
+def judge_by_language(text: str, language: str, limits: Limits, rules: TextRules) -> tuple[str, str]:
     """`judge`, and FineWeb's rules, in FineWeb 2's order and by the limits of the text's language."""
-    reason, detail = gopher_repetition(text, limits) if rules.gopher_repetition else ("", "")
+    reason, detail = gopher_repetition(text, limits, language) if rules.gopher_repetition else ("", "")
     if not reason and rules.fineweb_quality:
-        reason, detail = fineweb(text, limits)
+        reason, detail = fineweb(text, limits, language)
     if not reason and rules.gopher_quality:
-        reason, detail = gopher_quality(text, rules.min_words, rules.max_words, limits)
+        reason, detail = gopher_quality(text, rules.min_words, rules.max_words, limits, language)
     return reason, detail
 
 
-def gopher_quality(text: str, least: int = 0, most: int = 0, limits: Limits = ENGLISH) -> tuple[str, str]:
+def gopher_quality(
+    text: str, least: int = 0, most: int = 0, limits: Limits = ENGLISH, language: str = "en"
+) -> tuple[str, str]:
     r"""(reason, detail) of the first quality rule that fails, ("", "") where none does.
 
     Args:
@@ -90,11 +92,12 @@ def gopher_quality(text: str, least: int = 0, most: int = 0, limits: Limits = EN
         least: words that are no mere punctuation, as are ...
         most: ... 0 for no limit.
         limits: without stop words, none are asked for.
+        language: by whose rules the text is taken apart into words.
 
     >>> gopher_quality("- barn\n- tower\n- bridge")
     ('gopher_bullets', '1.00 of the lines')
     """
-    words = tokens.words(text)
+    words = tokens.words(text, language)
     said = [word for word in words if not all(character in _PUNCTUATION for character in word)]
     if len(said) < least:
         return "too_short", f"{len(said)} words"
@@ -126,7 +129,7 @@ def gopher_quality(text: str, least: int = 0, most: int = 0, limits: Limits = EN
     return "", ""
 
 
-def gopher_repetition(text: str, limits: Limits = ENGLISH) -> tuple[str, str]:
+def gopher_repetition(text: str, limits: Limits = ENGLISH, language: str = "en") -> tuple[str, str]:
     r"""(reason, detail) of the first repetition rule that fails, ("", "") where none does.
 
     >>> gopher_repetition("Menu\nMenu\nThe barn is red.")
@@ -144,7 +147,7 @@ def gopher_repetition(text: str, limits: Limits = ENGLISH) -> tuple[str, str]:
             return f"repetition_{name}", f"{share:.2f} of the {name}"
         if chars > most_chars > 0:
             return f"repetition_{name}", f"{chars:.2f} of the characters"
-    words = tokens.words(text)
+    words = tokens.words(text, language)
     for n, most in zip(TOP, limits.top_n_grams, strict=True):
         share = _top(words, n) / len(text)
         if share > most:
@@ -156,7 +159,7 @@ def gopher_repetition(text: str, limits: Limits = ENGLISH) -> tuple[str, str]:
     return "", ""
 
 
-def fineweb(text: str, limits: Limits = ENGLISH) -> tuple[str, str]:
+def fineweb(text: str, limits: Limits = ENGLISH, language: str = "en") -> tuple[str, str]:
     """(reason, detail) of the first of FineWeb's own rules that fails, ("", "") where none does."""
     lines = [line for line in text.split("\n") if line.strip()]
     punctuated = sum(line.endswith(_ENDS) for line in lines) / max(len(lines), 1)
@@ -168,7 +171,7 @@ def fineweb(text: str, limits: Limits = ENGLISH) -> tuple[str, str]:
     repeated = sum(map(len, _repeated(lines))) / len(text.replace("\n", ""))
     if repeated > limits.char_duplicates_ratio:
         return "fineweb_repeated", f"{repeated:.3f} of the characters"
-    newlines = text.count("\n") / max(len(tokens.words(text)), 1)
+    newlines = text.count("\n") / max(len(tokens.words(text, language)), 1)
     if newlines > limits.new_line_ratio:
         return "fineweb_newlines", f"{newlines:.2f} a word"
     return "", ""

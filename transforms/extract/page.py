@@ -307,7 +307,7 @@ def _by_whole_text(text: str, spoken: tuple[str, float], rules: PageRules) -> tu
             return "language", f"{said}, and no rules for it"
         if score < limits.language_score:
             return "language", f"{said} < {limits.language_score}"
-        return document_rules.judge_by_language(text, limits, rules)
+        return document_rules.judge_by_language(text, code, limits, rules)
     judge = dclm_rules.judge if rules.gopher_counts == "dclm" else document_rules.judge
     return judge(text, code, rules)
 

@@ -7,13 +7,16 @@ What stands between spaces is taken apart from outside in (spaCy, Tokenizer.expl
 until what is left is an exception ("e.g.", "don't"), an address, or has nothing more to give; then at hyphens and the
 like inside. Two of the tokens so found that make an exception together are one ("D-Calif." ends in "Calif."). A
 sentence ends with a token that is an end mark (spaCy's sentencizer).
+
+Those are English's rules. Other languages have what spaCy's for them change most: no English contractions and
+abbreviations, hyphens that join, numbers with a full stop, French and Italian articles before an apostrophe.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -162,17 +165,88 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 
 _EXCEPTIONS = _table()
-_LONGEST_EXCEPTION = max(map(len, _EXCEPTIONS))
+_OF_ALL = _UNTOUCHED[_UNTOUCHED.index("ä.") :]  # what is one token in every language
+_ELSEWHERE = {key: said for key, said in _EXCEPTIONS.items() if (len(key) == 2 and key[1] == ".") or key in _OF_ALL}
+_ABBREVIATIONS = {
+    "de": (
+        "A.C. A.D. A.G. Abb. Abk. Abs. Abt. Apr. Aug. B.A. B.Sc. Bd. Betr. Bf. Bhf. Biol. Bsp. Chr. Cie. Co. D.C. "
+        "Dez. Di. Dipl. Dipl.-Ing. Do. Dr. Fa. Fam. Feb. Fr. Frl. G.m.b.H. Gebr. Hbf. Hg. Hr. Hrn. Hrsg. I. II. "
+        "III. IV. Inc. Ing. Jan. Jh. Jhd. Jr. Jul. Jun. K.O. L.A. M.A. M.Sc. Mi. Mio. Mo. Mr. Mrd. Mrz. MwSt. Mär. "
+        "N.Y. N.Y.C. Nov. Nr. O.K. Okt. Orig. P.S. Pkt. Prof. R.I.P. Red. Sa. Sep. Sept. So. St. Std. Str. Tel. "
+        "Tsd. U.S. U.S.A. U.S.S. Univ. Vol. a.D. a.M. a.Z. abzgl. adv. al. allg. betr. biol. bspw. bzgl. bzw. ca. "
+        "co. d.h. dgl. e.V. e.g. ebd. ehem. eigtl. engl. entspr. erm. etc. ev. evtl. frz. geb. gegr. gem. ggf. "
+        "ggfs. ggü. h.c. hrsg. i.A. i.G. i.O. i.Tr. i.V. i.d.R. i.e. incl. inkl. insb. jr. jun. jur. kath. lat. "
+        "lt. m.E. m.M. max. min. mind. mtl. n.Chr. nat. o.a. o.g. o.k. o.ä. orig. p.a. p.s. pers. phil. q.e.d. "
+        "rer. röm. s.o. sen. sog. std. stellv. tägl. u.U. u.a. u.s.w. u.v.m. usf. usw. uvm. v.Chr. v.a. v.l.n.r. "
+        "vgl. vllt. vlt. vs. wiss. z.B. z.Bsp. z.T. z.Z. z.Zt. z.b. zzgl. österr. "
+    ),
+    "fr": (
+        "Dr. M. MM. Mlle. Mme. Mr. No. St. Ste. Vol. apr. av. avr. cf. déc. etc. févr. janv. juill. nov. oct. pp. "
+        "sept. "
+    ),
+    "es": (
+        "Av. Avda. Cía. Dr. Dra. EE.UU. Ee.Uu. Gob. Gral. Ing. J.C. Lic. P.D. Prof. Profa. Q.E.P.D. S.A. S.L. "
+        "S.R.L. Sr. Sra. Srta. Ud. Uds. Vd. Vds. a.C. a.J.C. apdo. aprox. d.C. d.J.C. dna. dpto. ej. esq. etc. "
+        "fig. m.n. núm. p.ej. pág. q.e.p.d. s.s.s. vol. "
+    ),
+    "it": (
+        "Art. Avv. Civ. Cod. Cost. Jr. Proc. St. a.C. al. art. artt. att. avv. c.d. cm. col. d.C. distr. ecc. etc. "
+        "pag. prof. s.p.a. sett. ss. tel. "
+    ),
+    "pt": (
+        "Adm. Art. Av. Cia. Dr. E.G. E.g. Fund. Gen. Gov. I.E. I.e. Inc. Jr. Ltd. Mr. Ph.D. Rep. Rev. Sen. Sr. "
+        "Sra. art. av. dom. dr. e.g. ed. eng. etc. i.e. p.m. pag. pág. sr. sra. tel. vs. "
+    ),
+    "no": (
+        "Ap. Aq. Ca. Chr. Co. Dr. F.eks. Fr.p. Frp. Grl. Kr. Kr.F. Mr. Mrs. Pb. Pr. Sp. St. a.m. ad. adm.dir. apr. "
+        "aug. b.c. bl.a. bla. bm. bnr. bto. c.c. ca. cand.mag. co. d.d. d.m. d.y. dept. des. dr. dr.med. "
+        "dr.philos. dr.psychol. dvs. e.Kr. e.l. eg. ekskl. el. et. etc. etg. ev. evt. f.Kr. f.eks. f.o.m. feb. "
+        "fhv. fk. foreg. fork. fv. fvt. gl. gno. gnr. grl. gt. h.r.adv. hhv. hoh. hr. ifb. ifm. iht. inkl. istf. "
+        "jan. jf. jr. jul. jun. juris. kfr. kgl. kgl.res. kl. komm. kr. kst. lat. lø. m.a.o. m.fl. m.m. m.v. ma. "
+        "mag.art. mar. md. mfl. mht. mill. min. mnd. moh. mrd. muh. mv. mva. n.å. ndf. no. nov. nr. nto. nyno. "
+        "o.a. o.l. off. ofl. okt. on. op. org. osv. ovf. p.a. p.g.a. p.m. p.t. pga. ph.d. pkt. pr. pst. pt. "
+        "red.anm. ref. res. res.kap. resp. rv. s.d. s.k. s.u. s.å. sen. sep. siviling. sms. snr. spm. sr. sst. st. "
+        "st.meld. st.prp. stip. stk. stud. sv. såk. sø. t.h. t.o.m. t.v. temp. ti. tils. tilsv. tlf. to. ult. utg. "
+        "vedk. vedr. vg. vgs. vha. vit.ass. vn. vol. vs. vsa. årg. årh. "
+    ),
+    "sv": (
+        "Ang. Anm. Apr. Aug. Bl.a. D.v.s. Dec. Doc. Dr. Dvs. E.d. E.kr. El. Eng. Etc. Ev. Exkl. F. F.d. F.kr. F.n. "
+        "F.ö. Feb. Febr. Fid. Fig. Forts. Fr.o.m. Fre. Förf. H.K.H. H.M. Inkl. Iofs. Jan. Jun. Jur. Kap. Kl. Kor. "
+        "Kr. Kungl. Lat. Lör. M.a.o. M.fl. M.m. Max. Milj. Min. Mos. Mt. Mvh. Mån. Nov. O.d. O.s.v. Obs. Okt. Ons. "
+        "Osv. P.g.a. Ph.d. Proc. Prof. Ref. Resp. S.a.s. S.k. S.t. Sep. Sept. Sid. T.ex. T.h. T.o.m. T.v. Tel. "
+        "Tis. Tors. Ung. V. Vol. ang. anm. apr. aug. bl.a. d.v.s. dec. doc. dvs. e.d. e.kr. el. eng. etc. ev. "
+        "exkl. f.d. f.kr. f.n. f.ö. feb. febr. fid. fig. forts. fr.o.m. fre. förf. inkl. iofs. jan. jun. jur. kap. "
+        "kl. kor. kr. kungl. lat. lör. m.a.o. m.fl. m.m. max. milj. min. mos. mt. mvh. mån. nov. o.d. o.s.v. obs. "
+        "okt. ons. osv. p.g.a. proc. prof. ref. resp. s.a.s. s.k. s.t. sep. sept. sid. t.ex. t.h. t.o.m. t.v. tel. "
+        "tis. tors. ung. vol. Äv. Övers. äv. övers. "
+    ),
+    "fi": (
+        "Mm. aik. alk. alv. ao. ark. as. eaa. ed. em. esim. huom. jne. joht. ko. ks. lk. lkm. lyh. läh. miel. "
+        "milj. ml. mm. myöh. nimim. ns. nyk. oik. os. par. per. pj. po. prof. puh. puh.joht. pvm. rak. ry. siht. "
+        "so. srk. synt. tark. til. tms. toim. ts. vas. vast. vm. vrt. yht. yl. yliopp. ym. yms. yo. "
+    ),
+}
+_LONGEST_EXCEPTION = max(map(len, [*_EXCEPTIONS, *" ".join(_ABBREVIATIONS.values()).split()]))
+# Languages of spaCy, by lid.176's codes. A hyphen parts whatever it stands in; parts nothing; in all others letters.
+_HYPHENS_PART, _HYPHENS_JOIN = frozenset(("en", "pl", "id")), frozenset("de es pt nl sv da no fi hu ro el".split())
+_HYPHENS = frozenset("-–—~")
+_WHOLE = {":": frozenset(("sv", "fi")), "/": frozenset(("nl", "hu", "ro"))}  # marks that part nothing there
+_ORDINALS, _SHORT_ORDINALS = frozenset(("de", "no", "hu", "fa")), frozenset(("da", "el"))  # "2." and "04.01."; "2."
+_ELISION, _ELISIONS = re.compile(r"(?<=[^\W\d_]['’])(?=[^\W\d_])"), frozenset(("fr", "it"))
 
 
 @lru_cache(1)  # two rules after each other ask for those of the same page
-def words(text: str) -> tuple[str, ...]:
+def words(text: str, language: str = "en") -> tuple[str, ...]:
     """Tokens of a text, punctuation among them.
 
     >>> words("Don't go: it's well-known (e.g. in the U.S.).")
     ('Do', "n't", 'go', ':', 'it', "'s", 'well', '-', 'known', '(', 'e.g.', 'in', 'the', 'U.S.', ')', '.')
+    >>> words("Im 2. Stock der U-Bahn", "de"), words("l'eau", "fr")
+    (('Im', '2.', 'Stock', 'der', 'U-Bahn'), ("l'", 'eau'))
     """
-    return tuple(token for chunk in text.split() for token in (_known if len(chunk) <= _REMEMBERED else _apart)(chunk))
+    return tuple(
+        token for chunk in text.split() for token in (_known if len(chunk) <= _REMEMBERED else _apart)(chunk, language)
+    )
 
 
 def sentences(tokens: Sequence[str]) -> int:
@@ -190,15 +264,36 @@ def sentences(tokens: Sequence[str]) -> int:
     return count
 
 
-def _is_exception(chunk: str) -> bool:
-    return len(chunk) <= _LONGEST_EXCEPTION and chunk in _EXCEPTIONS
+@cache
+def _exceptions_in(language: str) -> Mapping[str, tuple[str, ...]]:
+    if language == "en":
+        return _EXCEPTIONS
+    return _ELSEWHERE | {word: (word,) for word in _ABBREVIATIONS.get(language, "").split()}
 
 
-def _apart(chunk: str) -> tuple[str, ...]:
+def _suffix(chunk: str, prefix: int, language: str) -> int:
+    """How many characters are taken off at a chunk's end, where so many are at its beginning."""
+    if language in _ORDINALS and chunk[-1] == "." and chunk[-2:-1].isdigit():
+        return 0
+    near = min(len(chunk) - _SUFFIX, len(chunk.rstrip(".")))
+    ending = _patterns().suffix.search(chunk, max(prefix, near))
+    return len(chunk) - ending.start() if ending else 0
+
+
+def _is_day(chunk: str) -> bool:
+    return len(chunk) <= 3 and chunk.endswith(".") and chunk[:-1].isdigit()
+
+
+def _apart(chunk: str, language: str = "en") -> tuple[str, ...]:
     """Tokens of what stands between spaces."""
+    exceptions = _exceptions_in(language)
+
+    def _is_exception(chunk: str) -> bool:
+        return len(chunk) <= _LONGEST_EXCEPTION and chunk in exceptions
+
     if _is_exception(chunk):
-        return _EXCEPTIONS[chunk]
-    if chunk.isalpha() or len(chunk) > _LONGEST:
+        return exceptions[chunk]
+    if chunk.isalpha() or len(chunk) > _LONGEST or (language in _SHORT_ORDINALS and _is_day(chunk)):
         return (chunk,)
     patterns = _patterns()
     before: list[str] = []
@@ -211,9 +306,7 @@ def _apart(chunk: str) -> tuple[str, ...]:
             before.append(chunk[:prefix])
             chunk = chunk[prefix:]
             break
-        near = min(len(chunk) - _SUFFIX, len(chunk.rstrip(".")))
-        ending = patterns.suffix.search(chunk, max(prefix, near))
-        suffix = len(chunk) - ending.start() if ending else 0
+        suffix = _suffix(chunk, prefix, language)
         if suffix and _is_exception(chunk[:-suffix]):
             after.append(chunk[-suffix:])
             chunk = chunk[:-suffix]
@@ -226,36 +319,49 @@ def _apart(chunk: str) -> tuple[str, ...]:
         chunk = chunk[prefix:]
     inside: Iterable[str] = ()
     if _is_exception(chunk):
-        inside = _EXCEPTIONS[chunk]
+        inside = exceptions[chunk]
     elif chunk:
-        inside = (chunk,) if _is_address(chunk) else _at_infixes(chunk)
-    return _joined([*before, *inside, *reversed(after)])
+        inside = (chunk,) if _is_address(chunk) else _at_infixes(chunk, language)
+    if language in _ELISIONS:
+        inside = [part for token in inside for part in _ELISION.split(token)]
+    return _joined([*before, *inside, *reversed(after)], exceptions)
 
 
 _known = lru_cache(_KNOWN_CHUNKS)(_apart)
 
 
-def _joined(tokens: list[str]) -> tuple[str, ...]:
+def _joined(tokens: list[str], exceptions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Tokens, two of which that make an exception of one token together are that one."""
     made: list[str] = []
     for token in tokens:
-        if made and _EXCEPTIONS.get(made[-1] + token) == (made[-1] + token,):
+        if made and exceptions.get(made[-1] + token) == (made[-1] + token,):
             made[-1] += token
         else:
             made.append(token)
     return tuple(made)
 
 
-def _at_infixes(chunk: str) -> Iterator[str]:
+def _at_infixes(chunk: str, language: str) -> Iterator[str]:
     start = 0
     for found in _patterns().infix.finditer(chunk):
-        if found.start() == start:
+        if found.start() == start or (language != "en" and _parts_nothing(found, language)):
             continue
         yield chunk[start : found.start()]
         yield found[0]
         start = found.end()
     if start < len(chunk):
         yield chunk[start:]
+
+
+def _parts_nothing(found: re.Match[str], language: str) -> bool:
+    """Whether what parts tokens in English stands inside one in a language."""
+    mark, chunk = found[0], found.string
+    if mark not in _HYPHENS:
+        return language in _WHOLE.get(mark, ())
+    digits = chunk[found.start() - 1].isdigit(), chunk[found.end()].isdigit()
+    if all(digits):
+        return language in _HYPHENS_JOIN and language != "de"
+    return language in _HYPHENS_JOIN or (digits[0] and language not in _HYPHENS_PART)
 
 
 def _is_address(chunk: str) -> bool:

@@ -59,3 +59,22 @@ def test_no_text_takes_long():
         "http://" + "a." * 50_000,
     ):
         assert "".join(words(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "tokens"),
+    [
+        ("de", "Im 2. Stock, am 04.01. bzw. z.B. in der U-Bahn (3-4)", "Im 2. Stock , am 04.01. bzw. z.B. in der U-Bahn ( 3 - 4 )"),
+        ("en", "Im 2. U-Bahn", "I m 2 . U - Bahn"),
+        ("fr", "L’eau d'Aix, abv-abv 90%.", "L’ eau d' Aix , abv - abv 90 % ."),
+        ("it", "dell'anno 32-bis", "dell' anno 32-bis"),
+        ("sv", "PG:s VVS-chef bl.a. 3-4", "PG:s VVS-chef bl.a. 3-4"),
+        ("nl", "en/of live-album", "en/of live-album"),
+        ("ru", "один-два 32-я", "один - два 32-я"),
+        ("pl", "abv-abv 32-abv", "abv - abv 32 - abv"),
+        ("da", "den 3. juli 2006.", "den 3. juli 2006 ."),
+    ],
+)  # fmt: skip
+def test_words_of_other_languages_are_spacys_for_them(language, text, tokens):
+    """What spacy.blank(language) of 3.8 gives."""
+    assert words(text, language) == tuple(tokens.split())
