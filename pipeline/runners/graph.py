@@ -16,9 +16,9 @@ import types
 import weakref
 from typing import Any, TypeVar
 
-from apache_beam.internal import cloudpickle_pickler
+from apache_beam.internal import cloudpickle_pickler, pickler
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.transforms import core, userstate
+from apache_beam.transforms import core, ptransform, userstate
 from apache_beam.typehints import decorators
 
 _View = TypeVar("_View", bound=PipelineOptions)
@@ -29,8 +29,11 @@ _ask_signature = decorators.get_signature
 _ask_source = core._check_fn_use_yield_and_return
 _ask_names = PipelineOptions._visible_option_list
 _ask_origin = decorators.IOTypeHints._make_origin
-_parameters: weakref.WeakKeyDictionary[types.FunctionType, tuple[list[str], list[Any]]] = weakref.WeakKeyDictionary()
-_signatures: weakref.WeakKeyDictionary[types.FunctionType, inspect.Signature] = weakref.WeakKeyDictionary()
+# Of functions as they are, and as methods of an instance.
+_Parameters = weakref.WeakKeyDictionary[types.FunctionType, tuple[list[str], list[Any]]]
+_Signatures = weakref.WeakKeyDictionary[types.FunctionType, inspect.Signature]
+_parameters = (_Parameters(), _Parameters())
+_signatures = (_Signatures(), _Signatures())
 _sources: weakref.WeakKeyDictionary[types.CodeType, bool] = weakref.WeakKeyDictionary()
 _options: weakref.WeakKeyDictionary[type[PipelineOptions], list[str]] = weakref.WeakKeyDictionary()
 _states: weakref.WeakKeyDictionary[Any, tuple[set[Any], set[Any]]] = weakref.WeakKeyDictionary()
@@ -55,11 +58,14 @@ class Options(PipelineOptions):
 
 
 def remember_signatures() -> None:
-    """Have Beam inspect each method of a class once in this process, whatever the number of its instances.
+    """Have Beam inspect each function, and each method of a class whatever the number of its instances, once.
 
     A method bound to an instance is remembered by the function that instances share: its parameters and their defaults
     belong to the class. Where an instance answers for itself (Beam's wrapper of a plain function does), Beam asks it
     before it gets here. What the source says is remembered by its code. An entry goes with its function.
+
+    And have it pickle each function once: it tries whether it can as soon as a step is made of it, and throws away what
+    comes of that.
     """
     core.get_function_args_defaults = _args_defaults
     core._check_fn_use_yield_and_return = _yields_and_returns
@@ -67,6 +73,7 @@ def remember_signatures() -> None:
     userstate.get_dofn_specs = _state
     PipelineOptions._visible_option_list = _names
     decorators.IOTypeHints._make_origin = classmethod(_no_origin)
+    ptransform.pickler = types.SimpleNamespace(**{**vars(pickler), "roundtrip": _copied})
 
 
 def compress_functions(compress: bool) -> None:
@@ -93,16 +100,17 @@ def _state(dofn: core.DoFn) -> tuple[set[Any], set[Any]]:
 
 
 def _shared(function: Any) -> Any:
-    """The function that a method of several instances is; None for all else."""
-    shared = getattr(function, "__func__", None)
-    return shared if type(function) is types.MethodType and type(shared) is types.FunctionType else None
+    """The function itself, or the one that a method of several instances is; None for all else."""
+    found = function.__func__ if type(function) is types.MethodType else function
+    return found if type(found) is types.FunctionType else None
 
 
 def _args_defaults(function: Any) -> tuple[list[str], list[Any]]:
     if (shared := _shared(function)) is None:
         return _ask(function)
-    if (known := _parameters.get(shared)) is None:
-        known = _parameters[shared] = _ask(function)
+    kept = _parameters[shared is not function]
+    if (known := kept.get(shared)) is None:
+        known = kept[shared] = _ask(function)
     names, defaults = known
     return [*names], [*defaults]  # lists of the caller's own, as Beam's are
 
@@ -110,9 +118,15 @@ def _args_defaults(function: Any) -> tuple[list[str], list[Any]]:
 def _signature(function: Any) -> inspect.Signature:
     if (shared := _shared(function)) is None:
         return _ask_signature(function)
-    if (known := _signatures.get(shared)) is None:
-        known = _signatures[shared] = _ask_signature(function)
+    kept = _signatures[shared is not function]
+    if (known := kept.get(shared)) is None:
+        known = kept[shared] = _ask_signature(function)
     return known
+
+
+def _copied(value: Any) -> Any:
+    """Arguments of a step, by pickling them: they are its own from here on. A function is taken as it is."""
+    return pickler.roundtrip(value) if value and isinstance(value, list | dict) else value
 
 
 def _yields_and_returns(function: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from apache_beam.internal import cloudpickle_pickler
+from apache_beam.internal import cloudpickle_pickler, pickler
 from apache_beam.options.pipeline_options import (
     DebugOptions,
     GoogleCloudOptions,
@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     TypeOptions,
 )
-from apache_beam.transforms import core, userstate
+from apache_beam.transforms import core, ptransform, userstate
 from apache_beam.typehints import decorators
 
 from weft.pipeline.runners import graph
@@ -36,6 +36,7 @@ def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(userstate, "get_dofn_specs", graph._ask_state)
     monkeypatch.setattr(PipelineOptions, "_visible_option_list", graph._ask_names)
     monkeypatch.setattr(decorators.IOTypeHints, "_make_origin", graph._ask_origin)
+    monkeypatch.setattr(ptransform, "pickler", pickler)
     for module in (core, decorators):
         monkeypatch.setattr(module, "get_signature", graph._ask_signature)
 
@@ -97,6 +98,19 @@ def test_of_each_function_its_own_parameters() -> None:
     names, _ = core.get_function_args_defaults(Counter().process)
     names.clear()
     assert core.get_function_args_defaults(Counter().process)[0] == ["element", "seen", "when"]
+
+
+@pytest.mark.usefixtures("remembered")
+def test_arguments_are_the_steps_own_and_what_cannot_be_pickled_is_told(tmp_path: Path) -> None:
+    given = {"a": [1]}
+    step = beam.Map(lambda row, taken: taken, given)
+    given["a"].append(2)
+    assert step.args == [{"a": [1]}]
+    with open(tmp_path / "open", "w") as file:
+        p = beam.Pipeline(options=graph.Options(FLAGS))
+        _ = p | beam.Create([1]) | "Mine" >> beam.Map(lambda row: file.write(row))
+        with pytest.raises(RuntimeError, match="Unable to translate Mine"):
+            p.to_runner_api()
 
 
 class Wrapped:
