@@ -135,25 +135,21 @@ def rows(output: Path, table: str) -> list[dict]:
 
 
 @pytest.mark.timeout(300)
-def test_what_comes_of_a_snapshot_on_a_bad_day_is_what_comes_of_the_files(crawl, tmp_path, sums, capsys):
-    root, paths = crawl
-
-    def extract(out, *inputs_, base=""):
-        more = ["--set", f"extract.common_crawl={base}"] if base else []
-        flags = ["--", "--direct_num_workers=1"]
-        assert cli.main(["extract", "--input", *inputs_, "--output", str(tmp_path / out), *more, *flags]) == 0
+def test_what_comes_of_a_snapshot_on_a_bad_day_is_what_comes_of_the_files(crawl, finished, tmp_path, sums, capsys):
+    def extract(out, base):
+        more = ["--set", f"extract.common_crawl={base}", "--", "--direct_num_workers=1"]
+        assert cli.main(["extract", "--input", f"cc:{ID}", "--output", str(tmp_path / out), *more]) == 0
         return tmp_path / out
 
-    local = extract("local", *(str(root / path) for path in paths))
-    with crawl_server(root) as server:
-        good = extract("good", f"cc:{ID}", base=server.url)
+    with crawl_server(crawl[0]) as server:
+        good = extract("good", server.url)
         port = server.server_address[1]
         assert "5 files, " in capsys.readouterr().err
-    with crawl_server(root, BAD_DAY, port=port) as server:
-        bad = extract("bad", f"cc:{ID}", base=server.url)
+    with crawl_server(crawl[0], BAD_DAY, port=port) as server:
+        bad = extract("bad", server.url)
         assert all(server.had[mood] for mood in BAD_DAY) and not server.too_early
     for table in ("documents", "pairs", "captures", "fates/extract"):
-        assert rows(local, table) == rows(good, table) != []
+        assert rows(finished, table) == rows(good, table) != []
         assert sums(good / table) == sums(bad / table)
 
 
