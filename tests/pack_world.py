@@ -78,6 +78,15 @@ class World:
         self.entering.append(Fate("score", "pair", f"{doc_id}:{pair_id}", "kept" if enters else "dropped", "", ""))
         self.scores.append(Score("pair", pair_id, 0, 0, url(name), similarity))
 
+    def _others(self):
+        """What score says of images that a test says nothing of: each is like the first text of its document."""
+        told = {(row.id, row.image_position) for row in self.scores if row.kind == "document"}
+        for row in self.documents:
+            said = [n for n, text in enumerate(row.texts) if text and text.strip()]
+            for n, address in enumerate(row.images):
+                if address and said and (row.doc_id, n) not in told:
+                    yield Score("document", row.doc_id, n, said[0], address.replace("https:", "http:"), 0.5)
+
     def write(self, output, files=1, reverse=False):
         (output / "images/blobs").mkdir(parents=True)
         (output / "images/blobs/b").write_bytes(self.blob)
@@ -86,7 +95,7 @@ class World:
             ("kept", self.kept, KEPT),
             ("images/index", self.images, IMAGES),
             ("pairs", self.pairs, PAIRS),
-            ("scores", self.scores, SCORES),
+            ("scores", [*self.scores, *self._others()], SCORES),
             ("fates/score", self.entering, FATES),
             *([("image_scores", self.answers, IMAGE_SCORES)] if self.answers else ()),
         ):
