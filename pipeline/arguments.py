@@ -1,4 +1,7 @@
-"""The arguments of the `weft` command: what each command takes, and the nearest name for one that there is not."""
+"""The arguments of the `weft` command: what each command takes, and the nearest name for one that there is not.
+
+Also whether what a configuration names lies where it can be read.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, NoReturn
 
-from weft.schemas.parameters import nearest
+import weft.schemas.config as configuration
+from weft.schemas.config import Config
+from weft.schemas.parameters import REMOTE, ConfigError, nearest
 from weft.transforms.urls import resolve
 
 STAGE_NAMES = ("extract", "dedup", "fetch", "score", "pack")
@@ -320,3 +325,30 @@ def _science(one: Parser, file: bool = True) -> None:
         "--set", action="append", default=[], metavar="S.KEY=VALUE", help="override one configuration value"
     )
     one.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def settled(config: Config) -> Config:
+    """The configuration, once everything remote that it names is of a kind that can be read and written from here.
+
+    Raises:
+        ConfigError: nothing takes such paths, or what does is not installed.
+    """
+    from weft.transforms.io import secrets
+
+    for key, value, place in configuration.places(config):
+        found = REMOTE.search(value)
+        if found and not found[0].startswith(("http://", "https://")):
+            from weft.transforms.io import object_files
+
+            try:
+                object_files.store(found[0])
+            except ConfigError as error:
+                raise ConfigError(f"{key}: {error}") from None
+        elif found and secrets.lets_in(found[0]):
+            raise ConfigError(
+                f"{key} holds a password or signature, which every manifest would hold too: "
+                f"copy {secrets.public(found[0])} to a directory"
+            )
+        elif found and not place.web:
+            raise ConfigError(f"{key} = {value!r}: a web server will not do; copy it to a directory or an object store")
+    return config

@@ -20,7 +20,7 @@ import weft.schemas.config as configuration
 from weft.pipeline import arguments
 from weft.pipeline.runners import process
 from weft.schemas.config import Config
-from weft.schemas.parameters import REMOTE, ConfigError
+from weft.schemas.parameters import ConfigError
 
 # The trainer knows no Beam: what Beam's flags say of a store, it is told as the store's own tools are.
 _AS_TOLD = {
@@ -169,7 +169,7 @@ def _report(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import manifest
 
     known = manifest.known_run(options.output)
-    print(report.write(options.output, settled(configuration.from_dict(known["config"]))))
+    print(report.write(options.output, arguments.settled(configuration.from_dict(known["config"]))))
 
 
 def _verify(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -219,7 +219,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         return
     known = manifest.known_run(options.output)
     given = _chooses(options)
-    config = _config(options) if given else settled(configuration.from_dict(known["config"], options.set))
+    config = _config(options) if given else arguments.settled(configuration.from_dict(known["config"], options.set))
     if scaled:
         rates = money.rates(options.rate)
         found = inputs.of_config(options.input, config) if options.input else ()
@@ -291,7 +291,7 @@ def _retokenize(options: argparse.Namespace, flags: Sequence[str]) -> None:
             raise ConfigError(
                 f"retokenize takes {' and '.join(arguments.RETOKENIZED)}, not {key}, which stays the run's"
             )
-    config = settled(configuration.from_dict(manifest.known_run(options.source)["config"], options.set))
+    config = arguments.settled(configuration.from_dict(manifest.known_run(options.source)["config"], options.set))
     with lock.held(options.output):
         made = retokenize.run(options.source, options.tokenizer, options.output, config, flags, options.quiet)
     print("\n".join(made))
@@ -403,42 +403,15 @@ def _config(options: argparse.Namespace, before: Sequence[str] = ()) -> Config:
     """The configuration that the options name, with the overrides `before` below theirs."""
     asked = (options.config, [*before, *options.set], options.recipe)
     if "://" not in (options.config or ""):
-        return settled(configuration.load(*asked))
+        return arguments.settled(configuration.load(*asked))
     from weft.transforms.io import files
 
-    return settled(configuration.load(*asked, files.read_bytes))
+    return arguments.settled(configuration.load(*asked, files.read_bytes))
 
 
 def _chooses(options: argparse.Namespace) -> bool:
     """Whether the options choose a configuration anew, where they could leave a run's as it is."""
     return options.config is not None or options.recipe is not None or configuration.names_recipe(options.set)
-
-
-def settled(config: Config) -> Config:
-    """The configuration, once everything remote that it names is of a kind that can be read and written from here.
-
-    Raises:
-        ConfigError: nothing takes such paths, or what does is not installed.
-    """
-    from weft.transforms.io import secrets
-
-    for key, value, place in configuration.places(config):
-        found = REMOTE.search(value)
-        if found and not found[0].startswith(("http://", "https://")):
-            from weft.transforms.io import object_files
-
-            try:
-                object_files.store(found[0])
-            except ConfigError as error:
-                raise ConfigError(f"{key}: {error}") from None
-        elif found and secrets.lets_in(found[0]):
-            raise ConfigError(
-                f"{key} holds a password or signature, which every manifest would hold too: "
-                f"copy {secrets.public(found[0])} to a directory"
-            )
-        elif found and not place.web:
-            raise ConfigError(f"{key} = {value!r}: a web server will not do; copy it to a directory or an object store")
-    return config
 
 
 def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: bool) -> Any:
@@ -463,7 +436,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
     if known is None or _chooses(options):
         config = _config(options)
     else:
-        config = settled(configuration.from_dict(known["config"], options.set))
+        config = arguments.settled(configuration.from_dict(known["config"], options.set))
     lists = {*config.exclude, *manifest.left_out(options.output)}  # stays out, whatever is asked for
     config = dataclasses.replace(config, exclude=tuple(sorted(lists)))
     if getattr(options, "input", None):
