@@ -340,8 +340,7 @@ def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline.run import lock, manifest, subset
     from weft.transforms.io import files
 
-    both = (options.output, options.to)
-    if len({os.path.realpath(one) if files.is_local(one) else one.rstrip("/") for one in both}) < 2:
+    if files.place(options.output) == files.place(options.to):
         raise ConfigError("--to must be another directory than --output")
     manifest.refuse_foreign(options.to, "--to")
     with lock.held(options.output), lock.held(options.to):

@@ -22,7 +22,7 @@ def write(output: str, to: str, said: Said, flags: Sequence[str]) -> list[str]:
         ConfigError: no finished shards, or a directory that holds something else.
     """
     output, beside = output.rstrip("/"), not to
-    to = to or files.join(output, "card")
+    to = to or files.join(output, facts.FOLDER)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     said = said._replace(name=said.name or output.rpartition("/")[2] or "corpus", published=said.published or today)
     found = facts.gather(output, to, said, flags)

@@ -12,7 +12,7 @@ import datetime
 import functools
 import heapq
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -37,6 +37,7 @@ from weft.transforms.io import files, parquet
 CONTENTS = pa.schema([("kind", pa.string()), ("name", pa.string()), *((name, pa.int64()) for name in Content._fields)])
 TOP = 10  # one in so many sites, by size of content: what the AI Office's template asks providers to name
 SMALL, SMALL_MOST = 20, 1_000  # likewise of small and medium enterprises, whichever is fewer
+FOLDER = "card"  # below the output, where nothing else is asked for
 STATE = ".weft"  # below the card: whose it is
 _TABLE = "contents"
 _PERIOD = "period.json"
@@ -112,7 +113,7 @@ def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
     """
     base, infos = export.finished(output)
     known = manifest.known_run(output)
-    claim(card, STATE, digest("card", output), "a card")
+    claim(card, STATE, _whose(output, card, known), "a card", "--to")
     _count(output, base, card, infos, flags)
     done = {name: manifest.read(output, name) or {} for name in CORPUS}
     sites, top = _top(card)
@@ -123,6 +124,14 @@ def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
         sorted(languages, key=lambda one: (-one[1].bytes, one[0])), _period(card),
         {name: one.get("books", {}) for name, one in done.items()}, done["pack"].get("versions", {}),
     )  # fmt: skip
+
+
+def _whose(output: str, card: str, known: Mapping[str, Any]) -> str:
+    """What tells the run of a card, however its directory is called and wherever it is moved to."""
+    if files.place(card) == files.place(files.join(output, FOLDER)):
+        return "the run's that it lies in"
+    config = {key: value for key, value in known["config"].items() if key != "exclude"}  # what is removed comes later
+    return digest("card", config, known["inputs"])
 
 
 def _count(output: str, base: str, card: str, infos: Sequence[ShardInfo], flags: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, state
 
 
-def claim(output: str, below: str, fingerprint: str, what: str) -> None:
+def claim(output: str, below: str, fingerprint: str, what: str, option: str = "--output") -> None:
     """Take an empty directory, or go on with this very thing; another's is never written over.
 
     Args:
@@ -15,14 +15,16 @@ def claim(output: str, below: str, fingerprint: str, what: str) -> None:
         below: a directory in it, where is said whose it is.
         fingerprint: of what is made.
         what: in words, for the error: "an export as mds".
+        option: that names the directory, for the error.
 
     Raises:
         ConfigError: the directory holds something else.
     """
     path = files.join(output, below, "started.json")
-    known = state.read(path)
-    if known is None and lock.occupied(output):
-        raise ConfigError(f"{output} is not empty and holds no {what.split()[1]}; name another --output")
-    if known is not None and known["fingerprint"] != fingerprint:
-        raise ConfigError(f"{output} holds {known['what']}, of something else; name another --output")
+    known = state.read(path) or {}
+    if not {"fingerprint", "what"} <= known.keys():
+        if lock.occupied(output):
+            raise ConfigError(f"{output} is not empty and holds no {what.split()[1]}; name another {option}")
+    elif known["fingerprint"] != fingerprint:
+        raise ConfigError(f"{output} holds {known['what']}, of something else; name another {option}")
     state.write(path, {"fingerprint": fingerprint, "what": what})

@@ -143,6 +143,8 @@ def _checked(pattern: str, base: str, api: str) -> list[tuple[str, int]]:
         matched = _expand(pattern, base, api)
     except OSError as error:
         raise ConfigError(f"cannot read input {secrets.public(pattern)}: {_reason(error)}") from None
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(f"input {secrets.public(pattern)} is no list of paths in UTF-8: {error}") from None
     except Unavailable as error:

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from weft.pipeline.run.context import Context
 from weft.schemas import tables
-from weft.schemas.parameters import PageRules
+from weft.schemas.parameters import ConfigError, PageRules
 from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
-from weft.transforms.extract import bad_words, exclusions, own_filters
+from weft.transforms.extract import bad_words, exclusions, html_files, own_filters
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
 from weft.transforms.extract.page import check as check_rules
@@ -69,6 +69,11 @@ def run(ctx: Context) -> dict[str, int]:
 
 def check(ctx: Context) -> None:
     """Raise ConfigError, before anything runs, for models, languages, lists and filters that cannot be used."""
+    for path in () if ctx.finished else ctx.inputs:
+        if html_files.is_folder(path) and html_files.holds(path, ctx.output):
+            raise ConfigError(
+                f"{ctx.output} lies in the input {path}, and its report would be a page: move one of them"
+            )
     check_rules(ctx.config.extract)
     exclusions.load(ctx.config.exclude)
     bad_words.load(ctx.config.extract.bad_words)

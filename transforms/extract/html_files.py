@@ -34,6 +34,15 @@ def is_folder(path: str) -> bool:
     return files.is_local(path) and os.path.isdir(path)
 
 
+def holds(folder: str, path: str) -> bool:
+    """Whether a path lies in a folder, or is it.
+
+    >>> holds("/a", "/a/../a/b"), holds("/a", "/ab"), holds("/a", "s3://a/b")
+    (True, False, False)
+    """
+    return f"{files.place(path)}/".startswith(f"{files.place(folder).rstrip('/')}/")
+
+
 def pages(folder: str) -> list[str]:
     """The HTML files below a folder, sorted."""
     return [path for path in files.below(folder) if path.lower().endswith(SUFFIXES)]

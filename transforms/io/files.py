@@ -10,6 +10,7 @@ block that raises, a writer that is dropped and an attempt that comes late publi
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import gzip
 import hashlib
@@ -290,6 +291,7 @@ def listing(pattern: str) -> list[tuple[str, int]]:
 
     Raises:
         FileNotFoundError: a link that leads nowhere.
+        PermissionError, OSError: a directory on the way that cannot be read, in which there may be more.
     """
     if is_web(pattern):
         return [(pattern, web_size(pattern))]
@@ -300,7 +302,7 @@ def listing(pattern: str) -> list[tuple[str, int]]:
 def _local(pattern: str) -> Iterator[tuple[str, int]]:
     """As `listing`. What is there under the very name is meant by it, brackets, stars and all: the rest is the glob."""
     base, rest = pattern, ""
-    while base and not os.path.lexists(base):
+    while base and not _is_there(base):
         base, _, last = base.rpartition("/")
         rest = f"{last}/{rest}" if rest else last
         base = base or ("/" if pattern.startswith("/") else "")
@@ -308,18 +310,61 @@ def _local(pattern: str) -> Iterator[tuple[str, int]]:
         if not os.path.isdir(base):
             yield base, os.path.getsize(base)
         return
+    if not glob.has_magic(rest.partition("/")[0]):
+        return  # a name that is not there
     if "**" in rest:
         matches = re.compile(FileSystem.translate_pattern(rest)).match
-        root = base or "."
-        inside = ((folder[len(root) :].strip("/"), found) for folder, _, found in os.walk(root))
-        below = (f"{folder}/{name}" if folder else name for folder, found in inside for name in found)
-        names = [name for name in below if matches(name)]
+        names = [name for name in _walk(base) if matches(name)]
     else:
-        names = glob.glob(rest, root_dir=base or None, include_hidden=True)
+        names = list(_fitting(base, rest))
     for name in names:
         path = join(base, name) if base else name
         if not os.path.isdir(path):
             yield path, os.path.getsize(path)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # a glob may be longer than a name can be
+        return False
+    return True
+
+
+def _walk(root: str) -> Iterator[str]:
+    """Names of all files below a directory, from it; links to directories are not followed.
+
+    Raises:
+        OSError: a directory cannot be read; one that has just been removed is passed over.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    root = root or "."
+    for folder, _, names in os.walk(root, onerror=refuse):
+        inside = folder[len(root) :].strip("/")
+        yield from (f"{inside}/{name}" if inside else name for name in names)
+
+
+def _fitting(folder: str, pattern: str) -> Iterator[str]:
+    """Names from a directory that fit a glob without `**`, hidden ones too. Raises as `_walk`."""
+    first, more, rest = pattern.partition("/")
+    names = [first]
+    if glob.has_magic(first):
+        try:
+            names = fnmatch.filter(os.listdir(folder or "."), first)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    for name in names:
+        path = os.path.join(folder, name)
+        if not more and _is_there(path):
+            yield name
+        elif rest:
+            yield from (f"{name}/{one}" for one in _fitting(path, rest))
 
 
 def below(path: str) -> list[str]:
@@ -330,8 +375,14 @@ def below(path: str) -> list[str]:
     if os.path.isfile(path):  # before globs: a file's name may hold brackets
         return [path]
     if os.path.isdir(path):
-        return sorted(str(one) for one in Path(path).rglob("*") if one.is_file() and not one.name.startswith("."))
+        found = (str(Path(path, name)) for name in _walk(path) if not name.rpartition("/")[2].startswith("."))
+        return sorted(filter(os.path.isfile, found))
     return sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
+
+
+def place(path: str) -> str:
+    """Where a path leads, the same however it is written: over links here, as it stands in a store."""
+    return os.path.realpath(path) if is_local(path) else path.rstrip("/")
 
 
 def sizes(paths: Iterable[str]) -> list[int | None]:

@@ -64,3 +64,16 @@ def test_the_top_is_a_tenth_of_the_sites_by_size(tmp_path):
 def test_a_run_without_shards_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="holds no finished shards"):
         facts.gather(str(tmp_path), str(tmp_path / "card"), facts.Said(), ())
+
+
+def test_a_card_stays_its_runs_however_that_is_called_and_wherever_it_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = {"config": {"recipe": "raw", "exclude": []}, "inputs": [["a.warc.gz", 1, ""]]}
+    for name in ("run", "./run", str(tmp_path / "run")):
+        own, same, beside = (facts._whose(name, card, known) for card in (f"{name}/card", "run/../run/card", "papers"))
+        assert own == same != beside
+    beside = {facts._whose(run, "papers", known) for run in ("run", str(tmp_path / "run"), "moved")}
+    removed = {**known, "config": {"recipe": "raw", "exclude": ["exclude/0.txt"]}}
+    assert beside == {facts._whose("run", "papers", removed)}
+    for other in ({**known, "inputs": []}, {**known, "config": {"recipe": "c4"}}):
+        assert facts._whose("run", "papers", other) not in beside

@@ -15,6 +15,10 @@ def test_a_directory_is_of_one_thing(tmp_path):
     with pytest.raises(ConfigError, match="not empty and holds no crawl"):
         claim(output, "crawl", "f", "a crawl")
 
+    (tmp_path / "out/crawl/started.json").write_text("{}")  # another program's
+    with pytest.raises(ConfigError, match="not empty and holds no card; name another --to"):
+        claim(output, "crawl", "f", "a card", "--to")
+
 
 @pytest.mark.parametrize("theirs", ["mine", "photos/2019/a.jpg", "empty/"])
 def test_what_is_somebody_elses_is_not_taken_be_it_a_file_or_a_directory(tmp_path, theirs):

@@ -92,3 +92,10 @@ def test_a_path_list_that_is_cut_or_is_no_text_is_one_line(tmp_path, name, data)
     with pytest.raises(ConfigError, match=f"{name}") as told:
         inputs.expand([str(tmp_path / name)])
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("pattern", ["cc:2024", "cc:CC-MAIN-2024-10?file=3", "cc:CC-MAIN-2024-10?subset=warx"])
+def test_what_is_wrong_with_a_snapshot_is_said_at_once(pattern):
+    with pytest.raises(ConfigError) as told:
+        inputs.expand([pattern])
+    assert str(told.value).startswith(f"{pattern}: ")

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from weft.pipeline import cli
 from weft.pipeline.run import inputs
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import Document, Fate
@@ -36,6 +37,21 @@ def test_a_folder_of_pages_is_one_input(tmp_path):
         row.key: row.reason for row in extract_archive(path, RULES) if isinstance(row, Fate) and row.kind == "record"
     }
     assert fates[f"{tmp_path}/lost.html:0"] == "not_http" and len(fates) == 4
+
+
+@pytest.mark.parametrize("output", ["{}/out", "{}/../{name}/deep/out", "out"])
+def test_an_output_inside_a_folder_of_pages_is_refused(tmp_path, output, monkeypatch, capsys):
+    """Else the report of the first run is a page of the second."""
+    (tmp_path / "1.html").write_text(PAGE)
+    monkeypatch.chdir(tmp_path)
+    assert (
+        cli.main(
+            ["extract", "--input", str(tmp_path), "--output", output.format(tmp_path, name=tmp_path.name), "--quiet"]
+        )
+        == 2
+    )
+    assert f"lies in the input {tmp_path}" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*") if path.name != ".lock"] == ["1.html"]
 
 
 def test_a_folder_with_archives_is_these(tmp_path):

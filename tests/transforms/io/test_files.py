@@ -1,10 +1,15 @@
 """A file is there whole or not at all, and listings tell the same story every time."""
 
 import gzip
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from weft.pipeline.run import inputs
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
 
 
@@ -99,6 +104,41 @@ def test_a_directory_may_be_called_anything(tmp_path: Path, name: str) -> None:
     assert [path for path, _ in files.listing(str(base / "**"))] == [str(base / "a.x"), str(base / "deep/b.x")]
     assert files.listing(str(base / "a.x")) == [(str(base / "a.x"), 1)] and files.listing(str(base)) == []
     assert files.listing(str(tmp_path / "[a-x]*" / "a.x")) == [(str(base / "a.x"), 1)]
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with files, and a directory below it that may not be read; of a user whom rights hold for."""
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        for name in ("open/a.warc.gz", "open/.b.warc.gz", "shut/c.warc.gz", "z.html"):
+            (Path(home) / name).parent.mkdir(exist_ok=True)
+            (Path(home) / name).write_bytes(b"1")
+        os.chmod(f"{home}/shut", 0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65_534)
+        yield Path(home)
+        if root:
+            os.seteuid(0)
+        os.chmod(f"{home}/shut", 0o755)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["**", "**/*.warc.gz", "*/*.warc.gz", "*/c.warc.gz", "shut/*", "shut/c.warc.gz", "[r-t]*/?.*"]
+)
+def test_a_directory_that_cannot_be_read_is_an_error_and_no_loss(closed: Path, pattern: str) -> None:
+    with pytest.raises(PermissionError) as caught:
+        files.listing(str(closed / pattern))
+    assert str(caught.value.filename).startswith(str(closed / "shut"))
+    with pytest.raises(PermissionError):
+        files.below(str(closed))
+    assert files.listing(str(closed / "o*/*.warc.gz")) == [
+        (str(closed / f"open/{name}.warc.gz"), 1) for name in (".b", "a")
+    ]
+    assert files.below(str(closed / "open")) == [str(closed / "open/a.warc.gz")]
+    with pytest.raises(ConfigError, match=f"cannot read input {closed}: Permission denied: {closed}/shut"):
+        inputs.expand([str(closed)])
 
 
 def test_a_link_that_leads_nowhere_is_an_error_and_no_loss(tmp_path: Path) -> None:
