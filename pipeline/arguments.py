@@ -52,8 +52,12 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def _get_value(self, action: argparse.Action, given: str) -> Any:
+        name = action.option_strings[0] if action.option_strings else action.metavar
+        if action.metavar in PLACES and not given:
+            self.error(f"{name} takes a path, not ''")
+        if action.metavar in ("DIR", "FOLDER") and any("\ud800" <= char <= "\udfff" for char in given):
+            self.error(f"{name} takes a path in UTF-8, which {given!r} is not")  # no state file could hold it
         if not PLACES.get(str(action.metavar), True) and "://" in given:
-            name = action.option_strings[0] if action.option_strings else action.metavar
             self.error(f"{name} is a directory of this machine, not {given}")
         return super()._get_value(action, given)
 
@@ -73,6 +77,17 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def takes_flags(command: Parser) -> bool:
     """Whether Beam's flags are for a command: it runs jobs, or reads from stores that the flags lead to."""
     return any(action.metavar in PLACES for action in command._actions)
+
+
+def check_stores(options: argparse.Namespace) -> None:
+    """Raise ConfigError for a path, as it was given, that is of no kind that can be read."""
+    values = (getattr(options, one.dest) for one in commands()[options.command]._actions if one.metavar in PLACES)
+    given = [path for value in values for path in ([value] if isinstance(value, str) else value or ())]
+    for path in given:
+        if REMOTE.match(path) and not path.startswith(("http://", "https://")):
+            from weft.transforms.io import object_files
+
+            object_files.store(path)
 
 
 def commands() -> dict[str, Parser]:
@@ -208,7 +223,7 @@ def parser() -> Parser:
     plan.add_argument("--output", metavar="DIR", help="a run on a sample; with --input or --archives, scaled to that")
     plan.add_argument("--archives", type=int, metavar="N", help="plan for so many archives like these")
     plan.add_argument("--bytes", type=float, metavar="N", help="plan for so many bytes of archives: 90e12")
-    plan.add_argument("--smaller", default="", metavar="DIR", help="a run on fewer archives: tells what starting costs")
+    plan.add_argument("--smaller", metavar="DIR", help="a run on fewer archives: tells what starting costs")
     plan.add_argument(
         "--rate", action="append", default=[], metavar="NAME=DOLLARS", help="of core_hour, gpu_hour, stored_tb, …"
     )
@@ -229,7 +244,7 @@ def parser() -> Parser:
     export.add_argument("--quiet", action="store_true", help="no progress")
     card = add("card", "what a corpus is, for its publication: Croissant, dataset card, public summary", epilog=_EPILOG)
     card.add_argument("--output", required=True, metavar="DIR", help="output directory of a finished run")
-    card.add_argument("--to", default="", metavar="DIR", help="where to write (default: card/ in it)")
+    card.add_argument("--to", metavar="DIR", help="where to write (default: card/ in it)")
     card.add_argument("--name", default="", metavar="NAME", help="of the corpus (default: the directory's)")
     card.add_argument("--creator", default="", metavar="WHO", help="person or organization that publishes it")
     card.add_argument("--licence", default="", metavar="ID", help="of the collection: an SPDX id or an address")

@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if flags:
             _tell_stores(flags)
+        arguments.check_stores(options)
         return _CALLS[options.command](options, flags) or 0
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
@@ -79,8 +80,10 @@ def mendable(error: BaseException) -> str | None:
         return "a quota or limit on file sizes is reached; lift it and run the same command again, it goes on"
     if isinstance(error, ConfigError | FlagError | Unavailable | Damaged | BooksError):
         return text.splitlines()[0].partition(" [while running")[0]  # Beam says where
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
     if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError | IsADirectoryError):
-        return f"{error.strerror}: {error.filename}" if error.filename else text.splitlines()[0]
+        return text.splitlines()[0]
     found = _MENDABLE.search(text)
     return found.group(1) if found else None
 
@@ -225,7 +228,7 @@ def _plan(options: argparse.Namespace, flags: Sequence[str]) -> None:
         found = inputs.of_config(options.input, config) if options.input else ()
         asked = inputs.Sized(options.archives or 0, options.bytes or 0.0)
         wanted = asked if any(asked) else inputs.sized(found)
-        print("\n".join(estimate.make(options.output, config, wanted, smaller=options.smaller).lines(rates)))
+        print("\n".join(estimate.make(options.output, config, wanted, smaller=options.smaller or "").lines(rates)))
     else:
         print("\n".join(dedup_plan.measure(options.output, config).plan(options.documents or 0).lines()))
 
@@ -266,7 +269,7 @@ def _card(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
     said = facts.Said(options.name, options.creator, options.licence, options.url, options.published)
     with lock.held(options.output):
-        print("\n".join(card.write(options.output, options.to, said, flags)))
+        print("\n".join(card.write(options.output, options.to or "", said, flags)))
 
 
 def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> int:
@@ -307,7 +310,7 @@ def _html(options: argparse.Namespace, flags: Sequence[str]) -> None:
         print("\n".join(one_page.blocks(data, options.url)))
         return
     found = one_page.describe(data, options.url, config.extract)
-    json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
+    json.dump(found, sys.stdout, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=1)
     print()
 
 
@@ -471,10 +474,15 @@ def run() -> None:
     Threads of gRPC and Arrow may still be there when the interpreter is taken down, and then C++'s runtime now and then
     aborts a run that has ended well. So the process ends as soon as Python's own clean-up is over.
     """
-    status = main()
+    process.open_streams()
+    try:
+        status = main()
+    except SystemExit as end:  # argparse's
+        status = end.code if isinstance(end.code, int) else USER_ERROR
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    if lost := process.flush_streams():
+        status = USER_ERROR
+        print(f"weft: {lost}", file=sys.stderr, flush=True)
     os._exit(status)
 
 

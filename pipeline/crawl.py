@@ -64,8 +64,10 @@ def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], q
         if not is_address(url):
             raise ConfigError(f"--sitemap takes the address of a sitemap, not {url!r}")
     for earlier in sources.since:
-        if manifest.read_json(files.join(earlier, MANIFEST)) is None:
+        if not _is_finished(earlier):
             raise ConfigError(f"{earlier} holds no finished crawl")
+    if lists and not sources.sitemaps and not any(_lines(path) for path, _, _ in lists):
+        raise ConfigError(f"nothing to crawl: no line of {', '.join(path for path, _, _ in lists)} is an address")
     contents = {path: hashlib.sha256(files.read_bytes(path)).hexdigest() for path, _, _ in lists}
     manners = dataclasses.replace(
         config.fetch, interval_s=max(config.fetch.interval_s, config.crawl.interval_s), split_hosts=()
@@ -99,20 +101,32 @@ def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], q
     return _closed(output, files.read_bytes(units).decode().split())
 
 
+def _is_finished(earlier: str) -> bool:
+    path = files.join(earlier, MANIFEST)
+    try:
+        told = manifest.read_json(path)
+    except ValueError:
+        raise ConfigError(f"{path} is not what a crawl writes: crawl once more into another directory") from None
+    return isinstance(told, dict) and isinstance(told.get("warcs"), dict) and isinstance(told.get("books"), dict)
+
+
 def _addresses(path: str, kind: str, depth: int) -> Iterator[Address]:
     """Addresses of a list; a line without a scheme is a host's or a page's, over https.
 
     Raises:
         ConfigError: it is packed, and cut or damaged.
     """
-    try:
-        lines = files.read_list(path, "replace")
-    except ValueError as error:
-        raise ConfigError(f"cannot read the list {path}: {error}") from None
-    for said in lines:
+    for said in _lines(path):
         address = said if "://" in said else f"https://{said}"
         found = resolve("", address) if is_address(address) else ""
         yield Address(found or said[:_LONGEST], kind, depth)  # one that means nothing has a fate too
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return files.read_list(path, "replace")
+    except ValueError as error:
+        raise ConfigError(f"cannot read the list {path}: {error}") from None
 
 
 def _closed(output: str, units: Sequence[str]) -> Came:

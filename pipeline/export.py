@@ -23,7 +23,7 @@ from weft.pipeline.run.claim import claim
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.runners import beam_options
 from weft.schemas import shards
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, nearest
 from weft.schemas.records import digest
 from weft.schemas.shards import ShardInfo
 from weft.transforms.export import formats, items
@@ -108,7 +108,7 @@ def _unit(shard: str) -> str:
 
 def _format(name: str) -> formats.Format:
     if name not in formats.FORMATS:
-        raise ConfigError(f"no format {name!r}: one of {', '.join(EXPORTS)}")
+        raise ConfigError(f"no format {name!r}{nearest(name, EXPORTS)}: one of {', '.join(EXPORTS)}")
     return formats.FORMATS[name]
 
 

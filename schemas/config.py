@@ -212,7 +212,7 @@ def load(
     _merge(merged, user)
     for keys, value in changes:
         _merge(merged, _nest(keys, value))
-    merged["recipe"] = name
+    merged.setdefault("recipe", name)
     return _build(Config, merged, "")
 
 
@@ -290,10 +290,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parsed(path: str, read: typing.Callable[[str], bytes]) -> dict[str, Any]:
     try:
-        return tomllib.loads(read(path).decode("utf-8"))
+        return tomllib.loads(read(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in thousands of lists
         raise ConfigError(f"{path} is not TOML: {error}") from None
 
 
@@ -302,10 +302,14 @@ def _override(text: str) -> tuple[list[str], Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set takes section.key=value, not {text!r}")
     try:
-        parsed = tomllib.loads(f"v = {value}")["v"]
+        parsed = tomllib.loads(f"v = {value}")
     except tomllib.TOMLDecodeError:
-        parsed = value
-    return key.strip().split("."), parsed
+        parsed = {"v": value}
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {key.strip()}: {error}") from None
+    if len(parsed) > 1:
+        raise ConfigError(f"--set takes one section.key=value, not {text!r}")
+    return key.strip().split("."), parsed["v"]
 
 
 def _nest(keys: list[str], value: Any) -> dict[str, Any]:
@@ -375,6 +379,12 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         return Table({key: _convert(typing.get_args(kind)[1], item, f"{name}.{key}") for key, item in value.items()})
     if origin in (types.UnionType, typing.Union):  # pragma: no cover - no such field today
         raise ConfigError(f"{name} has an unsupported type")
+    return _scalar(kind, value, name)
+
+
+def _scalar(kind: Any, value: Any, name: str) -> Any:
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:  # TOML's own limit
+        raise ConfigError(f"{name} is a number of {value.bit_length()} bits: 64 at most")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:

@@ -50,14 +50,15 @@ def expand(
         ConfigError: a pattern that names nothing, or something unreadable.
         Unavailable: a server that does not answer.
     """
-    found: dict[str, int] = {}
+    found: dict[str, tuple[str, int]] = {}  # by the place, that two spellings of one are one
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for matched in pool.map(lambda pattern: _checked(pattern, base, api), patterns):
             for path, size in matched:  # by name and by a list that tells no sizes: the order of the two says nothing
-                found[path] = max(size, found.get(path, 0))
+                known = found.setdefault(files.place(path), (path, size))
+                found[files.place(path)] = min(path, known[0]), max(size, known[1])
     if not found:
         raise ConfigError("no input: name WARC files, globs, directories, snapshots or path lists with --input")
-    return sorted(found.items())
+    return sorted(found.values())
 
 
 def of_config(patterns: Sequence[str], config: Config) -> list[tuple[str, int]]:

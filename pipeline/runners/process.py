@@ -7,6 +7,7 @@ their image (deploy/Dockerfile), and what one step alone needs from the `setup` 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -29,6 +30,35 @@ def prepare() -> None:
     logging.getLogger().setLevel(logging.CRITICAL)
     # Beam's threads end in exceptions when a run ends; one that matters is raised in the main thread as well.
     threading.excepthook = lambda problem: None
+
+
+def open_streams() -> None:
+    """Let the command say what it says, whatever it was started with.
+
+    A stream that was closed is led nowhere: the next file that is opened would have its number, and what C libraries
+    and other processes print would be in it. A character that the encoding has not is escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, mode)  # noqa: SIM115 - for as long as the process lives
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        elif mode == "w" and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush_streams() -> str:
+    """Send what was said, and say why the standard output took it not; "" where it did, or has been closed."""
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # whoever read has enough
+    except OSError as error:
+        return f"cannot write to the standard output: {error.strerror}"
+    return ""
 
 
 def prepare_worker() -> None:

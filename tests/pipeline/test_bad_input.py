@@ -1,6 +1,7 @@
 """What a user can do wrong costs one line and exit status 2, or an empty but valid result where that is the truth."""
 
 import contextlib
+import errno
 import gzip
 import io
 import json
@@ -65,7 +66,24 @@ NO_INPUT = ["run", "--output", "OUT"]
         (["run", "--input", "WARC", "--output", "OUT", "--", "--runer=x"], "did you mean '--runner'"),
         (["run", "--input", "WARC", "--output", "OUT", "--recipe", "rw"], "did you mean 'raw'"),
         (["run", "--input", "WARC", "--output", "OUT", "--recipe", ""], "no recipe ''"),
-        (["run", "--input", "WARC", "--output", "OUT", "--config", ""], "--config takes a file, not ''"),
+        (["run", "--input", "WARC", "--output", "OUT", "--config", ""], "--config takes a path, not ''"),
+        (["run", "--input", "WARC", "--output", ""], "--output takes a path, not ''"),
+        (["run", "--input", "", "--output", "OUT"], "--input takes a path, not ''"),
+        (["card", "--output", "FULL", "--to", ""], "--to takes a path, not ''"),
+        (["verify", ""], "DIR takes a path, not ''"),
+        (
+            ["run", "--input", "WARC", "--output", "OUT\udcff"],
+            "--output takes a path in UTF-8, which 'OUT\\udcff' is not",
+        ),
+        (
+            ["run", "--input", "WARC", "--output", "foo://b/out"],
+            "weft: foo://b/out: there is no file system for foo://",
+        ),
+        (["report", "--output", "foo://b/out"], "weft: foo://b/out: there is no file system for foo://"),
+        (
+            ["export", "obelix", "--from", "FULL", "--output", "OUT"],
+            "no format 'obelix' (did you mean 'obelics'?): one of",
+        ),
         (["pack", "--input", "WARC", "--output", "OUT"], "pack needs score"),
         (["train", "--output", "OUT"], "holds no weft run"),
         (["eval", "--output", "OUT", "--suite", "kosmos", "--check"], "--check is for an evaluation without --suite"),
@@ -86,6 +104,37 @@ def test_one_line_and_status_2(tmp_path, arguments, told):
     assert told in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.rglob("manifest.json"))
+
+
+def shell(line, **env):
+    return subprocess.run(
+        line.replace("weft", f"{sys.executable} -P -m weft.pipeline.cli"), shell=True, capture_output=True, check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": "", **env},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "told"),
+    [
+        ("weft recipes >&-", 0, b""),
+        ("weft recipes 2>&-", 0, b""),
+        ("weft html nowhere 2>&- >&-", 2, b""),
+        ("weft html nowhere <&- >&-", 2, b"No such file or directory: nowhere"),
+        ("weft --version >/dev/full", 2, b"cannot write to the standard output: No space left"),
+        ("weft recipes | head -c 1", 0, b""),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(line, status, told):
+    found = shell(line)
+    assert found.returncode == status and told in found.stderr and len(found.stderr.splitlines()) == bool(told)
+
+
+def test_an_encoding_without_a_character_gets_its_escape(tmp_path):
+    (tmp_path / "a.html").write_text(f"<h1>Été</h1><p>{'Zoë mag Kühe. ' * 30}</p>")
+    helped = shell("weft run --help", PYTHONIOENCODING="ascii")
+    assert helped.returncode == 0 and b"options:" in helped.stdout and not helped.stderr
+    page = shell(f"weft html {tmp_path}/a.html --recipe raw", PYTHONIOENCODING="ascii")
+    assert page.returncode == 0 and "Zoë mag Kühe" in str(json.loads(page.stdout)) and page.stdout.isascii()
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "not JSON"])
@@ -217,3 +266,8 @@ def test_a_limit_on_file_size_leaves_no_half_file_and_goes_on_when_lifted(tmp_pa
 def test_a_full_disk_says_so(error):
     assert "no space left" in cli.mendable(error)
     assert cli.mendable(KeyError("x")) is None
+
+
+@pytest.mark.parametrize("number", [errno.ELOOP, errno.ENAMETOOLONG, errno.EIO, errno.EROFS, errno.ENOENT])
+def test_an_error_of_the_system_with_a_file_is_a_line(number):
+    assert cli.mendable(OSError(number, os.strerror(number), "a/b")) == f"{os.strerror(number)}: a/b"

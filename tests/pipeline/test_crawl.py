@@ -118,11 +118,25 @@ def test_prose_and_markup_are_not_asked_for_and_nothing_stored_is_no_success(tmp
         (["--sitemap", "map.xml"], "--sitemap takes the address of a sitemap, not 'map.xml'"),
         (["--urls", "{}/none.txt"], "No such file or directory: {}/none.txt"),
         (["--sitemap", "http://a.test/m", "--since", "{}"], "{} holds no finished crawl"),
+        (["--sitemap", "http://a.test/m", "--since", "{}/theirs"], "{}/theirs holds no finished crawl"),
+        (
+            ["--sitemap", "http://a.test/m", "--since", "{}/cut"],
+            "{}/cut/manifest.json is not what a crawl writes: crawl once more into another directory",
+        ),
+        (
+            ["--urls", "{}/empty", "--seeds", "{}/blank"],
+            "nothing to crawl: no line of {0}/empty, {0}/blank is an address",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path, capsys, argv, told):
+    for name, text in (("theirs/manifest.json", '{"name": "an app"}'), ("cut/manifest.json", '{"warcs'),
+                       ("empty", ""), ("blank", "# nothing\n\n")):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     argv = [word.format(tmp_path) for word in argv]
     assert cli.main(["crawl", *argv, "--output", str(tmp_path / "out")]) == cli.USER_ERROR
+    assert not (tmp_path / "out").exists()
     assert capsys.readouterr().err == f"weft: {told.format(tmp_path)}\n"
 
 

@@ -38,6 +38,15 @@ def test_layers_defaults_recipe_file_overrides(tmp_path):
         ("pack=3", "is a section"),
         ("pack.shards", "section.key=value"),
         ("recipe=kosmos", "did you mean 'kosmos1'"),
+        ("recipe=['raw']", "no recipe ['raw']"),
+        ("recipe={a=1}", "no recipe {'a': 1}"),
+        ("recipe.x=raw", "recipe is a str, not {'x': 'raw'}"),
+        ("pack.shards=3\nrecipe='raw'", "--set takes one section.key=value"),
+        ("extract.min_words=" + "9" * 5_000, "--set extract.min_words: Exceeds the limit"),
+        ("extract.min_words=0x1" + "0" * 5_000, "extract.min_words is a number of 20001 bits: 64 at most"),
+        ("train.learning_rate=1" + "0" * 400, "train.learning_rate is a number of 1329 bits"),
+        ("train.learning_rate=1e999", "out of its range"),
+        ("salt=" + "[" * 50_000, "--set salt: "),
         ("pack.pair_min_similarity_by_language=0.3", "is a table: write [pack.pair_min_similarity_by_language]"),
         ("pack.pair_min_similarity_by_language.en=high", "pack.pair_min_similarity_by_language.en is a float"),
     ],
@@ -55,6 +64,19 @@ def test_unreadable_and_broken_files(tmp_path):
     (tmp_path / "bad.toml").write_text("[pack\n")
     with pytest.raises(ConfigError, match="not TOML"):
         configuration.load(str(tmp_path / "bad.toml"))
+    for text in ("salt = " + "[" * 50_000, "a = " + "9" * 5_000):
+        (tmp_path / "bad.toml").write_text(text)
+        with pytest.raises(ConfigError, match="not TOML"):
+            configuration.load(str(tmp_path / "bad.toml"))
+    for name in ("['raw']", "{x = 'raw'}", "3"):
+        (tmp_path / "bad.toml").write_text(f"recipe = {name}")
+        with pytest.raises(ConfigError, match="no recipe "):
+            configuration.load(str(tmp_path / "bad.toml"))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+    (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbfsalt = 'x'\r\n")
+    assert configuration.load(str(tmp_path / "c.toml")).salt == "x"
 
 
 @pytest.mark.parametrize("name", ["raw", "kosmos1", "nonsense"])

@@ -375,8 +375,8 @@ def below(path: str) -> list[str]:
     if os.path.isfile(path):  # before globs: a file's name may hold brackets
         return [path]
     if os.path.isdir(path):
-        found = (str(Path(path, name)) for name in _walk(path) if not name.rpartition("/")[2].startswith("."))
-        return sorted(filter(os.path.isfile, found))
+        inside = (str(Path(path, name)) for name in _walk(path) if not name.rpartition("/")[2].startswith("."))
+        return sorted(filter(os.path.isfile, inside))
     return sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
 
 

@@ -99,3 +99,15 @@ def test_what_is_wrong_with_a_snapshot_is_said_at_once(pattern):
     with pytest.raises(ConfigError) as told:
         inputs.expand([pattern])
     assert str(told.value).startswith(f"{pattern}: ")
+
+
+def test_two_spellings_of_an_archive_are_one(tmp_path, monkeypatch):
+    """Else each of its pages is there twice, or dropped as its own duplicate."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.warc.gz").write_bytes(b"12")
+    (tmp_path / "link.warc.gz").symlink_to("in/a.warc.gz")
+    spelled = ["in/a.warc.gz", "./in/a.warc.gz", str(tmp_path / "in/a.warc.gz"), "in/../in/*.gz", "link.warc.gz", "in"]
+    (first,) = inputs.expand(spelled)
+    assert first[1] == 2 and inputs.expand(spelled[::-1]) == [first]
+    assert inputs.expand(["./in/a.warc.gz"]) == [("./in/a.warc.gz", 2)]  # as it was given
