@@ -36,8 +36,7 @@ _SPOKEN_FOR = (
 
 def read(output: str, stage: str) -> dict[str, Any] | None:
     """The manifest of a finished stage, None where it is not finished."""
-    said = state.read(files.join(output, stage, "manifest.json"))
-    return said if said and isinstance(said.get("fingerprint"), str) else None
+    return state.read(files.join(output, stage, "manifest.json"))
 
 
 def write(output: str, stage: str, manifest: dict[str, Any]) -> None:
@@ -100,7 +99,9 @@ def read_run(output: str) -> dict[str, Any] | None:
 
 def is_run(output: str) -> bool:
     """Whether the directory is a run's, be what says of which one damaged or lost: then a stage tells it."""
-    return read_run(output) is not None or any(read(output, name) or started(output, name) for name in _STAGES)
+    return read_run(output) is not None or any(
+        "fingerprint" in (read(output, name) or {}) or started(output, name) for name in _STAGES
+    )
 
 
 def refuse_foreign(output: str, option: str = "--output") -> None:
