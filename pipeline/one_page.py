@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from weft.schemas.parameters import PageRules
@@ -26,7 +27,7 @@ def describe(html: bytes, url: str, rules: PageRules) -> dict[str, Any]:
         document = result.document._asdict()
         document["image_meta"] = [meta and meta._asdict() for meta in result.document.image_meta]
     return {
-        "document": document,
+        "document": json.loads(json.dumps(document)),
         "pairs": [pair._asdict() for pair in result.pairs],
         "fates": [{k: v for k, v in fate._asdict().items() if k != "stage"} for fate in result.fates],
     }

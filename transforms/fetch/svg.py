@@ -36,9 +36,9 @@ _UNITS = {
     "mm": _INCH / 25.4,
     "em": 16.0,
 }
-_LENGTH = re.compile(r"\s*\+?(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([a-z]*)\s*")
-_INSIDE = re.compile(r"\s*(?:#|data:image/(?:png|jpe?g|gif|webp)[;,])", re.IGNORECASE)
-_NAMES = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?!#)[^\s'\")]", re.IGNORECASE)  # an address in a style
+_LENGTH = re.compile(r"\s*+\+?((?:\d++(?:\.\d++)?|\.\d++)(?:[eE][+-]?\d++)?)\s*+([a-z]*+)\s*+")
+_INSIDE = re.compile(r"\A\s*+(?:#|data:image/(?:png|jpe?g|gif|webp)[;,])", re.IGNORECASE)
+_NAMES = re.compile(r"(?:url\(|@import)\s*+['\"]?+\s*+(?!#)[^\s'\")]", re.IGNORECASE)  # an address in a style
 _SIDES = 1e6  # the longest side that is a size at all
 
 

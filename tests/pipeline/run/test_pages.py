@@ -30,12 +30,12 @@ def test_input_without_a_page_is_said_to_be_what_it_is(tmp_path):
         "record": {"entered": 4, "kept": 0, "dropped": {"metadata": 3, "warcinfo": 1}},
         "page": {"entered": 0, "kept": 0, "dropped": {}},
     }
-    manifest.write(str(tmp_path), "extract", {"books": books})
+    manifest.write(str(tmp_path), "extract", {"books": books, "fingerprint": "f"})
     paths = [str(tmp_path / "a.warc.wat.gz"), *(f"{tmp_path}/gone{n}" for n in range(4))]
     with pytest.raises(ConfigError) as told:
         pages.check(str(tmp_path), paths)
     assert "a.warc.wat.gz is a WARC file" in str(told.value) and "3 metadata (as in WAT files)" in str(told.value)
     assert "gone0 is not readable" in str(told.value) and "and 2 more files" in str(told.value)
     books["page"]["entered"] = 1
-    manifest.write(str(tmp_path), "extract", {"books": books})
+    manifest.write(str(tmp_path), "extract", {"books": books, "fingerprint": "f"})
     pages.check(str(tmp_path), paths)

@@ -55,7 +55,7 @@ _TAG_OF = {
 }
 
 _SCRIPT = re.compile(r"<su([bp])(?: [^<>]*+)?>([^<]{1,12}+)</su[bp]>")
-_CLOSING = re.compile(r"(?:</(?:i|em|b|strong|var|span|sub|sup)>)++\Z")
+_CLOSING = re.compile(r"(?:</(?:i|em|b|strong|var|span|sub|sup)>){1,20}+\Z")
 _VARIABLE = re.compile(r"</(?:i|em|var)>")
 _ELEMENT = re.compile(r"(?:[A-Z][a-z]?|[A-Z)\]])\Z")  # H₂O is H2O
 _POWER = re.compile(
