@@ -96,7 +96,7 @@ def test_nothing_of_anybody_else_is_written_over(finished, exported, tmp_path):
 @pytest.mark.parametrize(
     ("name", "source", "corpora", "said"),
     [
-        ("lmdb", "finished", (), "no format 'lmdb': one of obelics"),
+        ("lmdb", "finished", (), r"no format 'lmdb' \(did you mean 'mds'\?\): one of obelics"),
         ("obelics", "finished", ("pairs",), "obelics holds no pairs: it takes interleaved"),
         ("obelics", "empty", (), "holds no finished shards"),
     ],

@@ -240,8 +240,12 @@ def _load(name: str, of: Weights, precision: str, device: str, compiled: bool) -
 def _check_folder(setting: str, folder: Path) -> None:
     if not (folder / "open_clip_config.json").is_file():
         raise ConfigError(f"{setting} = '{LOCAL}{folder}': no open_clip_config.json in {folder}")
-    known = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
-    _check_tokenizer(setting, f"{LOCAL}{folder}", known.get("model_cfg", known).get("text_cfg", {}))
+    try:
+        known = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+        text = known.get("model_cfg", known).get("text_cfg", {})
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{setting} = '{LOCAL}{folder}' does not load: open_clip_config.json: {error}") from None
+    _check_tokenizer(setting, f"{LOCAL}{folder}", text)
     names = [path.name for path in sorted(folder.iterdir())]
     pickled = next((name for name in names if name.endswith(PICKLED)), "")
     # beside other names open_clip may take the pickle
