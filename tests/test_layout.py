@@ -1,5 +1,6 @@
 """What must hold of the repository itself."""
 
+import ast
 import importlib
 import re
 import subprocess
@@ -154,3 +155,20 @@ def test_every_file_is_of_a_readable_length():
         and (count := len(path.read_text().splitlines())) > 500
     }
     assert long == {}
+
+
+def test_what_a_test_is_called_does_not_hang_on_the_second_in_which_it_is_read():
+    """Processes that read the same file a second apart would have other tests; gzip writes the time, if it may."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        whole = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+        named = [each for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for each in node.decorator_list]
+        found += [
+            f"{path}:{call.lineno}"
+            for node in (*whole, *named)
+            for call in ast.walk(node)
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "gzip.compress"
+            if "mtime" not in {word.arg for word in call.keywords}
+        ]
+    assert not found

@@ -56,7 +56,7 @@ FORMS = {
     "cc12m": table("\t"),
     "cc3m": table("\t", swapped=True),
     "jsonl": lines,
-    "jsonl.gz": lambda rows: gzip.compress(lines(rows)),
+    "jsonl.gz": lambda rows: gzip.compress(lines(rows), mtime=0),
 }
 
 
