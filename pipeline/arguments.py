@@ -115,20 +115,11 @@ def parser() -> Parser:
         metavar="N",
         help=f"size of the small web, {DEMO_PAGES} at least (default: %(default)s)",
     )
-    demo.add_argument(
-        "--questions",
-        type=_at_least(0),
-        default=0,
-        metavar="N",
-        help="so many pages besides that ask about their pictures",
-    )
-    demo.add_argument(
-        "--instructions",
-        type=_at_least(0),
-        default=0,
-        metavar="N",
-        help="so many instructions in words, with their answers, as a corpus of its own",
-    )
+    for option, help_ in (
+        ("--questions", "so many pages besides that ask about their pictures"),
+        ("--instructions", "so many instructions in words, with their answers, as a corpus of its own"),
+    ):
+        demo.add_argument(option, type=_at_least(0), default=0, metavar="N", help=help_)
     _redo(demo)
     _science(demo)
     for name in ("run", *STAGE_NAMES):

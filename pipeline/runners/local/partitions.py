@@ -12,12 +12,13 @@ import marshal
 import os
 import struct
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 MEMORY = 128 << 20  # bytes of rows that a process holds between two levels, and that are grouped at once
 _ROW = 100  # bytes that two Python objects and their places in a list take besides
 _AGAIN = 16  # parts of a partition that is too large
-_DEEPEST = 6  # times that one is divided: what is still too large has one key
+_DEEPEST = 6  # times that one is divided; what does not get smaller by it has one key, and is not divided again
 _LENGTH = struct.Struct("<Q")
 
 
@@ -49,28 +50,27 @@ class Partition:
         if self.rows:
             yield self.rows
 
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows, where they have keys."""
+        for rows in self.lists():
+            keys = iter(rows)
+            yield from zip(keys, keys, strict=True)
+
     def groups(self, folder: Callable[[], str], depth: int = 0) -> Iterator[tuple[bytes, list[bytes]]]:
         """Each key with its values. The partition is empty afterwards, and its files are gone."""
         if self.size > MEMORY and depth < _DEEPEST:
-            parts = Writer(folder, f"{os.getpid()}-{id(self)}-{depth}", _AGAIN)
+            size, parts = self.size, Writer(folder, f"{os.getpid()}-{id(self)}-{depth}", _AGAIN)
             lists = parts.rows("")
-            for rows in self.lists():
-                keys = iter(rows)
-                for key, value in zip(keys, keys, strict=True):
-                    lists[zlib.crc32(key, depth + 1) % _AGAIN] += key, value
-                    parts.grown(len(key) + len(value))
+            for key, value in self.pairs():
+                lists[zlib.crc32(key, depth + 1) % _AGAIN] += key, value
+                parts.grown(len(key) + len(value))
             self.clear()
             for part in parts.close().get("", ()):
-                yield from part.groups(folder, depth + 1)
+                yield from part.groups(folder, depth + 1 if part.size < size else _DEEPEST)
             return
-        found: dict[bytes, list[bytes]] = {}
-        for rows in self.lists():
-            keys = iter(rows)
-            for key, value in zip(keys, keys, strict=True):
-                if (values := found.get(key)) is None:
-                    found[key] = [value]
-                else:
-                    values.append(value)
+        found: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        for key, value in self.pairs():
+            found[key].append(value)
         self.clear()
         for key in [*found]:
             yield key, found.pop(key)
@@ -92,14 +92,14 @@ class Writer:
     """
 
     def __init__(self, folder: Callable[[], str], name: str, parts: int) -> None:
-        self._folder, self._name, self.parts = folder, name, parts
+        self._folder, self._name, self._parts = folder, name, parts
         self._held = 0
         self._found: dict[str, list[Partition]] = {}
 
     def rows(self, collection: str) -> list[list[bytes]]:
         """Where the rows of a collection go: a list for each partition, to append to until the writer is closed."""
         if collection not in self._found:
-            self._found[collection] = [Partition() for _ in range(self.parts)]
+            self._found[collection] = [Partition() for _ in range(self._parts)]
         return [part.rows for part in self._found[collection]]
 
     def grown(self, size: int) -> None:
