@@ -70,13 +70,13 @@ def model_of(name: str) -> Clip:
     return Clip(plain.eval(), preprocess, open_clip.get_tokenizer(name), DEVICE)
 
 
-def store(folder: str, count: int) -> list[ImageRef]:
+def store(folder: str, count: int, size: tuple[int, int] = SIZE) -> list[ImageRef]:
     """`count` JPEG pictures in one blob."""
     path, refs = Path(folder, "blob.bin"), []
     with path.open("wb") as blob:
         for number in range(count):
             out = io.BytesIO()
-            pictures.draw(pictures.sample_scene(f"bench-{number}"), *SIZE).save(out, "JPEG", quality=90)
+            pictures.draw(pictures.sample_scene(f"bench-{number}"), *size).save(out, "JPEG", quality=90)
             refs.append(ImageRef(f"{number:06d}", str(path), blob.tell(), len(out.getvalue())))
             blob.write(out.getvalue())
     return refs
