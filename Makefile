@@ -99,10 +99,10 @@ loaders-setup: $(DEV)
 	@for list in $(LISTS); do \
 		home=$(LOADERS)/$$(basename $$list .txt); \
 		cmp -s $$list $$home/installed.txt && continue; \
-		echo "setting up $$home"; rm -rf $$home; $(PYTHON) -m venv $$home && \
+		echo "setting up $$home"; rm -rf $$home; $(PYTHON) -m venv --without-pip $$home && \
 		$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 			> $$($$home/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/weft-base.pth && \
-		$$home/bin/python -m pip install --quiet --no-deps -r $$list && cp $$list $$home/installed.txt || exit 1; \
+		$(BIN)/python -m pip --python $$home/bin/python install --quiet --no-deps -r $$list && cp $$list $$home/installed.txt || exit 1; \
 	done
 
 # Recipes beside their peers' own code: make parity-test TEXTS="texts.jsonl …" ARCHIVES="a.warc.gz …"; else the demo's pages.
