@@ -1,7 +1,9 @@
 """Samples per CPU second out of finished shards: weft's ShardDataset beside webdataset, Hugging Face and MosaicML.
 
 All read the same pairs, one after the other in one process: tokens as an array, caption, KEY.json parsed, and the
-picture as bytes or decoded by Pillow to RGB. webdataset and Hugging Face read the same tars, MosaicML Streaming the
+picture as bytes, or decoded to RGB by Pillow for all, or as 224 x 224 bytes of RGB for a CLIP: torchvision's Resize
+(bicubic) and CenterCrop after Pillow, as open_clip and the peers' examples do it, and ShardDataset's own pixels, which
+are the same within two of 255. webdataset and Hugging Face read the same tars, MosaicML Streaming the
 export of them. weft gives them in its shuffled order, the others as they stand. Peers run in the environments that
 `make loaders-setup` makes; one that is not there is left out.
 
@@ -18,14 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-TARS, SIDE, ROUNDS = 4, 320, 2
+TARS, ROUNDS = 4, 2
+SIZE = (512, 384)  # fetch.max_side of the default recipe
+SIDE = 224  # of CLIP
 
 
 def made(ids: bytes, told: bytes) -> tuple[Any, Any]:
@@ -33,10 +37,10 @@ def made(ids: bytes, told: bytes) -> tuple[Any, Any]:
     return np.load(io.BytesIO(ids)), json.loads(told)
 
 
-def weft(folder: Path) -> Iterator[bytes]:
+def weft(folder: Path, side: int = 0) -> Iterator[bytes]:
     from weft.model_smoketest.dataset import ShardDataset
 
-    return (sample["images"][0] for sample in ShardDataset(str(folder / "shards"), "pairs"))
+    return (sample["images"][0] for sample in ShardDataset(str(folder / "shards"), "pairs", side=side))
 
 
 def webdataset(folder: Path) -> Iterator[bytes]:
@@ -67,13 +71,28 @@ def mds(folder: Path) -> Iterator[bytes]:
 READERS = {"weft": weft, "webdataset": webdataset, "hf": hf, "mds": mds}
 
 
-def read(name: str, folder: Path, decode: bool) -> None:
+def work(kind: str) -> Callable[[bytes], object]:
+    """What is done with a picture's bytes."""
+    if kind == "bytes":
+        return len
+    if kind == "decoded":
+        return lambda data: np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    from torchvision import transforms
+
+    steps = [transforms.Resize(SIDE, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(SIDE)]
+    made = transforms.Compose([*steps, transforms.PILToTensor()])
+    return lambda data: made(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def read(name: str, folder: Path, kind: str) -> None:
     """In a process of its own: prints CPU seconds after the first sample, samples, and a sum of what they were."""
+    own = name == "weft" and kind not in ("bytes", "decoded")
+    rows = weft(folder, SIDE) if own else READERS[name](folder)
+    do = work("bytes" if own else kind)
     seen, total, begun = 0, 0, 0.0
-    for data in READERS[name](folder):
+    for data in rows:
         seen, total = seen + 1, total ^ int.from_bytes(hashlib.sha256(data).digest()[:8])
-        if decode:
-            np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        do(data)
         begun = begun or time.process_time()  # what is imported and opened is not counted
     print(json.dumps([time.process_time() - begun, seen, total]))
 
@@ -88,9 +107,9 @@ def write(folder: Path, count: int) -> int:
     random = np.random.default_rng(1)
     pictures = []
     for _ in range(64):
-        small = Image.fromarray(random.integers(0, 255, (SIDE // 4, SIDE // 4, 3), np.uint8))
+        small = Image.fromarray(random.integers(0, 255, (SIZE[1] // 6, SIZE[0] // 6, 3), np.uint8))
         out = io.BytesIO()
-        small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)
+        small.resize(SIZE, Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)
         pictures.append(out.getvalue())
     infos = []
     for number in range(TARS):
@@ -123,18 +142,18 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--samples", type=int, default=8_000)
     asked.add_argument("--loaders", type=Path, default=Path(".venv-loaders"))
-    asked.add_argument("--read", nargs=3, metavar=("NAME", "DIR", "DECODE"), help=argparse.SUPPRESS)
+    asked.add_argument("--read", nargs=3, metavar=("NAME", "DIR", "KIND"), help=argparse.SUPPRESS)
     options = asked.parse_args()
     if options.read:
-        read(options.read[0], Path(options.read[1]), options.read[2] == "decoded")
+        read(options.read[0], Path(options.read[1]), options.read[2])
         return
     with tempfile.TemporaryDirectory() as home:
         size = write(Path(home), options.samples)
-        print(f"{options.samples:,} pairs, pictures of {SIDE}x{SIDE} in {size:,} bytes; samples per CPU second")
+        print(f"{options.samples:,} pairs, pictures of {SIZE[0]}x{SIZE[1]} in {size:,} bytes; samples per CPU second")
         pythons = {name: options.loaders / name / "bin/python" for name in ("hf", "mds")}
         pythons = {"weft": Path(sys.executable), "webdataset": Path(sys.executable), **pythons}
         print(f"{'':12}" + "".join(f"{name:>12}" for name in pythons))
-        for kind in ("bytes", "decoded"):
+        for kind in ("bytes", "decoded", f"{SIDE}x{SIDE}"):
             best: dict[str, float] = {}
             same = set()
             for _ in range(ROUNDS):  # in turns, so that what else the machine does meets all alike

@@ -2,9 +2,9 @@
 
     for sample in ShardDataset("out/shards", "interleaved"): …
 
-Samples come whole and undecoded, in an order that (seed, epoch) decides. Between processes of torch.distributed and
-workers of a DataLoader every sample goes to exactly one, also where their number changes in mid-epoch (`seen`). For
-training that mixes corpora see data.py.
+Samples come whole, their pictures undecoded or as pixels of the size that a model takes, in an order that (seed, epoch)
+decides. Between processes of torch.distributed and workers of a DataLoader every sample goes to exactly one, also where
+their number changes in mid-epoch (`seen`). For training that mixes corpora see data.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from weft.model_smoketest.data import read_vocabulary, tars_of
-from weft.model_smoketest.tars import Tar
+from weft.model_smoketest.tars import Sample, Tar, damaged
 from weft.schemas import shards as contract
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import hash_unit
@@ -32,6 +32,7 @@ class ShardSample(TypedDict):
     loss_mask: Tensor  # (length,) uint8: 1 where the token is to be predicted
     image_slots: Tensor  # (images, image_tokens) int64: the positions that each picture's embeddings take
     images: list[bytes]  # JPEG, PNG or WebP, in the order of the slots
+    pixels: Tensor  # (images, 3, side, side) uint8 of the same; (images, 3, 0, 0) where no side was asked for
     meta: dict[str, Any]  # KEY.json: where it comes from
 
 
@@ -43,6 +44,8 @@ class ShardDataset(IterableDataset[ShardSample]):
         corpus: "interleaved", "pairs" or "text".
         split: "train" or "val".
         seed: another one gives another order.
+        side: of the square pictures that `pixels` holds: the shorter side resized to it, the middle cut out, as most
+            CLIP models want it; 0 leaves them undecoded.
 
     Attributes:
         vocabulary: size and special ids of the tokenizer, and slots per image.
@@ -54,11 +57,11 @@ class ShardDataset(IterableDataset[ShardSample]):
         ConfigError: no shards there, or a damaged one; of a damaged sample when it is reached.
     """
 
-    def __init__(self, shards: str, corpus: str, split: str = "train", seed: int = 0) -> None:
+    def __init__(self, shards: str, corpus: str, split: str = "train", seed: int = 0, side: int = 0) -> None:
         if corpus not in contract.CORPORA or split not in contract.SPLITS:
             raise ConfigError(f"no {corpus}/{split} in shards: one of {contract.CORPORA}, one of {contract.SPLITS}")
         self.vocabulary = read_vocabulary(shards)
-        self.corpus, self.seed = corpus, seed
+        self.corpus, self.seed, self.side = corpus, seed, side
         self._state = torch.zeros(2, dtype=torch.int64).share_memory_()  # workers that persist are copies made before
         self._tars = [Tar(path) for path in tars_of(shards, corpus, split)]
 
@@ -100,8 +103,19 @@ class ShardDataset(IterableDataset[ShardSample]):
             loss_mask=torch.from_numpy(sample.mask),
             image_slots=torch.from_numpy(contract.image_slots(sample.ids, self.vocabulary)),
             images=list(sample.images),
+            pixels=self._pixels(tar, sample),
             meta=json.loads(sample.meta),
         )
+
+    def _pixels(self, tar: Tar, sample: Sample) -> Tensor:
+        if not (self.side and sample.images):
+            return torch.zeros(len(sample.images), 3, self.side, self.side, dtype=torch.uint8)
+        from weft.model_smoketest.pictures import square  # torchvision: a second, which not every loop needs
+
+        try:
+            return torch.stack([square(data, self.side) for data in sample.images])
+        except ValueError as error:
+            raise damaged(tar.path, f"sample {sample.key}: {error}") from None
 
 
 def _place() -> tuple[int, int]:

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from weft.model_smoketest.dataset import ShardDataset
+from weft.model_smoketest.pictures import square
 from weft.schemas import shards as contract
 from weft.schemas.parameters import ConfigError
 
@@ -60,6 +61,26 @@ def test_another_number_of_readers_goes_on_in_mid_epoch(kit, monkeypatch):
             dataset.seen = seen
             had += [sample["key"] for sample in itertools.islice(dataset, take)]
     assert sorted(had) == sorted(whole) and set(had[: 3 * each]) == set(whole[: 3 * each])
+
+
+@pytest.mark.parametrize("corpus", contract.CORPORA)
+def test_pictures_come_as_pixels_where_a_side_is_asked_for(kit, corpus):
+    whole = list(ShardDataset(str(kit.shards), corpus))
+    for sample, raw in zip(ShardDataset(str(kit.shards), corpus, side=24), whole, strict=True):
+        assert sample["images"] == raw["images"] and raw["pixels"].shape == (len(raw["images"]), 3, 0, 0)
+        wanted = [square(data, 24) for data in raw["images"]]
+        assert sample["pixels"].shape == (len(wanted), 3, 24, 24) and torch.equal(
+            sample["pixels"], torch.stack(wanted) if wanted else sample["pixels"][:0]
+        )
+
+
+def test_a_picture_that_does_not_decode_is_one_line(kit, tmp_path):
+    kit.write_shards(tmp_path)
+    for path in (tmp_path / "pairs/train").glob("*.tar"):
+        sound = kit.pair(1, 1)
+        kit.write_tar(path, {"a" * 32: {**sound, contract.IMAGE: sound[contract.IMAGE][:200]}})
+    with pytest.raises(ConfigError, match=r"is damaged .sample aaaa.*does not decode"):
+        list(ShardDataset(str(tmp_path), "pairs", side=24))
 
 
 def test_what_is_not_there_is_one_line(kit, tmp_path):
