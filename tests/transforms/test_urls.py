@@ -1,8 +1,10 @@
 """Addresses that mean the same have the same key, and others have another."""
 
+import random
+
 import pytest
 
-from weft.transforms.urls import image_key, page_key, resolve
+from weft.transforms.urls import _resolved, image_key, page_key, resolve
 
 BASE = "https://site.test/dir/page.html?q=1#top"
 
@@ -31,6 +33,22 @@ BASE = "https://site.test/dir/page.html?q=1#top"
 )
 def test_resolve(reference: str, absolute: str) -> None:
     assert resolve(BASE, reference) == absolute
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        BASE, "http://Site.test:80/a/b;c?d", "https://me:pass@site.test:8443", "http://bücher.test/ä/", "http://[::1]/x",
+        "file:///tmp/x", "no url", "", "http://[broken", "mailto:a@b.test", "HTTPS://A.test/../b",
+    ],
+)  # fmt: skip
+def test_short_ways_lead_where_the_long_one_does(base: str) -> None:
+    chance = random.Random(7)
+    pieces = [*"/ // . .. a B.jpg ? ?w=1 #t ;v : http: x.test %20 % ä [ @".split(), " "]
+    made = ["".join(chance.choices(pieces, k=chance.randint(0, 7))) for _ in range(3000)]
+    made += ["/" + one for one in made] + ["//c.test/" + one for one in made]
+    assert [one for one in made if resolve(base, one) != _resolved(base, one)] == []
+    assert (sum(bool(resolve(base, one)) for one in made) > 1000) == (_resolved(base, "/") != "")
 
 
 @pytest.mark.parametrize(

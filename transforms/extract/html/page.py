@@ -25,7 +25,7 @@ from weft.transforms.extract.html.markdown import Marked, markdown_of
 from weft.transforms.extract.html.marked import Block, Line
 from weft.transforms.extract.html.model import shipped
 from weft.transforms.extract.html.pictures import Picture, bind_captions, flat, pictures_of
-from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, Scan, Scanner
+from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, KINDS, Scan, Scanner
 from weft.transforms.extract.html.tag_values import Image, plain
 from weft.transforms.urls import resolve
 
@@ -135,12 +135,14 @@ def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
     return found
 
 
-def _inside(page: Scan, kinds: frozenset[int]) -> NDArray[np.bool_]:
-    """(N,) which items stand in an element of one of these kinds."""
-    inside = [False] * (len(page.parents) + 1)  # the last is that of no container, which -1 finds
+def _inside(page: Scan, *groups: frozenset[int]) -> list[NDArray[np.bool_]]:
+    """For each group of kinds, (N,) which items stand in an element of one of these."""
+    bits = [sum((kind in group) << number for number, group in enumerate(groups)) for kind in range(KINDS)]
+    inside = [0] * (len(page.parents) + 1)  # the last is that of no container, which -1 finds
     for at, (parent, tag) in enumerate(zip(page.parents, page.tags, strict=True)):
-        inside[at] = inside[parent] or tag[1] in kinds
-    return np.array([inside[at] for at in page.containers], bool)
+        inside[at] = inside[parent] | bits[tag[1]]
+    found = np.array([inside[at] for at in page.containers])
+    return [(found >> number & 1).astype(bool) for number in range(len(groups))]
 
 
 def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[bool]:
@@ -149,11 +151,11 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
         return []
     model = shipped()
     found = features(page, url, model.names, model.words)
-    furniture = _inside(page, _FURNITURE)
-    article = _inside(page, _ARTICLE) & ~furniture
+    furniture, article, again = _inside(page, _FURNITURE, _ARTICLE, _AGAIN)
+    article &= ~furniture
     around = found.low, found.high
     tables = _tables(page, cells)
-    again = _inside(page, _AGAIN) | np.isin(found.kinds, list(_AGAIN)) | (tables >= 0)
+    again |= np.isin(found.kinds, list(_AGAIN)) | (tables >= 0)
     copies = _equal(page.texts, (found.words < _SAID) | again), found.alike
     kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around, tables, copies).tolist()
     for at, text in enumerate(page.texts):
