@@ -3,10 +3,10 @@
     OUTPUT, lists ──► OUTPUT/removing: the same run with these excluded ──► what differs replaces what is in OUTPUT
 
 The second run takes what the first one has: rows of extract without what is excluded (no archive is parsed), and stored
-images (none is asked for again). Duplicates are looked for anew, so that the twin of what is removed comes back, and
-similarities are computed anew, because the last bits of a vector hang on its company. A removal that was killed goes on
-when it is called again, or begins anew where OUTPUT has changed meanwhile; until its last step OUTPUT, and its place in
-a dedup index, are as they were.
+images (none is asked for again), and vectors, where these hang on nothing but their own image or text (score/units.py).
+Duplicates are looked for anew, so that the twin of what is removed comes back. A removal that was killed goes on when
+it is called again, or begins anew where OUTPUT has changed meanwhile; until its last step OUTPUT, and its place in a
+dedup index, are as they were.
 """
 
 from __future__ import annotations

@@ -44,6 +44,12 @@ def finished(output: str, stage: str, name: str, fingerprint: str) -> Counts | N
     return dict(done["counts"]) if done and done["fingerprint"] == fingerprint and _stand(output, done) else None
 
 
+def counted(output: str, stage: str, name: str) -> Counts | None:
+    """What a unit counted, whatever it was made from; None where its files are not what they were when it was done."""
+    done = state.read(_marker(output, stage, name))
+    return dict(done["counts"]) if done and _stand(output, done) else None
+
+
 def run_unit(
     output: str,
     stage: str,

@@ -54,6 +54,7 @@ class Handler(ModelHandler[Any, Embedding, Clip]):
         super().__init__()
         self._choice = choice
         self._most = choice.batch_size  # that the device has memory for, as far as is known
+        self._is_alone: bool | None = None  # whether each vector hangs on its own row; None where nobody asked
 
     def load_model(self) -> Clip:
         return load(self._choice)
@@ -63,6 +64,23 @@ class Handler(ModelHandler[Any, Embedding, Clip]):
 
     def get_metrics_namespace(self) -> str:
         return NAMESPACE
+
+    def stands_alone(self, model: Clip) -> bool:
+        """Whether a vector's bits are the same wherever in its batch it stands, and so whatever stands beside it.
+
+        How a kernel sums follows from shapes and places, never from what stands in other rows: so one row is put into
+        every place of a batch.
+        """
+        if self._is_alone is None:
+            self._is_alone, size = True, self._choice.batch_size
+            for one in (model, *model.others):
+                found = self._forward(one, self._padded([self._example(one)] * size, one), size)
+                self._is_alone &= bool((found == found[0]).all())
+        return self._is_alone and self._most == self._choice.batch_size
+
+    def _example(self, model: Clip) -> npt.NDArray[Any]:
+        """Some row of a batch."""
+        raise NotImplementedError
 
     def _run(self, batch: Sequence[Any], model: Clip, begin: Callable[[Sequence[Any]], Future[_Ready]]) -> Any:
         """An Embedding of each of `batch`. What `begin` makes ready is ahead of the model, what is yielded one behind.
@@ -157,6 +175,9 @@ class ImageHandler(Handler):
 
             yield from self._run(batch, model, lambda refs: layer.submit(lay, reader.submit(read, refs)))
 
+    def _example(self, model: Clip) -> npt.NDArray[Any]:
+        return np.asarray(model.pixels(Image.radial_gradient("L").convert("RGB")))
+
     def _encode(self, model: Clip, rows: Any) -> Any:
         return model.model.encode_image(model.normalised(rows), normalize=True)
 
@@ -188,6 +209,9 @@ class TextHandler(Handler):
 
         with ThreadPoolExecutor(1, "tokenize") as pool:
             yield from self._run(batch, model, lambda refs: pool.submit(ready, refs))
+
+    def _example(self, model: Clip) -> npt.NDArray[Any]:
+        return np.asarray(model.tokenizer(["a picture of a fox"]).numpy()[0])
 
     def _encode(self, model: Clip, rows: Any) -> Any:
         return model.model.encode_text(rows.to(model.device, non_blocking=True), normalize=True)

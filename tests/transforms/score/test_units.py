@@ -3,13 +3,14 @@
 import dataclasses
 import io
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
 from PIL import Image
 
 from weft.schemas.config import Score
-from weft.transforms.score import clip
+from weft.transforms.score import clip, units
 from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
 from weft.transforms.score.vector_files import read_vectors
 from weft.transforms.score.vectors import ImageRef, TextRef
@@ -66,14 +67,70 @@ def test_another_outputs_unit_of_the_same_members_is_taken(tmp_path: Path, monke
     seen: list[bytes] = []
     opened = clip._opened
     monkeypatch.setattr(clip, "_opened", lambda data, models: seen.append(data) or opened(data, models))
+    monkeypatch.setattr(clip.ImageHandler, "load_model", None)  # no model is loaded where nothing is to be made
     embed(after, wanted, standing=(str(tmp_path / "nothing"), str(before)))
-    assert len(seen) == 5, "a is copied, b is made of what is left"
+    monkeypatch.undo()
+    assert not seen, "a is copied, and of b what is left"
     for name in ("vectors/a.parquet", "vectors/b.parquet", "score/units/a.json", "score/units/b.json"):
         assert (after / name).read_bytes() == (fresh / name).read_bytes(), name
+    monkeypatch.setattr(clip, "_opened", lambda data, models: seen.append(data) or opened(data, models))
+    (after / "score/units/b.json").unlink()
+    embed(after, planted(after), standing=(str(before),))
+    assert not seen, "what comes back stands too"
     (before / "vectors/a.parquet").write_bytes(b"rotten")
     (after / "score/units/a.json").unlink()
     embed(after, wanted, standing=(str(before),))
     assert (after / "vectors/a.parquet").read_bytes() == (fresh / "vectors/a.parquet").read_bytes()
+
+
+def test_vectors_of_a_blob_are_found_in_those_that_its_images_lay_in(tmp_path: Path) -> None:
+    for name in ("http-a.test-000-ff", "http-a.test-001-00", "http-a.test-002-77", "http-a.test-1-000-ff", "http-a"):
+        (tmp_path / f"{name}.parquet").touch()
+    assert units._kin(str(tmp_path), "http-a.test-001-33") == [
+        "http-a.test-001-00", "http-a.test-002-77", "http-a.test-000-ff"
+    ]  # fmt: skip
+
+
+def test_vectors_that_hang_on_their_company_are_never_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for home in (before, after):
+        home.mkdir()
+    encode = clip.ImageHandler._encode
+
+    def by_place(self: clip.ImageHandler, model: clip.Clip, rows: Any) -> Any:
+        found = encode(self, model, rows).clone()
+        found[1::2] *= 1 + 1e-6
+        return found
+
+    refs = planted(after)
+    with monkeypatch.context() as patched:
+        patched.setattr(clip.ImageHandler, "_encode", by_place)
+        embed(before, planted(before))
+    assert "alone" not in (before / "score/units/b.json").read_text()
+    embed(after, refs[1:], standing=(str(before),))
+    model = clip.load(CONFIG)
+    found = list(read_vectors(str(after / "vectors/a.parquet"), False))
+    assert found == list(clip.ImageHandler(CONFIG).run_inference(refs[1:6], model))
+    assert "alone" in (after / "score/units/a.json").read_text()
+
+
+def test_where_not_all_vectors_stand_the_rest_is_made_and_only_where_the_place_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = {name: tmp_path / name for name in ("before", "after", "other", "fresh")}
+    refs = {name: home.mkdir() or planted(home) for name, home in homes.items()}
+    embed(homes["before"], refs["before"][2:])
+    seen: list[bytes] = []
+    opened = clip._opened
+    monkeypatch.setattr(clip, "_opened", lambda data, models: seen.append(data) or opened(data, models))
+    embed(homes["after"], refs["after"][1:5], standing=(str(homes["before"]),))
+    assert len(seen) == 1
+    monkeypatch.setattr(clip.ImageHandler, "stands_alone", lambda *_: False)
+    embed(homes["other"], refs["other"][1:5], standing=(str(homes["before"]),))
+    assert len(seen) == 1 + 4
+    embed(homes["fresh"], refs["fresh"][1:5])
+    for name in ("after", "other"):
+        assert (homes[name] / "vectors/a.parquet").read_bytes() == (homes["fresh"] / "vectors/a.parquet").read_bytes()
 
 
 def test_texts_are_units_by_hash(tmp_path: Path) -> None:
@@ -97,7 +154,9 @@ def test_what_another_kind_of_device_made_is_made_again(tmp_path: Path, monkeypa
         return real(self, batch, model)
 
     monkeypatch.setattr(clip.ImageHandler, "run_inference", infer)
+    monkeypatch.setattr(clip.ImageHandler, "stands_alone", lambda *_: False)
     for device in ("cpu", "cpu", "cuda", "cuda"):
         monkeypatch.setattr(clip.ImageHandler, "load_model", lambda _, on=device: dataclasses.replace(model, device=on))
+        monkeypatch.setattr(units, "device_of", lambda _, on=device: on)
         embed(tmp_path, refs)
     assert seen == ["cpu", "cpu", "cuda", "cuda"], "once for each blob and device"
