@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -34,6 +35,7 @@ NUMBERS = ("a", "two", "three")
 RELATIONS = ("left of", "right of", "above", "below")
 _OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 _SUPERSAMPLE = 2
+RADIUS = 0.42  # of a thing at most, in parts of its room
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,18 +83,23 @@ def draw(scene: Scene, width: int, height: int) -> Image.Image:
     rng = np.random.default_rng(scene.grain)
     canvas = _ground(scene, width * _SUPERSAMPLE, height * _SUPERSAMPLE, rng)
     brush = ImageDraw.Draw(canvas)
-    for thing, box in _places(scene, canvas.width, canvas.height):
-        cells = _cells(thing.count, box)
-        for cx, cy, room in cells:
-            radius = room * float(rng.uniform(0.34, 0.42))
-            cx += room * float(rng.uniform(-0.05, 0.05))
-            cy += room * float(rng.uniform(-0.05, 0.05))
-            shade = float(rng.uniform(0.9, 1.08))
-            colour = tuple(int(min(255, c * shade)) for c in COLOURS[thing.colour])
-            _shape(brush, thing.shape, cx, cy, radius, colour, scene.ground)
+    for thing, cx, cy, room in cells(scene, canvas.width, canvas.height):
+        radius = room * float(rng.uniform(0.34, RADIUS))
+        cx += room * float(rng.uniform(-0.05, 0.05))
+        cy += room * float(rng.uniform(-0.05, 0.05))
+        shade = float(rng.uniform(0.9, 1.08))
+        colour = tuple(int(min(255, c * shade)) for c in COLOURS[thing.colour])
+        _shape(brush, thing.shape, cx, cy, radius, colour, scene.ground)
     small = canvas.resize((width, height), Image.Resampling.BOX)
     pixels = np.asarray(small, np.float32) + rng.normal(0, 5.0, (height, width, 1)).astype(np.float32)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGB")
+
+
+def cells(scene: Scene, width: int, height: int) -> Iterator[tuple[Thing, float, float, float]]:
+    """Each single thing of a picture of width x height pixels: its kind, its centre but for a jitter, its room."""
+    for thing, box in _places(scene, width, height):
+        for x, y, room in _cells(thing.count, box):
+            yield thing, x, y, room
 
 
 def caption(scene: Scene, variant: int) -> str:

@@ -3,6 +3,8 @@
 A real open_clip model, small enough to ship and to run anywhere, trained on generated pictures and their captions with
 the usual contrastive loss (Radford et al., 2021). Every scene of a batch comes with a near miss of itself (one colour,
 shape, number or relation changed), so that the model has to look at what a caption says and not at its subject alone.
+Beside that each patch has to tell, by one linear layer that is not kept, the shape and colour of the thing it shows:
+the contrastive loss asks the class token alone, and Kosmos-1 reads the patches.
 It knows coloured shapes and nothing else; what it is for is that everything runs offline.
 """
 
@@ -30,6 +32,8 @@ SIDE, PATCH = 72, 12
 CONTEXT = 32
 MERGES = 400  # of the text encoder's own byte-pair vocabulary
 BPE = "bpe_merges.txt.gz"
+WEIGHTS = "open_clip_model.safetensors"
+CONFIG = "open_clip_config.json"
 MODEL: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {"image_size": SIDE, "patch_size": PATCH, "width": 128, "layers": 4, "head_width": 32},
@@ -38,9 +42,6 @@ MODEL: dict[str, Any] = {
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bicubic", "resize_mode": "shortest"}
 SCENES = 12_000  # and as many near misses
 HELD_OUT = 1_000  # scenes to measure on
-BATCH = 64  # scenes; with their near misses 128 pictures
-STEPS = 1_100
-LEARNING_RATE = 1.2e-3
 SIZES = ((128, 96), (96, 128), (112, 112), (144, 96))
 
 
@@ -99,18 +100,34 @@ def pixels(seed: str, scene: Scene) -> npt.NDArray[np.uint8]:
     return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)), np.uint8)
 
 
-def _example(seed: str) -> tuple[npt.NDArray[np.uint8], list[list[str]]]:
+def shown(seed: str, scene: Scene) -> npt.NDArray[np.uint8]:
+    """What is at the middle of each patch of `pixels`, (patches, 2): shape and colour, from 1, or 0: ground."""
+    width, height = SIZES[hash_bucket(seed, len(SIZES), "size")]
+    scale = SIDE / min(width, height)
+    across = SIDE // PATCH
+    centres = (np.arange(across) + 0.5) * PATCH / scale
+    x, y = centres + (width - SIDE / scale) / 2, centres + (height - SIDE / scale) / 2
+    out = np.zeros((across, across, 2), np.uint8)
+    for thing, cx, cy, room in pictures.cells(scene, width, height):
+        reach = pictures.RADIUS * room
+        inside = (np.abs(y - cy) < reach)[:, None] & (np.abs(x - cx) < reach)[None, :]
+        out[inside] = 1 + SHAPES.index(thing.shape), 1 + list(COLOURS).index(thing.colour)
+    return out.reshape(-1, 2)
+
+
+def _example(seed: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[str]]]:
     scene = pictures.sample_scene(seed)
-    other = near_miss(scene, seed)
-    images = np.stack([pixels(seed, scene), pixels(f"{seed}/b", other)])
-    return images, [[pictures.caption(s, v) for v in range(6)] for s in (scene, other)]
+    both = ((seed, scene), (f"{seed}/b", near_miss(scene, seed)))
+    images, things = (np.stack([of(*one) for one in both]) for of in (pixels, shown))
+    return images, things, [[pictures.caption(s, v) for v in range(6)] for _, s in both]
 
 
-def examples(prefix: str, count: int) -> tuple[npt.NDArray[np.uint8], list[list[list[str]]]]:
-    """(count, 2, SIDE, SIDE, 3) pictures, scene and near miss, and the six captions of each."""
+def examples(prefix: str, count: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[list[str]]]]:
+    """(count, 2, SIDE, SIDE, 3) pictures, scene and near miss, `shown` of each, and the six captions of each."""
     with ProcessPoolExecutor() as pool:
         made = list(pool.map(_example, [f"{prefix}-{n}" for n in range(count)], chunksize=100))
-    return np.stack([images for images, _ in made]), [texts for _, texts in made]
+    images, things, texts = zip(*made, strict=True)
+    return np.stack(images), np.stack(things), list(texts)
 
 
 def write_vocabulary(output: Path, texts: list[str]) -> int:
@@ -132,51 +149,70 @@ def main() -> None:
     import open_clip
     import torch
     import torch.nn.functional as F
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("configs/tiny_clip"))
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--start", type=Path, help="a directory that an earlier run wrote: go on from its weights")
+    parser.add_argument("--steps", type=int, default=1_100)
     parser.add_argument("--scenes", type=int, default=SCENES)
+    parser.add_argument("--batch", type=int, default=64, help="scenes a step, each with its near miss")
+    parser.add_argument("--rate", type=float, default=1.2e-3, help="of learning, at its highest")
+    parser.add_argument("--patches", type=float, default=1.0, help="weight of the loss of what patches show")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    images, texts = examples("train", options.scenes)
+    images, things, texts = examples("train", options.scenes)
     print(f"{2 * len(images)} pictures in {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    vocabulary = write_vocabulary(options.output, [t for scene in texts for forms in scene for t in forms])
+    if options.start:
+        vocabulary = json.loads((options.start / CONFIG).read_text())["model_cfg"]["text_cfg"]["vocab_size"]
+        (options.output / BPE).write_bytes((options.start / BPE).read_bytes())
+    else:
+        vocabulary = write_vocabulary(options.output, [t for scene in texts for forms in scene for t in forms])
     MODEL["text_cfg"]["vocab_size"] = vocabulary
     tokenizer = open_clip.SimpleTokenizer(bpe_path=str(options.output / BPE), context_length=CONTEXT)
     assert tokenizer.vocab_size == vocabulary, (tokenizer.vocab_size, vocabulary)
     tokens = torch.stack([tokenizer([f for forms in scene for f in forms]).reshape(2, 6, CONTEXT) for scene in texts])
     torch.manual_seed(0)
     model = open_clip.CLIP(**MODEL)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.02, betas=(0.9, 0.98))
+    if options.start:
+        model.load_state_dict(load_file(options.start / WEIGHTS))
+    model.visual.output_tokens = True
+    reader = torch.nn.Linear(MODEL["vision_cfg"]["width"], 2 + len(SHAPES) + len(COLOURS))  # of patches; not kept
+    parameters = [*model.parameters(), *reader.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=0.02, betas=(0.9, 0.98))
     rng = np.random.default_rng(0)
     model.train()
     for step in range(options.steps):
         share = step / options.steps
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * min(1.0, step / 50) * 0.5 * (1 + math.cos(math.pi * share))
-        picked = rng.choice(len(images), BATCH, replace=False)
+            group["lr"] = options.rate * min(1.0, step / 50) * 0.5 * (1 + math.cos(math.pi * share))
+        picked = rng.choice(len(images), options.batch, replace=False)
         batch = _normalise(images[picked].reshape(-1, SIDE, SIDE, 3))
-        form = torch.from_numpy(rng.integers(0, 6, (BATCH, 2)))
+        form = torch.from_numpy(rng.integers(0, 6, (options.batch, 2)))
         text = tokens[picked].gather(2, form[..., None, None].expand(-1, -1, 1, CONTEXT)).reshape(-1, CONTEXT)
-        image_features, text_features, scale = model(batch, text)
-        logits = scale * image_features @ text_features.T
+        pooled, tokens_seen = model.visual(batch)
+        logits = model.logit_scale.exp() * F.normalize(pooled, dim=-1) @ model.encode_text(text, normalize=True).T
         target = torch.arange(len(logits))
         loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        truth = torch.from_numpy(things[picked]).long().reshape(-1, 2)
+        shape, colour = reader(tokens_seen).flatten(0, 1).split([1 + len(SHAPES), 1 + len(COLOURS)], -1)
+        read = F.cross_entropy(shape, truth[:, 0]) + F.cross_entropy(colour, truth[:, 1])
+        loss = loss + options.patches * read
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
         if step % 50 == 0 or step == options.steps - 1:
-            print(f"step {step}: loss {loss.item():.3f}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            told = f"step {step}: loss {loss.item():.3f}, of patches {read.item():.3f}"
+            print(f"{told}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     weights = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, options.output / "open_clip_model.safetensors")
+    save_file(weights, options.output / WEIGHTS)
     config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}
-    (options.output / "open_clip_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    (options.output / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    model.visual.output_tokens = False
     figures = measure(model.eval(), tokenizer)
     print(json.dumps(figures))
     (options.output / "figures.json").write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
@@ -189,7 +225,7 @@ def measure(model: Any, tokenizer: Any, count: int = HELD_OUT) -> dict[str, floa
     """
     import torch
 
-    images, texts = examples("held-out", count)
+    images, _, texts = examples("held-out", count)
     with torch.inference_mode():
         seen = torch.cat(
             [model.encode_image(_normalise(block), normalize=True) for block in np.array_split(images[:, 0], 10)]

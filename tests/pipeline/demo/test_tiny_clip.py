@@ -48,6 +48,28 @@ def test_pictures_are_square_whatever_was_drawn():
     assert np.array_equal(made[0], tiny_clip.pixels("seed 0", SCENES[0])) and not np.array_equal(made[0], made[1])
 
 
+def test_what_a_patch_shows_is_drawn_there():
+    """Patches of a thing are nearer to its colour than those of the ground, and each thing has some."""
+    there, elsewhere = [], []
+    side = tiny_clip.SIDE // tiny_clip.PATCH
+    for number, scene in enumerate(SCENES[:60]):
+        seed = f"seed {number}"
+        patches = tiny_clip.pixels(seed, scene).reshape(side, tiny_clip.PATCH, side, tiny_clip.PATCH, 3)
+        patches = patches.transpose(0, 2, 1, 3, 4).reshape(side * side, -1, 3).astype(float)
+        shape, colour = tiny_clip.shown(seed, scene).T
+        things = [thing for thing in (scene.first, scene.second) if thing]
+        assert {(s, c) for s, c in zip(shape, colour, strict=True) if s} == {
+            (1 + pictures.SHAPES.index(thing.shape), 1 + list(pictures.COLOURS).index(thing.colour)) for thing in things
+        }
+        for thing in things:
+            far = np.linalg.norm(patches - np.array(pictures.COLOURS[thing.colour]), axis=-1).min(1)
+            mine = shape == 1 + pictures.SHAPES.index(thing.shape)
+            there += far[mine].tolist()
+            elsewhere += far[~mine].tolist()
+    near, far_off = (np.mean(np.array(of) < 40) for of in (there, elsewhere))
+    assert near > 0.65 and far_off < 0.15, (near, far_off)  # the corners of a star are ground
+
+
 def test_a_vocabulary_is_in_open_clips_format_and_the_same_each_time(tmp_path):
     texts = [pictures.caption(scene, variant) for scene in SCENES[:40] for variant in range(3)]
     size = tiny_clip.write_vocabulary(tmp_path, texts)
