@@ -8,8 +8,8 @@ tests/planted.py that only a model can tell; prints for each fault which check f
 With `--folds` these are judged by models that have not trained on what they judge; with `--model` by that of the
 shards as they are, and none is trained. `--draws` are demo webs of `--pages`
 pages, each of a salt of its own: how often a sound corpus fails a check, with `--draw-steps` one of a model's too.
-`--equal` are ways to divide ten models of the tests' generated shards, but for their seeds alike, into two fives that
-are compared as two corpora are: how often a difference is seen that is none; and the same corpus with faults is
+`--equal` are ways to draw two fives out of `--pool` models of the tests' generated shards, but for their seeds alike,
+that are compared as two corpora are: how often a difference is seen that is none; and the same corpus with faults is
 compared with it sound.
 """
 
@@ -22,6 +22,7 @@ import io
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ from weft.schemas.config import Train
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import generated
 import planted
+
+BETWEEN = {  # what a sound corpus is compared with
+    "10 % of pairs mismatched": planted.mismatched,
+    "30 % of pairs mismatched": lambda world: planted.mismatched(world, 0.3),
+    "10 % of samples five times": planted.duplicated,
+    "half of the samples five times": lambda world: planted.duplicated(world, 0.5),
+}
 
 
 def judged(shards: Path, model: Path, config: Train) -> dict[str, Any]:
@@ -63,29 +71,44 @@ def drawn(home: Path, salt: str, pages: int, config: Train) -> list[str]:
     return sorted({one.name for one in census.take(str(shards), data.read_vocabulary(str(shards))) if one.failed})
 
 
-def equals(home: Path, ways: int) -> tuple[int, list[dict[str, Any]]]:
-    """In how many of so many ways equal models are told apart, and a corpus compared with itself and two faults."""
+def equals(home: Path, ways: int, pool: int) -> Iterator[str]:
+    """Equal models compared so many ways, and a sound corpus with faulty ones: a line for each.
+
+    Each way draws two fives out of `pool` models that are alike but for their seeds; seeds are not paired, as they
+    would be of a corpus and itself, where each difference is exactly 0.
+    """
     shards = generated.write_shards(home / "sound", generated.COUNTS)
-    world = planted.World(shards)
-    planted.mismatched(world, 0.3)
-    planted.shifted(world, 1)
-    faulty = world.write(home / "faulty", shards)
+    corpora = {"sound": str(shards)}
+    for name, plant in BETWEEN.items():
+        world = planted.World(shards)
+        plant(world)
+        corpora[name] = str(world.write(home / name, shards))
     config = generated.config(generated.write_tower(home / "tower"), **generated.LEARNS)
-    corpora = {"sound": str(shards), "faulty": str(faulty)}
-    compared = compare.compare(corpora, str(home), config, 5, log=lambda line: None)["sizes"]["S"]["pairs"]
+    compared = compare.compare(corpora, str(home), config, 5, neutral=str(shards), log=lambda line: None)
+    for one in compared["sizes"]["S"]["pairs"]:
+        if one["a"] == "sound":
+            yield f"sound less {one['b']}: {_told(one)}"
     held, documents = compare.hold_out({"sound": str(shards)})
-    held = compare.fitted(held, [str(shards)], config.max_length)
-    without = frozenset(documents | copies.of([str(shards)], [str(shards)]))  # as compare does: five are trained
+    held = compare.fitted(held, list(corpora.values()), config.max_length)
+    without = frozenset(documents | copies.of(corpora.values(), [str(shards)]))  # as compare does: five are trained
     bits = []
-    for seed in range(10):
+    for seed in range(pool):
         where = compare.place(str(home), "sound", "S", seed)
         train.train(str(shards), where, dataclasses.replace(config, seed=seed), lambda line: None, without)
         bits.append(compare.judge(str(shards), where, held, without))
     told = 0
     for way in range(ways):
-        a, b = np.split(np.array(bits)[np.random.default_rng(way).permutation(10)], 2)
-        told += compare.verdicts({"a": a, "b": b}, held)["pairs"][0]["better"] != "undecided"
-    return told, compared
+        drawn = np.random.default_rng(way).permutation(pool)
+        a, b = np.array(bits)[drawn[:5]], np.array(bits)[drawn[5:10]]
+        one = compare.verdicts({"a": a, "b": b}, held)["pairs"][0]
+        told += one["better"] != "undecided"
+        yield f"way {way + 1}: {_told(one)}"
+    yield f"equal models told apart: {told} of {ways} times"
+
+
+def _told(one: dict[str, Any]) -> str:
+    """A difference in bits per byte, and what it decides."""
+    return f"{one['delta']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f}): {one['better']}"
 
 
 def main() -> None:
@@ -97,6 +120,7 @@ def main() -> None:
     parser.add_argument("--draw-steps", type=int, default=0)
     parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--equal", type=int, default=20)
+    parser.add_argument("--pool", type=int, default=20)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--faults", type=int, default=len(planted.FAULTS))
@@ -114,11 +138,8 @@ def main() -> None:
             passed += not failed
             print(f"draw {number + 1}: {', '.join(failed) or 'nothing'} found", flush=True)
         if options.equal:
-            apart, compared = equals(Path(home, "equal"), options.equal)
-            print(
-                f"equal models told apart: {apart} of {options.equal} times; sound against faulty: {compared}",
-                flush=True,
-            )
+            for line in equals(Path(home, "equal"), options.equal, options.pool):
+                print(line, flush=True)
         for seed in range(options.clean):
             found = judged(options.shards, Path(home, f"clean{seed}"), dataclasses.replace(config, seed=seed))
             passed += not found["failed"]
