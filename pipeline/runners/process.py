@@ -13,6 +13,8 @@ import os
 import sys
 import threading
 
+from weft.pipeline.runners import light_beam
+
 LOG = "WEFT_LOG"  # environment variable: the level from which libraries may log; unset is never
 
 
@@ -22,6 +24,7 @@ def prepare() -> None:
     Libraries log to nobody unless WEFT_LOG names a level: what matters is raised, and told in one line.
     """
     _threads()
+    light_beam.begin()
     level = os.environ.get(LOG, "").upper()
     if level:
         logging.basicConfig(level=level)
@@ -64,6 +67,7 @@ def flush_streams() -> str:
 def prepare_worker() -> None:
     """Set up a local worker: its harness sends its log to the runner, and nobody reads its stderr but with WEFT_LOG."""
     _threads()
+    light_beam.begin()
     logging.getLogger().addHandler(logging.NullHandler())
     if not os.environ.get(LOG):
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
