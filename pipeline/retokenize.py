@@ -71,7 +71,7 @@ def run(source: str, tokenizer: str, output: str, config: Config, flags: Sequenc
     totals = shards.by_corpus(made)
     return [
         f"{corpus:11} {totals[corpus]['samples']:,} samples, {totals[corpus]['tokens']:,} tokens"
-        for corpus in shards.CORPORA
+        for corpus in shards.corpora_of(made)
     ]
 
 

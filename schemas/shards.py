@@ -274,6 +274,11 @@ def dump_manifest(shards: Iterable[ShardInfo]) -> str:
     )
 
 
+def corpora_of(shards: Iterable[ShardInfo]) -> tuple[str, ...]:
+    """What a run's shards are of: the three corpora, and instructions where it has such."""
+    return TRAINED if any(one.name.startswith(f"{INSTRUCTIONS}/") for one in shards) else CORPORA
+
+
 def by_corpus(shards: Iterable[ShardInfo]) -> dict[str, Counter[str]]:
     """Corpus → its shards and their samples, tokens, images and bytes; asked for one without shards, nothing."""
     found: dict[str, Counter[str]] = defaultdict(Counter)

@@ -68,7 +68,7 @@ def write(facts: Facts, description: str, base: str) -> str:
     ]
     held = {
         corpus: names
-        for corpus in shards.CORPORA
+        for corpus in shards.corpora_of(facts.infos)
         if (names := [info.name for info in facts.infos if info.name.startswith(f"{corpus}/") and info.samples])
     }
     samples = [

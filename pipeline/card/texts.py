@@ -32,11 +32,13 @@ def description(facts: Facts) -> str:
     """What the corpus is, in a paragraph."""
     total = facts.total
     when = f" captured from {facts.period[0]} to {facts.period[1]}" if facts.period else ""
+    asked = by_corpus(facts.infos)[shards.INSTRUCTIONS]["samples"]
+    beside = f"; beside them {_many(asked, 'instruction')} that come from elsewhere" if asked else ""
     return (
         f"{_many(total.documents, 'document')} and {_many(total.pairs, 'pair')} of image and text with "
         f"{_many(total.images, 'image')}, out "
-        f"of web pages{when}, from {_many(facts.sites, 'site')}. Made by weft {facts.versions.get('weft', '')} with "
-        f"recipe {facts.config.recipe}."
+        f"of web pages{when}, from {_many(facts.sites, 'site')}{beside}. "
+        f"Made by weft {facts.versions.get('weft', '')} with recipe {facts.config.recipe}."
     )
 
 
@@ -44,7 +46,7 @@ def dataset_card(facts: Facts) -> str:
     """README.md of a data set on the Hugging Face hub."""
     samples = sum(info.samples for info in facts.infos)
     made = by_corpus(facts.infos)
-    held = [corpus for corpus in shards.CORPORA if made[corpus]["samples"]]
+    held = [corpus for corpus in shards.corpora_of(facts.infos) if made[corpus]["samples"]]
     size = _SIZES[min(max(len(str(samples)) - 3, 0), len(_SIZES) - 1)]
     head: dict[str, Any] = {
         "pretty_name": facts.said.name,

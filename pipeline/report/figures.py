@@ -25,7 +25,16 @@ from weft.pipeline.report import mismatched_pairs
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.records import DROPPED, KEPT, SIMILARITY_DECIMALS
-from weft.schemas.shards import CORPORA, IMAGE_BYTES, INPUT_IDS, MANIFEST, ShardInfo, by_corpus, load_manifest
+from weft.schemas.shards import (
+    CORPORA,
+    IMAGE_BYTES,
+    INPUT_IDS,
+    MANIFEST,
+    ShardInfo,
+    by_corpus,
+    corpora_of,
+    load_manifest,
+)
 from weft.transforms.fetch.rate_limit import bare_host
 from weft.transforms.io import files, parquet
 
@@ -166,13 +175,13 @@ def _corpora(stages: dict[str, Any], corpus_of: dict[str, str] | None, shards: S
     packed = stages["pack"]["books"] if stages["pack"]["state"] == "done" else {}
     found: dict[str, Any] = {}
     made = by_corpus(shards)
-    for corpus in CORPORA:
+    for corpus in corpora_of(shards):
         counts = made[corpus]
         found[corpus] = {key: counts[key] for key in ("samples", "tokens", "images", "bytes", "shards")}
         found[corpus]["documents"] = None if documents is None else documents[corpus]
         if corpus == "pairs":
             found[corpus]["pairs"] = packed.get("pair", {}).get("kept", 0)
-    found["total_tokens"] = sum(found[corpus]["tokens"] for corpus in CORPORA)
+    found["total_tokens"] = sum(found[corpus]["tokens"] for corpus in corpora_of(shards))
     return found
 
 
@@ -188,7 +197,7 @@ def _distributions(output: str, corpus_of: dict[str, str], shards: Sequence[Any]
         for row in table.to_pylist()
     }:
         found["documents per duplicate cluster"] = histogram({"clusters": list(sizes.values())}, _CLUSTERS)
-    held = {corpus: list(_held(output, [s.name for s in shards], corpus)) for corpus in CORPORA}
+    held = {corpus: list(_held(output, [s.name for s in shards], corpus)) for corpus in corpora_of(shards)}
     if pictures := [pictures for _, pictures in held["interleaved"]]:
         found["pictures per sequence"] = histogram({"interleaved": pictures}, _COUNTS)
     lengths = {corpus: [tokens for tokens, _ in sequences] for corpus, sequences in held.items()}

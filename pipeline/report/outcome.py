@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.pipeline.report import charts, figures
 from weft.pipeline.report.charts import size, text
-from weft.schemas.shards import CORPORA, TRAINED
+from weft.schemas.shards import TRAINED
 
 NOT_RUN = '<p class="none">Not run.</p>'
 _SHARDS_SHOWN = 24
@@ -46,7 +46,7 @@ def shards(found: dict[str, Any]) -> str:
         return NOT_RUN if found["stages"]["pack"]["state"] == "not run" else '<p class="none">No shard was written.</p>'
     rows = [
         [name, *(f"{mine[key]:,}" for key in ("shards", "samples", "tokens", "images")), size(mine["bytes"])]
-        for name, mine in ((name, found["corpora"][name]) for name in CORPORA)
+        for name, mine in ((name, found["corpora"][name]) for name in TRAINED if name in found["corpora"])
     ]
     total = _table(("corpus", "shards", "samples", "tokens", "images", "size"), rows)
     rows = [

@@ -33,7 +33,7 @@ from weft.pipeline.report.charts import number, percent, size, text
 from weft.pipeline.report.samples import first_urls
 from weft.pipeline.run.registry import STAGES
 from weft.schemas.config import Config
-from weft.schemas.shards import CORPORA
+from weft.schemas.shards import TRAINED
 from weft.transforms.io import files
 from weft.transforms.urls import image_key
 
@@ -120,7 +120,7 @@ def _summary(found: dict[str, Any]) -> str:
             f"What is left makes {interleaved:,} interleaved {unit} with "
             f"{corpora['interleaved']['images']:,} pictures, {corpora['pairs']['samples']:,} image–caption pairs and "
             f"{texts:,} {plain}: {number(corpora['total_tokens'])} tokens "
-            f"({', '.join(name + ' ' + number(corpora[name]['tokens']) for name in CORPORA)})."
+            f"({', '.join(name + ' ' + number(corpora[name]['tokens']) for name in TRAINED if name in corpora)})."
         )
     if gaps := outcome.gaps(found):
         worth = " and ".join(f"{gap['gap']:+.2f} in {name}" for name, gap in sorted(gaps.items(), reverse=True))
@@ -147,8 +147,8 @@ def _tiles(found: dict[str, Any]) -> str:
     if images:
         tiles.append(("images fetched", f"{images['kept']:,}", f"of {images['entered']:,} wanted"))
     if found["shards"]:
-        for name in ("interleaved", "pairs", "text"):
-            count, unit = (corpora[name]["samples"], "") if name == "pairs" else _most(corpora[name])
+        for name in (name for name in TRAINED if name in corpora):
+            count, unit = _most(corpora[name]) if name in ("interleaved", "text") else (corpora[name]["samples"], "")
             tokens = f"{charts.short(corpora[name]['tokens'])} tokens"
             tiles.append((name, f"{count:,}", f"sequences, {tokens}" if unit == "sequences" else tokens))
     for name, gap in sorted(outcome.gaps(found).items(), reverse=True):

@@ -1,8 +1,11 @@
+import gzip
 import json
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
+from weft.model_smoketest.dataset import ShardDataset
 from weft.pipeline import arguments, cli, export
 from weft.schemas import shards
 from weft.schemas.parameters import ConfigError
@@ -31,6 +34,68 @@ def test_each_shard_becomes_a_file_and_the_manifest_counts_them(finished, export
     assert [line.split()[0] for line in said] == list(formats.FORMATS["energon"].writers)
     pairs = {info.name: info.samples for info in infos if info.name.startswith("pairs/")}
     assert {name: told["samples"][name] for name in pairs} == pairs
+
+
+@pytest.fixture(scope="module")
+def instructed(finished, run_on_web, tmp_path_factory):
+    """(the shared run packed with instructions, these)."""
+    home = tmp_path_factory.mktemp("instructed")
+    rows = [{"instruction": f"Add {n} and two.", "input": "", "output": f"It is {n + 2}."} for n in range(40)]
+    rows += [{"instruction": "Which is bigger?", "input": f"{n} or 7", "output": "7\nof course"} for n in range(5)]
+    (home / "told.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shutil.copytree(finished, home / "run")
+    shutil.rmtree(home / "run/pack")
+    return run_on_web(home / "run", f'pack.instructions=["{home}/told.jsonl"]', names=("pack",)), rows
+
+
+def test_instructions_come_with_what_is_asked_apart_from_what_is_answered(finished, instructed, tmp_path):
+    run, rows = instructed
+    wanted = sorted((row["instruction"], row["input"], row["output"]) for row in rows)
+    found = {}
+    for name, read in (("jsonl", read_lines), ("parquet", lambda path: pq.read_table(path).to_pylist())):
+        said = export.export(name, str(run), str(tmp_path / name), LOCAL, quiet=True)
+        assert (
+            said[-1]
+            == f"instructions {len(rows)} samples in {len(list((run / 'shards/instructions').rglob('*.tar')))} files"
+        )
+        found[name] = [row for path in sorted((tmp_path / name / "instructions").rglob("0*")) for row in read(path)]
+    assert found["jsonl"] == found["parquet"]
+    assert sorted((row["instruction"], row["input"], row["output"]) for row in found["jsonl"]) == wanted
+    by_key = {
+        sample["key"]: sample
+        for split in shards.SPLITS
+        for sample in ShardDataset(f"{run}/shards", "instructions", split)
+    }
+    assert {row["id"] for row in found["jsonl"]} == set(by_key)
+    for row in found["jsonl"]:
+        assert row["text"] == " ".join(filter(None, (row["instruction"], row["input"], row["output"])))
+    said = export.export("obelics", str(run), str(tmp_path / "obelics"), LOCAL, quiet=True)
+    assert said[-1] == "instructions are not in it: obelics holds none, jsonl and parquet do"
+    with pytest.raises(ConfigError, match="holds no instructions: `weft pack` takes the files"):
+        export.export("jsonl", str(finished), str(tmp_path / "x"), LOCAL, quiet=True, corpora=["instructions"])
+
+
+def test_instructions_are_counted_wherever_shards_are(instructed, capsys):
+    run, rows = instructed
+    infos = list(shards.load_manifest((run / "shards/manifest.jsonl").read_text()))
+    tokens = sum(info.tokens for info in infos if info.name.startswith("instructions/"))
+    assert cli.main(["report", "--output", str(run)]) == 0
+    told = json.loads((run / "report/metrics.json").read_text())["corpora"]
+    assert told["total_tokens"] == sum(info.tokens for info in infos)
+    assert (told["instructions"]["samples"], told["instructions"]["tokens"]) == (len(rows), tokens)
+    assert f"instructions {tokens:,}" in (run / "report/index.html").read_text()
+    assert cli.main(["card", "--output", str(run)]) == 0
+    card = (run / "card/README.md").read_text()
+    assert f"| instructions | {len(rows)} | {tokens:,} |" in card and f"{len(rows)} instructions that come from" in card
+    assert "instructions" in {row["name"] for row in json.loads((run / "card/croissant.json").read_text())["recordSet"]}
+    command = ["retokenize", "--from", str(run), "--tokenizer", str(run / "shards/tokenizer.json"), "--output"]
+    capsys.readouterr()
+    assert cli.main([*command, str(run.parent / "again")]) == 0
+    assert f"instructions {len(rows)} samples, {tokens:,} tokens" in capsys.readouterr().out
+
+
+def read_lines(path):
+    return map(json.loads, gzip.decompress(path.read_bytes()).splitlines())
 
 
 def test_what_lies_beside_energons_tars_speaks_of_them(exported):

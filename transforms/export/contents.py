@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from courlan import extract_domain
 
+from weft.schemas import shards
 from weft.transforms.export import items
 from weft.transforms.fetch.rate_limit import bare_host
 
@@ -60,6 +61,8 @@ def count(path: str, corpus: str) -> dict[tuple[str, str], Content]:
 
 def _parts(path: str, corpus: str) -> Iterator[tuple[str, str, Content]]:
     """(address of the page, language, how much) of each document or pair, or of a sequence of one."""
+    if corpus == shards.INSTRUCTIONS:  # not of the web: of files that the configuration names
+        return
     for _, told, pictures in items.stored(path):
         sizes = [size for _, size in pictures]
         if corpus == "pairs":

@@ -24,6 +24,7 @@ from weft.schemas import shards
 from weft.transforms.export.items import Item, Picture
 from weft.transforms.io import files
 from weft.transforms.io.tar import write_tar
+from weft.transforms.pack.samples import Instruction
 
 GROUP_BYTES = 32 << 20  # of a row group of Parquet
 MDS_BYTES = 256 << 20  # of a file of MDS, whose offsets end at 4 GB
@@ -277,6 +278,14 @@ def _text_row(item: Item) -> Row:
     return {"id": item.key, "text": item.text, **told, "metadata": shards.json_bytes(item.meta).decode()}
 
 
+INSTRUCTIONS = pa.schema({name: pa.string() for name in ("id", "text", *Instruction._fields)})
+
+
+def _asked(item: Item) -> Row:
+    """What is asked and answered, by itself and as the one text that is read."""
+    return {"id": item.key, "text": item.text, **item.meta}
+
+
 # ---- MDS
 
 
@@ -348,7 +357,14 @@ FORMATS = {
     "mmc4": Format("OpenFlamingo, and what reads MMC4", {"interleaved": _tar(_mmc4)}),
     "energon": Format("Megatron Energon", _TARS),
     "mds": Format("MosaicML Streaming", {corpus: _mds(corpus) for corpus in shards.CORPORA}),
-    "jsonl": Format("Dolma, datatrove", dict.fromkeys(("interleaved", "text"), _lines(_dolma))),
-    "parquet": Format("pandas, DuckDB, datatrove", dict.fromkeys(("interleaved", "text"), _table(TEXTS, _text_row))),
+    "jsonl": Format(
+        "Dolma, datatrove",
+        dict.fromkeys(("interleaved", "text"), _lines(_dolma)) | {shards.INSTRUCTIONS: _lines(_asked)},
+    ),
+    "parquet": Format(
+        "pandas, DuckDB, datatrove",
+        dict.fromkeys(("interleaved", "text"), _table(TEXTS, _text_row))
+        | {shards.INSTRUCTIONS: _table(INSTRUCTIONS, _asked)},
+    ),
     "img2dataset": Format("open_clip, clip-retrieval, and what reads img2dataset", {"pairs": _img2dataset}),
 }

@@ -1,4 +1,4 @@
-"""A finished shard → its documents, pairs and texts, whole and readable, in the order of their keys."""
+"""A finished shard → its documents, pairs, texts or instructions, whole and readable, in the order of their keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from weft.schemas import shards
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
+from weft.transforms.pack.samples import Instruction
 
 
 class Picture(NamedTuple):
@@ -23,7 +24,7 @@ class Picture(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A document, a pair or a text. At each position exactly one of text and image is not None."""
+    """A document, a pair, a text or an instruction. At each position exactly one of text and image is not None."""
 
     key: str  # holds no dot
     texts: list[str | None]
@@ -61,7 +62,7 @@ def read(path: str, corpus: str, sha256: str = "") -> Iterator[Item]:
         ConfigError: the shard is damaged, not that of `sha256`, or of a version that kept no texts.
     """
     check(path, sha256)
-    made = {"interleaved": _documents, "pairs": _pairs, "text": _texts}[corpus]
+    made = {"interleaved": _documents, "pairs": _pairs, "text": _texts, shards.INSTRUCTIONS: _instructions}[corpus]
     with told_as_damage(path):
         yield from made(_samples(path))
 
@@ -171,6 +172,12 @@ def _texts(samples: Iterator[_Sample]) -> Iterator[Item]:
                 yield Item(key, [entry["text"]], [None], _source(entry), [0])
             elif entry is not told["documents"][0]:
                 raise KeyError("text")
+
+
+def _instructions(samples: Iterator[_Sample]) -> Iterator[Item]:
+    for key, told, _ in samples:
+        row = Instruction(*(told[field] for field in Instruction._fields))
+        yield Item(key, [f"{row.asked} {row.output}"], [None], row._asdict(), [0])
 
 
 def _source(told: dict[str, Any]) -> dict[str, Any]:
