@@ -41,7 +41,8 @@ PAIR = Item(
     [0, 0],
 )
 TEXT = Item("t", ["words"], [None], SOURCE, [0])
-EXAMPLES = {"interleaved": DOCUMENT, "pairs": PAIR, "text": TEXT}
+ASKED = Item("i", ["Add. 1 2"], [None], {"instruction": "Add.", "input": "1", "output": "2"}, [0])
+EXAMPLES = {"interleaved": DOCUMENT, "pairs": PAIR, "text": TEXT, "instructions": ASKED}
 
 
 def write(name, corpus, folder, *items):
