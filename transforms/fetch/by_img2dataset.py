@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,7 @@ NOT_KNOWN = (
     "limits of a host, private addresses and fetch.connect_to"
 )
 KEY = "weft_key"
+START_S = 300.0  # until it asks for the first image: it is imported three times, for eight CPU seconds each
 _SHARD = 1_000  # images of one of its tars: a tar is read sample by sample
 _RUN = "import json, sys, img2dataset; img2dataset.download(**json.loads(sys.argv[1]))"
 _SAID = (  # what its messages begin with or hold → reason
@@ -67,17 +70,46 @@ def outcomes(addresses: Mapping[str, str], rules: FetchRules) -> Iterator[Outcom
             "compute_hash": None, "user_agent_token": robots.token(rules.user_agent),
             "disallowed_header_directives": sorted(rules.honoured),
         }  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, json.dumps(asked)],
-            capture_output=True, text=True, env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"img2dataset: {(done.stderr.strip() or 'it failed').splitlines()[-1][:300]}")
-        yield from taken(output, addresses, rules)
+        rest = _run([sys.executable, "-c", _RUN, json.dumps(asked)], _most_seconds(len(addresses), rules))
+        yield from taken(output, addresses, rules, rest)
 
 
-def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules) -> Iterator[Outcome]:
-    """What img2dataset has left in `output` of these images, its column `weft_key` among it; one outcome each."""
+def _most_seconds(images: int, rules: FetchRules) -> float:
+    """After so many it hangs: by then each thread has waited for all of its share in full."""
+    each = max(1.0, rules.timeout_s) * (1 + rules.retries)
+    return START_S + each * math.ceil(images / rules.concurrency)
+
+
+def _run(command: list[str], seconds: float) -> str:
+    """Run it to its end, or end it and what it has started; returns what is to be said of images that it leaves out.
+
+    It ends by itself neither where a host sends a byte now and then, nor where a process of its own is killed.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
+    )  # fmt: skip
+    try:
+        _, said = process.communicate(timeout=seconds)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            return f"timed out: img2dataset had not ended after {seconds:.0f} s"
+        raise
+    if process.returncode:
+        raise RuntimeError(f"img2dataset: {(said.strip() or 'it failed').splitlines()[-1][:300]}")
+    return "img2dataset says nothing of it"
+
+
+def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules, rest: str) -> Iterator[Outcome]:
+    """What img2dataset has left in `output` of these images, its column `weft_key` among it; one outcome each.
+
+    `rest` is said of those that it has left out.
+    """
     left = dict(addresses)
     for path in sorted(output.glob("*.parquet")):
         table = pq.read_table(path, columns=[KEY, "status", "error_message"])
@@ -92,7 +124,7 @@ def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules) -> Iter
             if left.pop(key, None) is not None:
                 yield _failed(key, str(row["error_message"] or row["status"] or ""))
     for key in left:
-        yield _failed(key, "img2dataset says nothing of it")
+        yield _failed(key, rest)
 
 
 def _failed(key: str, message: str) -> Outcome:

@@ -1,6 +1,8 @@
 import importlib.util
 import io
 import json
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,7 +37,7 @@ def test_what_it_leaves_goes_through_the_same_checks_and_each_address_has_an_out
         for member in ((f"{row['key']}.jpg", data), (f"{row['key']}.json", json.dumps(row).encode()))
     ]
     write_tar(str(tmp_path / "00000.tar"), members)
-    found = {one.key: one for one in by_img2dataset.taken(tmp_path, dict.fromkeys("abcd", "http://x.test/"), RULES)}
+    found = {one.key: one for one in by_img2dataset.taken(tmp_path, dict.fromkeys("abcd", "http://x.test/"), RULES, "")}
     good = found["a"].image
     assert isinstance(good, Prepared) and Image.open(io.BytesIO(good.data)).size == (32, 24)
     lost = {key: (one.image.reason, one.http_status) for key, one in found.items() if isinstance(one.image, Refused)}
@@ -54,6 +56,26 @@ def test_what_it_leaves_goes_through_the_same_checks_and_each_address_has_an_out
 )
 def test_what_it_says_is_a_reason(message, reason):
     assert by_img2dataset._failed("k", message).image.reason == reason
+
+
+def test_one_that_hangs_is_ended_with_what_it_has_started(tmp_path, monkeypatch):
+    begun = "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid())) if len(sys.argv) > 2 else 0; "
+    child = f"{begun}time.sleep(600)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}, '', {str(tmp_path / 'pid')!r}])"
+    monkeypatch.setattr(by_img2dataset, "_RUN", parent)
+    monkeypatch.setattr(by_img2dataset, "_most_seconds", lambda *_: 5.0)
+    (one,) = by_img2dataset.outcomes({"a": "http://x.test/"}, RULES)
+    assert one.image == Refused("timeout", "timed out: img2dataset had not ended after 5 s")
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline, "what it has started runs on"
+        time.sleep(0.1)
+
+
+def test_it_has_time_for_every_image_to_time_out():
+    rules = FetchRules(timeout_s=10, retries=1, concurrency=8)
+    assert by_img2dataset._most_seconds(1000, rules) == by_img2dataset.START_S + 125 * 20
 
 
 def test_without_it_there_is_one_line(monkeypatch):
