@@ -63,9 +63,20 @@ def texts_of(truth: str) -> set[str]:
 
 
 def unseen(told: Collection[str]) -> Iterator[Scene]:
-    """Scenes without end; of none stand the first thing and the ground together in a text of `told`."""
+    """Scenes without end; of none stand the first thing and the ground together in a text of `told`.
+
+    Of things alone as many are one, two and three, though a web tells three more rarely: else three would be most of
+    what is left, and the answer to how many there are.
+    """
     is_told = _told(told)
-    return (scene for scene in _scenes("suite") if not is_told(scene))
+    given = 0  # of things alone
+    for scene in _scenes("suite"):
+        if scene.second is None:
+            count = 1 + hash_bucket(f"suite/{given}", len(NUMBERS), "count")
+            scene = dataclasses.replace(scene, first=dataclasses.replace(scene.first, count=count))
+        if not is_told(scene):
+            given += scene.second is None
+            yield scene
 
 
 def write_instructions(path: str, told: Collection[str], rows: int) -> None:

@@ -270,3 +270,11 @@ def test_what_was_told_is_not_asked():
     scene = next(questions.unseen([]))
     told = pictures.caption(dataclasses.replace(scene, second=None, relation=""), 0)
     assert next(questions.unseen([told])) != scene
+
+
+def test_as_many_are_one_two_and_three_where_a_web_tells_three_rarely():
+    drawn = (pictures.sample_scene(f"web-{n}") for n in range(4000))
+    told = [pictures.caption(scene, 0) for scene in drawn]  # 98 of 100 that are one or two, 57 of 100 that are three
+    alone = (scene for scene in questions.unseen(told) if scene.second is None)
+    counts = Counter(scene.first.count for scene in itertools.islice(alone, 300))
+    assert all(75 < counts[count] < 125 for count in (1, 2, 3)), counts  # 100 expected, deviation 8
