@@ -21,7 +21,8 @@ PAGE_WORDS = 100  # between two marks on average, at least: a printed page has 2
 MOST_MISSING = 3  # the last number is at most so many times as far from the first as there are marks
 _LONGEST = 16  # characters of a line that is a mark
 _ALONE = re.compile(r"(?:\[|[\[({]?p(?:g|age)?\b\.? ?)(\d{1,4})[\])}]?", re.IGNORECASE)
-_INSIDE = re.compile(r"\[(?:pg|page|p)\.? ?(\d{1,4})\] ?", re.IGNORECASE)
+# With the blank after it where one stands before it too, or nothing: else the words on either side would become one.
+_INSIDE = re.compile(r"((?<!\S))?\[(?:pg|page|p)\.? ?(\d{1,4})\](?(1) ?)", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -119,7 +120,7 @@ def _candidates(texts: Sequence[Sequence[str] | None]) -> Iterator[_Mark]:
                 for inside in _INSIDE.finditer(line):
                     before += line.count(" ", place, inside.start())
                     place = inside.start()
-                    yield _Mark(text, n, *inside.span(), int(inside[1]), before)
+                    yield _Mark(text, n, *inside.span(), int(inside[2]), before)
             words += len(line.split())
 
 

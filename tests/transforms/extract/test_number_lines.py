@@ -33,6 +33,22 @@ def test_marks_inside_lines_go_too():
 
 
 @pytest.mark.parametrize(
+    ("marked", "left_of_it"),
+    [
+        ("quite[Pg {}] content", "quite content"),
+        ("quite [Pg {}] content", "quite content"),
+        ("quite [Pg {}]content", "quite content"),
+        ("un[Pg {}]willing", "unwilling"),
+        ("[Pg {}] content", "content"),
+        ("content.[Pg {}]", "content."),
+    ],
+)
+def test_the_words_round_a_mark_stay_apart(marked, left_of_it):
+    lines, told = left([line for n in range(9) for line in (marked.format(n), PROSE)])
+    assert told and lines[::2] == [left_of_it] * 9
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         book("[{}]", pages=7),  # too few
