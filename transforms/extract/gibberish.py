@@ -19,16 +19,22 @@ _URL = re.compile(
 _RUN = re.compile(r"(\S)\1{4,}")
 _LETTER = re.compile(r"[^\W\d_]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+_OWN_MARKS = frozenset("|-")
 
 
 def words(text: str) -> int:
     """Number of words. In scripts written without spaces two characters count as a word.
 
-    >>> words("two words"), words("窓辺で寝ている猫")
-    (2, 5)
+    >>> words("two words"), words("- two | words"), words("窓辺で寝ている猫")
+    (2, 2, 5)
     """
     unspaced = len(_UNSPACED.findall(text))
-    return len(text.split()) + unspaced // 2
+    return len(_said(text)) + unspaced // 2
+
+
+def _said(text: str) -> list[str]:
+    """What stands between spaces in a text, without the marks of list items and between cells that weft writes."""
+    return [word for word in text.split() if word not in _OWN_MARKS]
 
 
 def judge(text: str, rules: TextRules) -> tuple[str, str]:
@@ -64,9 +70,8 @@ def gibberish(text: str, count: int, rules: TextRules) -> tuple[str, str]:
     longest = max((len(found.group(0)) for found in _RUN.finditer(text)), default=0)
     if longest > rules.max_symbol_run:
         return "gibberish_run", f"{longest} times one character"
-    if count:
-        split = text.split()
-        share = sum(1 for word in split if _LETTER.search(word)) / len(split)
+    if said := _said(text):
+        share = sum(1 for word in said if _LETTER.search(word)) / len(said)
         if share < rules.min_alpha_words:
             return "gibberish_symbols", f"{share:.2f} of the words have a letter"
     return "", ""

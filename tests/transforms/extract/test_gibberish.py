@@ -44,6 +44,14 @@ def test_a_little_of_each_is_no_gibberish():
     assert gibberish.judge(text, RULES) == ("", "")
 
 
+def test_the_marks_between_cells_and_before_items_are_no_words():
+    rows = "\n".join(f"Station alpha | {n} | {3 * n} | open now" for n in range(30))  # .44 with the bars
+    assert gibberish.judge(rows, RULES) == ("", "")
+    assert gibberish.judge("\n".join(f"{n} | {3 * n} | open" for n in range(60)), RULES)[0] == "gibberish_symbols"
+    assert gibberish.judge("\n".join(["- Station open"] * 18), RULES) == ("too_short", "36 words")
+    assert gibberish.judge("| - | -", dataclasses.replace(RULES, min_words=0)) == ("", "")
+
+
 def test_every_rule_can_be_turned_off():
     text = "#a \U0001f600 http://b.test " + "!" * 100
     off = dataclasses.replace(RULES, min_words=0, max_words=0, gibberish=False)
