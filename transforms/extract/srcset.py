@@ -8,7 +8,7 @@ smallest that is SENSIBLE_WIDTH wide, which is more than a corpus stores and cos
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from weft.transforms.urls import resolve
 
@@ -19,10 +19,12 @@ MAX_NAME = 255  # characters of a file name that are searched, so that a hostile
 LAZY = (
     "data-src", "data-original", "data-lazy-src", "data-lazy", "data-lazyload", "data-img-src", "data-hi-res-src",
     "data-full-src", "data-large-file", "data-orig-file", "data-image", "data-url", "data-echo", "data-gt-lazy-src",
-    "data-lateloadsrc", "data-src-fg", "data-scroll-image", "data-pin-media", "data-bgset", "src2",
+    "data-lateloadsrc", "data-src-fg", "data-scroll-image", "data-pin-media", "data-bgset", "src2", "data-cfsrc",
+    "data-ezsrc", "data-actualsrc", "data-original-src", "original-src", "data-large_image",
 )  # fmt: skip
 _SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
 _PLACEHOLDER = re.compile(r"(?:^|[_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)", re.I)
+_SERVED = "_pagespeed_static/"  # where a server that loads pictures lazily by itself keeps what stands in for them
 _EXTENSION = re.compile(r"\.\w{3,4}$")
 _URL = re.compile(r"[^\s,]\S*")
 _SIZE = re.compile(r"\s([0-9]{1,6}(?:\.[0-9]{1,6})?)([wx])\b")
@@ -30,24 +32,24 @@ MAX_URL = 4_096  # characters; no server takes a longer address
 MAX_SRCSET = 65_536  # characters of one that are read
 
 
-def choose(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[str, str]:
+def choose(told: Mapping[str, str], picture: Iterable[str], base: str) -> tuple[str, str]:
     """(absolute URL, "") of an image element, or ("", reason).
 
     Args:
-        get: gives the value of an attribute of the element, None where it does not have it.
+        told: the attributes of the element by name.
         picture: srcset values of the <source> elements of the <picture> around it, in order.
         base: absolute URL against which relative ones are resolved.
 
-    >>> choose({"src": "blank.gif", "data-src": "cat.jpg"}.get, [], "https://a.test/d/")
+    >>> choose({"src": "blank.gif", "data-src": "cat.jpg"}, [], "https://a.test/d/")
     ('https://a.test/d/cat.jpg', '')
-    >>> choose({"src": "data:image/gif;base64,R0"}.get, [], "https://a.test/")
+    >>> choose({"src": "data:image/gif;base64,R0"}, [], "https://a.test/")
     ('', 'data_uri')
     """
-    found, reason = candidates(get, picture, base)
+    found, reason = candidates(told, picture, base)
     return (found[0], "") if found else ("", reason)
 
 
-def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: str) -> tuple[list[str], str]:
+def candidates(told: Mapping[str, str], picture: Iterable[str], base: str) -> tuple[list[str], str]:
     """(distinct absolute URLs of an image element, best first; "") or ([], reason). Arguments as in `choose`.
 
     The reason is "no_source", "data_uri" or "bad_url". URLs after the first are for reading images from an archive: the
@@ -55,7 +57,7 @@ def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: s
     """
     found: dict[str, None] = {}
     data = seen = False
-    for value in _in_order(get, picture):
+    for value in _in_order(told, picture):
         seen = True
         if found and is_placeholder(value):
             continue  # a placeholder is no other size of the picture
@@ -68,18 +70,19 @@ def candidates(get: Callable[[str], str | None], picture: Iterable[str], base: s
     return list(found), "" if found else "data_uri" if data else "bad_url" if seen else "no_source"
 
 
-def _in_order(get: Callable[[str], str | None], picture: Iterable[str]) -> Iterable[str]:
+def _in_order(told: Mapping[str, str], picture: Iterable[str]) -> Iterable[str]:
     """Addresses as the page has them, best first, some more than once."""
-    source = (get("src") or "").strip()
-    sizes = get("srcset")
+    source = told.get("src", "").strip()
+    sizes = told.get("srcset")
     if source and sizes and _width_in(sizes, source) >= ENOUGH_WIDTH:
         yield source
     for name in _SRCSETS:
-        found = best_of(get(name) or "")
+        found = best_of(told.get(name, ""))
         if found and not is_placeholder(found):
             yield found
-    for name in LAZY:
-        value = (get(name) or "").strip()
+    others = (name for name in told if "lazy" in name and name.endswith("src"))  # mod_pagespeed's, with `_` or `-`
+    for name in (*LAZY, *others):
+        value = told.get(name, "").strip()
         if value and not value.startswith(("{", "[")) and not is_placeholder(value):
             yield value
     # The element's own src goes before the sources of its <picture>: every decoder reads it and crawlers save it. Where
@@ -102,7 +105,9 @@ def is_placeholder(url: str) -> bool:
     """
     name = url.split("?")[0].rpartition("/")[2][-MAX_NAME:]
     called = _PLACEHOLDER.search(name)
-    return url[:5].lower() == "data:" or bool(called and _EXTENSION.search(name, called.end()))
+    if url[:5].lower() == "data:" or _SERVED in url:
+        return True
+    return bool(called and _EXTENSION.search(name, called.end()))
 
 
 def best_of(srcset: str) -> str:

@@ -18,8 +18,9 @@ class Picture:
     """What is known of an image: its addresses, best first, or the reason it has none, and what the page says of it."""
 
     def __init__(self, image: Image, base: str) -> None:
-        get = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}.get
-        self.urls, self.reason = srcset.candidates(get, image.picture, base)
+        told = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}
+        get = told.get
+        self.urls, self.reason = srcset.candidates(told, image.picture, base)
         if not self.reason and image.tag[:4] == "back" and get("role") != "img":
             self.reason = "background"
         self.detail = flat(get("src"))[:80] if self.reason else ""

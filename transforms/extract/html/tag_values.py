@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from weft.transforms.extract.html.scan import Scan
 
-ATTRIBUTE = re.compile(r'(?<= )([a-z-]++)="([^"]*+)"')  # `:href` is a name of its own
+ATTRIBUTE = re.compile(r'(?<= )([a-z0-9_-]++)="([^"]*+)"')  # `:href` is a name of its own
 NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
 _DECLARED = re.compile(r"background(?:-image)?:", re.I)
 _ADDRESS = re.compile(r"url\(\s*+(?:&quot;|['\"])?+((?:(?!url\()[^)'\"])++)(['\"]?+)\s*+\)", re.I)

@@ -87,10 +87,10 @@ def make(pages: list[str], gold: str, images: str, out: Path) -> None:
         seen = np.full(len(scan.texts), UNKNOWN)
         base = (resolve(record.url, scan.base) if scan.base else "") or record.url
         for at, image in scan.images.items():
-            get = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}.get
+            told = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}
             labels = labelled.get(record.url, {})
             said = [
-                labels[key] for url in srcset.candidates(get, image.picture, base)[0] if (key := _key(url)) in labels
+                labels[key] for url in srcset.candidates(told, image.picture, base)[0] if (key := _key(url)) in labels
             ]
             seen[at] = max(said, default=UNKNOWN)
         examples.append(
