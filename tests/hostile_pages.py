@@ -20,7 +20,8 @@ from weft.transforms.extract.html import about, charset, limits, parser, scan
 from weft.transforms.extract.html import page as page_of
 from weft.transforms.extract.html.grids import grids
 from weft.transforms.extract.html.markdown import markdown_of
-from weft.transforms.extract.html.pictures import bind_captions, pictures_of
+from weft.transforms.extract.html.picture_captions import bind_captions
+from weft.transforms.extract.html.pictures import pictures_of
 from weft.transforms.extract.html.source import without_raw
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "

@@ -1,8 +1,8 @@
 """HTML → texts and images in reading order.
 
 characters → items (scan.py) → numbers (features.py) → logits (model.py) → which to keep (choose.py) → merged texts, and
-images with their addresses and captions (pictures.py). Every image of the page is an occurrence, kept or dropped for a
-reason. docs/extraction.md tells the method at length.
+images with their addresses (pictures.py) and captions (picture_captions.py). Every image of the page is an occurrence,
+kept or dropped for a reason. docs/extraction.md tells the method at length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from weft.transforms.extract.html.grids import Cell, Grid, grids
 from weft.transforms.extract.html.markdown import Marked, markdown_of
 from weft.transforms.extract.html.marked import Block, Line
 from weft.transforms.extract.html.model import shipped
-from weft.transforms.extract.html.pictures import Picture, bind_captions, flat, pictures_of
+from weft.transforms.extract.html.picture_captions import bind_captions
+from weft.transforms.extract.html.pictures import Picture, flat, pictures_of
 from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, KINDS, Scan, Scanner
 from weft.transforms.extract.html.tag_values import Image, plain
 from weft.transforms.urls import resolve

@@ -1,4 +1,4 @@
-"""The images that have a place in a page's document: addresses, captions and what else the page says of them."""
+"""The images that have a place in a page's document: addresses and what else the page says of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import re
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import srcset
-from weft.transforms.extract.html.scan import IMAGE, KIND, Scan
+from weft.transforms.extract.html.scan import Scan
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, Image, plain
 
 TWIN_REACH = 4  # items back from a noscript image to the one it stands for
-_FIGCAPTION = KIND["figcaption"]
 _PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+$")
 
 
@@ -28,6 +27,10 @@ class Picture:
             flat(get("alt")), "", flat(get("title")), _pixels(get("width")), _pixels(get("height")),
             flat(get("aria-label")), "",
         )  # fmt: skip
+
+    def say(self, caption: str, source: str) -> None:
+        """Give it a caption, told by a figure ("figcaption") or otherwise ("caption")."""
+        self.meta = self.meta._replace(caption=caption, caption_source=source)
 
 
 def pictures_of(page: Scan, kept: list[bool], base: str) -> dict[int, Picture]:
@@ -57,41 +60,6 @@ def pictures_of(page: Scan, kept: list[bool], base: str) -> dict[int, Picture]:
         if picture.reason:
             kept[at] = False
     return found
-
-
-def bind_captions(page: Scan, pictures: dict[int, Picture], kept: list[bool]) -> None:
-    """Give pictures their captions: that of their figure, else one right before or after them.
-
-    A caption is kept where its picture is, whatever the model says of it; `kept` is put right.
-    """
-    for at, kind in enumerate(page.kinds):
-        if kind == _FIGCAPTION and not page.figures[at]:
-            _bind_beside(at, flat(page.texts[at]), pictures, kept)
-    captions: dict[int, list[str]] = {}
-    of_figure: dict[int, list[Picture]] = {}
-    for at, (kind, figure) in enumerate(zip(page.kinds, page.figures, strict=True)):
-        if figure and kind == IMAGE and kept[at]:
-            of_figure.setdefault(figure, []).append(pictures[at])
-        elif figure and kind == _FIGCAPTION:
-            captions.setdefault(figure, []).append(flat(page.texts[at]))
-    for figure, found in of_figure.items():
-        said = captions.get(figure)
-        if said:  # one each, or all of them for each
-            paired = said if len(said) == len(found) else [" ".join(said)] * len(found)
-            for picture, caption in zip(found, paired, strict=True):
-                picture.meta = picture.meta._replace(caption=caption, caption_source="figcaption")
-    for at, kind in enumerate(page.kinds):
-        if kind == _FIGCAPTION and page.figures[at] in of_figure:
-            kept[at] = True
-
-
-def _bind_beside(at: int, caption: str, pictures: dict[int, Picture], kept: list[bool]) -> None:
-    """Bind the caption that is item `at`, outside any figure, to the picture before it or else the one after it."""
-    for near in (at - 1, at + 1):
-        if near in pictures and kept[near] and not pictures[near].meta.caption:
-            pictures[near].meta = pictures[near].meta._replace(caption=caption, caption_source="caption")
-            kept[at] = True
-            return
 
 
 def _without_query(url: str) -> str:

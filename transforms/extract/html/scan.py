@@ -79,7 +79,7 @@ _MANY = frozenset((_LINK, _SPAN, _IMAGE))  # nearly every such tag is unlike all
 TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")  # and the text after it
 _NAMED = re.compile(r' ((?:role|itemprop|itemtype|style|hidden|aria-hidden)="[^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
-_CAPTION = re.compile(r' class="[^"]*caption', re.I)
+CAPTION_CLASS = re.compile(r' class="[^"]*caption', re.I)
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
 MAX_NAMES = 8  # of one attribute that are read; longer class lists are utility classes
 MAX_VALUE = 256  # characters of its that are looked at
@@ -374,7 +374,7 @@ class Scanner:
         names: tuple[int, ...] = ()
         if not closing and rest:
             names = self._names_of(" " + rest)
-            if bare in _CAPTIONS and _CAPTION.search(tag):
+            if bare in _CAPTIONS and CAPTION_CLASS.search(tag):
                 kind = KIND["figcaption"]  # what pages called a caption before there was an element for it
         return _remember(self._cache, tag, self._tag(action, max(kind, 0), names))
 

@@ -1,4 +1,4 @@
-"""Images have the address that is meant and their own captions, and a twin is no second image."""
+"""Images have the address that is meant, and a twin is no second image."""
 
 import pytest
 
@@ -39,20 +39,6 @@ def test_other_sizes_of_a_picture_are_its_alternates():
     assert made.alternates == [None, ["http://site.test/dir/s.jpg"], None]
 
 
-def test_a_caption_is_bound_to_its_image_and_said_once():
-    html = article(p(), "<figure><img src=a.jpg><figcaption>A <b>fine</b> caption</figcaption></figure>", p())
-    made = extract(html, URL)
-    assert made.image_meta[1].caption == "A fine caption"
-    assert "".join(t or "" for t in made.texts).count("A fine caption") == 1
-
-
-def test_a_figure_of_two_binds_each_caption_to_its_own():
-    figure = ("<figure><img src=a.jpg><figcaption>First one</figcaption><img src=b.jpg>"
-              "<figcaption>Second one</figcaption></figure>")  # fmt: skip
-    metas = [m for m in extract(article(p(), figure, p()), URL).image_meta if m]
-    assert [m.caption for m in metas] == ["First one", "Second one"]
-
-
 @pytest.mark.parametrize(
     ("tag", "url"),
     [
@@ -83,9 +69,3 @@ def test_a_placeholder_is_told_by_its_name_alone():
         article(p(), "<img data-src='/lazy/barn.jpg' src=/x/spacer.gif>", p(), f"<img src='{'lazy_' * 500_000}'>"), URL
     )
     assert made.images[1] == "http://site.test/lazy/barn.jpg" and len(made.occurrences) == 2
-
-
-def test_a_caption_outside_a_figure_is_that_of_the_picture_before_it():
-    html = article(p(), "<img src=a.jpg><div class=wp-caption-text>A barn in May</div>", p(), "<img src=b.jpg>", p())
-    metas = [meta for meta in extract(html, URL).image_meta if meta]
-    assert [(meta.caption, meta.caption_source) for meta in metas] == [("A barn in May", "caption"), ("", "")]
