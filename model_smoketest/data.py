@@ -133,12 +133,18 @@ class Ticket(NamedTuple):
         """The sample, cut to what is trained on.
 
         A long text gives another window each epoch. A document gives its beginning: a window might open
-        inside an image.
+        inside an image. An instruction gives its end, which is the answer.
         """
         sample = self.tar.read(self.corpus, self.key, vocabulary)
-        room = 0 if sample.images else max(0, len(sample.ids) - max_length)
-        start = int(hash_unit(sample.key, self.salt) * (room + 1))
-        return cut(sample, start, max_length, vocabulary)
+        at = 0.0 if sample.images else hash_unit(sample.key, self.salt)
+        return _window(sample, self.corpus, at, max_length, vocabulary)
+
+
+def _window(sample: Sample, corpus: str, at: float, max_length: int, vocabulary: Vocabulary) -> Sample:
+    """At most `max_length` tokens, `at` 0 to below 1 of the places where they may begin; of an instruction the last."""
+    room = max(0, len(sample.ids) - max_length)
+    start = room if corpus == contract.INSTRUCTIONS else int(at * (room + 1))
+    return cut(sample, start, max_length, vocabulary)
 
 
 class MicroBatch(NamedTuple):
@@ -315,12 +321,12 @@ class Mixture:
 
 
 def validation(shards: str, corpus: str, vocabulary: Vocabulary, config: Train) -> Iterator[Sample]:
-    """Up to `eval_samples` held-out samples, cut as in training but always from the beginning."""
+    """Up to `eval_samples` held-out samples, cut as in training but texts always from the beginning."""
     left = config.eval_samples
     for tar, key in places_of(shards, corpus, "val", "val"):
         if left <= 0:
             return
-        sample = cut(tar.read(corpus, key, vocabulary), 0, config.max_length, vocabulary)
+        sample = _window(tar.read(corpus, key, vocabulary), corpus, 0.0, config.max_length, vocabulary)
         if sample.mask[1:].any():
             left -= 1
             yield sample

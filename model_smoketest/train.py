@@ -41,6 +41,7 @@ from weft.model_smoketest.processes import Processes, here, whole
 from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.vision import StemCache, StemStore, load_tower
 from weft.schemas.config import Train, load, to_dict
+from weft.schemas.parameters import ConfigError
 from weft.schemas.records import digest
 from weft.schemas.shards import TRAINED, Vocabulary
 
@@ -55,7 +56,7 @@ INCIDENTAL = (
     *("checkpoint_every", "eval_samples", "audit_folds"),
     *("vision", "vision_pretrained", "stems", "compile", "recompute", "workers", "shard"),
 )
-READS_AS = 2  # goes up where the same settings and shards train another model than before
+READS_AS = 3  # goes up where the same settings and shards train another model than before
 AHEAD = 2  # steps that are read before they are needed, where there are workers
 
 
@@ -74,7 +75,7 @@ def train(
         A summary: steps, tokens, last loss per corpus, parameters, seconds.
 
     Raises:
-        ConfigError: no usable shards or vision tower.
+        ConfigError: no usable shards or vision tower, or nothing to predict in what they hold.
     """
     started = time.monotonic()
     world = Processes()
@@ -119,6 +120,11 @@ def train(
             if world.rank == 0 and (done % LOG_EVERY == 0 or done == config.steps):
                 before = records[-1]["step"] if records else 0
                 records.append(meter.record(done, rate))
+                if not records[-1]["loss"] and done - before >= min(LOG_EVERY, config.steps):
+                    raise ConfigError(
+                        f"{done - before} steps in a row hold nothing to predict: images fill train.max_length = "
+                        f"{config.max_length}, or train.batch_tokens is too small"
+                    )
                 if gaps and gaps.due(before, done):
                     records[-1]["gap"] = gaps.measure(model, stems)
                 if shard_files.is_local(model_dir):
@@ -162,7 +168,7 @@ def take_step(
     targets = world.add_up(parameters, meter)
     gradients = [p.grad for p in parameters if p.grad is not None]
     held = [here(gradient) for gradient in gradients]
-    torch._foreach_div_(held, targets)
+    torch._foreach_div_(held, targets.clamp(min=1))  # a step may hold images alone: its gradients are 0
     torch._foreach_mul_(held, (config.clip_norm / (world.norm(gradients) + 1e-6)).clamp(max=1.0))
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

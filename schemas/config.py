@@ -130,7 +130,7 @@ class Train:
     mix_instructions: Number = 0.2  # and instructions, where pack.instructions names some; Kosmos-1 tunes on them later
     batch_tokens: Size = 1024  # Kosmos-1: 1.2M; many small steps ground a small model soonest
     micro_tokens: Size = 16_384  # with padding, that go through the model at once; a larger batch goes in parts
-    max_length: Size = 512  # longer sequences are cut to this: a window of a text, the beginning of a document
+    max_length: Size = 512  # longer ones are cut: to a window of a text, a document's beginning, an instruction's end
     learning_rate: Number = 1.5e-3  # Kosmos-1: 2e-4 at 1.3B parameters
     warmup_steps: Count = 30  # Kosmos-1: 375 of 300,000
     weight_decay: Number = 0.01  # Kosmos-1 3.2

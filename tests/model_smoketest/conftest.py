@@ -20,6 +20,7 @@ class Kit:
     write_tar = staticmethod(generated.write_tar)
     picture = staticmethod(generated.picture)
     pair = staticmethod(generated.pair)
+    document = staticmethod(generated.document)
     ids_of = staticmethod(generated.ids_of)
 
     def __init__(self, root: Path) -> None:

@@ -213,3 +213,15 @@ def test_instructions_are_read_with_their_own_mask_and_mixed_in_where_there_are_
     places = batch.places.reshape(-1, 4) % 16
     assert (places == torch.tensor([6, 7, 8, 9])).all()
     assert data.fingerprint(str(without), kit.vocabulary) != data.fingerprint(str(shards), kit.vocabulary)
+
+
+@pytest.mark.parametrize("length", [8, 9, 10])
+def test_an_instruction_that_is_cut_keeps_its_answer(kit, tmp_path, length):
+    shards = str(kit.write_shards(tmp_path, {"instructions": (30, 10)}))
+    mix = mixture(kit, shards, max_length=length)
+    read = [ticket.read(kit.vocabulary, length) for _ in range(2) for ticket in mix.step()]
+    held = list(data.validation(shards, "instructions", kit.vocabulary, kit.config(max_length=length)))
+    assert len(held) == 10 and len(read) > 30
+    for sample in read + held:  # three words and </s>
+        assert len(sample.ids) == length and sample.mask.tolist() == [0] * (length - 4) + [1] * 4
+        assert sample.ids[-1] == kit.vocabulary.eos

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from weft.model_smoketest import checkpoints, data, evaluate, vision
 from weft.model_smoketest import train as training
+from weft.schemas import shards as contract
 from weft.schemas.config import MODELS, load
 from weft.schemas.parameters import ConfigError
 
@@ -186,3 +187,20 @@ def test_batches_of_one_corpus_only(kit, tmp_path):
     summary = training.train(str(shards), str(tmp_path / "m"), kit.config(), lines.append)
     assert list(summary["loss"]) == ["text"] and sum("corpus is empty" in line for line in lines) == 2
     assert isinstance(summary["loss"]["text"], float) and data.read_vocabulary(str(shards)) == kit.vocabulary
+
+
+def test_a_step_of_images_alone_breaks_nothing_and_a_training_of_them_is_refused(kit, tmp_path):
+    shards = kit.write_shards(tmp_path / "s", {"text": (4, 2)})
+    whole = kit.document(1, 1)
+    ids = kit.ids_of([None, None, None, [20, 21]])
+    mask = contract.npy(contract.loss_mask(ids, kit.vocabulary))
+    kit.write_tar(
+        shards / contract.shard_name("interleaved", "train", 0),
+        {str(n): whole | {contract.INPUT_IDS: contract.npy(ids), contract.LOSS_MASK: mask} for n in range(4)},
+    )
+    few = kit.config(max_length=8, batch_tokens=8, steps=12, mix_text=0.1)  # most steps have no text
+    summary = training.train(str(shards), str(tmp_path / "m"), few, quiet)
+    assert "interleaved" not in summary["loss"]
+    assert all(value.isfinite().all() for value in weights(tmp_path / "m").values())
+    with pytest.raises(ConfigError, match=r"10 steps in a row hold nothing to predict.*max_length = 8"):
+        training.train(str(shards), str(tmp_path / "n"), dataclasses.replace(few, mix_text=0.0), quiet)
