@@ -36,6 +36,7 @@ class Context:
         small: whether the run's input is so small that to start worker processes takes longer than the work.
         aside: where the stage writes while what it is to replace stands; "" is `output`.
         against: runs in the dedup index with which this one is compared; None asks for them.
+        decides: what beside its keys decides the stage (`registry.decided`).
         marks: what the inputs are beside their names (`index.marks`).
         keys: names of inputs as they are written down → addresses that let one in (`secrets.held`).
         slips: where steps that write tables leave notes of their files (`state.slip`); "" where nobody asks.
@@ -59,6 +60,7 @@ class Context:
     keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
     against: tuple[str, ...] | None = None
     marks: str = ""
+    decides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def home(self) -> str:

@@ -29,12 +29,26 @@ _AT_FIRST = "at_first.json"
 def extract(config: Config, *_: object) -> dict[str, Any]:
     """What is excluded from the start, lists, models and limits that judge texts, and the user's own filters."""
     rules = config.extract
-    found: dict[str, Any] = {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+    found = excluded(config)
     named = rules.language_model, language_rules.path(rules.language_rules), *rules.quality_models.values()
     found["models"] = _of(named)
     if lists := rules.bad_words:
         found["bad_words"] = bad_words.contents(lists)
     return found | {"filters": own_filters.hashes(rules.own_filters)}
+
+
+def excluded(config: Config) -> dict[str, Any]:
+    """What of it a run that takes another's rows reads itself."""
+    return {"exclude": exclusions.contents(config.exclude)} if config.exclude else {}
+
+
+def recorded(output: str, *stages: str) -> dict[str, dict[str, Any]]:
+    """What decided finished stages, as their manifests say: models, lists and filters may not be here any more."""
+    done = {name: manifest.read(output, name) or {} for name in stages}
+    found = {name: one["decides"] for name, one in done.items() if "decides" in one}
+    if "score" in found:  # of the run itself, and not of when it was scored
+        found["score"]["came_later"] = _came_later(output)
+    return found
 
 
 def dedup(config: Config, inputs: Sequence[str], output: str, runs: Sequence[str] | None = None) -> dict[str, Any]:

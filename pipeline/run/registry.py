@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from weft.pipeline.run import decides, manifest
 from weft.schemas.config import Config
 from weft.schemas.records import digest
 
+Decided = Mapping[str, Mapping[str, Any]]  # stage name → what beside its keys decides it, by name
 Input = tuple[str, int, str] | tuple[str, int]  # path, bytes and, where it was read, `files.ends`
 
 
@@ -167,21 +169,46 @@ def before(stage: Stage) -> list[Stage]:
     return [one for one in STAGES if one.name in found]
 
 
+def decided(
+    config: Config,
+    inputs: Sequence[Input],
+    output: str = "",
+    runs: Sequence[str] | None = None,
+    noted: Decided = MappingProxyType({}),
+) -> Decided:
+    """Stage name → what beside its keys decides it, for a run of `config` on `inputs` into `output`.
+
+    Args:
+        runs: in the dedup index, with which it is compared; None asks for them now.
+        noted: of stages for which that is known (`decides.recorded`).
+    """
+    paths = [one[0] for one in inputs]
+    return {
+        stage.name: noted[stage.name] if stage.name in noted else stage.more(config, paths, output, runs)
+        for stage in STAGES
+        if stage.more
+    }
+
+
 def fingerprints(
-    config: Config, inputs: Sequence[Input], output: str = "", runs: Sequence[str] | None = None
+    config: Config,
+    inputs: Sequence[Input],
+    output: str = "",
+    runs: Sequence[str] | None = None,
+    more: Decided | None = None,
 ) -> dict[str, str]:
     """Stage name → fingerprint, for a run of `config` on `inputs` into `output`.
 
     Args:
         runs: in the dedup index, with which it is compared; None asks for them now.
+        more: what `decided` gives; None asks for it now.
     """
+    more = decided(config, inputs, output, runs) if more is None else more
     made: dict[str, str] = {}
     for stage in STAGES:
         values = dataclasses.asdict(getattr(config, stage.section or stage.name))
         values = {key: value for key, value in values.items() if key not in stage.how}
-        if stage.more:
-            more = stage.more(config, [one[0] for one in inputs], output, runs)
-            values |= {key: said for key, said in more.items() if said}
+        values |= {key: said for key, said in more.get(stage.name, {}).items() if said}
         source: list[Any] = [made[name] for name in stage.needs] or [list(pair) for pair in inputs]
         made[stage.name] = digest(stage.name, manifest.VERSION, config.salt, values, source)
     return made

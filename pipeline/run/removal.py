@@ -108,7 +108,9 @@ def finished(output: str) -> tuple[Config, list[registry.Input], list[str] | Non
     known = manifest.known_run(output)
     config = configuration.from_dict(known["config"])
     found = [tuple(one) for one in known["inputs"]]
-    prints = registry.fingerprints(config, found, output)
+    names = [stage.name for stage in registry.STAGES]
+    more = registry.decided(config, found, output, noted=decides.recorded(output, *names))
+    prints = registry.fingerprints(config, found, more=more)
     for name in CORPUS:
         if (manifest.read(output, name) or {}).get("fingerprint") != prints[name]:
             raise ConfigError(f"{output} is not finished: `weft run` goes on with {name}")

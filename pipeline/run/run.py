@@ -17,12 +17,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import weft.schemas.config as configuration
 from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place
 from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
-from weft.pipeline.run.registry import BY_NAME, STAGES, Input, Stage, before, fingerprints
+from weft.pipeline.run.registry import BY_NAME, CORPUS, STAGES, Decided, Input, Stage, before, decided, fingerprints
 from weft.pipeline.runners import beam_options, errors, orphans
 from weft.pipeline.runners.local import pool
 from weft.schemas.config import Config
@@ -77,17 +78,18 @@ class Run:
         place.recover(self.output)
         self._take_place()
         runs = decides.against(self.config, [one[0] for one in self.inputs], self.output)  # once: others may join them
-        prints = fingerprints(self.config, self.inputs, self.output, runs)
+        more, prints = self._decided(names, runs)
         self._prepare([stage for stage in STAGES if stage.name in names], prints, reopened)
         ready()
         for stage in STAGES:
             try:
                 if stage.name in names:
-                    self._run(stage, prints[stage.name], self.redo and len(names) == 1, runs)
+                    told = {"against": tuple(runs), "decides": more.get(stage.name, {})}
+                    self._run(stage, prints[stage.name], self.redo and len(names) == 1, told)
             except Submitted:
                 return
             if stage.name == "fetch":
-                prints = fingerprints(self.config, self.inputs, self.output, runs)  # more images may have come; then:
+                more, prints = self._decided(names, runs)  # more images may have come; then:
                 after = [name for name in names if BY_NAME["fetch"] in before(BY_NAME[name])]
                 discards.check(self.output, after, self.config, prints, self.redo)
             if stage.name == "extract" and len(names) > 1:
@@ -100,8 +102,20 @@ class Run:
             ConfigError: something does.
         """
         place.recover(self.output)
-        prints = fingerprints(self.config, self.inputs, self.output)
+        _, prints = self._decided(names)
         self._prepare([stage for stage in STAGES if stage.name in names], prints, ())
+
+    def _decided(self, names: Sequence[str], runs: Sequence[str] | None = None) -> tuple[Decided, dict[str, str]]:
+        """What decides the stages, and their fingerprints; of stages that are not made here it is what they say."""
+        noted: dict[str, dict[str, Any]] = {}
+        if self.finished:
+            noted = decides.recorded(self.finished, "extract", "train")
+            if "extract" in noted:
+                noted["extract"] = {**noted["extract"], "exclude": ""} | decides.excluded(self.config)
+        elif not set(names) & set(CORPUS):
+            noted = decides.recorded(self.output, *CORPUS)
+        more = decided(self.config, self.inputs, self.output, runs, noted)
+        return more, fingerprints(self.config, self.inputs, more=more)
 
     def write(self) -> None:
         """Say what run the output directory belongs to."""
@@ -155,13 +169,13 @@ class Run:
         for problem in integrity.problems(self.output, stage, self.verify):
             raise ConfigError(f"{problem}: `weft {stage.name} --redo --output {self.output}` makes it again")
 
-    def _run(self, stage: Stage, fingerprint: str, again: bool, runs: Sequence[str]) -> None:
+    def _run(self, stage: Stage, fingerprint: str, again: bool, told: Mapping[str, Any]) -> None:
         home = self._begin(stage, fingerprint, again)
         if not home:
             return
         begun, spent = time.monotonic(), _cpu_seconds()
         progress = Progress(home, stage.name, self.quiet)
-        context = dataclasses.replace(self._context(stage, fingerprint, progress, home), against=tuple(runs))
+        context = dataclasses.replace(self._context(stage, fingerprint, progress, home), **told)
         if flag := beam_options.submit_only(self.flags):
             self._submit(stage, context, flag)
         entered = self._job(stage, context, progress)
@@ -242,6 +256,7 @@ class Run:
             {
                 "stage": stage.name,
                 "fingerprint": context.fingerprint,
+                "decides": dict(context.decides),
                 "config": configuration.to_dict(self.config),
                 "inputs": len(self.inputs),
                 "entered": entered,

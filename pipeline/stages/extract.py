@@ -59,7 +59,7 @@ def run(ctx: Context) -> dict[str, int]:
                 ctx.config.exclude,
                 ctx.finished,
                 ctx.keys,
-                own_filters.hashes(ctx.config.extract.own_filters),
+                {} if ctx.finished else ctx.decides.get("filters"),
             )
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
@@ -69,13 +69,15 @@ def run(ctx: Context) -> dict[str, int]:
 
 def check(ctx: Context) -> None:
     """Raise ConfigError, before anything runs, for models, languages, lists and filters that cannot be used."""
-    for path in () if ctx.finished else ctx.inputs:
+    exclusions.load(ctx.config.exclude)
+    if ctx.finished:  # whose rows are taken: no page is judged
+        return
+    for path in ctx.inputs:
         if html_files.is_folder(path) and html_files.holds(path, ctx.output):
             raise ConfigError(
                 f"{ctx.output} lies in the input {path}, and its report would be a page: move one of them"
             )
     check_rules(ctx.config.extract)
-    exclusions.load(ctx.config.exclude)
     bad_words.load(ctx.config.extract.bad_words)
     own_filters.hashes(ctx.config.extract.own_filters)
 

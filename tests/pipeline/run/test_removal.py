@@ -7,11 +7,13 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
-from small_crawls import ALONE, crawl
+from small_crawls import ALONE, STAGES, crawl, kept
 from small_crawls import text as words
+from tiny_fasttext import train
 
 from weft.pipeline.run import integrity, manifest, registry, removal
 from weft.schemas.parameters import ConfigError
+from weft.transforms.extract import bad_words, own_filters
 from weft.transforms.io import files, state
 
 ONE = ("--direct_num_workers=1",)
@@ -255,3 +257,57 @@ def test_lists_are_read_as_exclude_reads_them_and_what_is_out_is_not_taken_out_a
         str(path) for path in (tmp_path / "deep/moved/exclude").iterdir()
     )
     assert state.read(str(tmp_path / "deep/moved/run.json"))["config"]["exclude"][0].startswith("exclude/")  # type: ignore[index]
+
+
+def test_a_removal_needs_nothing_that_judged_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters, models and lists are named, and their hashes known: no page is judged again."""
+    for place in (registry, removal):
+        monkeypatch.setattr(place, "CORPUS", STAGES)
+    lists = {
+        "limits.toml": "[good]\nlanguage_score = 0\n[bad]\nlanguage_score = 0\n",
+        "en": "zounds\n",
+        "judges_of_removed.py": "def judge(row): return None",
+    }
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+    train(tmp_path / "model.bin", {"good": ["a b"], "bad": ["c d"]})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    more = (
+        f'extract.language_model="{tmp_path}/model.bin"', f'extract.quality_models={{good="{tmp_path}/model.bin"}}',
+        f'extract.bad_words=["{tmp_path}/en"]', 'extract.filters=["judges_of_removed:judge"]',
+        f'extract.language_rules="{tmp_path}/limits.toml"', 'dedup.index=""', 'extract.min_quality={good=0.0}',
+    )  # fmt: skip
+    pages = {f"{name}.test": words(name) for name in "abc"}
+    output, never = (crawl(tmp_path, "web", pages, output=name, more=more) for name in ("had", "never"))
+    (tmp_path / "list").write_text("a.test\n")
+    removal.remove(str(never), [str(tmp_path / "list")], ALONE, quiet=True, say=lambda line: None)
+    (tmp_path / "judges_of_removed.py").write_text("def judge(row): return 'another'")
+    own_filters.load.cache_clear()
+    (tmp_path / "model.bin").rename(tmp_path / "moved.bin")
+    (tmp_path / "en").write_text("other\n")
+    bad_words.load.cache_clear()
+    removal.remove(str(output), [str(tmp_path / "list")], ALONE, quiet=True, say=lambda line: None)
+    assert {path.name: path.read_bytes() for path in (output / "documents").iterdir()} == {
+        path.name: path.read_bytes() for path in (never / "documents").iterdir()
+    }
+    assert [row["url"].split("/")[2] for row in rows(output, "documents")] == ["b.test", "c.test"]
+    for stage in STAGES:  # of what had judged, and not of what lies there now
+        assert manifest.read(str(output), stage)["fingerprint"] == manifest.read(str(never), stage)["fingerprint"]  # type: ignore[index]
+    _, _, apart = removal.finished(str(output))
+    assert apart is None
+
+
+def test_removals_from_runs_of_one_index_do_not_keep_each_other_from_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (registry, removal):
+        monkeypatch.setattr(place, "CORPUS", STAGES)
+    made = [
+        crawl(tmp_path, name, {f"{name}.test": words("same"), f"{name}{name}.test": words(name)})
+        for name in ("a", "b", "c")
+    ]
+    assert kept(made[1]) == {"bb.test"}
+    for output, name in zip(made, ("a", "bb", "cc"), strict=True):
+        (tmp_path / "list").write_text(f"{name}.test\n")
+        removal.remove(str(output), [str(tmp_path / "list")], ALONE, quiet=True, say=lambda line: None)
+    assert [kept(output) for output in made] == [{"aa.test"}, {"b.test"}, set()]
