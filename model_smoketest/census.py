@@ -153,7 +153,9 @@ def _endings(corpus: str, texts: list[str]) -> Check:
     ends = Counter(text[-ENDING:] for text in different if len(text) > ENDING)
     ending, count = max(ends.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     count = 0 if count < 2 else count
-    return chance.share(f"{corpus}.boilerplate", count, len(texts), SAME_ENDING, f"end in {ending!r}")
+    return chance.share(
+        f"{corpus}.boilerplate", count, len(texts), SAME_ENDING, f"end in {ending!r}" if count else "end alike"
+    )
 
 
 def _cut(captions: list[str]) -> Check:

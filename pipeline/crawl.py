@@ -158,6 +158,8 @@ def _closed(output: str, units: Sequence[str]) -> Came:
             lost = "".join(f", {count:,} {reason}" for reason, count in why[:5])
             lines.append(f"{name:9} {account[kind]['kept']:,} of {account[kind]['entered']:,}{lost}")
     if not warcs:
+        if any("private_address" in account[kind]["dropped"] for kind in _NAMES):
+            lines.append('private networks are asked where they are named: --set fetch.allow_networks=["127.0.0.0/8"]')
         return Came([*lines, "nothing was stored"], False)
     size = sum(size for _, size in warcs)
     lines.append(f"{'WARC':9} {len(warcs)} files, {size:,} bytes: {files.join(output, 'warc')}")

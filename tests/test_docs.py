@@ -84,6 +84,13 @@ def test_every_page_is_in_the_navigation() -> None:
     assert [page.name for page in sorted(ROOT.glob("docs/*.md")) if f": {page.name}\n" not in said] == []
 
 
+def test_the_readme_counts_right() -> None:
+    told = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    recipes = [path for path in ROOT.glob("configs/recipes/*.toml") if path.stem != "raw"]
+    assert f"| {len(recipes)} published recipes |" in told
+    assert f"{len(list(ROOT.glob('examples/*.py')))} runnable [examples](examples/)" in told
+
+
 def test_the_readme_names_every_command() -> None:
     told = "|".join(re.findall(r"(?:weft|make) ([\w|]+)", (ROOT / "README.md").read_text("utf-8"))).split("|")
     assert [name for name in completion._commands() if name not in told] == []

@@ -54,7 +54,11 @@ def dataset_card(facts: Facts) -> str:
         "language": [code for code, _ in facts.languages if code != "undecided"],
         "size_categories": [size],
         "task_categories": ["image-text-to-text", "text-generation"],
-        "tags": ["webdataset", "multimodal", "common-crawl"],
+        "tags": [
+            "webdataset",
+            "multimodal",
+            *(["common-crawl"] if any("CC-MAIN" in path for path in facts.inputs) else []),
+        ],
         "configs": [
             {
                 "config_name": corpus,

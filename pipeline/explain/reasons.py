@@ -182,7 +182,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
     },
     ("fetch", "image"): {
         "excluded": ("a list of exclude has its hash, or the address that gave it", ()),
-        "not_in_warc": ("no archive holds it, and fetch.http is false", ("fetch.http",)),
+        "not_in_warc": ("no archive holds it, and no server is asked", ("fetch.http",)),
         "capture_unreadable": ("its record in the archive cannot be read (any more)", ()),
         **_NO_ANSWER,
         "host_cap": ("its host has more images than a run may ask for", ("fetch.max_per_host",)),
@@ -280,7 +280,9 @@ def of_image(reason: str, config: Config) -> str:
 
 
 def value(config: Config, key: str) -> str:
-    """The value of a configuration key, for a person."""
+    """The value of a configuration key, for a person: true and false as TOML has them."""
     section, name = key.split(".")
     found = getattr(getattr(config, section), name)
+    if isinstance(found, bool):
+        return str(found).lower()
     return ", ".join(map(str, found)) or "none" if isinstance(found, tuple) else str(found)

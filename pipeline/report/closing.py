@@ -68,8 +68,13 @@ def warnings(output: str, config: Config) -> Iterator[str]:
             f"scores are by {_TINY}, which knows the pictures of `weft demo` alone: on photographs they mean nothing. "
             "Set score.model, as in docs/scores.md"
         )
-    for kind, account in sorted(_books(output, "pack").items()):
-        if account["entered"] and not account["kept"]:
+    packed = _books(output, "pack")
+    for kind, account in sorted(packed.items()):
+        # A list of captions makes pairs alone: its documents have neither texts nor images of their own.
+        pairs_alone = (
+            kind == "document" and set(account["dropped"]) == {"empty"} and packed.get("pair", account)["kept"]
+        )
+        if account["entered"] and not account["kept"] and not pairs_alone:
             yield f"no {kind} is in the shards: {', '.join(reason for reason, _ in _commonest(account)[:2])}"
 
 

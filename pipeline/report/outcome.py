@@ -36,7 +36,7 @@ def verdict(found: dict[str, Any]) -> str:
     """What the checks of the evaluation came to, in words."""
     failed = (found["eval"] or {}).get("failed", [])
     if failed:
-        return f"checks of the corpus that fail: {', '.join(failed)}"
+        return f"of the corpus' checks {', '.join(failed)} {'fails' if len(failed) == 1 else 'fail'}"
     return "the model looks at the pictures, and every check of the corpus passes"
 
 

@@ -180,12 +180,8 @@ def _account(kind: str, account: dict[str, Any]) -> str:
     reasons = sorted(account["dropped"].items(), key=lambda item: (-item[1], item[0]))
     shown = charts.bars(reasons[:_REASONS_SHOWN], entered, "drop") if reasons else ""
     rest = reasons[_REASONS_SHOWN:]
-    more = (
-        f"<details><summary>{len(rest)} more reasons, {sum(n for _, n in rest):,} dropped</summary>"
-        f"{charts.bars(rest, entered, 'drop')}</details>"
-        if rest
-        else ""
-    )
+    others = f"{len(rest)} more {'reason' if len(rest) == 1 else 'reasons'}, {sum(n for _, n in rest):,} dropped"
+    more = f"<details><summary>{others}</summary>{charts.bars(rest, entered, 'drop')}</details>" if rest else ""
     none = '<p class="soft">nothing dropped</p>' if entered and not reasons else ""
     return (
         f'<div class="kind"><h4><span>{_KINDS[kind]}</span><b>{entered:,} → {kept:,} '

@@ -59,7 +59,7 @@ def of(entries: Iterable[str], output: str) -> list[str]:
 def line(idle: list[str], output: str) -> str:
     """What the user is told of them."""
     told = ", ".join(idle[:_SHOWN]) + ", …" * (len(idle) > _SHOWN)
-    return f"{len(idle):,} of what is listed name nothing in {output}: {told}"
+    return f"{len(idle):,} of what is listed {'names' if len(idle) == 1 else 'name'} nothing in {output}: {told}"
 
 
 def _names(output: str, addresses: bool) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ _BEGINS = {
     b"WARC/": "a WARC file",
     b"filedesc:": "an ARC file",
 }
+_HTML = (".html", ".htm")
 _RECORDS = {"metadata": "as in WAT files", "conversion": "as in WET files"}
 
 
@@ -39,10 +40,12 @@ def check(output: str, inputs: Sequence[str]) -> None:
     books = (manifest.read(output, "extract") or {}).get("books", {})
     if books and not books["page"]["entered"]:
         named = ", ".join(f"{path} is {kind(path)}" for path in sorted(inputs)[:SHOWN])
+        folder = next((path.rpartition("/")[0] or "." for path in inputs if path.lower().endswith(_HTML)), "")
+        html = f"; HTML files are read as a folder: --input {folder}" if folder else ""
         more = f", and {len(inputs) - SHOWN} more files" if len(inputs) > SHOWN else ""
         raise ConfigError(
             f"the input holds not one page: {named}{more}; its records are {_records(books['record']['dropped'])}. "
-            "Pages stand in WARC files (Common Crawl: warc.paths.gz), ARC or WACZ"
+            f"Pages stand in WARC files (Common Crawl: warc.paths.gz), ARC or WACZ{html}"
         )
 
 

@@ -189,8 +189,12 @@ def test_a_file_that_holds_nothing_gives_an_empty_valid_result_and_is_named(tmp_
 
 def test_a_run_on_input_without_a_page_says_what_it_is(tmp_path):
     (tmp_path / "README.md").write_text("# Not an archive\n")
-    found = here("run", "--quiet", "--input", tmp_path / "README.md", "--output", tmp_path / "out")
+    (tmp_path / "page.html").write_text("<title>A story</title><p>It goes on.")
+    found = here(
+        "run", "--quiet", "--input", tmp_path / "README.md", tmp_path / "page.html", "--output", tmp_path / "out"
+    )
     assert found.returncode == 2 and f"{tmp_path}/README.md is text" in found.stderr
+    assert found.stderr.rstrip().endswith(f"HTML files are read as a folder: --input {tmp_path}")
     assert not (tmp_path / "out/dedup").exists()
 
 

@@ -111,6 +111,13 @@ def test_prose_and_markup_are_not_asked_for_and_nothing_stored_is_no_success(tmp
     assert capsys.readouterr().out == "pages     0 of 3, 3 bad_url\nnothing was stored\n"
 
 
+def test_who_crawls_a_private_network_is_told_how_to_name_it(tmp_path, capsys):
+    (tmp_path / "list.txt").write_text("http://127.0.0.1:9/\n")
+    argv = ["--urls", str(tmp_path / "list.txt"), "--output", str(tmp_path / "out"), "--set", "crawl.buckets=1"]
+    assert cli.main(["crawl", *argv, "--quiet", *LOCAL]) == cli.USER_ERROR
+    assert "1 private_address" in (said := capsys.readouterr().out) and "--set fetch.allow_networks=[" in said
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [

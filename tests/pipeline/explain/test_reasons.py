@@ -62,7 +62,7 @@ def test_why_an_image_is_not_there_is_told_with_the_values_of_the_run():
     assert told == [
         "the image is too small; pack.min_side = 99",
         "its file is too small; fetch.min_bytes = 1234",
-        "no archive holds it, and fetch.http is false; fetch.http = False",
+        "no archive holds it, and no server is asked; fetch.http = false",
         "its document was dropped",
     ]
     assert of_image("invented", config) == ""

@@ -9,7 +9,7 @@ import pytest
 
 import weft.schemas.config as configuration
 from weft.pipeline.explain import find, story
-from weft.pipeline.explain.reasons import REASONS
+from weft.pipeline.explain.reasons import REASONS, value
 from weft.pipeline.run import manifest
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, Document, Fate, ImageRow, Pair
@@ -162,6 +162,4 @@ def test_every_documented_reason_is_told_with_its_values(tmp_path, stage, kind):
         told = explained(tmp_path, key)
         assert f"{kind} dropped, {reason}: {why}; 12 of them" in told
         for one in decide:
-            section, field = one.split(".")
-            value = getattr(getattr(config, section), field)
-            assert f"{one} = {', '.join(value) or 'none' if isinstance(value, tuple) else value}" in told
+            assert f"{one} = {value(config, one)}" in told

@@ -46,3 +46,13 @@ def test_what_deserves_a_second_look(tmp_path):
         "64 % of images unreachable: is there a network? `weft fetch --retry-failed` asks again",
         "no pair is in the shards: too_small",
     ]
+
+
+def test_documents_of_a_list_of_captions_are_not_missed(tmp_path):
+    books(tmp_path, "pack", pair=(3, {"too_small": 1}), document=(3, {"empty": 3}))
+    assert list(closing.warnings(str(tmp_path), configuration.load())) == []
+    books(tmp_path, "pack", pair=(3, {"too_small": 3}), document=(3, {"empty": 3}))
+    assert list(closing.warnings(str(tmp_path), configuration.load())) == [
+        "no document is in the shards: empty",
+        "no pair is in the shards: too_small",
+    ]

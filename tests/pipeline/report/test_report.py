@@ -197,7 +197,7 @@ def test_the_page_shows_what_a_researcher_looks_for(written: str, full: Path):
         "600",
         "recipe kosmos1",
         "no held-out interleaved sample",
-        "checks of the corpus that fail: pairs.cut",
+        "of the corpus' checks pairs.cut fails",
         "6 of 20 <long>",
         "pairs 5.90 → 4.00",
     ):
