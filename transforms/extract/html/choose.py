@@ -14,6 +14,7 @@ Images: by their own logit, and by whether the texts around them are kept.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ SHARE_OF_SUREST = 0.65  # ... whose probability times this a kept text has; chos
 LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share of all, that make it a document without holes
 WHOLE = 0.1  # of a table's texts that must be kept for all to be; .1 to .3 do equally well on sites held out
 FILLED = -4.0  # logit under which an item in such a document is a hole all the same
+# Kept words of a structure that make it the document's own, and texts of other structures between two of such: its end
+# may hold code that nothing before it does. 0 and 1 do less, 4 does harm, on all labelled pages.
+ITS_OWN, GAP = 50, 2
 SPEAKING = 8  # words; shorter texts do not decide on the images beside them
 SURE, UNSURE = 1.0, -1.0  # logit of an image that needs no kept text around it; the least of one that has such texts
 # Logistic function by logit, in steps of 1 / GRID: a table, because exp() differs in last bits between machines.
@@ -44,6 +48,7 @@ def choose(
     around: tuple[Ints, Ints] | None = None,
     tables: Ints | None = None,
     copies: tuple[Ints, Ints] | None = None,
+    structures: Callable[[], Ints] | None = None,
 ) -> NDArray[np.bool_]:
     """(N,) which items to keep.
 
@@ -58,6 +63,8 @@ def choose(
         tables: (N,) number of the table of data that an item stands in, -1 outside.
         copies: (N,) number that equal texts share, -1 for one that may be said again; and the structure that each
             stands in, in which texts may be alike.
+        structures: gives (N,) number of how each text is built in, -1 for images and captions, which are as their
+            neighbours are; asked for in long documents alone.
     """
     kept = _texts(texts, words) & ~is_image
     if tables is not None:
@@ -65,8 +72,13 @@ def choose(
     whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
     if furniture is not None:
         whole &= ~furniture
+    if structures is not None and whole.any():
+        outside = texts if furniture is None else np.where(furniture, -_MOST, texts)
+        whole |= _on(kept, outside, words, structures())
     filled = whole & ~is_image & (texts > FILLED)
     kept |= filled if tables is None else filled & (tables < 0)
+    if tables is not None and whole.any():
+        kept = _together(kept, tables, is_image)  # what stands round a table may have been a hole
     if copies is not None:
         kept = _once(kept, *copies, np.zeros(len(words), bool) if furniture is None else furniture)
     speaking = words >= SPEAKING
@@ -125,6 +137,24 @@ def _whole(kept: NDArray[np.bool_], words: Floats, low: Ints, high: Ints) -> NDA
     long = ((inside >= LONG) & (inside >= MOSTLY * (every[high] - every[low]))).any(0)
     order = np.arange(len(words))
     return np.asarray(long & (order > first) & (order < last))
+
+
+def _on(kept: NDArray[np.bool_], texts: Floats, words: Floats, structures: Ints) -> NDArray[np.bool_]:
+    """(N,) which items after the last kept text carry a long document on: up to the last of the same structures.
+
+    The model's doubts grow towards the end of a page, where comments and lists of other pages stand. Those are built
+    otherwise than what has been kept; a document's last sections are built alike. The first text under FILLED ends it.
+    """
+    last = int(np.flatnonzero(kept)[-1])
+    order = np.arange(len(words))
+    before, after = (np.flatnonzero((structures >= 0) & where) for where in (order <= last, order > last))
+    most = int(structures.max()) + 1
+    own, every = (np.bincount(structures[before], said[before], most) for said in (kept * words, words))
+    after = after[np.logical_and.accumulate(texts[after] > FILLED)]
+    same = np.flatnonzero(((own >= ITS_OWN) & (own >= MOSTLY * every))[structures[after]])
+    far = np.flatnonzero(np.diff(same, prepend=-1) > GAP + 1)  # those with too much of another kind before them
+    same = same[: far[0]] if len(far) else same
+    return np.asarray((order > last) & (order <= (after[same[-1]] if len(same) else last)))
 
 
 def _texts(logits: Floats, words: Floats) -> NDArray[np.bool_]:

@@ -7,6 +7,8 @@ kept or dropped for a reason. docs/extraction.md tells the method at length.
 
 from __future__ import annotations
 
+import collections
+import functools
 import math
 import re
 import threading
@@ -35,9 +37,11 @@ MAX_DETAIL = 200  # characters of a dropped image's address that its fate has
 _TIGHT = frozenset(KIND[tag] for tag in ("li", "tr", "td", "th", "dt", "dd", "caption"))  # one line break between two
 _FURNITURE = frozenset(KIND[tag] for tag in ("nav", "aside", "footer"))
 _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
-_LI = KIND["li"]
+_PICTURED = frozenset((IMAGE, KIND["figcaption"]))
+_LI, _SECTION = KIND["li"], KIND["section"]
 _AGAIN = frozenset(KIND[tag] for tag in ("pre", "td", "th", "tr", "li", "dd", "h1", "h2", "h3", "h4", "h5", "h6"))
 _SAID = 6  # words of a text that is not said again; a shorter one is a label
+_TEX, _TEX_ENDS = ("\\(", "\\[", "$"), ("\\)", "\\]", "$")
 # Short lines that ask the reader for something. They stand in main content; only their words tell them apart.
 _ASKING = re.compile(
     r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|"
@@ -158,7 +162,11 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     tables = _tables(page, cells)
     again |= np.isin(found.kinds, list(_AGAIN)) | (tables >= 0)
     copies = _equal(page.texts, (found.words < _SAID) | again), found.alike
-    kept = choose(*model(found), found.words, found.kinds == IMAGE, furniture, article, around, tables, copies).tolist()
+    built = functools.partial(_built, page)
+    logits = model(found)
+    kept = choose(
+        *logits, found.words, found.kinds == IMAGE, furniture, article, around, tables, copies, built
+    ).tolist()
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
             kept[at] = False
@@ -176,11 +184,37 @@ def _tables(page: Scan, cells: dict[int, tuple[Grid, Cell]]) -> Ints:
     return np.where((at >= 0) & (places < ends[at]), at, -1)
 
 
+def _built(page: Scan) -> Ints:
+    """(N,) number of the tags that a text stands in, all the way up; -1 for images and captions.
+
+    All sections are one tag: what is their ids' is not their structure's.
+    """
+    known: dict[tuple[int, int], int] = {}
+    found: list[int] = []
+    for parent, tag in zip(page.parents, page.tags, strict=True):
+        up = found[parent] if parent >= 0 else -1
+        found.append(known.setdefault((up, -1 if tag.kind == _SECTION else tag.number), len(known)))
+    found.append(len(known))  # of items in no container, which -1 finds
+    each = zip(page.kinds, page.containers, strict=True)
+    return np.array([-1 if kind in _PICTURED else found[container] for kind, container in each])
+
+
 def _equal(texts: list[str], free: NDArray[np.bool_]) -> Ints:
-    """(N,) number that equal texts share; -1 for those that are free to be said again."""
+    """(N,) number that equal texts share; -1 for those that are free to be said again, as formulas and numbers are."""
     known: dict[str, int] = {}
     each = zip(texts, free.tolist(), strict=True)
-    return np.array([-1 if may else known.setdefault(text, len(known)) for text, may in each])
+    found = [-1 if may else known.setdefault(text, len(known)) for text, may in each]
+    if len(known) + found.count(-1) < len(found):  # some are equal
+        said = collections.Counter(found)
+        several = {number for text, number in known.items() if said[number] > 1 and _is_formula(text)}
+        found = [-1 if number in several else number for number in found]
+    return np.array(found)
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a text is a formula between its marks, or has letters in less than half of its characters."""
+    marked = text.startswith(_TEX) and text.rstrip(" .,;").endswith(_TEX_ENDS)
+    return marked or 2 * sum(map(str.isalpha, text)) < len(text) - text.count(" ")
 
 
 def _assembled(

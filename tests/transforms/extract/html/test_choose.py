@@ -46,6 +46,37 @@ def test_a_long_document_has_no_holes():
     assert not choose(logits, np.full(85, -5.0), words / 10, is_image, around=around)[41:43].any()
 
 
+def on(*after, structures=(), images=()):
+    """Which items after a long document are kept: its 60 texts of structure 1, then items of logits and structures."""
+    count = 60 + len(after)
+    logits = np.array([3.0] * 60 + list(after))
+    is_image = np.array([False] * 60 + [n in images for n in range(len(after))])
+    words = np.where(is_image, 0.0, 50.0)
+    built = np.array([1] * 60 + list(structures))
+    around = np.zeros((1, count), np.int64), np.full((1, count), count)
+    found = choose(
+        logits,
+        np.full(count, -5.0),
+        words,
+        is_image,
+        np.zeros(count, bool),
+        around=around,
+        structures=lambda: built,
+    )
+    assert found[:60].all()
+    return found[60:].tolist()
+
+
+def test_a_long_document_goes_on_while_texts_are_built_like_its_own():
+    assert on(-2.0, -2.0, -5.0, structures=[1, 1, 1]) == [True, True, False]
+    assert on(-2.0, -5.0, -2.0, structures=[1, 1, 1]) == [True, False, False]  # the first hole is its end
+    assert on(-2.0, -2.0, structures=[0, 0]) == [False, False]  # comments
+    assert on(-2.0, -2.0, -2.0, structures=[0, 0, 1]) == [True] * 3  # code that nothing before had
+    assert on(*[-2.0] * 4, structures=[0, 0, 0, 1]) == [False] * 4
+    assert on(-2.0, 0.0, -2.0, structures=[1, -1, 1], images=[1]) == [True] * 3
+    assert on(0.0, -2.0, structures=[-1, 0], images=[0]) == [False] * 2
+
+
 def test_an_image_between_kept_texts_needs_less():
     words = np.array([20.0, 0, 20, 0, 20, 0])
     is_image = words == 0
@@ -82,6 +113,17 @@ def test_a_table_between_kept_texts_is_no_hole():
     assert together([False, False, True], [0, 0, -1]) == [False, False, True]
     images = [TEXT, IMAGE, TEXT, IMAGE, TEXT, TEXT]
     assert together([True, False, False, False, False, True], [-1, -1, 0, 0, 0, -1], images)[4]
+
+
+def test_a_table_in_what_was_a_hole_of_a_long_document_is_kept():
+    logits = np.array([*[3.0] * 60, -3.0, -5.0, -5.0, -3.0, *[3.0] * 60])
+    count = len(logits)
+    tables = np.full(count, -1)
+    tables[61:63] = 0
+    around = np.zeros((1, count), np.int64), np.full((1, count), count)
+    none = np.zeros(count, bool)
+    assert choose(logits, logits, np.full(count, 50.0), none, around=around, tables=tables).all()
+    assert not choose(logits, logits, np.full(count, 5.0), none, around=around, tables=tables)[60:64].any()
 
 
 def test_what_is_said_is_not_said_again_elsewhere():

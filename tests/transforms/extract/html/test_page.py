@@ -105,6 +105,23 @@ def test_what_belongs_to_its_place_is_said_again(one: str, again: str):
     assert "\n".join(text or "" for text in made.texts).count(SAID) == 2
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        r"\(\text{name of statistic} = \frac{\text{measure of what we know}}{\text{measure of error}}\),",
+        "$$ F = the measure of effect by the measure of error $$",
+        "1 3 4 5 5 6 7 8 9 24",
+    ],
+)
+def test_formulas_and_numbers_are_said_again_where_prose_is_not(said: str):
+    prose = "A sentence of 24 words is said here and again in a section of its own."
+    html = article(
+        p(), f"<p>{said}</p><p>{prose}</p>", p(), f"<section class=post><p>{said}</p><p>{prose}</p></section>", p()
+    )
+    found = "\n".join(text or "" for text in extract(html, URL).texts)
+    assert found.count(said) == 2 and found.count(prose) == 1
+
+
 def test_items_know_their_table_of_data():
     data = "<table><caption>c</caption><tr><th>a<th>b<tr><td>1<td><img src=a.png>2</table>"
     plain = "<table><tr><td>a<td>b<tr><td>c<td>d</table>"  # data perhaps: nothing says so
