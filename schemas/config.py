@@ -99,7 +99,7 @@ class Pack(Recipe, Sequencing):
     similarity_model: str = (
         ""  # the score.model that thresholds on similarity are meant for; with another, pack says so
     )
-    instructions: tuple[File, ...] = ()  # .jsonl and .jsonl.gz with instruction, input, output (Kosmos-1 3.3)
+    instructions: tuple[File, ...] = ()  # .jsonl or .json, perhaps gzipped: instruction, input, output (Kosmos-1 3.3)
     val_fraction: Share = 0.05  # of documents, by hash; a pair goes where its page goes
     shards: Annotated[int, Range(0, 1_000_000)] = (
         0  # per corpus, train; val has one. 0: 4 and 1, or more where the input is large

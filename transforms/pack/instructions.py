@@ -7,15 +7,18 @@ Kosmos-1 (3.3) goes on training on Unnatural Instructions and FLANv2 in this for
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Fate
-from weft.transforms.io import files
+from weft.transforms.io import files, json_values
+from weft.transforms.io.streams import GZIP
 from weft.transforms.pack.samples import Instruction, Sample, SampleMaker
 
 Row = tuple[str, str, str]  # an Instruction's fields
@@ -23,28 +26,49 @@ FIELDS = Instruction._fields
 
 
 def read(path: str) -> Iterator[Row]:
-    """The rows of a file of JSON lines, plain or gzipped; "input" may be missing, what else a line holds is left.
+    """The rows of a file of JSON lines, or of one JSON array as Alpaca's is, plain or gzipped.
+
+    "input" may be null or missing; what else a row holds is left.
 
     Raises:
-        ConfigError: the file cannot be read, or a line is no instruction with an output.
+        ConfigError: the file cannot be read, or a row is no instruction with an output.
     """
-    number = 0
+    place = path
     try:
         with files.open_read(path) as stream:
-            lines = gzip.GzipFile(fileobj=stream) if path.endswith(".gz") else stream
-            for line in lines:
-                number += 1
-                if line.strip():
-                    told = {"input": "", **json.loads(line)}
-                    row = tuple(told[field].strip() for field in FIELDS)
-                    if not (row[0] and row[2]):
-                        raise ValueError("an empty text")
-                    yield row
+            packed = stream.read(len(GZIP)) == GZIP
+            stream.seek(0)
+            text = gzip.GzipFile(fileobj=stream) if packed else stream
+            for number, line in enumerate(text, 1):
+                place = f"{path}:{number}"
+                if number == 1 and line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
+                    for entry, told in enumerate(json_values.parse(line + text.read()), 1):
+                        place = f"{path}, entry {entry},"
+                        yield _row(told)
+                elif line.strip():
+                    yield _row(json_values.parse(line))
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"cannot read instructions {path}: {getattr(error, 'strerror', None) or error}") from None
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        why = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(f"{path}:{number} is no object with instruction and output ({why})") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{place} is no object with instruction and output ({error})") from None
+
+
+def _row(told: Any) -> Row:
+    if not isinstance(told, dict):
+        raise ValueError(f"but {_shown(told)}")
+    row = []
+    for field in FIELDS:
+        value = "" if field == "input" and told.get(field) is None else told.get(field)
+        if not isinstance(value, str):
+            raise ValueError(f'"{field}" is {_shown(value)} and no string' if field in told else f'no "{field}"')
+        if field != "input" and not value.strip():
+            raise ValueError(f'"{field}" is empty')
+        row.append(value.strip())
+    return row[0], row[1], row[2]
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:40]
 
 
 @dataclasses.dataclass(frozen=True)

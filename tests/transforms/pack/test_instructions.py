@@ -37,23 +37,46 @@ def test_lines_are_read_plain_and_gzipped_and_a_missing_input_is_none(tmp_path):
         assert found == [*(tuple(row.values()) for row in ROWS), ("Say hello.", "", "hello")]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_array_as_alpacas_is_read_too(tmp_path, packed, indent):
+    text = json.dumps([{**ROWS[0], "input": None}, *ROWS[1:]], indent=indent).encode("utf-8-sig" if indent else "utf-8")
+    path = tmp_path / "a.json"  # gzip is told by how it begins, and not by a name
+    path.write_bytes(gzip.compress(text) if packed else text)
+    found = list(instructions.read(str(path)))
+    assert found == [(ROWS[0]["instruction"], "", "0 barns"), *(tuple(row.values()) for row in ROWS[1:])]
+    path.write_text(json.dumps([*ROWS, {"instruction": "a", "output": 42}]))
+    with pytest.raises(ConfigError, match=r'a\.json, entry 31, is no object .*\("output" is 42 and no string\)'):
+        list(instructions.read(str(path)))
+
+
+def test_half_a_pair_of_surrogates_is_no_character_and_ends_nothing(tmp_path):
+    path = lines(tmp_path / "a.jsonl", [{field: f"smile \ud83d of {field}" for field in instructions.FIELDS}])
+    (row,) = instructions.read(path)
+    assert row == tuple(f"smile \ufffd of {field}" for field in instructions.FIELDS)
+    "".join(row).encode()
+
+
 @pytest.mark.parametrize(
-    "line",
+    ("line", "why"),
     [
-        '{"instruction": "a"}',
-        '{"output": "a"}',
-        '{"instruction": "a", "output": " "}',
-        "[]",
-        "7",
-        "{",
-        '{"instruction": 1}',
+        ('{"instruction": "a"}', 'no "output"'),
+        ('{"output": "a"}', 'no "instruction"'),
+        ('{"instruction": "a", "output": " "}', '"output" is empty'),
+        ('{"instruction": "a", "output": null}', '"output" is null and no string'),
+        ('{"instruction": "a", "input": ["b"], "output": "c"}', '"input" is ["b"] and no string'),
+        ("[]", "but []"),
+        ("7", "but 7"),
+        ("{", "Expecting property name"),
+        ('{"instruction": 1}', '"instruction" is 1 and no string'),
     ],
 )
-def test_a_line_that_is_no_instruction_is_named(tmp_path, line):
+def test_a_line_that_is_no_instruction_is_named(tmp_path, line, why):
     path = tmp_path / "a.jsonl"
     path.write_text(f"{json.dumps(ROWS[0])}\n\n{line}\n")
-    with pytest.raises(ConfigError, match=r"a\.jsonl:3 is no object with instruction and output"):
+    with pytest.raises(ConfigError, match=r"a\.jsonl:3 is no object with instruction and output") as told:
         list(instructions.read(str(path)))
+    assert f"({why}" in str(told.value)
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b"{}")[:-9])
     with pytest.raises(ConfigError, match="cannot read instructions"):
         list(instructions.read(str(tmp_path / "b.jsonl.gz")))
