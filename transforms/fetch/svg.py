@@ -22,6 +22,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 MOST_BYTES = 4_000_000  # of a drawing; figures have some 100 KB
+MOST_WRITTEN = 4 * MOST_BYTES  # characters that it is with its entities and its attributes' defaults in place
 MOST_ELEMENTS, DEEPEST = 100_000, 200  # a map of the world has 10,000
 CPU_S, MEMORY = 5, 2 << 30  # of the process that draws one; real ones take a tenth of a second
 _TOO_MUCH = 3  # how that process ends where it takes more
@@ -62,7 +63,7 @@ def read(data: bytes) -> Drawing:
     """
     if len(data) > MOST_BYTES:
         raise Undrawable(f"over {MOST_BYTES} bytes")
-    written = _Written()
+    written = _Written(data.count(b"&"))
     try:
         written.parser.Parse(data, True)
     except expat.ExpatError as error:
@@ -103,15 +104,28 @@ def png(drawing: Drawing, width: int, height: int, fonts: Sequence[str] = ()) ->
 class _Written:
     """What a parser finds, written anew as it finds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, references: int) -> None:
+        """`references` are so many at most: expat puts a whole attribute together before it can be counted."""
         self.parts: list[str] = []
         self.root: dict[str, str] = {}
-        self._depth = self._elements = 0
+        self._depth = self._elements = self._size = 0
+        self._references = references
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._begin
         self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = lambda text: self.parts.append(escape(text))
+        self.parser.CharacterDataHandler = lambda text: self._add(escape(text))
+        self.parser.EntityDeclHandler = self._entity
+
+    def _entity(self, name: str, _: bool, value: str | None, *elsewhere: object) -> None:
+        if value and ("&" in value.replace("&#", "") or len(value) * self._references > MOST_WRITTEN):
+            raise Undrawable(f"entity {name[:40]} makes it too long")
+
+    def _add(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > MOST_WRITTEN:
+            raise Undrawable(f"over {MOST_WRITTEN} characters")
+        self.parts.append(text)
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -123,11 +137,11 @@ class _Written:
                 raise Undrawable(f"begins with {name[:40]}")
             self.root = attributes
         stay = (f" {key}={quoteattr(value)}" for key, value in attributes.items() if _harmless(key, value))
-        self.parts.append(f"<{name}{''.join(stay)}>")
+        self._add(f"<{name}{''.join(stay)}>")
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        self.parts.append(f"</{name}>")
+        self._add(f"</{name}>")
 
 
 def _harmless(name: str, value: str) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import io
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_entities_are_expanded_and_do_not_blow_up() -> None:
     )
     many = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     made = prepare(drawing("<text>&a11;</text>", f'<!DOCTYPE svg [<!ENTITY a0 "ha">{many}]>'), limits=DRAWN)
-    assert isinstance(made, Refused) and "amplification" in made.detail
+    assert isinstance(made, Refused) and "entity a1 makes it too long" in made.detail
 
 
 HUGE = '<filter id="f" x="-999" y="-999" width="9999" height="9999" filterUnits="userSpaceOnUse">{}</filter>'
@@ -169,3 +170,38 @@ def test_letters_are_drawn_in_the_fonts_that_are_named_alone(tmp_path: Path) -> 
     assert isinstance(without, Prepared) and without.single_colour
     assert isinstance(drawn, Prepared) and not drawn.single_colour
     assert FetchRules().svg_fonts == ()
+
+
+def _entities(*values: str) -> str:
+    made = (f'<!ENTITY {name} "{value}">' for name, value in zip("ab", values, strict=False))
+    return f"<!DOCTYPE svg [{''.join(made)}]>"
+
+
+PADDING = f"<!--{'p' * 3_700_000}-->"  # expat lets a document grow to a hundred times its length
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        drawing(f"{PADDING}<text>{'&a;' * 3_900}</text>", _entities("y" * 90_000)),
+        drawing(f"{PADDING}<text x='{'&a;' * 3_900}'/>", _entities("y" * 90_000)),
+        drawing(f"{PADDING}<text x='{'&b;' * 2_000}'/>", _entities("y" * 3_000, "&a;" * 30)),
+        drawing(f"{PADDING}<text>{'&b;' * 2_000}</text>", _entities("&#38;#38;" * 30, "&a;" * 1_000)),
+        drawing("<g/>" * 90_000, f'<!DOCTYPE svg [<!ATTLIST g class CDATA "{"y" * 90_000}">]>'),
+    ],
+    ids=("text", "attribute", "nested", "of references", "defaults"),
+)
+def test_a_drawing_does_not_grow_in_the_process_that_reads_it(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(svg.Undrawable, match=r"makes it too long|over 16000000 characters"):
+            svg.read(data)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_names_that_a_drawing_program_declares_are_put_in_place() -> None:
+    names = _entities("http://www.w3.org/2000/svg", "&#38;#38;")
+    found = svg.read(f'{names}<svg xmlns="&a;" width="9" height="9"><text>a &b; b</text></svg>'.encode())
+    assert '<svg xmlns="http://www.w3.org/2000/svg"' in found.xml and "a &amp; b" in found.xml
