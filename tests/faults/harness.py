@@ -15,6 +15,7 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from weft.pipeline import cli
 from weft.pipeline.demo import run as demo_run
 from weft.pipeline.demo import server, web
 from weft.pipeline.run import registry
@@ -71,6 +73,7 @@ class Round:
     seconds: float = 0.0
     differs: list[str] = dataclasses.field(default_factory=list)
     problems: list[str] = dataclasses.field(default_factory=list)
+    here: bool = False  # whether the command runs in this process
 
     @property
     def survived(self) -> bool:
@@ -102,6 +105,7 @@ def play(
     stages_: Sequence[str] = BEAM_STAGES,
     flags: Sequence[str] | None = None,
     victims: Callable[[int], list[int]] | None = None,
+    here: bool = False,
 ) -> Round:
     """One round.
 
@@ -110,11 +114,12 @@ def play(
         work: an empty folder's name; the round removes it at its end.
         flags: Beam's flags; by default in-process, with two workers where a worker is to be killed.
         victims: the driver's process id → processes of which one is killed, for the fault "worker".
+        here: run the command in this process, where the fault is not one of processes: it need not load Beam anew.
     """
     chance = random.Random(seed)
     fault = chance.choice(list(faults))
     stage = {"truncate": "extract", "flap": "fetch"}.get(fault) or chance.choice(list(stages_))
-    this = Round(seed, fault, stage)
+    this = Round(seed, fault, stage, here=here and fault in ("truncate", "flap"))
     begun = time.monotonic()
     try:
         output = work / "output"
@@ -207,6 +212,15 @@ def _sums(folder: Path) -> dict[str, str]:
 
 def _run(command: list[str], this: Round, limit: float = DEADLINE_S) -> int:
     """Run the command to its end; what it prints must not be a traceback."""
+    if this.here:
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            code = cli.main(
+                command[command.index("weft.pipeline.cli") + 1 :]
+            )  # a traceback is raised, and ends the test
+        this.attempts += 1
+        _hear(code, told.getvalue(), this)
+        return code
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
     return _ended(process, this, limit)
 
@@ -222,9 +236,13 @@ def _ended(process: subprocess.Popen[str], this: Round, limit: float = DEADLINE_
         return -1
     if "Traceback" in told:
         this.problems.append(told[-1500:])
-    if process.returncode > 0 and len(told.strip().splitlines()) != 1:
-        this.problems.append(f"not one line: {told[-600:]!r}")
+    _hear(process.returncode, told, this)
     return process.returncode
+
+
+def _hear(code: int, told: str, this: Round) -> None:
+    if code > 0 and len(told.strip().splitlines()) != 1:
+        this.problems.append(f"not one line: {told[-600:]!r}")
 
 
 def _killed(

@@ -18,6 +18,8 @@ def test_a_fault_changes_no_byte(
 ) -> None:
     own = server.serve(str(small_web)) if fault == "flap" else contextlib.nullcontext(served_web)
     with own as port:  # a server that fails is one that other tests do not ask
-        played = harness.play(1, harness.World(small_web, port, finished), tmp_path / "work", [fault], [stage])
+        played = harness.play(
+            1, harness.World(small_web, port, finished), tmp_path / "work", [fault], [stage], here=True
+        )
     assert played.survived, played.line()
     assert played.struck != "never"

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -119,11 +120,15 @@ def test_a_lock_that_is_another_s_by_now_is_left_to_it_and_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
     """Its holder was suspended for longer than it counts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     monkeypatch.setattr(lock, "RENEW_S", 0.05 if ends else 60)
     told = pytest.raises(ConfigError, match=r"has taken .*/run over") if ends else contextlib.nullcontext()
-    with told, lock.held(OUTPUT):
-        files.write_atomic(PATH, json.dumps(OTHER))
-        for _ in range(1_000 * ends):
-            time.sleep(0.02)
+    try:
+        with told, lock.held(OUTPUT):
+            files.write_atomic(PATH, json.dumps(OTHER))
+            for _ in range(1_000 * ends):
+                time.sleep(0.02)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert json.loads(files.read_bytes(PATH)) == OTHER
     object_files.remove(PATH)
