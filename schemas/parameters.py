@@ -403,7 +403,7 @@ class PairRules:
     )  # language = similarity, instead of pair_min_similarity for captions in it (LAION-5B: en = 0.28, others 0.26)
     pair_top_share: Share = 0.0  # of all scored pairs, by similarity, exactly (DataComp: 0.3 with ViT-L/14); 0 is off
     drop_near_images: bool = (
-        False  # True: of pairs with the same picture by score.near_images or near_hash the largest stays
+        False  # True: of pairs with the same picture by score.near_images or near_hash the largest kept stays
     )
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
 

@@ -244,7 +244,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "too_small": ("the image is too small", ("pack.pair_min_side",)),
         "aspect": ("the image is too long or too narrow", ("pack.pair_max_aspect",)),
         "near_image": (
-            "a larger picture, on the same host by score.near_images or on any by score.near_hash, is the same",
+            "a picture no smaller, on the same host by score.near_images or on any by score.near_hash, is the same",
             ("score.near_images", "score.near_hash", "pack.drop_near_images"),
         ),
         "same_picture": (

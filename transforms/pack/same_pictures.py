@@ -2,7 +2,7 @@
 
 (Captioned, Stored) and (key, similarity) of all pairs → (key of a pair, what stays in its place).
 
-NearPictures: score has said of which larger picture on its host one is a repeat.
+NearPictures: score has said of which larger picture one is a repeat.
 SamePictures: "same" is an equal perceptual hash with the same words, case and punctuation aside. A picture without
 structure has the hash of any other such picture and does not count.
 
@@ -38,14 +38,16 @@ class Captioned(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A pair that may stay in the place of others."""
+    """A pair, or its picture, that may stay in the place of others."""
 
     content: str  # the same for pairs with the same picture, and the same words where these count
+    rank: str  # of those of one size the smallest stays
+    name: str  # of what stays
     language: str
     stored: Stored
 
 
-_Best = tuple[int, int, str, str]  # how many, -pixels of the best, its pair_id, its key
+_Best = tuple[int, int, str, str]  # how many, -pixels of the best, its rank, its name
 for _record in (Captioned, _Candidate):
     coders.register(_record)
 
@@ -101,7 +103,7 @@ class SamePictures(beam.PTransform):
 class NearPictures(beam.PTransform):
     """What SamePictures takes → (key, key of the picture that stays) of pairs whose pictures repeat that one.
 
-    A picture goes only where the one that it repeats is in a pair that the recipe would keep.
+    Of those with one look the largest stays that is in a pair that the recipe would keep.
 
     Args:
         judge: says which pairs would be kept.
@@ -112,9 +114,9 @@ class NearPictures(beam.PTransform):
     most: int = hot_keys.MOST
 
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, str]]:
-        first = inputs["seen"] | "First" >> beam.FlatMapTuple(_first).with_output_types(tuple[str, _Candidate])
+        looks = inputs["seen"] | "Looks" >> beam.MapTuple(_look).with_output_types(tuple[str, _Candidate])
         stays = (
-            {"row": first, "scores": inputs["scores"]}
+            {"row": looks, "scores": inputs["scores"]}
             | "JoinScores" >> Join()
             | "ByPicture" >> beam.FlatMap(_by_content, self.judge).with_output_types(tuple[str, _Best])
             | "OnePicture" >> Fold(_best)
@@ -125,7 +127,8 @@ class NearPictures(beam.PTransform):
         return (
             {"rows": repeats, "one": stays}
             | "OfOneThatStays" >> hot_keys.Attach(itemgetter(0), self.most)
-            | "Stays" >> beam.Map(lambda row: row[0]).with_output_types(tuple[str, str])
+            | "NotItself" >> beam.Filter(lambda row: row[0][1] != row[1][3])
+            | "Stays" >> beam.Map(lambda row: (row[0][0], row[1][3])).with_output_types(tuple[str, str])
         )
 
 
@@ -134,28 +137,30 @@ def _repeated(stored: Stored) -> str:
     return stored.answers.repeat_of if stored.answers else ""
 
 
-def _first(pair: Captioned, stored: Stored) -> Iterator[tuple[str, _Candidate]]:
-    if not _repeated(stored):
-        yield pair.key, _Candidate(pair.image_key, pair.language, stored)
+def _look(pair: Captioned, stored: Stored) -> tuple[str, _Candidate]:
+    first, mine = _repeated(stored), pair.image_key
+    return pair.key, _Candidate(first or mine, mine if first else "", mine, pair.language, stored)
 
 
 def _repeats(pair: Captioned, stored: Stored) -> Iterator[tuple[str, tuple[str, str]]]:
-    if name := _repeated(stored):
-        yield name, (pair.key, name)
+    """Of those alone that repeat another: where that is not what stays, the recipe drops its pairs."""
+    if first := _repeated(stored):
+        yield first, (pair.key, pair.image_key)
 
 
 def _candidates(pair: Captioned, stored: Stored) -> Iterator[tuple[str, _Candidate]]:
     if pair.said and not stored.single_colour and not dull(stored.phash):
-        yield pair.key, _Candidate(stable_id("look", stored.phash, pair.said), pair.language, stored)
+        look, pair_id = stable_id("look", stored.phash, pair.said), PairKey.parse(pair.key).pair_id
+        yield pair.key, _Candidate(look, pair_id, pair.key, pair.language, stored)
 
 
 def _by_content(item: tuple[str, dict[str, Iterable[Any]]], judge: Judge) -> Iterator[tuple[str, _Best]]:
     if next(iter(item[1].get("near", ())), None):
         return
     similarity = next(iter(item[1]["scores"]), None)
-    for content, language, stored in item[1]["row"]:
+    for content, rank, name, language, stored in item[1]["row"]:
         if not judge.pair(stored, similarity, language)[0]:
-            yield content, (1, -stored.width * stored.height, PairKey.parse(item[0]).pair_id, item[0])
+            yield content, (1, -stored.width * stored.height, rank, name)
 
 
 def _best(one: _Best, other: _Best) -> _Best:

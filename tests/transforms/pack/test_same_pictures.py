@@ -74,12 +74,13 @@ NEAR = [  # (image, size, whom it repeats, its phash, its similarity), a pair ea
     ("a", 600, "", LOOK, 0.3), ("a2", 300, "a", OTHER, 0.3), ("a3", 300, "a", OTHER, 0.1),
     ("b", 600, "", LOOK, 0.1), ("b2", 300, "b", OTHER, 0.3), ("b3", 300, "b", OTHER, 0.3),
     ("c", 100, "", LOOK, 0.3), ("c2", 300, "c", OTHER, 0.3),
+    ("d", 600, "", LOOK, 0.1), ("d2", 300, "d", OTHER, 0.3), ("d3", 400, "d", OTHER, 0.3), ("d4", 500, "d", OTHER, 0.1),
     ("z", 600, "", "00ff00ff12345678", 0.3), ("y", 600, "z", "00ff00ff12345678", 0.3),
 ]  # fmt: skip
 
 
-def test_a_picture_goes_only_for_one_that_stays():
-    """The largest of b and c are dropped themselves, for a similarity and a size; y and z are of one size and one look."""
+def test_of_one_look_the_largest_stays_that_the_recipe_would_keep():
+    """The largest of b, c and d are dropped themselves, for similarities and a size; y and z are of one size and look."""
     rows = [
         (Captioned(f"{n}:{n}", n, "", said(f"fox {whom or n}")),
          Stored(n, "ok", side, 300, False, "b", 0, 0, look, "", 0, Answers(repeat_of=whom)))
@@ -92,8 +93,10 @@ def test_a_picture_goes_only_for_one_that_stays():
             | "Score" >> beam.Create([(f"{n}:{n}", v) for n, *_, v in NEAR]).with_output_types(tuple[str, float]),
         }
         near = inputs | "Near" >> NearPictures(JUDGE)
-        assert_that(near, equal_to([("a2:a2", "a"), ("a3:a3", "a"), ("y:y", "z")]), "near")
+        of_d = [("d2:d2", "d3"), ("d4:d4", "d3")]
+        assert_that(near, equal_to([("a2:a2", "a"), ("a3:a3", "a"), ("b3:b3", "b2"), ("y:y", "z"), *of_d]), "near")
         same = {**inputs, "near": near} | "Same" >> SamePictures(JUDGE)
         # Without what is near, y would stay in the place of z, and z in that of y.
-        assert_that(same, equal_to([("b3:b3", "b2:b2")]), "same")
-        assert_that(inputs | "Alone" >> SamePictures(JUDGE), equal_to([("b3:b3", "b2:b2"), ("z:z", "y:y")]), "alone")
+        assert_that(same, equal_to([]), "same")
+        alone = [("b3:b3", "b2:b2"), ("d2:d2", "d3:d3"), ("z:z", "y:y")]
+        assert_that(inputs | "Alone" >> SamePictures(JUDGE), equal_to(alone), "alone")
