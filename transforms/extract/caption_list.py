@@ -15,7 +15,7 @@ from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, pair_id, stable_id
 from weft.transforms.archives import image_tar
 from weft.transforms.extract import captions, language, own_filters, personal, rows
-from weft.transforms.extract.page import STAGE, again
+from weft.transforms.extract.page import STAGE, again, rows_within_budget
 from weft.transforms.extract.rows import CAPTION_COLUMNS, SIMILARITY_COLUMNS, URL_COLUMNS, Look, Unsuited
 from weft.transforms.io import files
 
@@ -76,6 +76,14 @@ def _extract(row: Row, path: str, rules: PageRules, seen: set[str]) -> Iterator[
     if fate := again(seen, doc_id, key, row.url, key, row.page):
         yield fate
         return
+    yield from rows_within_budget(
+        _page(row, caption, path, rules, doc_id, key), rules, doc_id, row.page or row.url, key
+    )
+
+
+def _page(
+    row: Row, caption: str, path: str, rules: PageRules, doc_id: str, key: str
+) -> Iterator[Document | Pair | Capture | Fate]:
     if rules.pii == "drop" and (detail := personal.count([caption], rules.pii_kinds)):
         yield Fate(STAGE, "page", doc_id, DROPPED, "personal_data", detail, row.page or row.url, key)
         return

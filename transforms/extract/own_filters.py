@@ -7,6 +7,7 @@ decides bytes as a key does, so a worker with another source of the same name is
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import importlib.metadata
@@ -35,22 +36,20 @@ def judge(row: Any, names: Iterable[str]) -> tuple[str, str]:
         ConfigError: a filter is not there, fails, or gives what is no reason.
     """
     for name in names:
+        own = load(name)[0]
         try:
-            said = load(name)[0](row)
-        except ConfigError:
-            raise
-        except Exception as error:
+            said = own(copy.deepcopy(row))  # what it changes changes no corpus
+            word = said if isinstance(said, str) and _WORD.fullmatch(said) else None
+            odd = "" if said is None or word or (isinstance(said, str) and not said) else repr(said)[:80]
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"filter {name} failed on {_called(row)}: {_told(error)}") from error
+        if odd:
             raise ConfigError(
-                f"filter {name} failed on {_called(row)}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            ) from error
-        if said is None or said == "":
-            continue
-        if not isinstance(said, str) or not _WORD.fullmatch(said):
-            raise ConfigError(
-                f"filter {name} gave {said!r:.80} for {_called(row)}: a reason is made of a to z, 0 to 9 and _, and "
+                f"filter {name} gave {odd} for {_called(row)}: a reason is made of a to z, 0 to 9 and _, and "
                 "to keep is None"
             )
-        return f"{REASON}{said}", name
+        if word:
+            return f"{REASON}{word}", name
     return "", ""
 
 
@@ -90,10 +89,9 @@ def load(name: str) -> tuple[Filter, str]:
         found: Any = importlib.import_module(module)
         for part in function.split("."):
             found = getattr(found, part)
-    except Exception as error:  # importing runs what the user wrote
-        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    except (Exception, SystemExit) as error:  # importing runs what the user wrote
         raise ConfigError(
-            f"{_KEYS}: filter {name} cannot be imported on {os.uname().nodename} ({told}): "
+            f"{_KEYS}: filter {name} cannot be imported on {os.uname().nodename} ({_told(error)}): "
             f"{module!r} has to be installed, or in a directory of PYTHONPATH, on every machine that reads pages"
         ) from error
     if not callable(found):
@@ -116,6 +114,10 @@ def _source(module: Any) -> str:
     if not path or not hasattr(loader, "get_data"):
         raise ConfigError(f"filters in {module.__name__!r} have no source to tell one version of them from another")
     return hashlib.sha256(loader.get_data(str(Path(path)))).hexdigest()
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _called(row: Any) -> str:

@@ -8,8 +8,8 @@ images and caption pairs. The first rule that fails drops the page and is its re
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
@@ -36,6 +36,8 @@ from weft.transforms.extract import (
 
 STAGE = "extract"
 DEFAULTS = PageRules()
+_TOO_SLOW = "over {} CPU seconds"
+T = TypeVar("T")
 _SAID_OF_IMAGES = ("alt", "caption", "title", "aria_label")
 
 
@@ -172,7 +174,17 @@ def _within_budget(record: Record, work: Callable[[], Result]) -> Result:
     try:
         return cpu_budget.within(cpu_budget.CPU_S, work)
     except cpu_budget.TooSlow:
-        return _lost(record, "page_too_slow", f"over {cpu_budget.CPU_S} CPU seconds")
+        return _lost(record, "page_too_slow", _TOO_SLOW.format(cpu_budget.CPU_S))
+
+
+def rows_within_budget(rows: Iterable[T], rules: PageRules, doc_id: str, url: str, place: str) -> Iterable[T | Fate]:
+    """The rows of a page of captions alone, or its fate where they take too long: as a filter of the user's own may."""
+    if not rules.pair_filters:
+        return rows
+    try:
+        return cpu_budget.within(cpu_budget.CPU_S, lambda: list(rows))
+    except cpu_budget.TooSlow:
+        return [Fate(STAGE, "page", doc_id, DROPPED, "page_too_slow", _TOO_SLOW.format(cpu_budget.CPU_S), url, place)]
 
 
 def _lost(record: Record, reason: str, detail: str = "") -> Result:

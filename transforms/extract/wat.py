@@ -15,7 +15,7 @@ from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_i
 from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
 from weft.transforms.extract import captions, language, own_filters, personal
-from weft.transforms.extract.page import STAGE, again, counted_signals
+from weft.transforms.extract.page import STAGE, again, counted_signals, rows_within_budget
 from weft.transforms.io import json_values
 from weft.transforms.urls import resolve
 
@@ -53,6 +53,12 @@ def extract_links(
     if fate := again(seen, doc_id, key, record.url, place):
         yield fate
         return
+    yield from rows_within_budget(_page(record, told, rules, doc_id, place), rules, doc_id, record.url, place)
+
+
+def _page(
+    record: Record, told: dict[str, Any], rules: PageRules, doc_id: str, place: str
+) -> Iterator[Document | Pair | Fate]:
     html = told["HTML-Metadata"]
     head = html.get("Head") if isinstance(html.get("Head"), dict) else {}
     wish = responses.read(_headers(told), _meta(head), counted_signals(rules))

@@ -1,15 +1,19 @@
 """The last wall around a page: it stands in any thread, and also in a library that takes every error for its own."""
 
 import contextlib
+import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from weft.pipeline.runners import stillness
 from weft.schemas.parameters import PageRules
+from weft.schemas.records import Fate, Pair
 from weft.transforms.extract import cpu_budget, gibberish, page
+from weft.transforms.extract.archive import extract_archive
 from weft.transforms.extract.cpu_budget import TooSlow, within
 
 
@@ -83,3 +87,36 @@ def test_a_page_that_is_too_slow_has_a_fate_and_the_next_one_is_read(monkeypatch
         "page", "dropped", "page_too_slow", "over 0.2 CPU seconds",
     )  # fmt: skip
     assert page.extract_html("<p>kind", "http://a.test/", rules).document is not None
+
+
+@pytest.mark.parametrize("form", ["page", "list", "wat"])
+def test_a_filter_of_captions_that_does_not_end_costs_its_page_alone(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_budget, "LOOK_S", 0.01)
+    monkeypatch.setattr(cpu_budget, "CPU_S", 0.2)
+    (tmp_path / "endless_rules.py").write_text("def judge(pair):\n    while 'red' in pair.text: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    texts = ("A red barn of ours", "A blue barn of ours")
+    if form == "page":
+        prose = f"<p>{'Ours is the barn that we have. ' * 9}</p>"
+        said = [f"<main>{prose}<img src=a.jpg alt='{text}'>{prose}</main>" for text in texts]
+        lines = [json.dumps({"url": f"http://a.test/{n}", "html": html}) for n, html in enumerate(said)]
+    elif form == "list":
+        lines = ["url\tcaption", *(f"http://a.test/{n}.jpg\t{text}" for n, text in enumerate(texts))]
+    else:
+        links = [[{"path": "IMG@/src", "url": "a.jpg", "alt": text}] for text in texts]
+        whole = [{"Headers": {}, "HTML-Metadata": {"Head": {}, "Links": one}} for one in links]
+        bodies = [json.dumps({"Envelope": {"Payload-Metadata": {"HTTP-Response-Metadata": one}}}) for one in whole]
+        lines = [
+            f"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: http://a.test/{n}\r\nWARC-Date: 2024-05-18T01:58:10Z\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}\r\n\r"
+            for n, body in enumerate(bodies)
+        ]
+    path = tmp_path / {"page": "a.jsonl", "list": "a.tsv", "wat": "a.warc"}[form]
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    rules = PageRules(languages=(), min_words=0, pair_filters=("endless_rules:judge",))
+    found = list(extract_archive(str(path), rules))
+    pages = [(row.reason, row.detail) for row in found if isinstance(row, Fate) and row.kind == "page"]
+    assert [reason for reason, _ in pages] == ["page_too_slow", ""] and pages[0][1] == "over 0.2 CPU seconds"
+    assert [row.text for row in found if isinstance(row, Pair)] == [texts[1]]

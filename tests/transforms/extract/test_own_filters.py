@@ -23,6 +23,16 @@ class Rules:
     @staticmethod
     def judge(row): return "by_class"
 value = 3
+def array(row): import numpy; return numpy.array(["a", "b"])
+class Odd:
+    def __eq__(self, other): raise RuntimeError("no comparing")
+    def __repr__(self): raise RuntimeError("no showing")
+def odd(row): return Odd()
+def ends(row): raise SystemExit(0)
+def refuses(row): from weft import ConfigError; raise ConfigError("two\\nlines")
+def empties(row):
+    for part in row:
+        if isinstance(part, list): part.clear()
 """
 
 
@@ -72,6 +82,10 @@ def test_a_filter_of_pairs_leaves_the_page(rules: str) -> None:
         ("verdict", "gave True for http://a.test/: a reason is made of"),
         ("prose", "gave 'Too long!' for http://a.test/"),
         ("broken", "failed on http://a.test/: AttributeError: 'Document' object has no attribute 'nosuch'"),
+        ("array", r"gave array\(\['a', 'b'\].* for http://a.test/"),
+        ("odd", "failed on http://a.test/: RuntimeError: no showing"),
+        ("ends", "failed on http://a.test/: SystemExit: 0"),
+        ("refuses", "failed on http://a.test/: ConfigError: two lines"),
         ("value", "is no function"),
         ("nosuch", "cannot be imported on .*AttributeError"),
     ],
@@ -84,9 +98,18 @@ def test_what_is_no_filter_or_gives_no_reason_is_one_line(rules: str, name: str,
 
 def test_a_module_that_is_not_there_or_does_not_run_is_one_line(rules: str, tmp_path: Path) -> None:
     (tmp_path / f"{rules}_bad.py").write_text("1 / 0")
-    for name, told in ((f"{rules}_none:f", "No module named"), (f"{rules}_bad:f", "ZeroDivisionError")):
+    (tmp_path / f"{rules}_ends.py").write_text("import sys; sys.exit(0)")
+    for name, told in (
+        (f"{rules}_none:f", "No module named"), (f"{rules}_bad:f", "ZeroDivisionError"), (f"{rules}_ends:f", "SystemExit: 0")
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match=f"{name} cannot be imported on .*{told}.*PYTHONPATH"):
             own_filters.hashes((name,))
+
+
+def test_a_filter_that_changes_its_row_changes_no_corpus(rules: str) -> None:
+    plain = extract_html(PAGE, "http://a.test/", PageRules(filters=(f"{rules}:nothing",)))
+    assert plain.document is not None and len(plain.document.texts) > 1
+    assert extract_html(PAGE, "http://a.test/", PageRules(filters=(f"{rules}:empties", f"{rules}:nothing"))) == plain
 
 
 def test_an_entry_point_is_a_name_too(tmp_path: Path, rules: str) -> None:
