@@ -155,7 +155,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "too_long": ("it is too long", ("extract.max_pair_chars",)),
         "too_many_words": ("its text has too many words", ("extract.max_pair_words",)),
         "forbidden_tag": ("its text holds a forbidden tag", ("extract.pair_forbidden",)),
-        "file_name url no_letter": ("the text says nothing of the image", ()),
+        "file_name url no_letter stock_text": ("the text says nothing of the image", ()),
         "low_similarity": ("its list gives it a lower similarity", ("extract.list_min_similarity",)),
         "language": ("another language, by a sure judgement", ()),
         "filter_…": ("a filter of the user's own dropped it", ("extract.pair_filters",)),

@@ -14,8 +14,22 @@ from weft.schemas.parameters import CaptionRules, PageRules
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import language
 
-_FILE_NAME = re.compile(r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)$", re.IGNORECASE)
-_CAMERA = re.compile(r"^(?:img|dsc|dscn|dscf|p|pict|picture|image|photo|screenshot|untitled)[\s_-]*\d*$", re.IGNORECASE)
+_FILE_NAME = re.compile(
+    r"^[\w\s()%.-]*\.(?:jpe?g|png|gif|webp|bmp|svg|tiff?|avif)(?: ?\(?\d{1,5} ?[x×] ?\d{1,5}\)?)?$", re.IGNORECASE
+)
+_CAMERA = re.compile(  # its name for a picture, and what an editor or a weblog adds to that
+    r"^(?:img|dsc|dscn|dscf|p|pict|picture|image|photo|screenshot|untitled|wp|pxl|mvimg|vid)[\s_-]*+\d*+"
+    r"(?:[\s_-]++(?:\d++(?:x\d++)?|pro|edit(?:ed)?|copy|scaled|rotated|cropped|hdr))*+$",
+    re.IGNORECASE,
+)
+_STOCK = frozenset(  # what stands where a description was to be, in lower case without a full stop
+    "animated gif|article image|click to enlarge|cover image|default image|featured image|image not found|image result|"
+    "no description available|no image available|page image|placeholder image|post image|post thumbnail|profile photo|"
+    "profile picture|refer to adjacent text|refer to caption|see adjacent text|see caption|see text|stock photo|"
+    "thumbnail image|user avatar|view larger image|view full size".split("|")
+)
+_UNSPACED = "\u0e00"  # from here on scripts are written without blanks, and dates stand in them with hyphens
+_HYPHENS = 4  # of a word with capital letters; Aix-en-Provence and Rhein-Main-Donau-Kanal have fewer
 _LETTER = re.compile(r"[^\W\d_]")
 _URL = re.compile(r"^(?:https?://|www\.)\S+$", re.IGNORECASE)
 
@@ -73,10 +87,12 @@ def judge(text: str, rules: CaptionRules, gibberish: bool = True) -> str:
     Args:
         text: of a candidate.
         rules: bounds on its characters and words, and what it may not hold.
-        gibberish: drop what says nothing of a picture: a file name, an address, a text without a letter.
+        gibberish: drop what says nothing of a picture: a file name, an address, a text without a letter, a stock text.
 
     >>> [judge(text, CaptionRules()) for text in ("A red barn in May", "barn", "DSC_0042.JPG", "www.a.test", "* 12 *")]
     ['', 'too_short', 'file_name', 'url', 'no_letter']
+    >>> [judge(text, CaptionRules()) for text in ("red_barn_in_may", "See adjacent text.")]
+    ['file_name', 'stock_text']
     """
     if len(text) < rules.min_pair_chars:
         return "too_short"
@@ -95,4 +111,17 @@ def judge(text: str, rules: CaptionRules, gibberish: bool = True) -> str:
             return "url"
         if not _LETTER.search(text):
             return "no_letter"
+        if _is_slug(text):
+            return "file_name"
+        if text.rstrip(".").lower() in _STOCK:
+            return "stock_text"
     return ""
+
+
+def _is_slug(text: str) -> bool:
+    """Whether a text is words joined by `_` or `-`, as in a file's name or an address, and no compound or place."""
+    under, hyphens = text.count("_"), text.count("-")
+    if under + hyphens < 2 or any(char.isspace() or char >= _UNSPACED for char in text):
+        return False
+    plain = text == text.lower() or any(map(str.isdigit, text))
+    return under > 1 or plain or hyphens >= _HYPHENS

@@ -31,7 +31,9 @@ def test_an_image_without_words_has_no_candidate():
     "text",
     [
         "A red barn in May", "Ein Haus", "Ōita castle, 1890", "猫が窓辺で寝ている", "Photo of 3 cats", "Fig. 2: yield",
-        "See www.a.test for the barn", "Barn.jpg of a farm", "Image courtesy of NASA",
+        "See www.a.test for the barn", "Barn.jpg of a farm", "Image courtesy of NASA", "Stratford-upon-Avon",
+        "Rhein-Main-Donau-Kanal", "2020-03-05東京の写真", "Photo edited by Ann", "See adjacent text and the barn",
+        "A well-known mother-in-law", "WP 7 was its last version",
     ],
 )  # fmt: skip
 def test_captions_that_say_something(text):
@@ -49,6 +51,15 @@ def test_captions_that_say_something(text):
         ("DSC00123", "file_name"),
         ("image 17", "file_name"),
         ("Screenshot_2024", "file_name"),
+        ("Captain_america_civil_war_teaser", "file_name"),
+        ("vitamin-c-face-wash-for-men", "file_name"),
+        ("Captain-America-Civil-War-Poster", "file_name"),
+        ("Barn-2019-150x150", "file_name"),
+        ("WP 20190829 18 40 10 Pro edit 150x150", "file_name"),
+        ("IMG_1234-scaled", "file_name"),
+        ("2ee84a1a1f307328.gif (460×155)", "file_name"),
+        ("See adjacent text.", "stock_text"),
+        ("Animated GIF", "stock_text"),
         ("https://a.test/barn", "url"),
         ("12.5 / 2024", "no_letter"),
         ("-----", "no_letter"),
