@@ -22,8 +22,10 @@ MAX_TAG = 1_000  # characters
 MAX_ELEMENT = 2_000  # characters in which the end of an element is looked for
 MAX_LINE = 120  # characters of a line that names an author or a day
 MAX_NAME, MAX_NAME_WORDS = 60, 6  # characters and words of one shown
+MAX_DAY = 12  # letters of a link that is a day: those of "on September" and fewer
 SOON = 150  # characters before a <time> in which it may be said that it is of a change
 
+_ARTICLE = (KIND["article"], KIND["main"])
 _TAGS = re.compile(r"<[^<>]*+>")
 _BY = re.compile(
     r"(?:(?:article|blog post|guest post|posted|published|reported|started|story|text|words|written)\s++)?by\b:?\s*+"
@@ -124,7 +126,7 @@ class _Place:
 
     def __init__(self, page: Scan) -> None:
         at = _headline(page)
-        first = max(0, at - BEFORE)
+        self.first = first = max(0, at - BEFORE)
         self.texts = page.texts[first : at + AFTER]
         spans = page.spans or [(0, 0)]
         self.begin = spans[first][0]
@@ -181,9 +183,24 @@ def days(page: Scan, latest: str) -> Iterator[str]:
             yield found
 
 
+def _is_of_another(page: Scan, at: int) -> bool:
+    """Whether a line stands in the page's footer, or is a link that says more than a day, such as to terms of use."""
+    text = page.texts[at]
+    if 2 * page.linked[at] > len(text) and sum(map(str.isalpha, text)) > MAX_DAY:
+        return True
+    container, footer = page.containers[at], False
+    while container >= 0 and page.tags[container].kind not in _ARTICLE:  # which has a footer of its own
+        footer |= page.tags[container].kind == KIND["footer"]
+        container = page.parents[container]
+    return footer and container < 0
+
+
 def _dated(page: Scan) -> Iterator[str]:
     place, source = _Place(page), page.source
-    yield from (text for text in place.texts if len(text) <= MAX_LINE)
+    if KIND["h1"] in page.kinds:  # beside what else the day of the page would stand, nothing tells
+        for at, text in enumerate(place.texts, place.first):
+            if len(text) <= MAX_LINE and not _is_of_another(page, at):
+                yield text
     for element in elements(source, "<time", place.begin, place.far):
         if not _CHANGED.search(source[max(0, element.start - SOON) : element.end]):
             yield element.said("datetime")

@@ -63,10 +63,19 @@ def test_names_on_a_page_of_a_thing_are_those_of_reviewers():
         ("<div class=publish-box>On 5 March 2024 " + "this was written. " * 5 + "</div>", "2024-03-05"),
         ("<p>The fair opens on July 1, 2024</p>", ""),  # after the capture
         ("<p>Opened in 1970: 1970-01-01</p>", ""),
+        ("<a href=/p>March 5, 2024</a>", "2024-03-05"),
+        ("<a href=/terms>Terms of Use (5 Mar 2001)</a>", ""),
+        ("<footer><p>5 Mar 2001</p></footer>", ""),
+        ("<article><footer><p>5 Mar 2001</p></footer></article>", "2001-03-05"),
     ],
 )
 def test_a_day_beside_the_headline(markup, published):
     assert about(markup).published == published
+
+
+def test_without_a_headline_no_line_stands_beside_it():
+    made = extract(f"<p>{PROSE * 5}</p><p>5 Mar 2001</p>", "https://site.test/barns")
+    assert made.about.published == ""
 
 
 def test_a_day_in_the_address_is_the_last_resort():
