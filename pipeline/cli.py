@@ -70,12 +70,14 @@ def mendable(error: BaseException) -> str | None:
     """One line for an error that a user can mend, None for a bug. Looks through what runners wrap around it."""
     from weft.pipeline.run.books import BooksError
     from weft.pipeline.runners.beam_options import FlagError
+    from weft.pipeline.runners.local import scratch
     from weft.transforms.fetch.blobs import Damaged
     from weft.transforms.io.web_files import Unavailable
 
     text = str(error)
     if "Errno 28" in text or "No space left" in text:
-        return "no space left on the disk; free some and run the same command again, it goes on where it stopped"
+        disk = "disk of TMPDIR, for what is shuffled" if scratch.SHUFFLE in text else "disk"
+        return f"no space left on the {disk}; free some and run the same command again, it goes on where it stopped"
     if "Errno 122" in text or "Errno 27" in text:
         return "a quota or limit on file sizes is reached; lift it and run the same command again, it goes on"
     if isinstance(error, ConfigError | FlagError | Unavailable | Damaged | BooksError):

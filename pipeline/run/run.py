@@ -287,9 +287,7 @@ def _persist(function: Callable[[Context], dict[str, int]], context: Context) ->
     for left in range(RESTARTS, -1, -1):
         try:
             return function(context)
-        except RuntimeError as error:
-            if not pool.is_lost(error):
-                raise
+        except pool.Lost:
             if not left:
                 raise ConfigError(
                     f"{pool.LOST}, for the {RESTARTS + 1}th time; if memory is short, take fewer of them with "

@@ -1,7 +1,7 @@
 """Beam options per runner, from the user's own flags.
 
-"Direct" means FnApiRunner, in-process: Beam's bare DirectRunner tries to download a Go binary first. An unknown
-flag is an error, because Beam itself drops it silently.
+"Direct" means this machine, by weft's own runner or Beam's FnApiRunner; Beam's bare DirectRunner tries to download a Go
+binary first. An unknown flag is an error, because Beam itself drops it silently.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ def submit_only(flags: Sequence[str]) -> str:
 def pipeline(flags: Sequence[str], units: int, name: str = "", shuffles: list[Shuffle] | None = None) -> beam.Pipeline:
     """A pipeline on the runner that `flags` name; see `options`. What it shuffles goes to `shuffles`."""
     found = shuffles if shuffles is not None else []
+    own = is_direct(flags) and _runner(flags).lower() != "fnapirunner"
     graph.remember_signatures()
-    graph.compress_functions(not is_direct(flags))
+    graph.compress_functions(not own)
     made = options(flags, units, name)
-    if not is_direct(flags) or _runner(flags).lower() == "fnapirunner":
+    if not own:
         return Measured(found, options=made)
     direct = made.view_as(DirectOptions)
     each_core = os.cpu_count() or 1  # what Beam means by none
@@ -67,7 +68,7 @@ def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions
         name: of the job, where the flags give none and the runner shows one.
 
     Raises:
-        FlagError: a flag that no Beam option takes.
+        FlagError: a flag that no Beam option takes, or a value that does not fit.
     """
     check(flags)
     if not is_direct(flags):
@@ -85,6 +86,12 @@ def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions
     if "--direct_running_mode" not in names:
         many = units >= MIN_UNITS_FOR_PROCESSES and direct.direct_num_workers != 1
         direct.direct_running_mode = "multi_processing" if many else "in_memory"
+    if direct.direct_num_workers < 0:
+        raise FlagError(f"--direct_num_workers={direct.direct_num_workers}: 0 is one for each core")
+    if direct.direct_running_mode == "multi_threading" and _runner(flags).lower() != "fnapirunner":
+        raise FlagError(
+            "--direct_running_mode=multi_threading: weft has processes; Beam's own --runner=FnApiRunner has threads"
+        )
     if direct.direct_running_mode == "in_memory":
         direct.direct_num_workers = 1
     return made

@@ -65,12 +65,10 @@ def flush_streams() -> str:
 
 
 def prepare_worker() -> None:
-    """Set up a local worker: its harness sends its log to the runner, and nobody reads its stderr but with WEFT_LOG."""
+    """Set up a local worker; what it prints goes nowhere but with WEFT_LOG (pool.py)."""
     _threads()
     light_beam.begin()
     logging.getLogger().addHandler(logging.NullHandler())
-    if not os.environ.get(LOG):
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
 
 
 def _threads() -> None:

@@ -20,7 +20,7 @@ import types
 WATCH = "WEFT_WATCH"  # environment variable of a worker: the folder for what it writes down
 EVERY_S = 1.0  # between two looks
 SILENT_S = 15.0  # without a look: the worker does not answer
-WORKS_NS = 1_000_000  # of processor time between two looks; Beam's own loops that wait for data use a tenth of it
+WORKS_NS = 1_000_000  # of processor time between two looks; one that waits uses none
 _BUNDLES = "weft.pipeline.runners.local.work"
 _OWN = ("weft.pipeline.runners.", "weft.transforms.extract.cpu_budget")  # threads that look at others
 

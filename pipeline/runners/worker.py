@@ -41,7 +41,8 @@ class Serving:
         from weft.pipeline.runners.local.work import Level
 
         if ask == "plan":
-            data, self._folder = more
+            data, self._folder, path = more
+            sys.path += [one for one in path if one not in sys.path]  # what stands beside the driver's script
             self.plan = cloudpickle_pickler.loads(data)
         elif ask == "level":
             number, parts, sides, turn = more

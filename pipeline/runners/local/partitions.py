@@ -1,8 +1,9 @@
 """Rows between two levels: bytes, in partitions, in memory up to a bound and in files above it.
 
-A worker writes the rows of a level as (key, value) in a partition by the key's checksum, or as values in partitions by
+A worker writes the rows of a level as (key, value) in a partition by the key's hash, or as values in partitions by
 turns. Where all that it holds comes to more than MEMORY, or where another process is to read it, the rows go to one
-file a collection and partition. A partition that is larger than MEMORY is divided again before its keys are grouped.
+file a collection and partition. A partition that is larger than MEMORY is divided again before its keys are grouped, by
+a hash that has nothing to do with the one before (two CRCs of keys of one length have).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import dataclasses
 import marshal
 import os
 import struct
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+
+import xxhash
 
 MEMORY = 128 << 20  # bytes of rows that a process holds between two levels, and that are grouped at once
 _ROW = 100  # bytes that two Python objects and their places in a list take besides
 _AGAIN = 16  # parts of a partition that is too large
-_DEEPEST = 6  # times that one is divided; what does not get smaller by it has one key, and is not divided again
+_DEEPEST = 6  # times that one is divided: 16 million parts
+_LARGEST = 1 << 31  # bytes of a row: what marshal writes
 _LENGTH = struct.Struct("<Q")
 
 
@@ -62,10 +65,11 @@ class Partition:
             size, parts = self.size, Writer(folder, f"{os.getpid()}-{id(self)}-{depth}", _AGAIN)
             lists = parts.rows("")
             for key, value in self.pairs():
-                lists[zlib.crc32(key, depth + 1) % _AGAIN] += key, value
+                lists[part_of(key, _AGAIN, depth + 1)] += key, value
                 parts.grown(len(key) + len(value))
             self.clear()
             for part in parts.close().get("", ()):
+                # What did not get smaller has one key.
                 yield from part.groups(folder, depth + 1 if part.size < size else _DEEPEST)
             return
         found: defaultdict[bytes, list[bytes]] = defaultdict(list)
@@ -82,6 +86,14 @@ class Partition:
         self.size, self.rows, self.paths = 0, [], []
 
 
+Kept = dict[str, list[Partition]]  # by collection
+
+
+def part_of(key: bytes, parts: int, depth: int = 0) -> int:
+    """The partition of a key; at each depth another division."""
+    return xxhash.xxh3_64_intdigest(key, depth) % parts
+
+
 class Writer:
     """Takes the rows of a level in one process.
 
@@ -93,8 +105,8 @@ class Writer:
 
     def __init__(self, folder: Callable[[], str], name: str, parts: int) -> None:
         self._folder, self._name, self._parts = folder, name, parts
-        self._held = 0
-        self._found: dict[str, list[Partition]] = {}
+        self.held = 0
+        self._found: Kept = {}
 
     def rows(self, collection: str) -> list[list[bytes]]:
         """Where the rows of a collection go: a list for each partition, to append to until the writer is closed."""
@@ -103,10 +115,20 @@ class Writer:
         return [part.rows for part in self._found[collection]]
 
     def grown(self, size: int) -> None:
-        """A row of so many bytes has been appended."""
-        self._held += _ROW + size
-        if self._held > MEMORY:
+        """A row of so many bytes has been appended.
+
+        Raises:
+            ValueError: a file cannot hold it.
+        """
+        self.held += _ROW + size
+        if self.held > MEMORY:
+            if size >= _LARGEST:
+                raise ValueError(f"a row of {size:,} bytes is to be shuffled, and {_LARGEST:,} are the most")
             self.flush()
+
+    def over(self, before: int) -> bool:
+        """Whether what it holds, and `before` bytes of earlier levels, are more than may be in memory."""
+        return self.held + before > MEMORY
 
     def flush(self) -> None:
         """Write all rows that are held to files."""
@@ -115,17 +137,20 @@ class Writer:
                 if part.rows:
                     path = os.path.join(self._folder(), f"{collection or 'again'}.{number}.{self._name}")
                     data = marshal.dumps(part.rows, 2)  # of a version without references: no row is another
-                    with open(path, "ab") as file:
-                        file.write(_LENGTH.pack(len(data)))
-                        file.write(data)
+                    try:
+                        with open(path, "ab") as file:
+                            file.write(_LENGTH.pack(len(data)))
+                            file.write(data)
+                    except OSError as error:
+                        raise OSError(error.errno, error.strerror, path) from None  # a full disk names none
                     part.size += _size(part.rows)
                     part.paths = [path]
                     part.rows.clear()
-        self._held = 0
+        self.held = 0
 
-    def close(self) -> dict[str, list[Partition]]:
+    def close(self) -> Kept:
         """All that was taken, by collection."""
-        found, self._found, self._held = self._found, {}, 0
+        found, self._found, self.held = self._found, {}, 0
         for parts in found.values():
             for part in parts:
                 part.size += _size(part.rows)
@@ -136,9 +161,9 @@ def _size(rows: list[bytes]) -> int:
     return _ROW * len(rows) // 2 + sum(map(len, rows))
 
 
-def together(found: Iterable[dict[str, list[Partition]]]) -> dict[str, list[Partition]]:
+def together(found: Iterable[Kept]) -> Kept:
     """What several writers took."""
-    whole: dict[str, list[Partition]] = {}
+    whole: Kept = {}
     for one in found:
         for collection, parts in one.items():
             if collection not in whole:

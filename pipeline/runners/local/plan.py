@@ -7,13 +7,13 @@ A collection that is read later than it is made is kept whole.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
 from apache_beam.coders import Coder, registry
+from apache_beam.internal import cloudpickle_pickler
 from apache_beam.pipeline import AppliedPTransform
 from apache_beam.runners.common import DoFnSignature
 from apache_beam.transforms.combiners import curry_combine_fn
@@ -23,6 +23,13 @@ from apache_beam.typehints import typehints
 Kind = Literal["create", "do", "flatten", "group", "combine", "spread"]
 SHUFFLES = ("group", "combine", "spread")
 _WHOLE = (beam.Create, beam.CombinePerKey, beam.Reshuffle, beam.transforms.util.ReshufflePerKey)
+# What a method may ask for beside its rows: times are lost where a level ends, and nobody would call a finalizer.
+_KNOWN = (
+    beam.DoFn.ElementParam, beam.DoFn.SideInputParam, beam.DoFn.KeyParam,
+    beam.DoFn.WindowParam, beam.DoFn.PaneInfoParam,
+)  # fmt: skip
+_CONTEXTS = (beam.DoFn.SetupContextParam, beam.DoFn.BundleContextParam)
+_PARAMETER = type(beam.DoFn.ElementParam)
 
 
 class Side(NamedTuple):
@@ -48,7 +55,8 @@ class Step:
         level: in which it takes its rows.
         inputs: collections it takes.
         outputs: tag → collection; None is the main one.
-        what: the DoFn, the CombineFn, or the values created.
+        what: (DoFn, arguments by place, by name) or a CombineFn, pickled by itself, so that no two steps hold one
+            object, however often one was applied; or the values created.
         coders: of the rows that it keeps for the next level.
     """
 
@@ -58,8 +66,6 @@ class Step:
     inputs: tuple[int, ...]
     outputs: dict[str | None, int]
     what: Any = None
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     sides: tuple[Side, ...] = ()
     coders: Coders | None = None
 
@@ -74,11 +80,13 @@ class Plan:
     Attributes:
         made: collection → level in which its rows come to be.
         kept: collection → coder, of those that are read in a level after that.
+        last: collection → level in which it is read last, of these.
     """
 
     steps: list[Step] = dataclasses.field(default_factory=list)
     made: dict[int, int] = dataclasses.field(default_factory=dict)
     kept: dict[int, Coder] = dataclasses.field(default_factory=dict)
+    last: dict[int, int] = dataclasses.field(default_factory=dict)
 
     @property
     def levels(self) -> int:
@@ -116,6 +124,7 @@ def of(pipeline: beam.Pipeline) -> Plan:
         early = {taken for taken in step.inputs if plan.made[taken] < step.level}
         for collection in early | {side.collection for side in step.sides}:
             plan.kept[collection] = registry.get_coder(names.types[collection])
+            plan.last[collection] = max(step.level, plan.last.get(collection, 0))
     return plan
 
 
@@ -124,15 +133,7 @@ class _Names:
 
     def __init__(self) -> None:
         self._known: dict[int, int] = {}  # id of Beam's object, which the pipeline keeps alive
-        self._functions: set[int] = set()
         self.types: list[Any] = []
-
-    def own(self, function: Any) -> Any:
-        """A function for one step alone: one that is applied twice keeps what it holds apart, as elsewhere."""
-        if id(function) in self._functions:
-            return copy.copy(function)
-        self._functions.add(id(function))
-        return function
 
     def of(self, collection: Any) -> int:
         if id(collection) not in self._known:
@@ -143,7 +144,8 @@ class _Names:
 
 def _leaves(node: AppliedPTransform) -> Iterator[AppliedPTransform]:
     """Transforms to run, in the order in which they were applied; composites that are run as one among them."""
-    if isinstance(node.transform, _WHOLE) or not node.parts:
+    whole = any(isinstance(node.transform, one) and type(node.transform).expand is one.expand for one in _WHOLE)
+    if whole or not node.parts:
         passed = {id(one) for one in node.inputs}
         if node.transform is not None and any(id(one) not in passed for one in node.outputs.values()):
             yield node
@@ -172,28 +174,37 @@ def _step(node: AppliedPTransform, plan: Plan, names: _Names) -> Step:
     if isinstance(transform, beam.GroupByKey):
         return made("group", coders=_keyed(names.types[inputs[0]], node.full_label))
     if isinstance(transform, beam.CombinePerKey):
-        fn = names.own(transform.fn)
+        fn = transform.fn
         if transform.args or transform.kwargs:
             fn = curry_combine_fn(fn, transform.args, transform.kwargs)
         key = _keyed(names.types[inputs[0]], node.full_label).key
-        return made("combine", what=fn, coders=Coders(key, fn.get_accumulator_coder()))
+        return made("combine", what=cloudpickle_pickler.dumps(fn), coders=Coders(key, fn.get_accumulator_coder()))
     if isinstance(transform, beam.ParDo) and _plain(transform):
         sides = []
         for side in transform.side_inputs:
             options = {name: value for name, value in side._view_options().items() if name == "default"}
             sides.append(Side(names.of(side.pvalue), type(side), options))
         level = max([level, *(plan.made[side.collection] + 1 for side in sides)])
-        args, kwargs = tuple(transform.args), dict(transform.kwargs)
-        return made("do", level=level, what=names.own(transform.fn), args=args, kwargs=kwargs, sides=tuple(sides))
+        what = cloudpickle_pickler.dumps((transform.fn, transform.args, transform.kwargs))
+        return made("do", level=level, what=what, sides=tuple(sides))
     raise NotImplementedError(
-        f"{node.full_label}: weft's runner knows no windows, state, timers or splitting; --runner=FnApiRunner does"
+        f"{node.full_label}: weft's runner knows no windows, times, state, timers, finalizers or splitting; "
+        "--runner=FnApiRunner does"
     )
 
 
 def _plain(transform: beam.ParDo) -> bool:
+    if isinstance(transform, beam.WindowInto):
+        return bool(transform.windowing.windowfn == GlobalWindows())  # as all rows are
     signature = DoFnSignature(transform.fn)
-    windowed = isinstance(transform, beam.WindowInto) and transform.windowing.windowfn != GlobalWindows()
-    return not (signature.is_stateful_dofn() or signature.is_splittable_dofn() or windowed)
+    methods = (signature.process_method, signature.start_bundle_method, signature.finish_bundle_method)
+    strange = any(
+        (isinstance(one, _PARAMETER) and not isinstance(one, _CONTEXTS) and one not in _KNOWN)
+        or (isinstance(one, type) and issubclass(one, _PARAMETER))
+        for method in methods
+        for one in method.defaults
+    )
+    return not (strange or signature.is_stateful_dofn() or signature.is_splittable_dofn())
 
 
 def _keyed(kind: Any, label: str) -> Coders:

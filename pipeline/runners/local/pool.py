@@ -15,14 +15,16 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any
 
-from weft.pipeline.runners import stillness
+from weft.pipeline.runners import process, stillness
+from weft.pipeline.runners.local import scratch
+from weft.schemas.parameters import ConfigError
 
 LOST = "a worker process ended before its work did"
 STILL = "WEFT_STILL_S"  # environment variable: seconds without progress that end a run; 0 is never
@@ -34,13 +36,15 @@ _END_S = 5.0  # that a worker has to end by itself
 _LOGGER = logging.getLogger(__name__)
 
 
-def is_lost(error: BaseException) -> bool:
-    """Whether a run failed because one of its worker processes was killed."""
-    return LOST in str(error)
-
-
 class Failed(RuntimeError):
     """What a worker's work failed with: its traceback, as text."""
+
+
+class Lost(RuntimeError):
+    """A worker process was killed."""
+
+    def __init__(self) -> None:
+        super().__init__(LOST)
 
 
 class _Worker:
@@ -48,6 +52,7 @@ class _Worker:
         self.name = name
         self.pipe, theirs = Pipe()  # a socket of one's own may have a time limit: any library may have set the default
         with theirs:
+            said = None if os.environ.get(process.LOG) else subprocess.DEVNULL
             # -P: nothing of the directory that weft was called in.
             told = {stillness.WATCH: folder, "WORKER_ID": name, "PIPELINE_OPTIONS": options}
             self.process = subprocess.Popen(
@@ -55,6 +60,8 @@ class _Worker:
                 env={**os.environ, **told},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
             )
         self.named = NAMED_S  # seconds of standing still that are told next
 
@@ -64,8 +71,8 @@ class _Worker:
         if state is None or state.still < NAMED_S:
             self.named = NAMED_S
         elif 0 < _patience() <= state.still:
-            raise Failed(
-                f"ConfigError: {stage}: {state}; given up after {STILL}={_patience():.0f} s (0 waits for ever). "
+            raise ConfigError(
+                f"{stage}: {state}; given up after {STILL}={_patience():.0f} s (0 waits for ever). "
                 "The same command goes on where this one stopped"
             )
         elif state.still >= self.named:
@@ -79,12 +86,13 @@ class Pool:
     """So many worker processes, with Beam's options for their file systems."""
 
     def __init__(self, count: int, options: str) -> None:
-        self.count, self.options = count, options
-        self._home = tempfile.TemporaryDirectory(prefix="weft-workers-")
+        self.count, self.options, self._driver = count, options, os.getpid()
+        self._scratch = contextlib.ExitStack()
+        self._home = self._scratch.enter_context(scratch.folder(scratch.WORKERS))
         self._workers: list[_Worker] = []
         try:
             for number in range(count):
-                self._workers.append(_Worker(f"worker_{number}", self._home.name, options))
+                self._workers.append(_Worker(f"worker_{number}", self._home, options))
         except BaseException:
             self.kill()
             raise
@@ -112,7 +120,7 @@ class Pool:
                 try:
                     self._workers[number].pipe.send(ask)
                 except OSError:
-                    raise Failed(LOST) from None
+                    raise Lost from None
                 busy[self._workers[number].pipe] = number
 
         for number in range(self.count):
@@ -123,16 +131,18 @@ class Pool:
                 try:
                     done, answer = self._workers[number].pipe.recv()
                 except (EOFError, OSError):
-                    raise Failed(LOST) from None
+                    raise Lost from None
                 if not done:
                     raise Failed(answer)
                 yield number, answer
                 give(number)
             for number in busy.values():
-                self._workers[number].look(self._home.name, stage)
+                self._workers[number].look(self._home, stage)
 
     def close(self) -> None:
         """Have the workers end, and wait until they have: their CPU time counts from then on."""
+        if os.getpid() != self._driver:
+            return  # a fork of the driver ends before it
         for one in self._workers:
             one.pipe.close()
         deadline = time.monotonic() + _END_S
@@ -149,20 +159,33 @@ class Pool:
                 os.kill(one.process.pid, signal.SIGKILL)
             one.process.wait()
         self._workers = []
-        self._home.cleanup()
+        self._scratch.close()
 
 
-_pools: list[Pool] = []  # the one that is kept, if any
+_pools: list[Pool] = []  # the one that is kept, if any, while no job has it
+_keeping = threading.Lock()
 
 
-def get(count: int, options: dict[str, Any]) -> Pool:
-    """The pool of the job before, where it is of that kind and whole; else a new one."""
+@contextlib.contextmanager
+def lent(count: int, options: dict[str, Any]) -> Iterator[Pool]:
+    """A pool for one job alone: that of a job before, where it is of that kind and whole; else a new one."""
     told = json.dumps(options, default=str)
-    if _pools and (_pools[0].count, _pools[0].options) == (count, told) and _pools[0].alive():
-        return _pools[0]
-    close()
-    _pools.append(Pool(count, told))
-    return _pools[0]
+    with _keeping:
+        before = _pools.pop() if _pools else None
+    if before is not None and not ((before.count, before.options) == (count, told) and before.alive()):
+        before.close()
+        before = None
+    found = before or Pool(count, told)
+    try:
+        yield found
+    except BaseException:
+        found.kill()
+        raise
+    with _keeping:
+        if not _pools:
+            _pools.append(found)
+            return
+    found.close()
 
 
 @atexit.register
@@ -170,12 +193,6 @@ def close() -> None:
     """End the workers that are kept."""
     while _pools:
         _pools.pop().close()
-
-
-def kill() -> None:
-    """End the workers that are kept, now."""
-    while _pools:
-        _pools.pop().kill()
 
 
 def _patience() -> float:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import os
-import shutil
-import tempfile
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 
@@ -16,20 +13,17 @@ from apache_beam.internal import cloudpickle_pickler
 from apache_beam.metrics.cells import DistributionData, DistributionResult
 from apache_beam.metrics.execution import MetricKey, MetricResult
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
-from apache_beam.metrics.metricbase import MetricName
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from weft.pipeline.runners.local import plan as plans
-from weft.pipeline.runners.local import pool
-from weft.pipeline.runners.local.partitions import Partition, Writer, together
+from weft.pipeline.runners.local import pool, scratch
+from weft.pipeline.runners.local.partitions import Kept, Partition, Writer, together
 from weft.pipeline.runners.local.plan import Plan, Source, Step
-from weft.pipeline.runners.local.work import Found, Level, Shuffled
+from weft.pipeline.runners.local.work import Counts, Found, Level, Shuffled
 
 _PARTS = 32  # of a collection, at least: so many tasks at most stand between workers and the end of a level
 _PARTS_EACH = 8  # for every worker: some are larger than others
-_PREFIX, _LOCK = "weft-shuffle-", "lock"
-Kept = dict[str, list[Partition]]
 
 
 class Result(PipelineResult):
@@ -39,9 +33,10 @@ class Result(PipelineResult):
         shuffled: label of a step that groups or combines → what it took.
     """
 
-    def __init__(self, shuffled: dict[str, Shuffled], counted: dict[MetricName, int | DistributionData]) -> None:
+    def __init__(self) -> None:
         super().__init__(PipelineState.DONE)
-        self.shuffled, self._counted = shuffled, counted
+        self.shuffled: dict[str, Shuffled] = {}
+        self._counted: Counts = {}
 
     def add(self, found: Found) -> None:
         """Count what a process has found in a level."""
@@ -63,12 +58,14 @@ class Result(PipelineResult):
 
 
 class _Metrics(MetricResults):
-    def __init__(self, counted: dict[MetricName, int | DistributionData]) -> None:
+    """Of the whole run: which step counted is not kept."""
+
+    def __init__(self, counted: Counts) -> None:
         self._counted = counted
 
     def query(self, filter: MetricsFilter | None = None) -> dict[str, list[MetricResult]]:
         found: dict[str, list[MetricResult]] = {self.COUNTERS: [], self.DISTRIBUTIONS: []}
-        for name, value in self._counted.items():
+        for (name, _), value in self._counted.items():
             key = MetricKey("", name)
             if not self.matches(filter, key):
                 continue
@@ -86,10 +83,15 @@ class LocalRunner(PipelineRunner):
     Args:
         workers: processes; 0 is this one, which starts none.
         stage: whose work it is, for what is said of workers.
+
+    Raises:
+        ValueError: fewer workers than none.
     """
 
     def __init__(self, workers: int = 0, stage: str = "weft") -> None:
         super().__init__()
+        if workers < 0:
+            raise ValueError(f"{workers} worker processes: 0 is none, and no number is below it")
         self._workers, self._stage = workers, stage
 
     def is_fnapi_compatible(self) -> bool:
@@ -106,28 +108,28 @@ class LocalRunner(PipelineRunner):
         with _folder() as folder:
             if not self._workers:
                 return _alone(cloudpickle_pickler.loads(data), folder)
-            found = pool.get(self._workers, options.get_all_options(drop_default=True))
-            try:
-                return _shared(cloudpickle_pickler.loads(data), data, found, folder(), self._stage)
-            except BaseException:
-                pool.kill()
-                raise
+            with pool.lent(self._workers, options.get_all_options(drop_default=True)) as workers:
+                return _shared(cloudpickle_pickler.loads(data), data, workers, folder(), self._stage)
 
 
 def _alone(plan: Plan, folder: Callable[[], str]) -> Result:
     """In this process, each source as one bundle."""
     kept: Kept = {}
-    result = Result({}, {})
+    result = Result()
     for number in range(plan.levels):
-        level = Level(plan, number, Writer(folder, str(number), _PARTS), kept, folder)
         try:
-            for source in plan.sources(number):
-                level.run(source, (0, _length(source)) if _creates(source) else _taken(source, kept))
-            found = level.close()
+            level = Level(plan, number, Writer(folder, str(number), _PARTS), kept, folder)
+            try:
+                for source in plan.sources(number):
+                    what = (0, _length(source)) if _creates(source) else _taken(source, kept)
+                    if what[-1] if isinstance(what, tuple) else any(part.size for part in what):
+                        level.run(source, what)
+                _forget(plan, number, kept)
+                found = level.close(before=sum(part.size for parts in kept.values() for part in parts if part.rows))
+            finally:
+                level.abandon()
         except Exception:
             raise RuntimeError(traceback.format_exc()) from None
-        finally:
-            level.abandon()
         kept |= found.kept
         result.add(found)
     return result
@@ -136,9 +138,9 @@ def _alone(plan: Plan, folder: Callable[[], str]) -> Result:
 def _shared(plan: Plan, data: bytes, workers: pool.Pool, folder: str, stage: str) -> Result:
     """By worker processes, each partition as a bundle of its own, for whoever is free."""
     kept: Kept = {}
-    result = Result({}, {})
+    result = Result()
     parts = max(_PARTS, _PARTS_EACH * workers.count)
-    workers.all([("plan", data, folder)] * workers.count, stage)
+    workers.all([("plan", data, folder, sys.path)] * workers.count, stage)
     for number in range(plan.levels):
         sides = {name: kept[name] for name in plan.sides(number) if name in kept}
         tasks: list[tuple[int, tuple[int, int] | list[Partition]]] = []
@@ -153,10 +155,20 @@ def _shared(plan: Plan, data: bytes, workers: pool.Pool, folder: str, stage: str
         asks = [("level", number, parts, sides, who * parts // workers.count) for who in range(workers.count)]
         workers.all(asks, stage)
         workers.each((("run", *task) for task in tasks), stage)
-        for found in workers.all([("close",)] * workers.count, stage):
+        ended = workers.all([("close",)] * workers.count, stage)
+        _forget(plan, number, kept)
+        for found in ended:
             kept = together([kept, found.kept])
             result.add(found)
     return result
+
+
+def _forget(plan: Plan, level: int, kept: Kept) -> None:
+    """Let go of the collections that no level after this one reads."""
+    for collection, last in plan.last.items():
+        if last == level:
+            for part in kept.pop(str(collection), ()):
+                part.clear()
 
 
 def _creates(source: Source) -> bool:
@@ -183,19 +195,6 @@ def _folder() -> Iterator[Callable[[], str]]:
 
         @functools.cache
         def make() -> str:
-            _sweep()
-            made = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX))
-            fcntl.flock(stack.enter_context(open(os.path.join(made, _LOCK), "wb")), fcntl.LOCK_EX)
-            return made
+            return stack.enter_context(scratch.folder(scratch.SHUFFLE))
 
         yield make
-
-
-def _sweep() -> None:
-    """Remove what killed runs have left: directories whose lock nobody holds, on this machine or another."""
-    with os.scandir(tempfile.gettempdir()) as found:
-        for one in found:
-            if one.name.startswith(_PREFIX):
-                with contextlib.suppress(OSError), open(os.path.join(one.path, _LOCK), "rb") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(one.path, ignore_errors=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import zlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import Coder
+from apache_beam.internal import cloudpickle_pickler
 from apache_beam.metrics.cells import DistributionData
 from apache_beam.metrics.execution import MetricsContainer
 from apache_beam.metrics.metricbase import MetricName
@@ -22,13 +23,14 @@ from apache_beam.runners.common import DoFnRunner, Receiver
 from apache_beam.runners.worker import statesampler
 from apache_beam.transforms.window import GlobalWindows
 
-from weft.pipeline.runners.local.partitions import Partition, Writer
+from weft.pipeline.runners.local.partitions import Kept, Partition, Writer, part_of
 from weft.pipeline.runners.local.plan import SHUFFLES, Coders, Plan, Side, Source, Step
 
 _ONE_WINDOW = beam.Windowing(GlobalWindows())
 _KEYS = 4_096  # keys that a combiner holds at a time
 _in_window = GlobalWindows.windowed_value(None).with_value
-Kept = dict[str, list[Partition]]  # by collection
+Counts = dict[tuple[MetricName, bool], int | DistributionData]  # by name, and whether it is a distribution
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -60,7 +62,7 @@ class Found:
 
     kept: Kept
     shuffled: dict[str, Shuffled]  # by the label of the step
-    counted: dict[MetricName, int | DistributionData]
+    counted: Counts
 
 
 class Counted:
@@ -75,10 +77,10 @@ class Counted:
     def update_metric(self, name: Any, value: Any) -> None:
         self.metrics_container.get_metric_cell(name).update(value)
 
-    def found(self) -> dict[MetricName, int | DistributionData]:
+    def found(self) -> Counts:
         """Counters and distributions; nobody asks for the rest, as what a store's client keeps of its requests."""
-        held = {name.metric_name: cell.get_cumulative() for name, cell in self.metrics_container.metrics.items()}
-        return {name: value for name, value in held.items() if isinstance(value, int | DistributionData)}
+        held = [(name.metric_name, cell.get_cumulative()) for name, cell in self.metrics_container.metrics.items()]
+        return {(n, isinstance(v, DistributionData)): v for n, v in held if isinstance(v, int | DistributionData)}
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:
@@ -131,14 +133,21 @@ class _Rows:
         return (self._decode(row) for part in self._parts for rows in part.lists() for row in rows)
 
 
-class _Values:
-    """The values of a key."""
+class _Values(Sequence[Any]):
+    """The values of a key, each decoded when it is asked for."""
 
     def __init__(self, rows: Sequence[bytes], decode: Callable[[bytes], Any]) -> None:
         self._rows, self._decode = rows, decode
 
     def __iter__(self) -> Iterator[Any]:
         return map(self._decode, self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._rows[place]
+        return [*map(self._decode, found)] if isinstance(found, list) else self._decode(found)
 
 
 class Level:
@@ -176,7 +185,8 @@ class Level:
                 _View(side, _Rows(self._sides.get(str(side.collection), ()), self._plan.kept[side.collection]))
                 for side in step.sides
             ]
-            runner = DoFnRunner(step.what, step.args, step.kwargs, sides, _ONE_WINDOW, tagged, step_name=step.label)
+            function, args, kwargs = cloudpickle_pickler.loads(step.what)
+            runner = DoFnRunner(function, args, kwargs, sides, _ONE_WINDOW, tagged, step_name=step.label)
             self._runners[place] = runner
             takes = runner.process
         elif step.kind == "flatten":
@@ -200,16 +210,19 @@ class Level:
                 fan.takers.append(self._spread(str(collection), coder))
         return fan
 
-    def _spread(self, name: str, coder: Coder) -> Callable[[Any], None]:
+    def _spread(self, name: str, coder: Coder, label: str = "") -> Callable[[Any], None]:
         encode, lists, grown = coder.get_impl().encode, self._writer.rows(name), self._writer.grown
         turn = self._turn
 
         def take(row: Any) -> None:
             nonlocal turn
-            data = encode(row.value)
-            lists[turn].append(data)
-            turn = (turn + 1) % len(lists)
-            grown(len(data))
+            try:
+                data = encode(row.value)
+                lists[turn].append(data)
+                turn = (turn + 1) % len(lists)
+                grown(len(data))
+            except Exception as error:
+                raise _of(label, error) from None
 
         return take
 
@@ -217,7 +230,7 @@ class Level:
         assert step.coders is not None
         (name,) = map(str, step.outputs.values())
         if step.coders.key is None:
-            return self._spread(name, step.coders.value)
+            return self._spread(name, step.coders.value, step.label)
         sent = self._shuffled[step.label] = Shuffled()
         if step.kind == "combine":
             combiner = _Combiner(step, self._writer, sent)
@@ -226,9 +239,12 @@ class Level:
         encode, send = step.coders.key.get_impl().encode, _sender(name, step.coders, self._writer, sent)
 
         def take(row: Any) -> None:
-            key, value = row.value
             sent.rows += 1
-            send(encode(key), value)
+            try:
+                key, value = row.value
+                send(encode(key), value)
+            except Exception as error:
+                raise _of(step.label, error) from None
 
         return take
 
@@ -267,31 +283,38 @@ class Level:
         sent = self._shuffled.setdefault(source.label, Shuffled())
         decode_key, decode = key.get_impl().decode, value.get_impl().decode
         with contextlib.ExitStack() as stack:
-            combine = stack.enter_context(_set_up(source.what)) if source.kind == "combine" else None
+            combine = stack.enter_context(_set_up(source)) if source.kind == "combine" else None
             for name, rows in (group for part in parts for group in part.groups(self._folder)):
                 sent.largest = max(sent.largest, sum(map(len, rows)))
                 values = _Values(rows, decode)
                 if combine is None:
                     yield decode_key(name), values
                 else:
-                    yield decode_key(name), combine.extract_output(combine.merge_accumulators(values))
+                    with _naming(source.label):
+                        whole = combine.extract_output(combine.merge_accumulators(values))
+                    yield decode_key(name), whole
 
-    def close(self, on_disk: bool = False) -> Found:
-        """Let go of what steps hold; what leaves the level, in files where another process is to read it."""
+    def close(self, on_disk: bool = False, before: int = 0) -> Found:
+        """Let go of what steps hold; what leaves the level.
+
+        Args:
+            on_disk: in files, because another process is to read it.
+            before: bytes in memory that earlier levels have left.
+        """
         for combiner in self._combiners:
             combiner.flush()
         self.abandon()
-        if on_disk:
+        if on_disk or self._writer.over(before):
             self._writer.flush()
         return Found(self._writer.close(), self._shuffled, self._counted.found())
 
     def abandon(self) -> None:
         """Let go of what steps and combiners hold."""
-        for combiner in self._combiners:
-            combiner.stack.close()
-        while self._ready:
-            _, runner = self._ready.popitem()
-            runner.teardown()
+        ends = [combiner.stack.close for combiner in self._combiners]
+        ends += [runner.teardown for runner in self._ready.values()]
+        self._combiners, self._ready = [], {}
+        for end in reversed(ends):
+            _let_go(end)
 
 
 class _Combiner:
@@ -300,37 +323,44 @@ class _Combiner:
     def __init__(self, step: Step, writer: Writer, sent: Shuffled) -> None:
         assert step.coders is not None and step.coders.key is not None
         (name,) = map(str, step.outputs.values())
-        self.stack = contextlib.ExitStack()
-        self._fn = self.stack.enter_context(_set_up(step.what))
+        self.stack, self._step = contextlib.ExitStack(), step
+        self._fn: beam.CombineFn | None = None
         self._encode = step.coders.key.get_impl().encode
         self._send, self._sent = _sender(name, step.coders, writer, sent), sent
         self._found: dict[bytes, Any] = {}
 
     def take(self, row: Any) -> None:
-        key, value = row.value
         self._sent.rows += 1
-        name = self._encode(key)
-        if name not in self._found:
-            if len(self._found) >= _KEYS:
-                self.flush()
-            self._found[name] = self._fn.create_accumulator()
-        self._found[name] = self._fn.add_input(self._found[name], value)
+        try:
+            key, value = row.value
+            name = self._encode(key)
+            if self._fn is None:
+                self._fn = self.stack.enter_context(_set_up(self._step))
+            if name not in self._found:
+                if len(self._found) >= _KEYS:
+                    self.flush()
+                self._found[name] = self._fn.create_accumulator()
+            self._found[name] = self._fn.add_input(self._found[name], value)
+        except Exception as error:
+            raise _of(self._step.label, error) from None
 
     def flush(self) -> None:
-        for key, accumulator in self._found.items():
-            self._send(key, self._fn.compact(accumulator))
+        with _naming(self._step.label):
+            for key, accumulator in self._found.items():
+                assert self._fn is not None
+                self._send(key, self._fn.compact(accumulator))
         self._found = {}
 
 
 def _sender(name: str, coders: Coders, writer: Writer, sent: Shuffled) -> Callable[[bytes, Any], None]:
     """Puts a key, as bytes, with a value into its partition."""
     encode, lists, grown = coders.value.get_impl().encode, writer.rows(name), writer.grown
-    parts, checksum = len(lists), zlib.crc32
+    parts = len(lists)
 
     def send(key: bytes, value: Any) -> None:
         row = encode(value)
         size = len(key) + len(row)
-        rows = lists[checksum(key) % parts]
+        rows = lists[part_of(key, parts)]
         rows.append(key)
         rows.append(row)
         sent.sent += 1
@@ -341,9 +371,36 @@ def _sender(name: str, coders: Coders, writer: Writer, sent: Shuffled) -> Callab
 
 
 @contextlib.contextmanager
-def _set_up(fn: beam.CombineFn) -> Iterator[beam.CombineFn]:
-    fn.setup()
+def _set_up(step: Step) -> Iterator[beam.CombineFn]:
+    fn = cloudpickle_pickler.loads(step.what)
+    with _naming(step.label):
+        fn.setup()
     try:
         yield fn
     finally:
-        fn.teardown()
+        _let_go(fn.teardown)
+
+
+def _let_go(end: Callable[[], object]) -> None:
+    """Call it; what fails in it is logged alone, as the work is done."""
+    try:
+        end()
+    except Exception:
+        _LOGGER.warning("a step failed when it was to let go of what it holds", exc_info=True)
+
+
+@contextlib.contextmanager
+def _naming(label: str) -> Iterator[None]:
+    """Say of what is raised which step raised it."""
+    try:
+        yield
+    except Exception as error:
+        raise _of(label, error) from None
+
+
+def _of(label: str, error: Any) -> Any:
+    """The error with the step's name. Beam's callers, through whose hands it goes, add theirs to no other."""
+    if not getattr(error, "_tagged_with_step", False):
+        error._tagged_with_step = True
+        error.add_note(f"[while running {label!r}]")
+    return error

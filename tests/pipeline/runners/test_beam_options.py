@@ -46,7 +46,16 @@ def test_an_unknown_flag_names_the_nearest():
         beam_options.options(("--runer=SparkRunner",), 1)
 
 
-@pytest.mark.parametrize("flags", [(), ("--direct_num_workers=2", "--direct_running_mode=multi_processing")])
+@pytest.mark.parametrize("flag", ["--direct_num_workers=-1", "--direct_running_mode=multi_threading"])
+def test_a_number_or_mode_that_there_is_not_is_one_line(flag):
+    with pytest.raises(beam_options.FlagError, match=f"^{flag}: "):
+        beam_options.options((flag,), 9)
+
+
+TWO = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+
+
+@pytest.mark.parametrize("flags", [(), TWO, ("--runner=FnApiRunner",), ("--runner=FnApiRunner", *TWO)])
 def test_a_pipeline_runs(flags):
     with beam_options.pipeline(flags, 1) as p:
         total = p | beam.Create(range(10)) | beam.Reshuffle() | beam.CombineGlobally(sum)

@@ -1,12 +1,25 @@
-"""A worker process: Beam's harness, and nothing of its own on the terminal."""
+"""A worker process ends with its driver, however that ends."""
 
 import os
 import subprocess
 import sys
+from multiprocessing import Pipe
+from pathlib import Path
+
+import pytest
+
+from weft.pipeline.runners import stillness
 
 
-def test_a_worker_that_nobody_controls_ends_without_a_word():
-    command = [sys.executable, "-P", "-m", "weft.pipeline.runners.worker"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("WEFT_", "CONTROL_"))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode != 0 and done.stderr == ""
+@pytest.mark.parametrize("there", [True, False], ids=["closes the pipe", "is gone"])
+def test_a_worker_ends_with_its_driver(there: bool, tmp_path: Path) -> None:
+    told = {"PIPELINE_OPTIONS": "{}", "WORKER_ID": "one", stillness.WATCH: str(tmp_path)}
+    driver = os.getpid() if there else os.getppid()
+    pipe, theirs = Pipe()
+    with theirs:
+        command = [sys.executable, "-P", "-m", "weft.pipeline.runners.worker", str(theirs.fileno()), str(driver)]
+        worker = subprocess.Popen(command, env={**os.environ, **told}, pass_fds=[theirs.fileno()])
+    if there:
+        pipe.close()
+    assert worker.wait(120) == (0 if there else 1)
+    pipe.close()

@@ -239,10 +239,10 @@ def test_order_and_files_decide_nothing(done: tuple[Path, dict[str, int]], tmp_p
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("mode", ["multi_processing", "multi_threading"])
+@pytest.mark.parametrize("mode", ["multi_processing", "multi_threading --runner=FnApiRunner"])
 def test_parallelism_decides_nothing(mode: str, done: tuple[Path, dict[str, int]], tmp_path: Path) -> None:
     home = plant(tmp_path / "other", order=-1, files=2)
-    flags = ("--direct_num_workers=2", f"--direct_running_mode={mode}")
+    flags = ("--direct_num_workers=2", *f"--direct_running_mode={mode}".split())
     assert score.run(Context(str(home), (), Config(score=CONFIG), "f", flags)) == done[1]
     assert sums(home) == sums(done[0])
 

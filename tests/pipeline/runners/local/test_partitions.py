@@ -1,5 +1,6 @@
 """Rows between two levels come back whole, wherever they were kept."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,27 @@ def test_every_key_comes_once_with_all_its_values(
     found = [(key, sorted(values)) for part in parts for key, values in part.groups(folder)]
     assert sorted(found) == sorted((key, sorted(v for k, v in ROWS if k == key)) for key in {k for k, _ in ROWS})
     assert not [*tmp_path.iterdir()] and not any(part.size or part.rows for part in parts)
+
+
+def test_a_large_partition_of_keys_of_one_length_is_grouped_in_small_lots(
+    folder: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [hashlib.md5(b"%d" % n).hexdigest().encode() for n in range(40_000)]
+    mine = [key for key in keys if partitions.part_of(key, 32) == 5]
+    part = Partition(0, [one for key in mine for one in (key, b"x" * 100)])
+    part.size = whole = sum(len(key) + 200 for key in mine)
+    monkeypatch.setattr(partitions, "MEMORY", whole // 6)
+    lots: list[int] = []
+    close = Writer.close
+
+    def closed(writer: Writer) -> partitions.Kept:
+        found = close(writer)
+        lots.extend(one.size for one in found[""])
+        return found
+
+    monkeypatch.setattr(Writer, "close", closed)
+    assert sorted(key for key, _ in part.groups(folder)) == sorted(mine)
+    assert len(lots) == 16 and max(lots) < whole / 10
 
 
 def test_one_key_that_is_too_large_is_not_divided_for_ever(

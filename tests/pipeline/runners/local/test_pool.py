@@ -15,11 +15,12 @@ from apache_beam.internal import cloudpickle_pickler
 from weft.pipeline import cli
 from weft.pipeline.runners import beam_options, orphans, stillness
 from weft.pipeline.runners.local import pool
+from weft.schemas.parameters import ConfigError
 
 
 def test_a_killed_worker_process_ends_the_wait_for_it():
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
-    with pytest.raises(RuntimeError, match=pool.LOST), beam_options.pipeline(flags, 4) as p:
+    with pytest.raises(pool.Lost, match=pool.LOST), beam_options.pipeline(flags, 4) as p:
         _ = p | beam.Create([1]) | beam.Reshuffle() | beam.Map(lambda _: os.kill(os.getpid(), signal.SIGKILL))
 
 
@@ -30,15 +31,16 @@ def test_a_worker_waits_for_its_driver_whatever_time_limit_sockets_have():
     try:
         workers = pool.Pool(1, "{}")
         time.sleep(3)
-        assert workers.alive() and workers.all([("plan", cloudpickle_pickler.dumps(1), "")], "test") == [None]
+        assert workers.alive() and workers.all([("plan", cloudpickle_pickler.dumps(1), "", [])], "test") == [None]
         workers.close()
     finally:
         socket.setdefaulttimeout(before)
 
 
-def test_only_what_a_lost_worker_says_is_a_lost_worker():
-    assert pool.is_lost(RuntimeError(f"Error from worker: {pool.LOST}"))
-    assert not pool.is_lost(RuntimeError("Error from worker: KeyError: 'x'"))
+def test_a_step_that_quotes_a_lost_worker_is_none():
+    flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+    with pytest.raises(pool.Failed, match=pool.LOST), beam_options.pipeline(flags, 4) as p:
+        _ = p | beam.Create([pool.LOST]) | beam.Map(lambda said: {}[said])
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_a_worker_that_stands_still_is_named_and_given_up(stand, told, monkeypat
     monkeypatch.setattr(sys, "__stderr__", sys.stderr)
     flags = ("--direct_num_workers=1", "--direct_running_mode=multi_processing")
     with (
-        pytest.raises(RuntimeError) as caught,
+        pytest.raises(ConfigError) as caught,
         beam_options.pipeline(flags, 4, orphans.job_name("out", "extract")) as p,
     ):
         _ = p | beam.Create([1]) | beam.Reshuffle() | "stand" >> beam.Map(stand)
