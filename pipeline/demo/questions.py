@@ -30,7 +30,7 @@ from weft.transforms.io import files
 Change = Callable[[Scene], Iterator[Scene]]  # a scene → all that it might be, were one thing of it another
 
 ITEMS = 200  # of each task
-SIZE = (224, 224)
+SIZE = (280, 224)  # as wide as most pictures of the web: things side by side tell their number by their size too
 CELL = (96, 96)  # of a picture among several
 CHOICES = 6
 YES_NO = ("no", "yes")

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from weft.model_smoketest import suite
@@ -278,3 +279,8 @@ def test_as_many_are_one_two_and_three_where_a_web_tells_three_rarely():
     alone = (scene for scene in questions.unseen(told) if scene.second is None)
     counts = Counter(scene.first.count for scene in itertools.islice(alone, 300))
     assert all(75 < counts[count] < 125 for count in (1, 2, 3)), counts  # 100 expected, deviation 8
+
+
+def test_what_is_asked_about_is_as_wide_as_what_the_web_shows():
+    shown = [picture for made in captures.plan(60, "s", 0)[0] for picture, _ in made.made.pictures]
+    assert abs(np.median([one.width / one.height for one in shown]) - np.divide(*questions.SIZE)) < 0.15
