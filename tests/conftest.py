@@ -11,6 +11,7 @@ import ast
 import contextlib
 import fcntl
 import functools
+import gc
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,18 @@ class Served:
 def pytest_configure(config: pytest.Config) -> None:
     if not ONE_OF_SEVERAL and config.getoption("dist", "no") != "no":
         config.pluginmanager.register(Served())
+    else:
+        gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What stands by now, PyTorch and Beam and five thousand tests, stays: collecting garbage need not look at it."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.unfreeze()  # extensions look at the end for what of theirs is left
 
 
 @pytest.fixture(scope="session")
