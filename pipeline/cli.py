@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import atexit
-import dataclasses
 import json
 import os
 import re
@@ -274,7 +273,7 @@ def _card(options: argparse.Namespace, flags: Sequence[str]) -> None:
         print("\n".join(card.write(options.output, options.to or "", said, flags)))
 
 
-def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> int:
+def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> None:
     from weft.pipeline import crawl
     from weft.pipeline.run import lock
 
@@ -283,8 +282,7 @@ def _crawl(options: argparse.Namespace, flags: Sequence[str]) -> int:
     sources = crawl.Sources(tuple(options.urls), tuple(options.sitemap), tuple(options.seeds), tuple(options.since))
     with lock.held(options.output):
         came = crawl.crawl(sources, options.output, config, flags, options.quiet)
-    print("\n".join(came.lines))
-    return 0 if came.stored else USER_ERROR
+    print("\n".join(came))
 
 
 def _retokenize(options: argparse.Namespace, flags: Sequence[str]) -> None:
@@ -441,8 +439,7 @@ def open_run(options: argparse.Namespace, flags: Sequence[str], needs_input: boo
         config = _config(options)
     else:
         config = arguments.settled(configuration.from_dict(known["config"], options.set))
-    lists = {*config.exclude, *manifest.left_out(options.output)}  # stays out, whatever is asked for
-    config = dataclasses.replace(config, exclude=tuple(sorted(lists)))
+    config = manifest.leaving_out(config, options.output)
     if getattr(options, "input", None):
         given = inputs.marked(inputs.of_config(options.input, config))
         if needs_input and not options.quiet:  # other stages do not read it

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from weft.pipeline.report.charts import text
-from weft.pipeline.run import inputs, lock, manifest, registry
+from weft.pipeline.run import inputs, lock, manifest, registry, removal
 from weft.pipeline.run.run import Run
 from weft.pipeline.stages import training
 from weft.schemas.config import Config, Train
@@ -63,6 +63,8 @@ def ablate(
             found, keys = inputs.named(inputs.marked(inputs.of_config(options.input, config)))
             home = files.join(options.output, name)
             manifest.refuse_foreign(home)
+            removal.check(home)
+            config = manifest.leaving_out(config, home)
             told, own = partial(_named, say, name), tuple(found)
             runs[name] = Run(
                 home, own, config, tuple(flags), options.quiet, told, adds="never", redo=options.redo, keys=keys

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import apache_beam as beam
 
@@ -44,18 +43,11 @@ class Sources:
     since: tuple[str, ...] = ()  # outputs of earlier crawls
 
 
-class Came(NamedTuple):
-    """What came of a crawl."""
-
-    lines: list[str]
-    stored: bool  # anything at all
-
-
-def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], quiet: bool) -> Came:
-    """Crawl into `output`; returns what came of it.
+def crawl(sources: Sources, output: str, config: Config, flags: Sequence[str], quiet: bool) -> list[str]:
+    """Crawl into `output`; returns what came of it, as lines.
 
     Raises:
-        ConfigError: nothing to begin with, or a directory that holds something else.
+        ConfigError: nothing to begin with, a directory that holds something else, or nothing came.
     """
     lists = [(path, PAGE, 0) for path in sources.urls] + [(path, PAGE, config.crawl.depth) for path in sources.seeds]
     if not lists and not sources.sitemaps:
@@ -129,7 +121,7 @@ def _lines(path: str) -> list[str]:
         raise ConfigError(f"cannot read the list {path}: {error}") from None
 
 
-def _closed(output: str, units: Sequence[str]) -> Came:
+def _closed(output: str, units: Sequence[str]) -> list[str]:
     """Balance the books, write the manifest, and say what there is."""
     entered = dict.fromkeys(_NAMES, 0)
     whole: set[str] = set()
@@ -160,8 +152,8 @@ def _closed(output: str, units: Sequence[str]) -> Came:
     if not warcs:
         if any("private_address" in account[kind]["dropped"] for kind in _NAMES):
             lines.append('private networks are asked where they are named: --set fetch.allow_networks=["127.0.0.0/8"]')
-        return Came([*lines, "nothing was stored"], False)
+        raise ConfigError(f"nothing was stored: {'; '.join(' '.join(line.split()) for line in lines)}")
     size = sum(size for _, size in warcs)
     lines.append(f"{'WARC':9} {len(warcs)} files, {size:,} bytes: {files.join(output, 'warc')}")
     lines.append(f"next: weft run --input '{files.join(output, 'warc', '*.warc.gz')}' --output …")
-    return Came(lines, True)
+    return lines

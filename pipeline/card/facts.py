@@ -113,7 +113,7 @@ def gather(output: str, card: str, said: Said, flags: Sequence[str]) -> Facts:
     """
     base, infos = export.finished(output)
     known = manifest.known_run(output)
-    claim(card, STATE, _whose(output, card, known), "a card", "--to")
+    claim(card, STATE, _whose(output, card, known), "a card", "--to", files.place(output))
     _count(output, base, card, infos, flags)
     done = {name: manifest.read(output, name) or {} for name in CORPUS}
     sites, top = _top(card)

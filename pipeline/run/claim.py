@@ -7,7 +7,7 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, state
 
 
-def claim(output: str, below: str, fingerprint: str, what: str, option: str = "--output") -> None:
+def claim(output: str, below: str, fingerprint: str, what: str, option: str = "--output", place: str = "") -> None:
     """Take an empty directory, or go on with this very thing; another's is never written over.
 
     Args:
@@ -16,6 +16,7 @@ def claim(output: str, below: str, fingerprint: str, what: str, option: str = "-
         fingerprint: of what is made.
         what: in words, for the error: "an export as mds".
         option: that names the directory, for the error.
+        place: where what it is made of lies; what it was made of there before may have been another.
 
     Raises:
         ConfigError: the directory holds something else.
@@ -25,6 +26,6 @@ def claim(output: str, below: str, fingerprint: str, what: str, option: str = "-
     if not {"fingerprint", "what"} <= known.keys():
         if lock.occupied(output):
             raise ConfigError(f"{output} is not empty and holds no {what.split()[1]}; name another {option}")
-    elif known["fingerprint"] != fingerprint:
+    elif known["fingerprint"] != fingerprint and not (place and known.get("place") == place):
         raise ConfigError(f"{output} holds {known['what']}, of something else; name another {option}")
-    state.write(path, {"fingerprint": fingerprint, "what": what})
+    state.write(path, {"fingerprint": fingerprint, "what": what, **({"place": place} if place else {})})

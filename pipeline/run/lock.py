@@ -63,7 +63,7 @@ def _file(output: str) -> Iterator[None]:
         made.append(above)
     made = [] if os.path.exists(output) else made
     os.makedirs(output, exist_ok=True)
-    path = os.path.join(output, NAME)
+    path, before = os.path.join(output, NAME), set(os.listdir(output))
     with open(path, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,7 +74,8 @@ def _file(output: str) -> Iterator[None]:
         try:
             yield
         finally:
-            if os.listdir(output) == [NAME]:  # the command failed before it wrote anything
+            now = set(os.listdir(output))
+            if now == {NAME} or (NAME not in before and now == before | {NAME}):  # the command wrote nothing
                 os.unlink(path)
                 for directory in made:
                     with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ and a run with another configuration cannot mistake them for its own.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 from collections.abc import Sequence
@@ -114,6 +115,11 @@ def left_out(output: str) -> list[str]:
     """Lists that hold for every later run of an output: its own; where run.json is lost, all that extract knew."""
     done = None if read_run(output) else read(output, "extract")
     return taken_out.there(output) + taken_out.found(output, (done or {}).get("config", {}).get("exclude", ()))
+
+
+def leaving_out(config: configuration.Config, output: str) -> configuration.Config:
+    """A configuration with the lists that hold for every run of an output: what was removed stays out."""
+    return dataclasses.replace(config, exclude=tuple(sorted({*config.exclude, *left_out(output)})))
 
 
 def known_run(output: str) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import object_stores
 import pytest
+from small_crawls import ALONE, crawl
+from small_crawls import text as words
 
 import weft.schemas.config as configuration
 from weft.pipeline import cli, comparison
-from weft.pipeline.run import manifest, registry
+from weft.pipeline.run import manifest, registry, removal
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
 from weft.transforms.score.clip_weights import TINY_CLIP
@@ -119,6 +121,22 @@ def test_a_directory_of_a_configurations_name_that_holds_no_run_is_left_as_it_is
     assert status == 2 and f"out/{name} is not empty and holds no weft run" in told
     assert all(path.read_text() == "mine" for path in own)
     assert not list((tmp_path / "out").rglob("*.json"))  # the run of the other has not begun either
+
+
+def test_what_was_removed_from_a_run_stays_out_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = crawl(tmp_path / "out", "web", {"a.test": words("a"), "b.test": words("b")}, "one", stages=("extract",))
+    (tmp_path / "list").write_text("a.test\n")
+    with monkeypatch.context() as patched:
+        for place in (registry, removal):
+            patched.setattr(place, "CORPUS", ("extract",))
+        removal.remove(str(run), [str(tmp_path / "list")], ALONE, quiet=True, say=lambda line: None)
+    asked: dict[str, tuple[str, ...]] = {}
+    monkeypatch.setattr(comparison.Run, "check", lambda self, _: asked.update({self.output: self.config.exclude}))
+    monkeypatch.setattr(comparison.Run, "go", lambda *_: None)
+    monkeypatch.setattr(comparison, "judge", lambda *_: {"sizes": {}})
+    ablate(tmp_path)
+    (listed,) = (run / "exclude").iterdir()
+    assert asked == {str(run): (str(listed),), str(tmp_path / "out/two"): ()}
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,15 @@ def test_prose_and_markup_are_not_asked_for_and_nothing_stored_is_no_success(tmp
     (tmp_path / "list.txt").write_text("some words\nhttp://a.test/ a note\n<a href='http://a.test/'>\n")
     argv = ["--urls", str(tmp_path / "list.txt"), "--output", str(tmp_path / "out"), "--set", "crawl.buckets=1"]
     assert cli.main(["crawl", *argv, "--quiet", *LOCAL]) == cli.USER_ERROR
-    assert capsys.readouterr().out == "pages     0 of 3, 3 bad_url\nnothing was stored\n"
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "weft: nothing was stored: pages 0 of 3, 3 bad_url\n")
 
 
 def test_who_crawls_a_private_network_is_told_how_to_name_it(tmp_path, capsys):
     (tmp_path / "list.txt").write_text("http://127.0.0.1:9/\n")
     argv = ["--urls", str(tmp_path / "list.txt"), "--output", str(tmp_path / "out"), "--set", "crawl.buckets=1"]
     assert cli.main(["crawl", *argv, "--quiet", *LOCAL]) == cli.USER_ERROR
-    assert "1 private_address" in (said := capsys.readouterr().out) and "--set fetch.allow_networks=[" in said
+    assert "1 private_address" in (said := capsys.readouterr().err) and "--set fetch.allow_networks=[" in said
 
 
 @pytest.mark.parametrize(

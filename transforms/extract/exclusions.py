@@ -126,9 +126,10 @@ def is_content_out(paths: tuple[str, ...], image_id: str, phash: str, url: str) 
 
 
 def contents(paths: Sequence[str]) -> str:
-    """A hash of what the lists say together, whatever their names and order."""
+    """A hash of what the lists say together, whatever their names and order; of lists that say nothing that of none."""
     found = load(tuple(paths))
-    told = repr([sorted(getattr(found, field.name)) for field in dataclasses.fields(Exclusions)]) if found else ""
+    said = [sorted(getattr(found, field.name)) for field in dataclasses.fields(Exclusions)] if found else []
+    told = repr(said) if any(said) else ""
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -300,12 +300,8 @@ def listing(pattern: str) -> list[tuple[str, int]]:
 
 
 def _local(pattern: str) -> Iterator[tuple[str, int]]:
-    """As `listing`. What is there under the very name is meant by it, brackets, stars and all: the rest is the glob."""
-    base, rest = pattern, ""
-    while base and not _is_there(base):
-        base, _, last = base.rpartition("/")
-        rest = f"{last}/{rest}" if rest else last
-        base = base or ("/" if pattern.startswith("/") else "")
+    """As `listing`."""
+    base, rest = _glob_of(pattern)
     if not rest:
         if not os.path.isdir(base):
             yield base, os.path.getsize(base)
@@ -321,6 +317,16 @@ def _local(pattern: str) -> Iterator[tuple[str, int]]:
         path = join(base, name) if base else name
         if not os.path.isdir(path):
             yield path, os.path.getsize(path)
+
+
+def _glob_of(pattern: str) -> tuple[str, str]:
+    """What is there under the very name, which is meant by it, brackets, stars and all; the rest is the glob."""
+    base, rest = pattern, ""
+    while base and not _is_there(base):
+        base, _, last = base.rpartition("/")
+        rest = f"{last}/{rest}" if rest else last
+        base = base or ("/" if pattern.startswith("/") else "")
+    return base, rest
 
 
 def _is_there(path: str) -> bool:
@@ -368,7 +374,11 @@ def _fitting(folder: str, pattern: str) -> Iterator[str]:
 
 
 def below(path: str) -> list[str]:
-    """Files that a path means, sorted: itself, all below a directory, or what matches a glob; hidden ones left out."""
+    """Files that a path means, sorted: itself, all below a directory, or what matches a glob; hidden ones left out.
+
+    Raises:
+        OSError: a directory on the way that cannot be read, in which there may be more.
+    """
     if not is_local(path):
         found = listing(path) or ([] if is_web(path) else listing(join(path, "**")))
         return [name for name, _ in found]
@@ -377,6 +387,9 @@ def below(path: str) -> list[str]:
     if os.path.isdir(path):
         inside = (str(Path(path, name)) for name in _walk(path) if not name.rpartition("/")[2].startswith("."))
         return sorted(filter(os.path.isfile, inside))
+    base, rest = _glob_of(path)
+    for _ in _walk(base) if "**" in rest else _fitting(base, rest):  # the glob passes over what it cannot read
+        pass
     return sorted(filter(os.path.isfile, glob.glob(path, recursive=True)))
 
 

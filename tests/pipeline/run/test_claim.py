@@ -11,6 +11,11 @@ def test_a_directory_is_of_one_thing(tmp_path):
     claim(output, "crawl", "f", "a crawl")
     with pytest.raises(ConfigError, match="holds a crawl, of something else"):
         claim(output, "crawl", "g", "a crawl")
+    claim(output, "crawl", "f", "a crawl", place="/here")
+    claim(output, "crawl", "g", "a crawl", place="/here")  # made of what lies there by now
+    claim(output, "crawl", "g", "a crawl", place="/elsewhere")
+    with pytest.raises(ConfigError, match="holds a crawl, of something else"):
+        claim(output, "crawl", "f", "a crawl", place="/here")
     (tmp_path / "out/crawl/started.json").write_text("{")  # a power cut's
     with pytest.raises(ConfigError, match="not empty and holds no crawl"):
         claim(output, "crawl", "f", "a crawl")

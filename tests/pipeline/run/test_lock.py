@@ -51,6 +51,18 @@ def test_a_lock_is_let_go_of_when_the_run_fails(output: str) -> None:
         pass
 
 
+def test_a_directory_that_was_refused_is_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "theirs").touch()
+    with pytest.raises(RuntimeError), lock.held(str(tmp_path)):
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+    with lock.held(str(tmp_path)):
+        (tmp_path / "mine").touch()
+    with pytest.raises(RuntimeError), lock.held(str(tmp_path)):
+        raise RuntimeError
+    assert {path.name for path in tmp_path.iterdir()} == {"theirs", "mine", lock.NAME}
+
+
 def test_a_lock_alone_occupies_nothing_and_a_file_in_a_directory_does(output: str) -> None:
     assert not lock.occupied(output)
     with lock.held(output):

@@ -74,7 +74,9 @@ def test_the_bytes_are_those_of_a_run_that_never_had_it(
     run_on_web: Callable[..., Path],
     sums: Callable[[Path], dict],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Killed once in the midst of each stage, and called again each time."""
     listed = tmp_path / "list.txt"
     listed.write_text("# asked to be taken out\n" + "\n".join(entries.values()) + "\n")
     never = run_on_web(tmp_path / "never", f'exclude=["{listed}"]')
@@ -82,7 +84,25 @@ def test_the_bytes_are_those_of_a_run_that_never_had_it(
     shutil.copytree(finished, output)
     before, written = sums(output / "shards"), {p: p.stat().st_mtime_ns for p in (output / "shards").rglob("*.tar")}
     told: list[str] = []
-    done = removal.remove(str(output), [str(listed)], ONE, quiet=True, say=told.append)
+    killed, write = [], state.write
+
+    def cut(path: str, value: dict) -> None:
+        write(path, value)
+        stage, _, unit = path.partition("/removing/")[2].partition("/")
+        if unit.startswith("units/") and stage not in killed:
+            killed.append(stage)
+            raise RuntimeError("killed here")
+
+    monkeypatch.setattr(state, "write", cut)
+    for _ in range(len(registry.CORPUS) + 1):
+        try:
+            done = removal.remove(str(output), [str(listed)], ONE, quiet=True, say=told.append)
+            break
+        except RuntimeError as error:
+            assert "killed here" in str(error)
+        assert sums(output / "shards") == before, "until it is whole the run is as it was"
+    monkeypatch.undo()
+    assert killed == list(registry.CORPUS)
     for name in EQUAL:
         assert sums(output / name) == sums(never / name), name
     after = sums(output / "shards")
@@ -251,6 +271,8 @@ def test_lists_are_read_as_exclude_reads_them_and_what_is_out_is_not_taken_out_a
     assert done.config.exclude == tuple(str(path) for path in (small / "exclude").iterdir())
     monkeypatch.setattr(removal, "Run", None)  # nothing is run
     assert removal.remove(str(small), lists[:1]).rewritten == ()
+    (tmp_path / "empty").write_text("# nobody\n")
+    assert removal.remove(str(small), [str(tmp_path / "empty")]).rewritten == ()
     (tmp_path / "deep").mkdir()
     small.rename(tmp_path / "deep/moved")
     assert removal.finished(str(tmp_path / "deep/moved"))[0].exclude == tuple(
@@ -311,3 +333,18 @@ def test_removals_from_runs_of_one_index_do_not_keep_each_other_from_theirs(
         (tmp_path / "list").write_text(f"{name}.test\n")
         removal.remove(str(output), [str(tmp_path / "list")], ALONE, quiet=True, say=lambda line: None)
     assert [kept(output) for output in made] == [{"aa.test"}, {"b.test"}, set()]
+
+
+def test_a_list_may_take_all_and_one_that_says_nothing_changes_nothing(
+    small: Path, tmp_path: Path, sums: Callable[[Path], dict]
+) -> None:
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "all").write_text("a.test\nb.test\nc.test\n")
+    before = sums(small)
+    assert removal.remove(str(small), [str(tmp_path / "empty")], ALONE, quiet=True) == removal.Removed(
+        removal.finished(str(small))[0], 0, ()
+    )
+    assert sums(small) == before
+    removal.remove(str(small), [str(tmp_path / "all")], ALONE, quiet=True)
+    assert rows(small, "documents") == []
+    assert {row["reason"] for row in rows(small, "fates/extract") if row["kind"] == "page"} == {"excluded"}

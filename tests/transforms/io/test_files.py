@@ -131,8 +131,9 @@ def test_a_directory_that_cannot_be_read_is_an_error_and_no_loss(closed: Path, p
     with pytest.raises(PermissionError) as caught:
         files.listing(str(closed / pattern))
     assert str(caught.value.filename).startswith(str(closed / "shut"))
-    with pytest.raises(PermissionError):
-        files.below(str(closed))
+    for path in (closed, closed / pattern):
+        with pytest.raises(PermissionError):
+            files.below(str(path))
     assert files.listing(str(closed / "o*/*.warc.gz")) == [
         (str(closed / f"open/{name}.warc.gz"), 1) for name in (".b", "a")
     ]
