@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from weft.schemas.config import Config
+from weft.transforms.extract import own_filters
 
 _Said = tuple[str, tuple[str, ...]]  # what it means, keys of the configuration that decide
 
@@ -264,6 +265,20 @@ REASONS = {
     where: {reason: said for reasons, said in rows.items() for reason in reasons.split()}
     for where, rows in _TABLE.items()
 }
+
+
+def meaning(stage: str, kind: str, reason: str) -> _Said | None:
+    """What a reason means, and the keys that decide; None for one that the stage does not give things of this kind.
+
+    A filter of the user's own gives its own, and pack those of fetch after `image_`.
+    """
+    known = REASONS.get((stage, kind), {})
+    if reason.startswith(own_filters.REASON):
+        return known.get(f"{own_filters.REASON}…")
+    if reason not in known and "image_…" in known and reason.startswith("image_"):
+        cause = REASONS["fetch", "image"].get(reason.removeprefix("image_"))
+        return cause and (f"its image was not fetched: {cause[0]}", cause[1])
+    return known.get(reason)
 
 
 def of_image(reason: str, config: Config) -> str:

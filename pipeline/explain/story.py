@@ -14,14 +14,12 @@ from typing import Any, NamedTuple
 import weft.schemas.config as configuration
 from weft.pipeline import one_page
 from weft.pipeline.explain import find, reasons, rows, shard
-from weft.pipeline.explain.reasons import REASONS
 from weft.pipeline.explain.rows import Page
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, ImageRow, Pair, PairKey
 from weft.transforms.archives.read import read_captures
-from weft.transforms.extract import own_filters
 from weft.transforms.io import files
 from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
@@ -107,13 +105,7 @@ class _Story:
         """One fate in words, with what was measured and the thresholds that decided."""
         if fate.fate == KEPT:
             return f"{stage:8} {fate.kind} kept" + (f" ({fate.detail})" if fate.detail else "")
-        known = REASONS.get((stage, fate.kind), {})
-        own = fate.reason.startswith(own_filters.REASON)
-        why, keys = known.get(f"{own_filters.REASON}…" if own else fate.reason, ("", ()))
-        if not why and stage == "pack" and fate.reason.startswith("image_"):
-            cause = fate.reason.removeprefix("image_")
-            why, keys = REASONS["fetch", "image"].get(cause, ("", ()))
-            why = f"its image was not fetched: {why or cause}"
+        why, keys = reasons.meaning(stage, fate.kind, fate.reason) or ("", ())
         measured = f"; {fate.detail}" if fate.detail and fate.detail != fate.url else ""
         rules = "".join(f"; {key} = {self._value(key)}" for key in keys)
         return f"{stage:8} {fate.kind} dropped, {fate.reason}: {why or 'see docs/fates.md'}{measured}{rules}"

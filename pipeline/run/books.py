@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import operator
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
@@ -24,6 +25,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import xxhash
 
+from weft.pipeline.explain import reasons
 from weft.pipeline.run.registry import BY_NAME
 from weft.schemas.records import KEPT
 from weft.transforms.beam.folds import Fold
@@ -33,6 +35,10 @@ IN_DRIVER = 500_000  # fates that the driver of a cluster looks at itself: some 
 _COLUMNS = ["kind", "key", "fate", "reason"]
 
 _Tally = Counter[tuple[str, str, str]]  # (kind, fate, reason) → how many
+
+
+class UnknownReason(UserWarning):
+    """A stage gave a reason that docs/fates.md does not know: a fault of weft, for which nobody's run is ended."""
 
 
 class Account(TypedDict):
@@ -83,6 +89,9 @@ def audit(
         kept = sum(n for (k, fate, _), n in tally.items() if k == kind and fate == KEPT)
         dropped = {reason: n for (k, fate, reason), n in sorted(tally.items()) if k == kind and fate != KEPT}
         books[kind] = Account(entered=entered.get(kind, 0), kept=kept, dropped=dropped)
+        for reason in dropped:
+            if reason and reasons.meaning(stage, kind, reason) is None:
+                warnings.warn(f"{stage}: a {kind} was dropped as {reason!r}, which means nothing", UnknownReason, 2)
         if "" in dropped:
             raise BooksError(f"{stage}: {dropped['']} things of kind {kind} were dropped without a reason", stage)
         if books[kind]["entered"] != kept + sum(dropped.values()):

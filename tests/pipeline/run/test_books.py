@@ -11,6 +11,8 @@ from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Fate
 from weft.transforms.io.work_units import write_fates
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*which means nothing")  # of stages and reasons that are made up
+
 
 def fates(output, rows):
     write_fates(str(output), "extract", "unit", [Fate("extract", *row) for row in rows])
@@ -84,3 +86,10 @@ def test_a_table_that_lost_rows_between_two_stages_is_told(run_on_web, tmp_path)
 def test_a_line_says_how_many_of_each_kind_were_kept():
     account = {"page": {"entered": 1200, "kept": 1100}, "image": {"entered": 5, "kept": 5}}
     assert books.summary(account) == "images 5, pages 1,100 of 1,200"
+
+
+def test_a_reason_that_nobody_documented_is_told_and_ends_no_run(tmp_path):
+    fates(tmp_path, [("page", "a", "dropped", "language", "de"), ("page", "b", "dropped", "whim", "")])
+    with pytest.warns(books.UnknownReason, match="extract: a page was dropped as 'whim'"):
+        account = books.audit(str(tmp_path), "extract", {"page": 2})
+    assert account["page"]["dropped"] == {"language": 1, "whim": 1}
