@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract.html import about, repair
 from weft.transforms.extract.html.choose import choose
-from weft.transforms.extract.html.features import Ints, features
+from weft.transforms.extract.html.features import Floats, Ints, features
 from weft.transforms.extract.html.grids import Cell, Grid, grids
 from weft.transforms.extract.html.markdown import Marked, markdown_of
 from weft.transforms.extract.html.marked import Block, Line
@@ -40,6 +40,13 @@ _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
 _PICTURED = frozenset((IMAGE, KIND["figcaption"]))
 _LI, _SECTION = KIND["li"], KIND["section"]
 _AGAIN = frozenset(KIND[tag] for tag in ("pre", "td", "th", "tr", "li", "dd", "h1", "h2", "h3", "h4", "h5", "h6"))
+# A menu before the prose: so many labels of so few words, of which so much is linked. Chosen on the labelled pages.
+_RUN, _LABEL, _LINKED = 3, 8, 0.9
+_PROSE, _MOSTLY = (
+    20,
+    0.7,
+)  # words of a text that is prose, and its share of a page of prose; elsewhere links are content
+_HEADINGS = frozenset(KIND[f"h{level}"] for level in range(1, 7))
 _SAID = 6  # words of a text that is not said again; a shorter one is a label
 _TEX, _TEX_ENDS = ("\\(", "\\[", "$"), ("\\)", "\\]", "$")
 # Short lines that ask the reader for something. They stand in main content; only their words tell them apart.
@@ -47,7 +54,8 @@ _ASKING = re.compile(
     r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|"
     r"(?:follow|join) us\b|advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|"
     r"accept (?:all )?cookies|"
-    r"(?:tweet|pin it|email|print|copy link)$|skip to (?:main )?content)",
+    r"(?:tweet|pin it|email|print|copy link)$|skip to (?:main )?content|"
+    r"main articles?: |further information: |(?:for|see) other uses,? see |jump to: ?navigation)",
     re.IGNORECASE,
 )
 _ASKING_WORDS = 12  # a longer block is a sentence that happens to begin so
@@ -167,10 +175,42 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     kept = choose(
         *logits, found.words, found.kinds == IMAGE, furniture, article, around, tables, copies, built
     ).tolist()
+    for at in _listed(page, kept, found.words):
+        kept[at] = False
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
             kept[at] = False
     return list(kept)
+
+
+def _listed(page: Scan, kept: list[bool], words: Floats) -> list[int]:
+    """Kept texts that are menus of a page of prose: runs of links before it, and its table of contents."""
+    items = [at for at, text in enumerate(page.texts) if kept[at] and text]
+    prose = [at for at in items if words[at] >= _PROSE and 2 * page.linked[at] < len(page.texts[at])]
+    if not prose or words[prose].sum() < _MOSTLY * words[items].sum():
+        return []
+    gone: list[int] = []
+    run: list[int] = []
+    labels = 0
+    for at in [*items, -1]:
+        text = page.texts[at] if at >= 0 else ""
+        cells = text.count(" | ") + 1
+        link = at >= 0 and page.linked[at] >= _LINKED * (len(text) - text.count(" ")) and words[at] <= _LABEL * cells
+        if link and page.kinds[at] not in _HEADINGS and (at < prose[0] or _is_inner(page, at)):
+            run.append(at)
+            labels += cells
+            continue
+        if labels >= _RUN:
+            gone += run
+        run, labels = [], 0
+    return gone
+
+
+def _is_inner(page: Scan, at: int) -> bool:
+    """Whether the links of a text lead to places of the page itself."""
+    start, end = page.spans[at]
+    inner = page.source.count(' href="#', start, end)
+    return inner > 0 and inner == page.source.count(" href=", start, end)
 
 
 def _tables(page: Scan, cells: dict[int, tuple[Grid, Cell]]) -> Ints:

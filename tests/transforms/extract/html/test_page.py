@@ -122,6 +122,22 @@ def test_formulas_and_numbers_are_said_again_where_prose_is_not(said: str):
     assert found.count(said) == 2 and found.count(prose) == 1
 
 
+def test_menus_before_the_prose_and_tables_of_contents_are_left_out():
+    def of(before, after=""):
+        return "\n".join(
+            text or "" for text in extract(page(f"<article>{before}{p()}{p()}{after}</article>"), URL).texts
+        )
+
+    names = ("Moving Images", "Live Music", "Audio Books", "Old Texts")
+    menu = "".join(f"<td><a href=/{n}>{name}</a></td>" for n, name in enumerate(names))
+    assert "Live Music" not in of(f"<table><tr>{menu}</tr></table><p>{SENTENCE}</p>")
+    contents = "".join(f"<p><a href='#{n}'>{name}</a></p>" for n, name in enumerate(names))
+    assert "Live Music" not in of(p(), contents + p() * 3)
+    linked = "".join(f"<p><a href='/{n}'>{name}</a></p>" for n, name in enumerate(names))
+    whole = extract(page(f"<article>{p()}{linked}{p()}{p()}</article>"), URL)  # links in the midst of prose stay
+    assert "Live Music" in "\n".join(text or "" for text in whole.texts)
+
+
 def test_items_know_their_table_of_data():
     data = "<table><caption>c</caption><tr><th>a<th>b<tr><td>1<td><img src=a.png>2</table>"
     plain = "<table><tr><td>a<td>b<tr><td>c<td>d</table>"  # data perhaps: nothing says so
@@ -134,7 +150,8 @@ def test_items_know_their_table_of_data():
 
 
 @pytest.mark.parametrize(
-    "line", ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X"]
+    "line",
+    ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X", "Main article: The fox"],
 )
 def test_short_lines_that_ask_are_left_out(line):
     html = article(p(), f"<p>{line}</p>", p(), "<p>Share this view and you will see that it is a whole sentence, not a button, "
