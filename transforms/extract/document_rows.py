@@ -50,7 +50,7 @@ def extract_documents(path: str, look: Look, rules: PageRules) -> Iterator[Docum
             key = f"{path}:{last}"
             parts = _parts(row)
             if parts is None:
-                yield Fate(STAGE, "record", key, DROPPED, "no_columns", ", ".join(row)[:200])
+                yield Fate(STAGE, "record", key, DROPPED, "no_columns", ", ".join(row)[:200] or "no JSON object")
                 continue
             yield Fate(STAGE, "record", key, KEPT, "", "", parts[0])
             yield from _extract(parts, path, last, rules, seen)
