@@ -16,9 +16,11 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,20 +113,28 @@ def taken(output: Path, addresses: Mapping[str, str], rules: FetchRules, rest: s
     `rest` is said of those that it has left out.
     """
     left = dict(addresses)
-    for path in sorted(output.glob("*.parquet")):
-        table = pq.read_table(path, columns=[KEY, "status", "error_message"])
-        told = {row[KEY]: row for row in table.to_pylist()}
-        with path.with_suffix(".tar").open("rb") as stream:
+    for path in sorted(output.glob("*.tar")):
+        told = _listed(path.with_suffix(".parquet"))
+        with path.open("rb") as stream, suppress(tarfile.TarError) if told is None else nullcontext():
             for one in image_tar.read_samples(stream):
                 key = str(one.told.get(KEY))
                 if left.pop(key, None) is not None:
                     image, words = decode.consented(one.picture, rules)
                     yield Outcome(key, image, 200, _now(), opt_out=words)
-        for key, row in told.items():
+        for key, row in (told or {}).items():
             if left.pop(key, None) is not None:
                 yield _failed(key, str(row["error_message"] or row["status"] or ""))
     for key in left:
         yield _failed(key, rest)
+
+
+def _listed(path: Path) -> dict[str, dict[str, str]] | None:
+    """What is said of each image of a tar; None where img2dataset was ended at it, with a Parquet that has no end."""
+    try:
+        table = pq.read_table(path, columns=[KEY, "status", "error_message"])
+    except (FileNotFoundError, pa.ArrowException):
+        return None
+    return {row[KEY]: row for row in table.to_pylist()}
 
 
 def _failed(key: str, message: str) -> Outcome:

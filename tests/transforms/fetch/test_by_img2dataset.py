@@ -44,6 +44,24 @@ def test_what_it_leaves_goes_through_the_same_checks_and_each_address_has_an_out
     assert lost == {"b": ("http_error", 404), "c": ("not_an_image", 200), "d": ("connection_failed", 0)}
 
 
+@pytest.mark.parametrize("parquet", [b"", b"PAR1", None])
+def test_what_it_had_when_it_was_ended_is_taken(tmp_path, parquet):
+    if parquet is not None:  # begun with the tar, and ended after it
+        (tmp_path / "00000.parquet").write_bytes(parquet)
+    rows = [{"key": f"{n:09d}", "weft_key": key} for n, key in enumerate("abc")]
+    members = [
+        (f"{row['key']}.{suffix}", data)
+        for row in rows
+        for suffix, data in (("jpg", picture(row["weft_key"])), ("json", json.dumps(row).encode()))
+    ]
+    write_tar(str(tmp_path / "00000.tar"), members)
+    whole = (tmp_path / "00000.tar").read_bytes()
+    (tmp_path / "00000.tar").write_bytes(whole[: whole.index(b"000000002.json") + 512])
+    found = by_img2dataset.taken(tmp_path, dict.fromkeys("abcd", "http://x.test/"), RULES, "timed out: it hung")
+    said = {one.key: one.image.reason if isinstance(one.image, Refused) else "there" for one in found}
+    assert said == {"a": "there", "b": "there", "c": "timeout", "d": "timeout"}
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
