@@ -154,7 +154,14 @@ def config(tower: Path, **changes):
 
 
 COUNTS = {"pairs": (720, 80), "interleaved": (60, 16), "text": (20, 6)}  # enough that a model learns to look
-LEARNS = {"steps": 140, "batch_tokens": 512, "learning_rate": 5e-3, "max_length": 64, "warmup_steps": 10}
+LEARNS = {
+    "steps": 140,
+    "batch_tokens": 320,
+    "mix_text": 0.05,
+    "learning_rate": 5e-3,
+    "max_length": 64,
+    "warmup_steps": 10,
+}
 
 
 def waves(shape, phase):
