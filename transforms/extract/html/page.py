@@ -185,25 +185,33 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
 
 def _listed(page: Scan, kept: list[bool], words: Floats) -> list[int]:
     """Kept texts that are menus of a page of prose: runs of links before it, and its table of contents."""
-    items = [at for at, text in enumerate(page.texts) if kept[at] and text]
-    prose = [at for at in items if words[at] >= _PROSE and 2 * page.linked[at] < len(page.texts[at])]
-    if not prose or words[prose].sum() < _MOSTLY * words[items].sum():
+    said = np.flatnonzero(np.array(kept) & (words > 0))
+    prose = [at for at in said[words[said] >= _PROSE].tolist() if 2 * page.linked[at] < len(page.texts[at])]
+    if not prose or words[prose].sum() < _MOSTLY * words[said].sum():
         return []
     gone: list[int] = []
     run: list[int] = []
     labels = 0
-    for at in [*items, -1]:
-        text = page.texts[at] if at >= 0 else ""
-        cells = text.count(" | ") + 1
-        link = at >= 0 and page.linked[at] >= _LINKED * (len(text) - text.count(" ")) and words[at] <= _LABEL * cells
-        if link and page.kinds[at] not in _HEADINGS and (at < prose[0] or _is_inner(page, at)):
+    places = np.flatnonzero(np.array(page.linked)[said] > 0).tolist()  # of texts with links among the kept ones
+    last = -1  # place of the last of the run
+    for place in [*places, len(said)]:
+        at = int(said[place]) if place < len(said) else -1
+        listed = at >= 0 and (at < prose[0] or _is_inner(page, at)) and _is_label(page, at, words)
+        if not (listed and place == last + 1):
+            gone += run if labels >= _RUN else []
+            run, labels = [], 0
+        if listed:
             run.append(at)
-            labels += cells
-            continue
-        if labels >= _RUN:
-            gone += run
-        run, labels = [], 0
+            labels += page.texts[at].count(" | ") + 1
+            last = place
     return gone
+
+
+def _is_label(page: Scan, at: int, words: Floats) -> bool:
+    """Whether a text is a link of few words, or a row of such."""
+    text = page.texts[at]
+    short = words[at] <= _LABEL * (text.count(" | ") + 1) and page.kinds[at] not in _HEADINGS
+    return bool(short and page.linked[at] >= _LINKED * (len(text) - text.count(" ")))
 
 
 def _is_inner(page: Scan, at: int) -> bool:
