@@ -69,12 +69,12 @@ def subset(
     Raises:
         ConfigError: the run is not finished, `to` holds another, or the condition means nothing.
     """
-    fits = where.parse(condition, NAMES)
+    fits, scored = where.parse(condition, NAMES), "similarity" in where.names(condition, NAMES)
     config, found, _ = removal.finished(output)
     against = decides.against(config, [one[0] for one in found], output)
-    if "similarity" in where.names(condition, NAMES) and not needs.of(config.score, config.pack).pairs:
+    if scored and not needs.of(config.score, config.pack).pairs:
         raise ConfigError(f"no pair of {output} was scored: `weft run --set score.compare=always` does that first")
-    config, mine = taken_out.into(to, output, config, _unfit(output, fits))
+    config, mine = taken_out.into(to, output, config, _unfit(output, fits, scored))
     known = manifest.read_run(to)
     if known is not None and known["config"] != configuration.to_dict(config):
         raise ConfigError(f"{to} holds another run; name another --to")
@@ -91,12 +91,12 @@ def subset(
     return config
 
 
-def _unfit(output: str, fits: where.Condition) -> Iterator[str]:
-    """Ids of documents, and keys of pairs, for which the condition is false."""
+def _unfit(output: str, fits: where.Condition, scored: bool = True) -> Iterator[str]:
+    """Ids of documents, and keys of pairs, for which the condition is false; similarities are held where it asks."""
     for page in parquet.read_table(files.join(output, "documents"), _Document):
         if fits(_document(page)) is False:
             yield page.doc_id
-    scores = parquet.read_table(files.join(output, "scores"), _Score)
+    scores = parquet.read_table(files.join(output, "scores"), _Score) if scored else ()
     similarity = {row.id: as_written(row.similarity) for row in scores if row.kind == "pair"}
     for pair in parquet.read_table(files.join(output, "pairs"), _Pair):
         told = {"url": pair.page_url or None, "domain": bare_host(pair.page_url) or None}

@@ -1,6 +1,7 @@
 """A disk that keeps, when the power goes, what was synced and nothing more.
 
-    python -m faults.power     cut the power at every write of a small run, both ways; run again; compare (make faults)
+    python -m faults.power     cut the power at every write of a small run through fetch, and at one in ten of a whole one,
+                               both ways; run again; compare (make faults)
 
 Content is on the disk once its file is synced, names once their directory is. What a cut leaves is laid out anew in
 another directory, in one of two ways that file systems have: names that were not synced are gone ("names"), or they are
@@ -10,21 +11,36 @@ there and what they name is empty ("data").
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shutil
 import stat
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 import weft.schemas.config as configuration
-from weft.pipeline.run import inputs, manifest
+from weft.pipeline.run import inputs, manifest, registry
 from weft.pipeline.run.run import Run
 
-STAGES = ("extract", "dedup", "fetch")
+STAGES, CHEAP = registry.CORPUS, registry.CORPUS[:3]
+SMALL = (
+    "extract.min_words=5",
+    "dedup.buckets=1",
+    "fetch.http=false",
+    "fetch.buckets=1",
+    "score.buckets=1",
+    'score.compare="always"',
+    "pack.shards=1",
+    "pack.vocab_size=512",
+    "pack.context_length=256",
+)
 LOSES = ("names", "data")
 _Entries = dict[str, tuple[bool, int]]  # name → whether a directory, inode
 
@@ -108,37 +124,40 @@ def _entries(folder: str) -> _Entries:
 
 
 def archive(path: Path, pages: int = 3) -> Path:
-    """A WARC file of some pages."""
+    """A WARC file of some pages, each with a picture of its own."""
     records = b""
     for n in range(pages):
         words = f"Page {n} has some words of its own, number {n * 7}, that make a text. " * 20
-        http = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<article><p>{words}<img src=http://a.test/{n}.jpg alt='a picture of {n}'></article>".encode()
-        records += (
-            (
-                f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.test/{n}\r\nWARC-Date: 2024-01-02T03:04:05Z\r\n"
-                f"WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-00000000000{n}>\r\n"
-                f"Content-Type: application/http;msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
-            ).encode()
-            + http
-            + b"\r\n\r\n"
-        )
+        page = f"<article><p>{words}<img src=http://a.test/{n}.png alt='a picture of {n}'></article>".encode()
+        picture = io.BytesIO()
+        Image.radial_gradient("L").rotate(30 * n).resize((160, 160)).convert("RGB").save(picture, "PNG")
+        for at, kind, body in ((f"{n}", "text/html", page), (f"{n}.png", "image/png", picture.getvalue())):
+            http = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode() + body
+            records += (
+                (
+                    f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.test/{at}\r\n"
+                    f"WARC-Date: 2024-01-02T03:04:05Z\r\nWARC-Record-ID: <urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, at)}>\r\n"
+                    f"Content-Type: application/http;msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+                ).encode()
+                + http
+                + b"\r\n\r\n"
+            )
     path.write_bytes(gzip.compress(records, mtime=0))
     return path
 
 
 def go(output: Path, source: Path, stages: Sequence[str] = STAGES) -> None:
     """Run the stages; what comes from the network is none."""
-    config = configuration.load(
-        overrides=["fetch.http=false", "dedup.buckets=1", "fetch.buckets=1", "extract.min_words=5"]
-    )
+    config = configuration.load(overrides=SMALL)
     found = tuple(inputs.marked(inputs.expand([str(source)])))
     ready = lambda: manifest.write_run(str(output), config, found)  # noqa: E731
     Run(str(output), found, config, ("--direct_num_workers=1",), quiet=True).go(stages, ready)
 
 
 def contents(output: Path) -> dict[str, bytes]:
-    """Tables and lists of their digests."""
-    return {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*.parquet")}
+    """Tables, shards and what lies beside these."""
+    found = [*output.rglob("*.parquet"), *(path for path in output.glob("shards/**/*") if path.is_file())]
+    return {str(path.relative_to(output)): path.read_bytes() for path in found}
 
 
 def writes(home: Path, source: Path, stages: Sequence[str] = STAGES) -> list[str]:
@@ -173,18 +192,18 @@ def survives(work: Path, source: Path, last: int, whole: dict[str, bytes], stage
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="weft-power-") as folder:
-        home = Path(folder)
+        home, cuts, failed = Path(folder), 0, 0
         source = archive(home / "a.warc.gz")
-        every = writes(home / "whole", source)
-        whole, failed = contents(home / "whole"), 0
-        for last, what in enumerate(every, 1):
-            wrong = survives(home / "work", source, last, whole)
-            failed += bool(wrong)
-            print(
-                f"{last:4} of {len(every)}  {what.replace(folder, ''):80} {f'FAILED {wrong}' if wrong else 'same bytes'}",
-                flush=True,
-            )
-    print(f"{len(every) - failed} of {len(every)} power cuts ended with the same bytes, both ways")
+        for stages, step in ((CHEAP, 1), (STAGES, 10)):
+            every = writes(home / "whole", source, stages)
+            whole = contents(home / "whole")
+            for last in range(1, len(every) + 1, step):
+                wrong = survives(home / "work", source, last, whole, stages)
+                failed, cuts = failed + bool(wrong), cuts + 1
+                what = every[last - 1].replace(folder, "")
+                print(f"{last:4} of {len(every)}  {what:80} {f'FAILED {wrong}' if wrong else 'same bytes'}", flush=True)
+            shutil.rmtree(home / "whole")
+    print(f"{cuts - failed} of {cuts} power cuts ended with the same bytes, both ways")
     sys.exit(failed > 0)
 
 

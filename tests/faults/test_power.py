@@ -1,4 +1,4 @@
-"""The power goes at one write of each kind of file of extract; `make faults` cuts it at every write of three stages."""
+"""The power goes at one write of each kind of file of extract; `make faults` cuts it in all stages of a corpus."""
 
 import re
 from pathlib import Path
