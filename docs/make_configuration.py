@@ -26,8 +26,9 @@ _HEAD = """# Configuration
 <!-- Made by docs/make_configuration.py from schemas/config.py and schemas/parameters.py: change it there. -->
 
 One strict TOML file holds everything scientific. It is layered: the defaults below, then the recipe, then your file,
-then `--set section.key=value`. A key that does not exist is an error that names the
-nearest one, a value out of the range in the second column is one too. A command on an output that is there goes by the
+then `--set section.key=value`. A key that does not exist is an error that names the nearest one, a value out of the
+range in the second column is one too. A table takes the place of the recipe's, `{}` empties it, and `--set
+section.table.name=value` adds to it or changes one of its names. A command on an output that is there goes by the
 configuration stored with it, and `--set` changes that; with `--config` or `--recipe` it begins anew. Machines are not
 configured here but by Beam's own flags after `--`.
 

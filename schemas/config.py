@@ -211,7 +211,7 @@ def load(
     _merge(merged, _read(RECIPES / f"{name}.toml"))
     _merge(merged, user)
     for keys, value in changes:
-        _merge(merged, _nest(keys, value))
+        _merge(merged, _nest(keys, value), max(len(keys) - 1, 1))
     merged.setdefault("recipe", name)
     return _build(Config, merged, "")
 
@@ -231,7 +231,7 @@ def from_dict(values: dict[str, Any], overrides: typing.Sequence[str] = ()) -> C
     except ConfigError as error:  # of keys that nobody wrote
         raise ConfigError(f"{error}: another version of weft made this output; name another one") from None
     for keys, value in map(_override, overrides):
-        _merge(merged, _nest(keys, value))
+        _merge(merged, _nest(keys, value), max(len(keys) - 1, 1))
     return _build(Config, merged, "")
 
 
@@ -318,10 +318,11 @@ def _nest(keys: list[str], value: Any) -> dict[str, Any]:
     return value
 
 
-def _merge(base: dict[str, Any], top: dict[str, Any]) -> None:
+def _merge(base: dict[str, Any], top: dict[str, Any], deep: int = 1) -> None:
+    """Sections have the keys of both; a table within one is replaced, unless its names are what is set (`deep` 2)."""
     for key, value in top.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
+        if deep and isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value, deep - 1)
         else:
             base[key] = value
 

@@ -114,6 +114,26 @@ def test_a_table_has_whatever_names_the_user_gives(tmp_path):
     assert hash(config) == hash(configuration.load(str(file), ["pack.pair_min_similarity_by_language.de=0.26"]))
 
 
+def test_a_table_replaces_the_recipes_and_a_single_name_is_added(tmp_path):
+    def models(*overrides, path=None):
+        return dict(configuration.load(path, overrides, "fineweb-edu").extract.quality_models)
+
+    assert models() == {"edu": ""}
+    assert models('extract.quality_models={mine="m.bin"}') == {"mine": "m.bin"}
+    assert models("extract.quality_models={}") == models("extract={quality_models={}}") == {}
+    assert models('extract.quality_models.edu="e.bin"', 'extract.quality_models.mine="m.bin"') == {
+        "edu": "e.bin", "mine": "m.bin"
+    }  # fmt: skip
+    file = tmp_path / "c.toml"
+    file.write_text('recipe = "fineweb-edu"\n[extract]\nmin_words = 7\nquality_models = { mine = "m.bin" }\n')
+    assert models(path=str(file)) == {"mine": "m.bin"}
+    assert models("extract.quality_models={}", path=str(file)) == {}
+    config = configuration.load(str(file))
+    assert config.extract.min_words == 7 and config.extract.fineweb_quality  # of a section the other keys stay
+    emptied = configuration.from_dict(configuration.to_dict(config), ["extract.quality_models={}"])
+    assert not emptied.extract.quality_models and emptied.extract.min_words == 7
+
+
 def test_kosmos1_holds_the_papers_rules():
     config = configuration.load(recipe="kosmos1")
     assert config.extract.languages == ("en",)
