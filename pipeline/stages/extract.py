@@ -42,6 +42,8 @@ _FATES = {"record": "records", "page": "pages", "image": "parts", "pair": "parts
 def run(ctx: Context) -> dict[str, int]:
     """Extract every input file; returns how many records, pages, images and pairs there were."""
     ctx.expect(len(ctx.inputs))
+    if not ctx.finished and (unasked := bad_words.unasked(ctx.config.extract)):
+        ctx.say(f"extract  no page is found to be in {', '.join(unasked)}: the bad words of these are not looked for")
     listed, counted = ctx.path(STAGE, "inputs.json"), ctx.path(STAGE, "entered.json")
     files.write_atomic(listed, json.dumps(sorted(ctx.inputs)))  # a hundred thousand paths do not fit into a job's graph
     with ctx.pipeline(len(ctx.inputs)) as p:
@@ -78,8 +80,6 @@ def check(ctx: Context) -> None:
                 f"{ctx.output} lies in the input {path}, and its report would be a page: move one of them"
             )
     check_rules(ctx.config.extract)
-    bad_words.load(ctx.config.extract.bad_words)
-    own_filters.hashes(ctx.config.extract.own_filters)
 
 
 def _total(counts: Iterable[Counts]) -> Counts:

@@ -153,8 +153,7 @@ def check(ctx: Context) -> None:
             pass
     rules = ctx.config.extract
     language.check(config.pair_min_similarity_by_language, "pack.pair_min_similarity_by_language", rules.language_model)
-    quality.check_names(config.min_quality, rules, "pack.min_quality")
-    quality.check_names(config.max_quality, rules, "pack.max_quality")
+    quality.check_limits(config.min_quality, config.max_quality, rules, "pack", not ctx.finished)
     image_scores.check(ctx.config.score, config)
     if config.context_length < config.image_tokens + 5:
         raise ConfigError(

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from weft.schemas.parameters import ConfigError
+from weft.schemas.parameters import ConfigError, PageRules
+from weft.transforms.extract import language
 from weft.transforms.io import files
 
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-[\w-]+)?(?:\.txt)?(?:\.gz)?")  # of a file's name
@@ -42,25 +43,30 @@ class WordList(NamedTuple):
         return min(found, default="")
 
 
-def find(text: str, language: str, paths: Sequence[str]) -> str:
+def find(text: str, code: str, paths: Sequence[str]) -> str:
     """The bad word for which a page is dropped, "" for none.
 
     Args:
         text: of the page.
-        language: its code; where no list is in it, nothing is looked for.
+        code: of its language; where no list is in it, nothing is looked for.
         paths: lists, and directories of lists.
 
     Raises:
         ConfigError: as `load`.
     """
-    found = load(tuple(paths)).get(language) if paths else None
+    found = load(tuple(paths)).get(code) if paths else None
     return found.find(text) if found else ""
 
 
 def contents(paths: Sequence[str]) -> str:
     """A hash of what the lists say together, whatever their order."""
-    told = sorted((language, sorted(one.words), one.phrases) for language, one in load(tuple(paths)).items())
+    told = sorted((code, sorted(one.words), one.phrases) for code, one in load(tuple(paths)).items())
     return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def unasked(rules: PageRules) -> list[str]:
+    """Codes of lists that no page is asked of, as no text is found to be in their languages."""
+    return sorted(load(rules.bad_words).keys() - language.known(rules.language_model))
 
 
 @lru_cache(maxsize=4)
@@ -73,19 +79,19 @@ def load(paths: tuple[str, ...]) -> dict[str, WordList]:
     said: dict[str, set[str]] = {}
     for path in paths:
         inside = [one for one in files.below(path) if one == path or one.rpartition("/")[0] == path.rstrip("/")]
-        named = [(one, language) for one in inside if (language := _language(one))]
+        named = [(one, code) for one in inside if (code := _language(one))]
         if not named:
             raise ConfigError(
                 f"extract.bad_words: no list at {path}: its file is named by its language, as en or de.txt"
             )
-        for one, language in named:
-            said.setdefault(language, set()).update(_read(one))
-    return {language: _list(language, words - _ALLOWED.get(language, set())) for language, words in said.items()}
+        for one, code in named:
+            said.setdefault(code, set()).update(_read(one))
+    return {code: _list(code, words - _ALLOWED.get(code, set())) for code, words in said.items()}
 
 
 def _language(path: str) -> str:
     found = _LANGUAGE.fullmatch(path.rpartition("/")[2])
-    return found[1] if found else ""
+    return language.short(found[1]) if found else ""
 
 
 def _read(path: str) -> list[str]:
@@ -100,6 +106,6 @@ def _read(path: str) -> list[str]:
     return words
 
 
-def _list(language: str, words: set[str]) -> WordList:
+def _list(code: str, words: set[str]) -> WordList:
     plain = frozenset(one for one in words if _WORDS.fullmatch(one))
-    return WordList(plain, tuple(sorted(words - plain)), language in _UNSPACED)
+    return WordList(plain, tuple(sorted(words - plain)), code in _UNSPACED)

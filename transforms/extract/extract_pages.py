@@ -44,7 +44,7 @@ class ExtractPages(beam.PTransform):
         rules: which pages, images and captions are kept.
 
     Raises:
-        ConfigError: where it is applied, for rules that name no language that there is, or a model that cannot be read.
+        ConfigError: where it is applied, for rules whose languages, models, lists, limits or filters cannot be used.
     """
 
     rules: PageRules = DEFAULTS

@@ -19,7 +19,7 @@ from weft.transforms.io import local_copies
 _LABEL = "__label__"
 _MAGIC, _VERSIONS, _SUPERVISED = 793712314, (11, 12), 3  # fasttext.cc, args.h
 _HEAD = struct.Struct("<14id")  # magic, version, arguments; their ninth is the kind of model
-_KIND = 9
+_DIM, _KIND, _BUCKET = 2, 9, 10  # of these
 _DICTIONARY = struct.Struct("<3iqq")  # entries, words, labels, tokens, entries pruned
 _AFTER_WORD = 9  # bytes of an entry after its word's zero: count and type
 _DENSE, _QUANTIZED, _QUANTIZER = struct.Struct("<qq"), struct.Struct("<?qqi"), struct.Struct("<4i")
@@ -73,6 +73,10 @@ def check(path: str, key: str) -> None:
         raise ConfigError(f"{where}: {getattr(error, 'strerror', None) or error}") from None
     except struct.error:
         raise ConfigError(f"{where} is not whole") from None
+    try:
+        labels(path)
+    except (RuntimeError, ValueError) as error:  # weights that are no numbers
+        raise ConfigError(f"{where} cannot be asked: {error}") from None
 
 
 def _local(path: str) -> str:
@@ -94,7 +98,7 @@ def _end(data: mmap.mmap, where: str) -> int:
         raise ConfigError(f"{where} is no fastText model")
     if head[_KIND] != _SUPERVISED:
         raise ConfigError(f"{where} holds vectors of words, and is no classifier")
-    entries, _, _, _, pruned = _DICTIONARY.unpack_from(data, _HEAD.size)
+    entries, words, labels, _, pruned = _DICTIONARY.unpack_from(data, _HEAD.size)
     at = _HEAD.size + _DICTIONARY.size
     for _ in range(entries):
         zero = data.find(b"\0", at)
@@ -103,19 +107,23 @@ def _end(data: mmap.mmap, where: str) -> int:
         at = zero + 1 + _AFTER_WORD
     at += 8 * max(pruned, 0)
     quantized = _byte(data, at)
-    at = _after_matrix(data, at + 1, quantized)
-    return _after_matrix(data, at + 1, quantized and _byte(data, at))
+    inside = words + (head[_BUCKET] if pruned < 0 else pruned), head[_DIM]
+    at = _after_matrix(data, at + 1, quantized, inside, where)
+    return _after_matrix(data, at + 1, quantized and _byte(data, at), (labels, head[_DIM]), where)
 
 
 def _byte(data: mmap.mmap, at: int) -> bool:
     return bool(struct.unpack_from("<?", data, at)[0])
 
 
-def _after_matrix(data: mmap.mmap, at: int, quantized: bool) -> int:
+def _after_matrix(data: mmap.mmap, at: int, quantized: bool, size: tuple[int, int], where: str) -> int:
+    """Where a matrix ends; `size` is how many rows and columns the rest of the file says that it has."""
+    dense = (0, *_DENSE.unpack_from(data, at), 0)
+    norms, rows, columns, codes = _QUANTIZED.unpack_from(data, at) if quantized else dense
+    if (rows, columns) != size or min(size) < 1:
+        raise ConfigError(f"{where} is damaged: a matrix of {rows} x {columns}, not {size[0]} x {size[1]}")
     if not quantized:
-        rows, columns = _DENSE.unpack_from(data, at)
         return at + _DENSE.size + 4 * int(rows * columns)
-    norms, rows, _, codes = _QUANTIZED.unpack_from(data, at)
     at = _after_quantizer(data, at + _QUANTIZED.size + codes)
     return _after_quantizer(data, at + rows) if norms else at
 

@@ -48,7 +48,16 @@ def code_of(label: str) -> str:
     ('en', 'zh', 'ceb', 'als')
     """
     found = _WITH_SCRIPT.fullmatch(label)
-    return _SHORT.get(found[1], found[1]) if found else label
+    return short(found[1]) if found else label
+
+
+def short(code: str) -> str:
+    """The code of a language as texts are found to be in it.
+
+    >>> short("fil"), short("de"), short("ceb")
+    ('tl', 'de', 'ceb')
+    """
+    return _SHORT.get(code, code)
 
 
 def check(codes: Iterable[str], key: str, model: str = "") -> None:

@@ -22,6 +22,7 @@ from weft.schemas.parameters import ConfigError, nearest
 from weft.transforms.extract.document_rules import ENGLISH, Limits
 from weft.transforms.io import files
 
+_UNBOUNDED = ("min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio", "new_line_ratio")  # no shares
 _KEY, _ALL = "extract.language_rules", "all"
 
 
@@ -33,16 +34,18 @@ def load(name: str) -> dict[str, Limits]:
         name: of a file in configs/languages/, or the path of another, here or remote.
 
     Raises:
-        ConfigError: no such file, no TOML, a key that there is not, or a value of another kind than the key's.
+        ConfigError: no such file, no TOML, no language, a key that there is not, or a value that is none of the key's.
     """
     shipped = LANGUAGES / f"{name}.toml"
     try:
-        told = tomllib.loads((shipped.read_bytes() if shipped.exists() else files.read_bytes(name)).decode("utf-8"))
+        told = tomllib.loads((shipped.read_bytes() if shipped.exists() else files.read_bytes(name)).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{_KEY} = {name!r}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{_KEY} = {name!r} is not TOML: {error}") from None
     common = _limits(ENGLISH, told.pop(_ALL, {}), _ALL)
+    if not told:
+        raise ConfigError(f"{_KEY} = {name!r} names no language, and would keep no page")
     return {code: _limits(common, values, code) for code, values in told.items()}
 
 
@@ -77,8 +80,14 @@ def _limits(base: Limits, values: Any, code: str) -> Limits:
         if not fits:
             kind = f"a list of {len(default)} numbers" if isinstance(default, tuple) else "a number"
             raise ConfigError(f"{where}: {key} is to be {'words' if isinstance(default, frozenset) else kind}")
+        numbers = () if isinstance(found, frozenset) else found if isinstance(found, tuple) else (found,)
+        if any(not 0 <= one <= (math.inf if key in _UNBOUNDED else 1) for one in numbers):
+            raise ConfigError(f"{where}: {key} = {value} is not {'0 or more' if key in _UNBOUNDED else 'from 0 to 1'}")
         made[key] = found
-    return base._replace(**made)
+    limits = base._replace(**made)
+    if limits.min_avg_word_length > limits.max_avg_word_length:
+        raise ConfigError(f"{where}: min_avg_word_length is above max_avg_word_length")
+    return limits
 
 
 def _is_number(value: object) -> bool:

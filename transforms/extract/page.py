@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from weft.schemas.parameters import PageRules
+from weft.schemas.parameters import ConfigError, PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, ImageMeta, Pair, document_id, pair_id
 from weft.transforms.archives.record import Record, parse_date
 from weft.transforms.consent import responses
@@ -90,13 +90,21 @@ class Result(NamedTuple):
 
 
 def check(rules: PageRules) -> None:
-    """Raise ConfigError, in one line, for models that cannot be read and languages that no text is found to be in."""
+    """Raise ConfigError, in one line, for models, lists, limits and filters that cannot be used as they are meant."""
     if rules.language_model:
         fasttext_models.check(rules.language_model, "extract.language_model")
+        if language.known(rules.language_model).isdisjoint(language.known()):
+            raise ConfigError(f"extract.language_model = {rules.language_model!r}: none of its labels is a language")
     language.check(rules.languages, "extract.languages", rules.language_model)
     if rules.language_rules:
-        language_rules.load(rules.language_rules)
+        language.check(language_rules.load(rules.language_rules), "extract.language_rules", rules.language_model)
+        if rules.gopher_counts != DEFAULTS.gopher_counts:
+            raise ConfigError(
+                f"extract.gopher_counts = {rules.gopher_counts!r} counts nothing where extract.language_rules is set"
+            )
     quality.check(rules)
+    bad_words.load(rules.bad_words)
+    own_filters.hashes(rules.own_filters)
 
 
 def extract_html(html: str | bytes, url: str, rules: PageRules = DEFAULTS) -> Result:

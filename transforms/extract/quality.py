@@ -11,11 +11,13 @@ the mark to be expected: the labels' mean by their probabilities.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 
 from weft.schemas.parameters import ConfigError, PageRules
 from weft.transforms.extract import fasttext_models
 
+_NAME = re.compile(r"[\w-]+")
 DECIMALS = 6  # of a score; DCLM's limit has as many
 Scores = tuple[tuple[str, float], ...]  # (name, score) by name
 
@@ -54,6 +56,8 @@ def check(rules: PageRules) -> None:
     """Raise ConfigError, in one line, for models that cannot be asked what they are to be."""
     for name, path in rules.quality_models.items():
         key = f"extract.quality_models.{name}"
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"extract.quality_models: {name!r} is no name: letters, digits, _ and -")
         if not path:
             raise ConfigError(f"{key} is to be the path of a fastText model, which weft does not ship")
         fasttext_models.check(path, key)
@@ -61,12 +65,32 @@ def check(rules: PageRules) -> None:
         if not _marks(path) and label not in labels:
             told = ", ".join(labels[:20])
             raise ConfigError(f"extract.quality_labels.{name} is to be one of this model's labels: {told}")
-    check_names(rules.quality_labels, rules, "extract.quality_labels")
-    check_names(rules.min_quality, rules, "extract.min_quality")
-    check_names(rules.max_quality, rules, "extract.max_quality")
+        if _marks(path) and name in rules.quality_labels:
+            raise ConfigError(f"extract.quality_labels.{name}: this model's labels are marks, and all of them count")
+    _check_names(rules.quality_labels, rules, "extract.quality_labels")
+    check_limits(rules.min_quality, rules.max_quality, rules, "extract")
 
 
-def check_names(names: Iterable[str], rules: PageRules, key: str) -> None:
+def check_limits(
+    least: Mapping[str, float], most: Mapping[str, float], rules: PageRules, section: str, scores: bool = True
+) -> None:
+    """Raise ConfigError for limits on scores that no model gives, or that no page can meet.
+
+    Args:
+        section: of the configuration that they are in.
+        scores: whether the models can be asked which scores they give.
+    """
+    _check_names(least, rules, f"{section}.min_quality")
+    _check_names(most, rules, f"{section}.max_quality")
+    for name, value in least.items():
+        if value > most.get(name, value):
+            raise ConfigError(f"{section}.min_quality.{name} = {value} is above {section}.max_quality.{name}")
+        path = rules.quality_models[name]
+        if scores and value > (best := max(map(int, fasttext_models.labels(path))) if _marks(path) else 1):
+            raise ConfigError(f"{section}.min_quality.{name} = {value}: its model gives {best} at most")
+
+
+def _check_names(names: Iterable[str], rules: PageRules, key: str) -> None:
     """Raise ConfigError for a name that no model has."""
     for name in names:
         if name not in rules.quality_models:

@@ -286,18 +286,18 @@ def test_a_removal_needs_nothing_that_judged_the_pages(tmp_path: Path, monkeypat
     for place in (registry, removal):
         monkeypatch.setattr(place, "CORPUS", STAGES)
     lists = {
-        "limits.toml": "[good]\nlanguage_score = 0\n[bad]\nlanguage_score = 0\n",
+        "limits.toml": "[en]\n[de]\n",
         "en": "zounds\n",
         "judges_of_removed.py": "def judge(row): return None",
     }
     for name, text in lists.items():
         (tmp_path / name).write_text(text)
-    train(tmp_path / "model.bin", {"good": ["a b"], "bad": ["c d"]})
+    train(tmp_path / "model.bin", {"en": ["a b"], "de": ["c d"]})
     monkeypatch.syspath_prepend(str(tmp_path))
     more = (
-        f'extract.language_model="{tmp_path}/model.bin"', f'extract.quality_models={{good="{tmp_path}/model.bin"}}',
+        f'extract.language_model="{tmp_path}/model.bin"', f'extract.quality_models={{en="{tmp_path}/model.bin"}}',
         f'extract.bad_words=["{tmp_path}/en"]', 'extract.filters=["judges_of_removed:judge"]',
-        f'extract.language_rules="{tmp_path}/limits.toml"', 'dedup.index=""', 'extract.min_quality={good=0.0}',
+        f'extract.language_rules="{tmp_path}/limits.toml"', 'dedup.index=""', 'extract.min_quality={en=0.0}',
     )  # fmt: skip
     pages = {f"{name}.test": words(name) for name in "abc"}
     output, never = (crawl(tmp_path, "web", pages, output=name, more=more) for name in ("had", "never"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from weft.schemas.parameters import ConfigError, PageRules
-from weft.transforms.extract import bad_words
+from weft.transforms.extract import bad_words, language
 from weft.transforms.extract.page import extract_html
 
 # As tests of C4's own code have it, with a word of more languages and such as hold what is no letter.
@@ -103,3 +103,13 @@ def test_what_is_no_list_is_one_line(lists: str, tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=f"extract.bad_words.*{told}"):
             bad_words.load((str(tmp_path / name),))
+
+
+def test_a_list_is_of_the_language_that_texts_are_found_to_be_in(tmp_path: Path) -> None:
+    """LDNOOBW's `fil` is lid.176's tl; in Kabyle and Klingon no text is ever found to be."""
+    for name in ("fil", "kab", "tlh", "de.txt"):
+        (tmp_path / name).write_text("zounds\n")
+    rules = PageRules(bad_words=(str(tmp_path),))
+    assert bad_words.unasked(rules) == ["kab", "tlh"]
+    text = "Ang aming kamalig ay pula at luma, at ang bubong nito ay kailangang ayusin ngayong tag-init. Zounds."
+    assert bad_words.find(text, language.identify(text)[0], rules.bad_words) == "zounds"

@@ -1,10 +1,11 @@
 """Pages of one's own pipeline, and records of archives, become documents, pairs, captures and fates."""
 
 import apache_beam as beam
+import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from archive_bytes import gz, http, record, stored
 
-from weft.schemas.parameters import PageRules
+from weft.schemas.parameters import ConfigError, PageRules
 from weft.schemas.records import Fate
 from weft.transforms.archives.read import ReadArchives
 from weft.transforms.extract.archive import extract_archive
@@ -44,3 +45,19 @@ def test_archives_become_what_the_stage_makes_of_them(tmp_path):
         assert_that(rows, equal_to(expected))
     assert [row.reason for row in expected if isinstance(row, Fate) and row.kind == "record"][:2] == ["", ""]
     assert expected[-1].reason == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"filters": ("nowhere_at_all:judge",)}, "nowhere_at_all:judge cannot be imported"),
+        ({"pair_filters": ("nowhere_at_all:judge",)}, "nowhere_at_all:judge cannot be imported"),
+        ({"bad_words": ("/nowhere",)}, "extract.bad_words: no list at /nowhere"),
+        ({"language_rules": "nowhere"}, "extract.language_rules"),
+        ({"quality_models": {"hq": "/nowhere"}}, r"extract.quality_models.hq"),
+        ({"languages": ("xx",)}, "extract.languages"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_told_where_they_are_applied(wrong, told):
+    with pytest.raises(ConfigError, match=told):
+        _ = beam.Pipeline() | beam.Create([HtmlPage("http://a.test/", HTML)]) | ExtractPages(PageRules(**wrong))

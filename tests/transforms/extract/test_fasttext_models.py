@@ -1,5 +1,6 @@
 """Models that are read, what is asked of them, and files that are no whole classifiers."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,31 @@ def test_a_file_that_is_cut_off_is_told(model, tmp_path, part):
     with pytest.raises(ConfigError, match=r"^extract.quality_models.hq = '.*cut.bin'(:| is not whole)") as told:
         fasttext_models.check(str(cut), "extract.quality_models.hq")
     assert "\n" not in str(told.value)
+
+
+NAN = struct.pack("<f", float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("at", "bytes_", "told"),
+    [
+        (4 * 2, struct.pack("<i", 8), r"is damaged: a matrix of \d+ x 4, not \d+ x 8"),
+        (4 * 2, struct.pack("<i", -1), r"is damaged: a matrix of \d+ x 4, not \d+ x -1"),
+        (
+            4 * 10,
+            struct.pack("<i", 5),
+            r"is damaged: a matrix of \d+ x 4, not \d+ x 4",
+        ),  # parts of words: none is there
+        (-32, NAN * 8, r"cannot be asked: Encountered NaN"),
+    ],
+)
+def test_a_model_of_the_right_length_that_is_damaged_is_told(model, tmp_path, at, bytes_, told):
+    data = bytearray(Path(model).read_bytes())
+    at %= len(data)
+    data[at : at + len(bytes_)] = bytes_
+    (tmp_path / "damaged.bin").write_bytes(data)
+    with pytest.raises(ConfigError, match=rf"^k = '.*damaged.bin' {told}"):
+        fasttext_models.check(str(tmp_path / "damaged.bin"), "k")
 
 
 def test_every_cut_of_the_shipped_model_is_told(tmp_path):

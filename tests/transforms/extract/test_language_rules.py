@@ -6,7 +6,7 @@ from weft.schemas.config import load
 from weft.schemas.parameters import ConfigError, PageRules
 from weft.transforms.extract import language, language_rules
 from weft.transforms.extract.document_rules import ENGLISH
-from weft.transforms.extract.page import extract_html
+from weft.transforms.extract.page import check, extract_html
 
 GERMAN = [
     "Der Rat der Stadt hat die alte Brücke im Winter wieder aufbauen lassen, und das Land hat für die Kosten gesorgt.",
@@ -46,7 +46,7 @@ def test_a_page_is_judged_by_the_limits_of_its_language(tmp_path):
     assert reason('[de]\nstopwords = "le la les"')[0] == "gopher_stop_words"
     assert reason("[de]\nmax_avg_word_length = 4")[0] == "gopher_word_length"
     assert reason('[all]\nnew_line_ratio = 0.01\n[de]\nstopwords = "der die"')[0] == "fineweb_newlines"
-    assert reason("[de]\nlanguage_score = 1.01")[0] == "language"
+    assert reason("[de]\nlanguage_score = 1")[0] == "language"
     assert reason("[fr]\nlanguage_score = 0.1") == ("language", "de 1.00, and no rules for it")
 
 
@@ -67,6 +67,14 @@ def test_recipe_fineweb2_keeps_german_and_no_english():
         ("[de]\nstopwords = ['der']", "stopwords is to be words"),
         ("de = 1", r"\[de\] is to be a table"),
         ("[de", "is not TOML"),
+        ("", "names no language"),
+        ("[all]\nline_punct_thr = 0.1", "names no language"),
+        ("[de]\nline_punct_thr = 17", r"\[de\]: line_punct_thr = 17 is not from 0 to 1"),
+        ("[de]\ndup_line_frac = -5", "dup_line_frac = -5 is not from 0 to 1"),
+        ("[de]\nlanguage_score = 82.4", r"language_score = 82.4 is not from 0 to 1"),
+        ("[all]\ntop_n_grams = [0.1, 0.1, 20]\n[de]", r"\[all\]: top_n_grams = .* is not from 0 to 1"),
+        ("[de]\nnew_line_ratio = -1", "new_line_ratio = -1 is not 0 or more"),
+        ("[de]\nmin_avg_word_length = 12", "min_avg_word_length is above max_avg_word_length"),
     ],
 )
 def test_a_file_that_says_something_else_is_told(tmp_path, told, error):
@@ -76,3 +84,19 @@ def test_a_file_that_says_something_else_is_told(tmp_path, told, error):
         language_rules.load(str(path))
     with pytest.raises(ConfigError, match=r"extract.language_rules = 'fineweb3': No such file"):
         language_rules.load("fineweb3")
+
+
+def test_a_language_that_no_text_is_in_is_refused_and_a_byte_order_mark_is_none(tmp_path):
+    path = tmp_path / "limits.toml"
+    for code in ("xx-klingon", "eng_Latn", "ALL"):
+        path.write_text(f"[{code}]\n")
+        language_rules.load.cache_clear()
+        with pytest.raises(ConfigError, match=f"extract.language_rules: no text is found to be in '{code}'"):
+            check(PageRules(language_rules=str(path)))
+    path.write_text("[de]\n", encoding="utf-8-sig")
+    language_rules.load.cache_clear()
+    check(PageRules(language_rules=str(path)))
+    with pytest.raises(
+        ConfigError, match=r"extract.gopher_counts = 'dclm' counts nothing where extract.language_rules"
+    ):
+        check(PageRules(language_rules=str(path), gopher_counts="dclm"))

@@ -81,6 +81,13 @@ def test_markdown_does_not_change_a_score(models):
         ({"min_quality": {"educ": 1.0}}, r"extract.min_quality.educ: extract.quality_models has no 'educ' \(ads, edu"),
         ({"max_quality": {"x": 1.0}}, "extract.max_quality.x"),
         ({"quality_labels": {"ads": "cc", "x": "y"}}, "extract.quality_labels.x"),
+        ({"quality_labels": {"ads": "cc", "edu": "5"}}, "extract.quality_labels.edu: this model's labels are marks"),
+        ({"min_quality": {"hq": 3.0}}, r"extract.min_quality.hq = 3.0: its model gives 1 at most"),
+        ({"min_quality": {"edu": 5.5}}, r"extract.min_quality.edu = 5.5: its model gives 5 at most"),
+        (
+            {"min_quality": {"hq": 0.9}, "max_quality": {"hq": 0.1}},
+            r"min_quality.hq = 0.9 is above extract.max_quality.hq",
+        ),
         ({"language_model": "/none.bin"}, "extract.language_model = '/none.bin': No such file"),
     ],
 )
@@ -88,3 +95,15 @@ def test_models_that_cannot_be_asked_are_told_before_anything_starts(models, cha
     check(models)
     with pytest.raises(ConfigError, match=told):
         check(dataclasses.replace(models, **changes))
+
+
+def test_a_name_is_a_word_and_a_model_of_quality_names_no_language(models):
+    path = models.quality_models["hq"]
+    for name in ("", "a.b", "a b", "hq\n"):
+        with pytest.raises(ConfigError, match="is no name: letters, digits, _ and -"):
+            check(dataclasses.replace(models, quality_models={**models.quality_models, name: path}))
+    with pytest.raises(ConfigError, match=r"extract.language_model = .*: none of its labels is a language"):
+        check(dataclasses.replace(models, language_model=path))
+    quality.check_limits({"hq": 3.0}, {}, models, "pack", scores=False)  # of a finished run, whose models may be gone
+    with pytest.raises(ConfigError, match=r"pack.min_quality.hq = 3.0: its model gives 1 at most"):
+        quality.check_limits({"hq": 3.0}, {}, models, "pack")
