@@ -16,7 +16,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
-from weft.transforms.extract import bad_words, exclusions, language_rules, own_filters
+from weft.transforms.extract import exclusions, named
 from weft.transforms.io import files, parquet, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
@@ -28,13 +28,7 @@ _AT_FIRST = "at_first.json"
 
 def extract(config: Config, *_: object) -> dict[str, Any]:
     """What is excluded from the start, lists, models and limits that judge texts, and the user's own filters."""
-    rules = config.extract
-    found = excluded(config)
-    named = rules.language_model, language_rules.path(rules.language_rules), *rules.quality_models.values()
-    found["models"] = _of(named)
-    if lists := rules.bad_words:
-        found["bad_words"] = bad_words.contents(lists)
-    return found | {"filters": own_filters.hashes(rules.own_filters)}
+    return excluded(config) | named.contents(config.extract)
 
 
 def excluded(config: Config) -> dict[str, Any]:

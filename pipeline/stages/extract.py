@@ -19,7 +19,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas import tables
 from weft.schemas.parameters import ConfigError, PageRules
 from weft.schemas.records import KEPT, Capture, Document, Fate, Pair, SiteFile
-from weft.transforms.extract import bad_words, exclusions, html_files, own_filters
+from weft.transforms.extract import bad_words, exclusions, html_files, named
 from weft.transforms.extract.archive import Row, extract_archive
 from weft.transforms.extract.page import STAGE
 from weft.transforms.extract.page import check as check_rules
@@ -61,7 +61,7 @@ def run(ctx: Context) -> dict[str, int]:
                 ctx.config.exclude,
                 ctx.finished,
                 ctx.keys,
-                {} if ctx.finished else ctx.decides.get("filters"),
+                "{}" if ctx.finished else json.dumps(ctx.decides),
             )
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
@@ -97,7 +97,7 @@ def extract_file(
     exclude: tuple[str, ...] = (),
     finished: str = "",
     keys: Mapping[str, str] | None = None,
-    filters: Mapping[str, str] | None = None,
+    decides: str = "{}",
 ) -> Counts:
     """One archive → its parts of the tables; what it counted comes back, from the marker when it was done before.
 
@@ -105,9 +105,10 @@ def extract_file(
         exclude: lists of what is not to be there.
         finished: output of a run of the same rules, whose rows are taken instead of the archive.
         keys: as of `secrets.held`.
-        filters: the user's own, as `own_filters.hashes` gave them where the run was started.
+        decides: what `named.contents` gave where the run was started, as JSON.
     """
-    own_filters.check(filters or {})
+    if not finished:
+        named.check(rules, decides)
     name = unit_name(path)
 
     def rows() -> Iterator[Row]:

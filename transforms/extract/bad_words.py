@@ -60,6 +60,7 @@ def find(text: str, code: str, paths: Sequence[str]) -> str:
 
 def contents(paths: Sequence[str]) -> str:
     """A hash of what the lists say together, whatever their order."""
+    load.cache_clear()  # another file under the same name is another list
     told = sorted((code, sorted(one.words), one.phrases) for code, one in load(tuple(paths)).items())
     return hashlib.sha256(repr(told).encode()).hexdigest()
 

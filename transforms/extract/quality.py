@@ -62,10 +62,10 @@ def check(rules: PageRules) -> None:
             raise ConfigError(f"{key} is to be the path of a fastText model, which weft does not ship")
         fasttext_models.check(path, key)
         label, labels = rules.quality_labels.get(name, name), fasttext_models.labels(path)
-        if not _marks(path) and label not in labels:
+        if not marks(path) and label not in labels:
             told = ", ".join(labels[:20])
             raise ConfigError(f"extract.quality_labels.{name} is to be one of this model's labels: {told}")
-        if _marks(path) and name in rules.quality_labels:
+        if marks(path) and name in rules.quality_labels:
             raise ConfigError(f"extract.quality_labels.{name}: this model's labels are marks, and all of them count")
     _check_names(rules.quality_labels, rules, "extract.quality_labels")
     check_limits(rules.min_quality, rules.max_quality, rules, "extract")
@@ -86,7 +86,7 @@ def check_limits(
         if value > most.get(name, value):
             raise ConfigError(f"{section}.min_quality.{name} = {value} is above {section}.max_quality.{name}")
         path = rules.quality_models[name]
-        if scores and value > (best := max(map(int, fasttext_models.labels(path))) if _marks(path) else 1):
+        if scores and value > (best := max(map(int, fasttext_models.labels(path))) if marks(path) else 1):
             raise ConfigError(f"{section}.min_quality.{name} = {value}: its model gives {best} at most")
 
 
@@ -99,7 +99,7 @@ def _check_names(names: Iterable[str], rules: PageRules, key: str) -> None:
 
 
 @functools.cache
-def _marks(path: str) -> bool:
+def marks(path: str) -> bool:
     """Whether a model's labels are numbers."""
     return all(label.isdecimal() for label in fasttext_models.labels(path))
 
@@ -108,6 +108,6 @@ def _ask(line: str, path: str, label: str) -> float:
     if not line:
         return 0.0
     found = fasttext_models.predict(line, path, fasttext_models.MOST_LABELS, -1.0)
-    if _marks(path):
+    if marks(path):
         return sum(share * int(mark) for share, mark in found) / (sum(share for share, _ in found) or 1.0)
     return next((share for share, one in found if one == label), 0.0)
