@@ -207,7 +207,10 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "image_missing": ("its image was not fetched, or has no vector", ()),
         "no_text": ("nothing of its caption is left to compare", ()),
     },
-    ("pack", "instruction"): {"too_long": ("it is longer than a sequence", ("pack.context_length",))},
+    ("pack", "instruction"): {
+        "too_long": ("it is longer than a sequence", ("pack.context_length",)),
+        "excluded": ("a list has its key", ("exclude",)),
+    },
     ("pack", "document"): {
         "empty": ("neither text nor images are left", ()),
         "no_images": ('no image is left, and pack.imageless is "drop"', ("pack.imageless",)),

@@ -1,6 +1,7 @@
 """Entries of a list that name nothing of a run: most likely mistyped, and whoever wrote them is told so at once.
 
-An entry names what it takes out: a page that is kept, an image or pair of one, a stored image by its bytes or looks.
+An entry names what it takes out: a page that is kept, an image or pair of one, a stored image by its bytes or looks, an
+instruction.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from weft.schemas import shards
 from weft.schemas.records import KEPT, PairKey
 from weft.transforms.extract import exclusions
 from weft.transforms.io import files, parquet
@@ -20,6 +22,11 @@ class _Page(NamedTuple):
     key: str
     fate: str
     url: str
+
+
+class _Packed(NamedTuple):
+    kind: str
+    key: str
 
 
 class _Pair(NamedTuple):
@@ -83,6 +90,10 @@ def _names(output: str, addresses: bool) -> Iterator[tuple[str, str]]:
     if addresses:
         for shown in _rows(output, "documents", _Shown):
             yield from at(*shown.images, *(url for urls in shown.alternates or () for url in urls or ()))
+    if files.listing(files.join(output, "shards", shards.INSTRUCTIONS, "*", "*.tar")):
+        for packed in _rows(output, "fates/pack", _Packed):
+            if packed.kind == "instruction":
+                yield "ids", packed.key
 
 
 def _rows(output: str, table: str, record: type[Any], name: str = "*") -> Iterator[Any]:

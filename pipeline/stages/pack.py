@@ -125,7 +125,10 @@ def run(ctx: Context) -> dict[str, int]:
                 | "Instructions" >> beam.FlatMap(instructions.read).with_output_types(instructions.Row)
                 | "InstructionsOnce" >> Once()
             )
-            made.append(entering["instruction"] | "Instruction" >> beam.Map(instructions.Asker(STAGE, maker)))
+            made.append(
+                entering["instruction"]
+                | "Instruction" >> beam.Map(instructions.Asker(STAGE, maker, ctx.config.exclude))
+            )
         _ = inputs | "Entered" >> _Entered(ctx, entering)
         both = made | "Both" >> beam.Flatten()
         fates = both | "Fates" >> beam.FlatMap(lambda made: made[1]).with_output_types(Fate)

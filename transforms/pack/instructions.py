@@ -17,6 +17,7 @@ from typing import Any
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Fate
+from weft.transforms.extract import exclusions
 from weft.transforms.io import files, json_values
 from weft.transforms.io.streams import GZIP
 from weft.transforms.pack.samples import Instruction, Sample, SampleMaker
@@ -77,9 +78,13 @@ class Asker:
 
     stage: str
     maker: SampleMaker
+    exclude: tuple[str, ...] = ()  # lists of what is not to be there
 
     def __call__(self, row: Row) -> tuple[list[tuple[str, Sample]], list[Fate]]:
         told = Instruction(*row)
+        excluded = exclusions.load(self.exclude)
+        if excluded is not None and told.key in excluded.ids:
+            return [], [Fate(self.stage, "instruction", told.key, DROPPED, exclusions.REASON, told.asked[:100])]
         samples = self.maker.instruction(told)
         reason, detail = ("", samples[0][0]) if samples else ("too_long", told.asked[:100])
         return samples, [Fate(self.stage, "instruction", told.key, DROPPED if reason else KEPT, reason, detail)]

@@ -9,7 +9,7 @@ from pack_world import OVERRIDES, World, array, fates, run, samples
 
 import weft.schemas.config as configuration
 from weft.pipeline.explain import story
-from weft.pipeline.run import manifest
+from weft.pipeline.run import idle, manifest
 from weft.schemas import shards
 from weft.schemas.parameters import ConfigError, Sequencing
 from weft.schemas.records import KINDS
@@ -160,3 +160,21 @@ def test_by_another_tokenizer_they_are_as_pack_would_have_written_them(packed, s
         retokenize(str(first / "shards"), str(path.relative_to(first / "shards")), str(tmp_path), maker, "weft")
     made = sums(tmp_path / "shards")
     assert len(made) == 6 and made == {name: sums(second / "shards")[name] for name in made}
+
+
+def test_one_that_a_list_has_is_left_out_as_if_it_had_never_been(sums, tmp_path):
+    key = Instruction(*ROWS[4].values()).key
+    (tmp_path / "list").write_text(f"{key}\n")
+    made = []
+    for name, rows in (("out", ROWS), ("never", [row for row in ROWS if row != ROWS[4]])):
+        world = World()
+        for n in range(4):
+            world.image(f"i{n}")
+            world.document(f"{n:032x}", f"The barn of village {n} is old.", (f"i{n}",), "It rains.")
+        made.append(world.write(tmp_path / name))
+        path = lines(tmp_path / f"{name}.jsonl", rows)
+        run(made[-1], f'pack.instructions=["{path}"]', f'exclude=["{tmp_path / "list"}"]')
+    out, never = made
+    assert sums(out / "shards") == sums(never / "shards")
+    assert fates(out)["instruction", key]["reason"] == "excluded" and ("instruction", key) not in fates(never)
+    assert idle.of([key, "0" * 32], str(out)) == ["0" * 32]
