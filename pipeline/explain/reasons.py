@@ -209,7 +209,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
     },
     ("pack", "instruction"): {
         "too_long": ("it is longer than a sequence", ("pack.context_length",)),
-        "excluded": ("a list has its key", ("exclude",)),
+        "excluded": ("a list of what is to be left out has its key", ()),
     },
     ("pack", "document"): {
         "empty": ("neither text nor images are left", ()),

@@ -17,7 +17,7 @@ from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
 from weft.transforms.extract import exclusions, named
-from weft.transforms.io import files, parquet, state
+from weft.transforms.io import files, local_copies, parquet, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
 from weft.transforms.score.heads import KINDS
@@ -174,4 +174,4 @@ def _model(name: str, pretrained: str) -> str:
     """Contents of a model's folder, or of the file that its weights are in; "" for what open_clip or weft ships."""
     if name.startswith(_LOCAL):
         return files.contents(clip_name(name).removeprefix(_LOCAL))
-    return files.contents(pretrained.partition("=")[2] or pretrained) if pretrained else ""
+    return local_copies.contents(pretrained.partition("=")[2] or pretrained) if pretrained else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from weft.schemas.parameters import ConfigError, PageRules
 from weft.transforms.extract import bad_words, fasttext_models, language, language_rules, own_filters, quality
-from weft.transforms.io import files
+from weft.transforms.io import local_copies
 
 
 def contents(rules: PageRules) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def contents(rules: PageRules) -> dict[str, Any]:
         ConfigError: a list or filter cannot be had.
     """
     paths = rules.language_model, language_rules.path(rules.language_rules), *rules.quality_models.values()
-    models = [files.contents(path) if path else "" for path in paths]
+    models = [local_copies.contents(path) if path else "" for path in paths]
     found: dict[str, Any] = {"models": models if any(models) else []}
     _loaded(json.dumps(models))
     if rules.bad_words:

@@ -58,6 +58,17 @@ def fetched(path: str) -> str:
     return copy
 
 
+def contents(path: str) -> str:
+    """`files.contents` of one file: of a remote one by this machine's copy, which is made again where that changes."""
+    if files.is_local(path):
+        return files.contents(path)
+    fetched.cache_clear()
+    try:
+        return files.contents(fetched(path))
+    except FileNotFoundError:
+        return ""
+
+
 def _home() -> str:
     home = os.path.join(tempfile.gettempdir(), f"weft-{os.getuid()}")
     os.makedirs(home, mode=0o700, exist_ok=True)

@@ -38,6 +38,17 @@ def test_what_changes_there_is_copied_anew_and_nothing_else_is(base: str) -> Non
     assert second != first and (Path(second) / "config.json").read_bytes() == b"new"
 
 
+def test_a_file_is_hashed_by_its_copy_which_is_made_once(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied, real, path = [], local_copies._copy, f"{base}/config.json"
+    monkeypatch.setattr(local_copies, "_copy", lambda name, to: (copied.append(name), real(name, to)))
+    assert {local_copies.contents(path) for _ in range(3)} == {files.contents(path)} and copied == [path]
+    before = local_copies.contents(path)
+    files.write_atomic(path, b"new")
+    assert local_copies.contents(path) == files.contents(path) != before and copied == [path, path]
+    assert local_copies.contents(f"{base}/none") == ""
+    assert local_copies.contents(__file__) == files.contents(__file__)
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_weights_of_the_same_size_at_the_same_web_address_are_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool
