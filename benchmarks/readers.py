@@ -86,6 +86,10 @@ def work(kind: str) -> Callable[[bytes], object]:
 
 def read(name: str, folder: Path, kind: str) -> None:
     """In a process of its own: prints CPU seconds after the first sample, samples, and a sum of what they were."""
+    if kind not in ("bytes", "decoded"):
+        import torch
+
+        torch.set_num_threads(1)  # as a DataLoader's workers do: threads that wait for a busy core count as work
     own = name == "weft" and kind not in ("bytes", "decoded")
     rows = weft(folder, SIDE) if own else READERS[name](folder)
     do = work("bytes" if own else kind)
