@@ -23,8 +23,9 @@ def folder(prefix: str) -> Iterator[str]:
     sweep(prefix)
     made, owner = tempfile.mkdtemp(prefix=prefix), os.getpid()
     try:
-        with open(os.path.join(made, _LOCK), "wb") as lock:
+        with open(os.path.join(made, "new"), "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            os.rename(lock.name, os.path.join(made, _LOCK))  # others see it when it is locked, and no earlier
             yield made
     finally:
         if os.getpid() == owner:  # and not a fork of it, which ends earlier
