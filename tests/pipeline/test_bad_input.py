@@ -155,7 +155,7 @@ def test_a_directory_with_a_run_json_of_somebody_elses_is_not_emptied(tmp_path, 
         found = here(*arguments)
         assert found.returncode == 2 and len(found.stderr.splitlines()) == 1, (arguments, found.stderr)
     assert (home / "documents/thesis.txt").read_text() == "years of work"
-    assert {path.name for path in home.iterdir()} == {"documents", "run.json", ".lock"}
+    assert {path.name for path in home.iterdir()} == {"documents", "run.json"}
 
 
 def test_an_unknown_option_is_argparse_status_2():

@@ -11,7 +11,7 @@ SHARD = {"name": "text/train/000000.tar", "samples": 2, "tokens": 4096, "images"
 
 def test_the_checks_decide():
     assert "every check of the corpus passes" in outcome.verdict({"eval": {"failed": []}})
-    assert "that fail: pairs.cut" in outcome.verdict({"eval": {"failed": ["pairs.cut"]}})
+    assert "checks pairs.cut fails" in outcome.verdict({"eval": {"failed": ["pairs.cut"]}})
 
 
 def test_only_gaps_that_were_measured_count():

@@ -131,7 +131,7 @@ def test_a_run_may_be_called_anything(tmp_path: Path) -> None:
 
 def test_a_stage_goes_on_when_its_worker_was_killed():
     told: list[str] = []
-    ends = iter([RuntimeError(pool.LOST), RuntimeError(f"x {pool.LOST}"), {"page": 3}])
+    ends = iter([pool.Lost(), pool.Lost(), {"page": 3}])
 
     def stage(context: Context) -> dict[str, int]:
         end = next(ends)
@@ -145,7 +145,7 @@ def test_a_stage_goes_on_when_its_worker_was_killed():
 
 def test_a_stage_whose_workers_die_again_and_again_says_what_to_do():
     def stage(context: Context) -> dict[str, int]:
-        raise RuntimeError(pool.LOST)
+        raise pool.Lost
 
     with pytest.raises(ConfigError, match="direct_num_workers"):
         run._persist(stage, Context("o", (), Config(), "f"))

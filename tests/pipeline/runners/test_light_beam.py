@@ -11,7 +11,7 @@ p = beam_options.pipeline(["--direct_num_workers=1"], 1)
 _ = p | beam.Create([("a", 1)]) | beam.GroupByKey() | beam.Map(str) | beam.combiners.Count.Globally() | beam.Map(print)
 made = p.to_runner_api()
 parts = made.components
-steps = [(one.unique_name, one.spec.urn, [*one.inputs], [*one.outputs]) for one in parts.transforms.values()]
+steps = [(one.unique_name, one.spec.urn, sorted(one.inputs), sorted(one.outputs)) for one in parts.transforms.values()]
 coders = [(name, one.spec.urn, [*one.component_coder_ids]) for name, one in parts.coders.items()]
 can = [sorted(one.capabilities) for one in parts.environments.values()]
 print(sorted(steps), sorted(coders), can, sorted(made.requirements))  # functions are pickled with numbers of chance

@@ -117,7 +117,7 @@ def by_other(home: Path, asked: FetchRules) -> Outcome:
     told = {"key": "0", "weft_key": "k", "status": "success", "error_message": None}
     pq.write_table(pa.Table.from_pylist([told]), home / "00000.parquet")
     write_tar(str(home / "00000.tar"), [("0.png", MARKED), ("0.json", json.dumps(told).encode())])
-    (found,) = by_img2dataset.taken(home, {"k": f"{HOST}/x.png"}, asked)
+    (found,) = by_img2dataset.taken(home, {"k": f"{HOST}/x.png"}, asked, "")
     return found
 
 
