@@ -36,6 +36,11 @@ def is_direct(flags: Sequence[str]) -> bool:
     return _runner(flags).lower() in _DIRECT
 
 
+def _is_own(flags: Sequence[str]) -> bool:
+    """Whether these flags mean weft's own runner."""
+    return is_direct(flags) and _runner(flags).lower() != "fnapirunner"
+
+
 def is_dataflow(flags: Sequence[str]) -> bool:
     """Whether these flags mean Dataflow."""
     return _runner(flags).lower() == "dataflowrunner"
@@ -49,7 +54,7 @@ def submit_only(flags: Sequence[str]) -> str:
 def pipeline(flags: Sequence[str], units: int, name: str = "", shuffles: list[Shuffle] | None = None) -> beam.Pipeline:
     """A pipeline on the runner that `flags` name; see `options`. What it shuffles goes to `shuffles`."""
     found = shuffles if shuffles is not None else []
-    own = is_direct(flags) and _runner(flags).lower() != "fnapirunner"
+    own = _is_own(flags)
     graph.remember_signatures()
     graph.compress_functions(not own)
     made = options(flags, units, name)
@@ -88,7 +93,7 @@ def options(flags: Sequence[str], units: int, name: str = "") -> PipelineOptions
         direct.direct_running_mode = "multi_processing" if many else "in_memory"
     if direct.direct_num_workers < 0:
         raise FlagError(f"--direct_num_workers={direct.direct_num_workers}: 0 is one for each core")
-    if direct.direct_running_mode == "multi_threading" and _runner(flags).lower() != "fnapirunner":
+    if direct.direct_running_mode == "multi_threading" and _is_own(flags):
         raise FlagError(
             "--direct_running_mode=multi_threading: weft has processes; Beam's own --runner=FnApiRunner has threads"
         )

@@ -67,7 +67,8 @@ def contents(paths: Sequence[str]) -> str:
 
 def unasked(rules: PageRules) -> list[str]:
     """Codes of lists that no page is asked of, as no text is found to be in their languages."""
-    return sorted(load(rules.bad_words).keys() - language.known(rules.language_model))
+    found = load(rules.bad_words)
+    return sorted(found.keys() - language.known(rules.language_model)) if found else []  # else no model is loaded
 
 
 @lru_cache(maxsize=4)

@@ -222,7 +222,7 @@ class Level:
                 turn = (turn + 1) % len(lists)
                 grown(len(data))
             except Exception as error:
-                raise _of(label, error) from None
+                raise _with_step(label, error) from None
 
         return take
 
@@ -244,7 +244,7 @@ class Level:
                 key, value = row.value
                 send(encode(key), value)
             except Exception as error:
-                raise _of(step.label, error) from None
+                raise _with_step(step.label, error) from None
 
         return take
 
@@ -342,7 +342,7 @@ class _Combiner:
                 self._found[name] = self._fn.create_accumulator()
             self._found[name] = self._fn.add_input(self._found[name], value)
         except Exception as error:
-            raise _of(self._step.label, error) from None
+            raise _with_step(self._step.label, error) from None
 
     def flush(self) -> None:
         with _naming(self._step.label):
@@ -395,10 +395,10 @@ def _naming(label: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise _of(label, error) from None
+        raise _with_step(label, error) from None
 
 
-def _of(label: str, error: Any) -> Any:
+def _with_step(label: str, error: Any) -> Any:
     """The error with the step's name. Beam's callers, through whose hands it goes, add theirs to no other."""
     if not getattr(error, "_tagged_with_step", False):
         error._tagged_with_step = True

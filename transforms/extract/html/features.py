@@ -244,22 +244,26 @@ def _looked_up(words: list[str], vocabulary: Vocabulary) -> Ints:
 def _tagged(scan: Scan) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Structure, kind and number of its tag on this page of each container; and the names of those tags."""
     if compiled.module is None:
-        return _structures(scan), *_tags(scan)
+        return _ints(repeated(scan, [tag.number for tag in scan.tags])), *_tags(scan)
     count = len(scan.tags)
     kinds, numbers, structures = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
     names = [tag[2] for tag in compiled.module.structured(scan.tags, scan.parents, kinds, numbers, structures)]
     return structures, kinds, numbers, *_named(names)
 
 
-def _structures(scan: Scan) -> Ints:
-    """(C + 1,) which repeated structure a container is: those that have the same tags all the way up are one."""
+def repeated(scan: Scan, tags: list[int]) -> list[int]:
+    """(C + 1,) which repeated structure a container is: those that have the same tags all the way up are one.
+
+    Args:
+        tags: (C,) numbers of the containers' tags.
+    """
     known: dict[tuple[int, int], int] = {}
     found: list[int] = []
     number, add = known.setdefault, found.append
-    for parent, tag in zip(scan.parents, scan.tags, strict=True):
-        add(number((found[parent] if parent >= 0 else -1, tag[3]), len(known)))
-    add(len(known))
-    return _ints(found)
+    for parent, tag in zip(scan.parents, tags, strict=True):
+        add(number((found[parent] if parent >= 0 else -1, tag), len(known)))
+    add(len(known))  # of items in no container, which -1 finds
+    return found
 
 
 def _tags(scan: Scan) -> tuple[Ints, Ints, Ints, Ints]:

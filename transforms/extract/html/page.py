@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract.html import about, repair
 from weft.transforms.extract.html.choose import choose
-from weft.transforms.extract.html.features import Floats, Ints, features
+from weft.transforms.extract.html.features import Floats, Ints, features, repeated
 from weft.transforms.extract.html.grids import Cell, Grid, grids
 from weft.transforms.extract.html.markdown import Marked, markdown_of
 from weft.transforms.extract.html.marked import Block, Line
@@ -42,10 +42,8 @@ _LI, _SECTION = KIND["li"], KIND["section"]
 _AGAIN = frozenset(KIND[tag] for tag in ("pre", "td", "th", "tr", "li", "dd", "h1", "h2", "h3", "h4", "h5", "h6"))
 # A menu before the prose: so many labels of so few words, of which so much is linked. Chosen on the labelled pages.
 _RUN, _LABEL, _LINKED = 3, 8, 0.9
-_PROSE, _MOSTLY = (
-    20,
-    0.7,
-)  # words of a text that is prose, and its share of a page of prose; elsewhere links are content
+_PROSE = 20  # words of a text that is prose
+_MOSTLY = 0.7  # share of such texts in the words of a page of prose; elsewhere links are content
 _HEADINGS = frozenset(KIND[f"h{level}"] for level in range(1, 7))
 _SAID = 6  # words of a text that is not said again; a shorter one is a label
 _TEX, _TEX_ENDS = ("\\(", "\\[", "$"), ("\\)", "\\]", "$")
@@ -237,12 +235,7 @@ def _built(page: Scan) -> Ints:
 
     All sections are one tag: what is their ids' is not their structure's.
     """
-    known: dict[tuple[int, int], int] = {}
-    found: list[int] = []
-    for parent, tag in zip(page.parents, page.tags, strict=True):
-        up = found[parent] if parent >= 0 else -1
-        found.append(known.setdefault((up, -1 if tag.kind == _SECTION else tag.number), len(known)))
-    found.append(len(known))  # of items in no container, which -1 finds
+    found = repeated(page, [-1 if tag.kind == _SECTION else tag.number for tag in page.tags])
     each = zip(page.kinds, page.containers, strict=True)
     return np.array([-1 if kind in _PICTURED else found[container] for kind, container in each])
 

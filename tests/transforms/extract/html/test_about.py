@@ -3,10 +3,9 @@
 import json
 
 import pytest
+from small_pages import SENTENCE
 
 from weft.transforms.extract.html import extract
-
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
 
 def about(head="", body=""):

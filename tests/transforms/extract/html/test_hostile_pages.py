@@ -4,10 +4,9 @@ import random
 import re
 
 import pytest
+from small_pages import SENTENCE
 
 from weft.transforms.extract.html import TooComplex, extract
-
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
 
 @pytest.mark.timeout(120)

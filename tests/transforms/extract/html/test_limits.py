@@ -5,10 +5,9 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_pages import SENTENCE
 
 from weft.transforms.extract.html import TooComplex, extract, limits, parser
-
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
 
 @pytest.mark.timeout(60)

@@ -4,12 +4,12 @@ import random
 from fractions import Fraction
 
 import numpy as np
+from small_pages import SENTENCE
 
 from weft.transforms.extract.html import choose, model
 from weft.transforms.extract.html.features import GRID, features
 from weft.transforms.extract.html.scan import IMAGE, Scanner
 
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 PAGE = (
     "<nav><ul><li><a href=/>Home</a><li><a href=/n>News</a></ul></nav><main><article class=post><h1>Foxes and dogs</h1>"
     + f"<p>{SENTENCE * 3}</p><figure><img src=fox.jpg alt='A fox' width=800><figcaption>A fox.</figcaption></figure>"

@@ -3,12 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from small_pages import SENTENCE, URL, p
 
 from weft.transforms.extract.html import extract
 from weft.transforms.extract.html import page as page_of
-
-URL = "http://site.test/dir/page.html"
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
 
 def page(body, head=""):
@@ -18,10 +16,6 @@ def page(body, head=""):
 def article(*parts):
     return page("<nav><a href=/>Home</a> <a href=/x>Other</a></nav><main><article><h1>Heading of this page</h1>"
                 + "".join(parts) + "</article></main><footer>Copyright nobody</footer>")  # fmt: skip
-
-
-def p(n=3):
-    return f"<p>{SENTENCE * n}</p>"
 
 
 def test_texts_and_images_alternate_in_reading_order():

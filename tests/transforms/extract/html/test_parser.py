@@ -1,10 +1,9 @@
 """What the parser writes, here and in a process of its own; what that must not take is in test_limits.py."""
 
 import pytest
+from small_pages import SENTENCE
 
 from weft.transforms.extract.html import extract, limits, parser
-
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 
 
 def test_a_page_is_written_well_formed():

@@ -1,19 +1,9 @@
 """A picture has its own caption: of its figure's row, of its column, of what is next to it; where nothing tells, none."""
 
 import pytest
+from small_pages import URL, article, p
 
 from weft.transforms.extract.html import extract
-
-URL = "http://site.test/dir/page.html"
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
-
-
-def article(*parts):
-    return f"<html><head></head><body><main><article><h1>Heading of this page</h1>{''.join(parts)}</article></main></body></html>"
-
-
-def p(n=3):
-    return f"<p>{SENTENCE * n}</p>"
 
 
 def img(name):

@@ -1,19 +1,9 @@
 """Images have the address that is meant, and a twin is no second image."""
 
 import pytest
+from small_pages import URL, article, p
 
 from weft.transforms.extract.html import extract
-
-URL = "http://site.test/dir/page.html"
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
-
-
-def article(*parts):
-    return f"<html><head></head><body><main><article><h1>Heading of this page</h1>{''.join(parts)}</article></main></body></html>"
-
-
-def p(n=3):
-    return f"<p>{SENTENCE * n}</p>"
 
 
 def images(html):

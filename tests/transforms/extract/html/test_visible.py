@@ -1,10 +1,10 @@
 """Authors and days that pages show."""
 
 import pytest
+from small_pages import SENTENCE
 
 from weft.transforms.extract.html import extract
 
-SENTENCE = "The quick brown fox jumps over the lazy dog while nobody at all is watching it. "
 PROSE = f"<p>{SENTENCE * 3}</p>"
 
 
