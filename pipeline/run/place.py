@@ -15,7 +15,7 @@ from weft.pipeline.run.registry import STAGES, Stage
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, state
 
-_REDO = ".redo"
+REDO = ".redo"
 
 
 def check_writable(output: str, stage: Stage) -> None:
@@ -28,7 +28,7 @@ def check_writable(output: str, stage: Stage) -> None:
 
 def aside(output: str, stage: Stage) -> str:
     """Where a stage writes while what it is to replace stands."""
-    return files.join(output, _REDO, stage.name)
+    return files.join(output, REDO, stage.name)
 
 
 def replace(output: str, stage: Stage) -> None:
@@ -74,9 +74,9 @@ def _finish(output: str, stage: Stage, said: Mapping[str, Any]) -> None:
         state.write(_whole(output, stage), {**said, "moved": True})  # a store's files are copies until now
     files.remove_tree(made)
     files.remove_tree(_whole(output, stage))
-    if files.is_local(output) and not os.listdir(files.join(output, _REDO)):
-        os.rmdir(files.join(output, _REDO))
+    if files.is_local(output) and not os.listdir(files.join(output, REDO)):
+        os.rmdir(files.join(output, REDO))
 
 
 def _whole(output: str, stage: Stage) -> str:
-    return files.join(output, _REDO, f"{stage.name}.json")
+    return files.join(output, REDO, f"{stage.name}.json")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place
+from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place, taken_out
 from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.run.registry import BY_NAME, CORPUS, STAGES, Decided, Input, Stage, before, decided, fingerprints
@@ -75,6 +75,7 @@ class Run:
                 input of several stages holds not one page.
             books.BooksError: a stage's books do not balance.
         """
+        _sweep_own(self.output)
         place.recover(self.output)
         self._take_place()
         runs = decides.against(self.config, [one[0] for one in self.inputs], self.output)  # once: others may join them
@@ -313,6 +314,14 @@ def _sweep(output: str, stage: Stage) -> None:
             for left in names:
                 if ".tmp-" in left:
                     os.unlink(os.path.join(folder, left))
+
+
+def _sweep_own(output: str) -> None:
+    """Remove what a power cut left half written beside the stages, by the very form of such a name."""
+    for name in ("", place.REDO, taken_out.FOLDER) if files.is_local(output) else ():
+        folder = os.path.join(output, name)
+        for left in filter(files.is_temporary, os.listdir(folder) if os.path.isdir(folder) else ()):
+            os.unlink(os.path.join(folder, left))
 
 
 def _cpu_seconds() -> float:

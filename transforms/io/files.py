@@ -40,6 +40,7 @@ from weft.transforms.io.web_files import size as web_size
 
 SIZES_AT_ONCE = 16
 ENDS = 64 << 10  # of each end of a file that is told by them
+_TEMPORARY = re.compile(r".+\.tmp-\d+-[0-9a-f]{8}", re.S)
 _BUFFER = 64 << 10
 _CHUNK = 1 << 20  # of a file that is hashed
 _IN_MEMORY = 8 << 20  # of a file that is to be uploaded
@@ -193,6 +194,11 @@ def recorded() -> Iterator[dict[str, Written]]:
         yield noted
     finally:
         _written.reset(token)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is of those that `atomic` writes under."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def make_directory(path: str) -> None:

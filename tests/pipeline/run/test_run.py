@@ -129,6 +129,20 @@ def test_a_run_may_be_called_anything(tmp_path: Path) -> None:
     power.go(odd, tmp_path / "a[1].warc.gz", ("extract", "dedup"))  # all is found again
 
 
+def test_what_a_power_cut_left_half_written_beside_the_stages_goes(tmp_path: Path) -> None:
+    source, output = power.archive(tmp_path / "a.warc.gz"), tmp_path / "run"
+    half = [
+        output / name
+        for name in ("run.json.tmp-7-0123abcd", ".redo/fetch.json.tmp-7-0123abcd", "exclude/a.txt.tmp-7-0123abcd")
+    ]
+    others = [output / name for name in ("notes.tmp-1", "exclude/mine.tmp-old")]
+    for path in (*half, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    power.go(output, source, ("extract",))
+    assert not any(path.exists() for path in half) and all(path.exists() for path in others)
+
+
 def test_a_stage_goes_on_when_its_worker_was_killed():
     told: list[str] = []
     ends = iter([pool.Lost(), pool.Lost(), {"page": 3}])

@@ -51,6 +51,13 @@ def test_a_listing_is_sorted_and_leaves_half_files_out(tmp_path: Path) -> None:
     assert files.listing(str(tmp_path / "none" / "*.x")) == []
 
 
+def test_a_temporary_file_is_told_by_its_name(tmp_path: Path) -> None:
+    with files.atomic(str(tmp_path / "a.b")):
+        (name,) = os.listdir(tmp_path)
+    assert files.is_temporary(name) and name.startswith("a.b")
+    assert not any(map(files.is_temporary, ("a.b", "a.tmp-1", ".tmp-1-0123abcd", "a.tmp-1-0123abcde")))
+
+
 def test_remove_tree_takes_files_folders_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("c")
