@@ -248,7 +248,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "too_small": ("the image is too small", ("pack.pair_min_side",)),
         "aspect": ("the image is too long or too narrow", ("pack.pair_max_aspect",)),
         "near_image": (
-            "a picture no smaller, on the same host by score.near_images or on any by score.near_hash, is the same",
+            "the same picture, no smaller, on its host by score.near_images or on any by score.near_hash, stays",
             ("score.near_images", "score.near_hash", "pack.drop_near_images"),
         ),
         "same_picture": (

@@ -192,10 +192,12 @@ class BesidePairs(beam.PTransform):
             | "JoinScores" >> hot_keys.Attach(most=self.most)
             | "OfScore" >> beam.Map(tuple).with_output_types(value),
         }
-        compared = {"seen": seen, "scores": joined["scores"]}
-        if self.judge.recipe.drop_near_images:
-            joined["near"] = compared["near"] = compared | "Near" >> NearPictures(self.judge, self.most)
-        if self.judge.recipe.pair_same_picture:
+        compared, rules = {"seen": seen, "scores": joined["scores"]}, self.judge.recipe
+        if rules.drop_near_images and rules.pair_same_picture:
+            compared["lost"] = compared | "SameOfAll" >> SamePictures(self.judge, self.most)
+        if rules.drop_near_images:
+            joined["near"] = compared["lost"] = compared | "Near" >> NearPictures(self.judge, self.most)
+        if rules.pair_same_picture:
             joined["same"] = compared | "Same" >> SamePictures(self.judge, self.most)
         return joined
 

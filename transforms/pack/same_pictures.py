@@ -6,7 +6,8 @@ NearPictures: score has said of which larger picture one is a repeat.
 SamePictures: "same" is an equal perceptual hash with the same words, case and punctuation aside. A picture without
 structure has the hash of any other such picture and does not count.
 
-Only pairs that the recipe would keep take part, and near ones go first: no pair is lost for one that is dropped itself.
+Only pairs that the recipe would keep take part. Near ones go first; where a recipe has both, what stays of these is a
+picture with a pair that stays of the same ones too: no pair is lost for one that is dropped itself.
 Keys, sizes and places cross the shuffle, no texts and no images.
 """
 
@@ -62,7 +63,7 @@ def said(text: str) -> str:
 class SamePictures(beam.PTransform):
     """{"seen": (Captioned, Stored), "scores": (key, similarity)} → (key, key of the one that stays) of all others.
 
-    Those that are "near" (what NearPictures gives) take no part.
+    Those that are "lost" (what NearPictures gives) take no part.
 
     Args:
         judge: says which pairs would be kept.
@@ -76,7 +77,7 @@ class SamePictures(beam.PTransform):
         candidates = inputs["seen"] | "Candidates" >> beam.FlatMapTuple(_candidates).with_output_types(
             tuple[str, _Candidate]
         )
-        joined = {"row": candidates} | {name: inputs[name] for name in ("scores", "near") if name in inputs}
+        joined = {"row": candidates} | {name: inputs[name] for name in ("scores", "lost") if name in inputs}
         by_content = (
             joined
             | "JoinScores" >> Join()
@@ -103,7 +104,7 @@ class SamePictures(beam.PTransform):
 class NearPictures(beam.PTransform):
     """What SamePictures takes → (key, key of the picture that stays) of pairs whose pictures repeat that one.
 
-    Of those with one look the largest stays that is in a pair that the recipe would keep.
+    Of those with one look the largest stays that is in a pair that the recipe would keep and that is not "lost".
 
     Args:
         judge: says which pairs would be kept.
@@ -116,7 +117,7 @@ class NearPictures(beam.PTransform):
     def expand(self, inputs: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, str]]:
         looks = inputs["seen"] | "Looks" >> beam.MapTuple(_look).with_output_types(tuple[str, _Candidate])
         stays = (
-            {"row": looks, "scores": inputs["scores"]}
+            ({"row": looks} | {name: inputs[name] for name in ("scores", "lost") if name in inputs})
             | "JoinScores" >> Join()
             | "ByPicture" >> beam.FlatMap(_by_content, self.judge).with_output_types(tuple[str, _Best])
             | "OnePicture" >> Fold(_best)
@@ -155,7 +156,7 @@ def _candidates(pair: Captioned, stored: Stored) -> Iterator[tuple[str, _Candida
 
 
 def _by_content(item: tuple[str, dict[str, Iterable[Any]]], judge: Judge) -> Iterator[tuple[str, _Best]]:
-    if next(iter(item[1].get("near", ())), None):
+    if next(iter(item[1].get("lost", ())), None):
         return
     similarity = next(iter(item[1]["scores"]), None)
     for content, rank, name, language, stored in item[1]["row"]:

@@ -8,7 +8,9 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from weft.schemas.parameters import Recipe
+from weft.schemas.records import Score
 from weft.transforms.pack.decide import Judge, Stored
+from weft.transforms.pack.joins import BesidePairs, Shown
 from weft.transforms.pack.same_pictures import Captioned, NearPictures, SamePictures, said
 from weft.transforms.score.image_scores import Answers
 
@@ -95,8 +97,53 @@ def test_of_one_look_the_largest_stays_that_the_recipe_would_keep():
         near = inputs | "Near" >> NearPictures(JUDGE)
         of_d = [("d2:d2", "d3"), ("d4:d4", "d3")]
         assert_that(near, equal_to([("a2:a2", "a"), ("a3:a3", "a"), ("b3:b3", "b2"), ("y:y", "z"), *of_d]), "near")
-        same = {**inputs, "near": near} | "Same" >> SamePictures(JUDGE)
+        same = {**inputs, "lost": near} | "Same" >> SamePictures(JUDGE)
         # Without what is near, y would stay in the place of z, and z in that of y.
         assert_that(same, equal_to([]), "same")
         alone = [("b3:b3", "b2:b2"), ("d2:d2", "d3:d3"), ("z:z", "y:y")]
         assert_that(inputs | "Alone" >> SamePictures(JUDGE), equal_to(alone), "alone")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_pair_is_lost_for_one_that_is_lost_itself(seed: int) -> None:
+    """Where a recipe has both rules, what one keeps may be what the other drops."""
+    chance = random.Random(seed)
+    pairs, names = [], [f"{n}" for n in range(60)]
+    for n in names:
+        whom = names[int(n) // 3 * 3]  # three pictures of one look; any two may have one hash
+        repeats = "" if whom == n else whom
+        image = Stored(n, "ok", chance.choice((100, 300, 600)), 300, False, "b", 0, 0, chance.choice(HASHES[:2]))
+        similarity = chance.choice((0.1, 0.3, 0.3))
+        pairs.append((n, image._replace(answers=Answers(repeat_of=repeats)), chance.choice(SAID), similarity))
+    rules = Recipe(pair_min_similarity=0.2, drop_single_colour=False, drop_near_images=True, pair_same_picture=True)
+    judge = Judge(rules, 512, "weft")
+    kept = {f"{n}:{n}" for n, image, _, similarity in pairs if not judge.pair(image, similarity, "en")[0]}
+
+    def check(found: list[tuple[str, str, str]]) -> None:
+        lost = {key for _, key, _ in found} & kept
+        stays = {rule: {one for of, key, one in found if of == rule and key in kept} for rule in ("near", "same")}
+        assert all(len(stays[rule]) > 2 for rule in stays)
+        assert {f"{image}:{image}" for image in stays["near"]} | stays["same"] <= kept - lost
+
+    with beam.Pipeline() as p:
+        made = {
+            "pages": p | "P" >> beam.Create([Shown(n, "a", 1, n, [n]) for n in names]).with_output_types(Shown),
+            "pairs": p
+            | "C"
+            >> beam.Create([Captioned(f"{n}:{n}", n, "en", said(text)) for n, _, text, _ in pairs]).with_output_types(
+                Captioned
+            ),
+            "images": p
+            | "I" >> beam.Create([(n, image) for n, image, *_ in pairs]).with_output_types(tuple[str, Stored]),
+            "scores": p
+            | "S"
+            >> beam.Create([Score("pair", n, 0, 0, n, value, ()) for n, *_, value in pairs]).with_output_types(Score),
+        }
+        found = made | BesidePairs(judge)
+        told = [
+            found[rule]
+            | f"Tell{rule}"
+            >> beam.MapTuple(lambda key, one, rule=rule: (rule, key, one)).with_output_types(tuple[str, str, str])
+            for rule in ("near", "same")
+        ]
+        assert_that(told | beam.Flatten(), check)
