@@ -31,3 +31,14 @@ def test_a_type_checker_sees_what_a_program_gets() -> None:
 def test_importing_weft_imports_neither_beam_nor_torch() -> None:
     code = "import sys, weft; dir(weft); weft.Document; sys.exit(bool({'apache_beam', 'torch', 'pyarrow'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_beam_warns_of_nothing_and_leaves_logging_to_the_program() -> None:
+    code = """
+import logging, weft
+weft.Deduplicate
+assert 'apache_beam.io.gcp.internal.clients.bigquery' in __import__('sys').modules
+assert not logging.getLogger().handlers and not logging.getLogger().filters
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr == ""

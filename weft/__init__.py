@@ -12,7 +12,10 @@ name needs is imported when it is first used: `import weft` alone imports neithe
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,8 +81,26 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'weft' has no attribute {name!r}")
     module, _, attribute = _HOME[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    with _without_a_warning():
+        return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+@contextlib.contextmanager
+def _without_a_warning() -> Iterator[None]:
+    """Beam warns while it is imported of a client for BigQuery, and sets logging up for that; weft uses none."""
+    root, nobody = logging.getLogger(), logging.NullHandler()
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("apitools not found")
+
+    root.addFilter(is_other)
+    root.addHandler(nobody)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_other)
+        root.removeHandler(nobody)
