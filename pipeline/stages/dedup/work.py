@@ -55,10 +55,8 @@ class Work:
             self.runs = list(at_once)
             state.write(decides.noted(ctx.home), {"index": directory, "run": self.own, "against": self.runs})
             self.earlier = index.parts(directory, self.runs)
-            told = (
-                f"compared with {len(self.runs)} earlier runs of the index" if self.runs else "the first in the index"
-            )
-            ctx.say(f"{told} {directory}")
+            number = f"{len(self.runs) or 'no'} earlier run{'s' * (len(self.runs) != 1)}"
+            ctx.say(f"compared with {number} of the index {directory}")
 
     def job(self, name: str, do: Callable[[], work_units.Counts]) -> work_units.Counts:
         """Do a job, unless an earlier attempt has done it and what it wrote is still that."""
