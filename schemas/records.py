@@ -103,9 +103,10 @@ class Pair(NamedTuple):
     page_url: str
     image_url: str
     text: str
-    source: str  # "figcaption", "caption", "alt", "aria_label", "title"
+    source: str  # "figcaption", "caption", "alt", "aria_label", "title"; "list" of a list of captions
     language: str
     language_score: float
+    similarity: float | None = None  # of picture and caption as a list of captions has it; None where nothing says it
 
 
 class Capture(NamedTuple):

@@ -57,6 +57,7 @@ PAIRS = pa.schema(
         ("source", pa.string()),
         ("language", pa.string()),
         ("language_score", pa.float32()),
+        ("similarity", pa.float32()),
     ]
 )
 

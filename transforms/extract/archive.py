@@ -26,8 +26,18 @@ _IMAGE_BEGINS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"
 def extract_archive(path: str, rules: PageRules = DEFAULTS) -> Iterator[Row]:
     """Rows of all records of an archive, of those that an index chooses, or of a list; one in memory at a time.
 
-    A page whose doc_id came before in the same archive has the fate "duplicate_record".
+    A page whose doc_id came before in the same archive has the fate "duplicate_record". A file that holds nothing has a
+    fate too; an index that chooses nothing has none.
     """
+    none = selection.MARK not in path
+    for row in _rows(path, rules):
+        none = False
+        yield row
+    if none:
+        yield Fate(STAGE, "record", f"{path}:0", DROPPED, "empty_file", "no record, and no row")
+
+
+def _rows(path: str, rules: PageRules) -> Iterator[Row]:
     if selection.MARK in path:
         yield from _of_records(selection.of_index(path, rules.common_crawl), rules)
     elif html_files.is_folder(path):

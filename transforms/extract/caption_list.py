@@ -30,7 +30,7 @@ class Row(NamedTuple):
     caption: str
     page: str  # address of the page it stood on, where the list says it
     mime: str = ""  # of a picture that lies in the file itself
-    similarity: float = math.nan  # of picture and caption, where it is asked for and the list says it
+    similarity: float = math.nan  # of picture and caption, where the list says it
     without: str = ""  # the members of a sample that has no picture
 
 
@@ -104,7 +104,8 @@ def _page(
     if not reason and rules.list_min_similarity > -1 and not row.similarity >= rules.list_min_similarity:
         reason, told = "low_similarity", f"{row.similarity:.4f}, as the list has it"
     spoken = (code if sure else "", score)
-    pair = Pair(pair_id(row.url, caption), doc_id, row.page, row.url, caption, "list", *spoken)
+    alike = row.similarity if math.isfinite(row.similarity) else None
+    pair = Pair(pair_id(row.url, caption), doc_id, row.page, row.url, caption, "list", *spoken, alike)
     reason = reason or own_filters.judge(pair, rules.pair_filters)[0]
     if not reason:
         yield pair
@@ -134,7 +135,7 @@ def _of_tar(stream: BinaryIO, rules: PageRules) -> Iterator[Row]:
 
 
 def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str, str]:
-    """The columns of address, caption, page and similarity ("" where none is, or none is asked for)."""
+    """The columns of address, caption, page and similarity ("" where none is)."""
     url, caption = (
         rows.column(names, known, asked)
         for known, asked in ((URL_COLUMNS, rules.list_url), (CAPTION_COLUMNS, rules.list_caption))
@@ -142,8 +143,8 @@ def _columns(names: Sequence[str], rules: PageRules) -> tuple[str, str, str, str
     if not url or not caption:
         said = ", ".join(names)[:200]
         raise Unsuited("no_columns", f"columns {said}: name them with extract.list_url and extract.list_caption")
-    alike = ""
-    if rules.list_min_similarity > -1 and not (alike := rows.column(names, SIMILARITY_COLUMNS, rules.list_similarity)):
+    alike = rows.column(names, SIMILARITY_COLUMNS, rules.list_similarity)
+    if not alike and (rules.list_similarity or rules.list_min_similarity > -1):
         raise Unsuited(
             "no_columns", f"columns {', '.join(names)[:200]}: name that of similarities: extract.list_similarity"
         )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from weft.schemas.parameters import PageRules
 from weft.schemas.records import DROPPED, KEPT, Document, Fate, Pair, document_id, stable_id
@@ -26,7 +26,20 @@ _PAGE = ("url", "document_url", "page_url")
 _TITLE = ("title", "page_title")
 _TOLD = ("metadata", "general_metadata", *_PAGE, *_TITLE)
 _IMAGE = ("raw_url", "src", "image_url", "url", "unformatted_src")
-Parts = tuple[str, str, list[str | None], list[str | None]]  # URL, title, texts, images
+_ALT = ("alt_text", "alt")  # OBELICS, and what weft exports in its form
+
+
+class Parts(NamedTuple):
+    """A row taken apart; texts and images are parallel."""
+
+    url: str
+    title: str
+    texts: list[str | None]
+    images: list[str | None]
+    alts: list[str]  # parallel to these: "" at texts, and where nothing is told
+
+
+_Made = tuple[list[str | None], list[str | None], list[str]]  # texts, images, alts: parallel
 
 
 def is_list(seen: Look) -> bool:
@@ -52,22 +65,22 @@ def extract_documents(path: str, look: Look, rules: PageRules) -> Iterator[Docum
             if parts is None:
                 yield Fate(STAGE, "record", key, DROPPED, "no_columns", ", ".join(row)[:200] or "no JSON object")
                 continue
-            yield Fate(STAGE, "record", key, KEPT, "", "", parts[0])
+            yield Fate(STAGE, "record", key, KEPT, "", "", parts.url)
             yield from _extract(parts, path, last, rules, seen)
     except rows.Unsuited as error:
         yield Fate(STAGE, "record", f"{path}:{last + 1}!", DROPPED, error.reason, error.detail)
 
 
 def _extract(parts: Parts, path: str, place: int, rules: PageRules, seen: set[str]) -> Iterator[Document | Pair | Fate]:
-    url, title, texts, images = parts
-    name = stable_id("document", url, json.dumps([texts, images]))  # by what it is, not where it stood
-    record = Record("resource", url, "", 0, f"<document:{name}>", place, 200, (), b"", "", path)
-    doc_id = document_id(record.record_id, url, "", place)
+    # By what it is, not where it stood.
+    name = stable_id("document", parts.url, json.dumps([parts.texts, parts.images]))
+    record = Record("resource", parts.url, "", 0, f"<document:{name}>", place, 200, (), b"", "", path)
+    doc_id = document_id(record.record_id, parts.url, "", place)
     key = f"{path}:{place}"
-    if fate := again(seen, doc_id, key, url, key):
+    if fate := again(seen, doc_id, key, parts.url, key):
         yield fate
         return
-    yield from of_parts(record, title, texts, images, rules).rows()
+    yield from of_parts(record, parts.title, parts.texts, parts.images, rules, parts.alts).rows()
 
 
 def _parts(row: dict[str, Any]) -> Parts | None:
@@ -79,12 +92,12 @@ def _parts(row: dict[str, Any]) -> Parts | None:
     url = next((str(one[key]) for one in places if isinstance(one, dict) for key in _PAGE if one.get(key)), "")
     title = next((str(one[key]) for one in places[:2] if isinstance(one, dict) for key in _TITLE if one.get(key)), "")
     if isinstance(row.get("texts"), list) and isinstance(row.get("images"), list):
-        texts, images = _parallel(row["texts"], row["images"], about)
+        made = _parallel(row["texts"], row["images"], about)
     elif isinstance(row.get("text_list"), list) and isinstance(row.get("image_info"), list):
-        texts, images = _mmc4(row["text_list"], row["image_info"])
+        made = _mmc4(row["text_list"], row["image_info"])
     else:
         return None
-    return resolve(url, url), title, texts, images
+    return Parts(resolve(url, url), title, *made)
 
 
 def _json(value: Any) -> Any:
@@ -96,45 +109,52 @@ def _json(value: Any) -> Any:
         return None
 
 
-def _parallel(texts: list[Any], images: list[Any], about: list[Any]) -> tuple[list[str | None], list[str | None]]:
-    made: tuple[list[str | None], list[str | None]] = ([], [])
+def _parallel(texts: list[Any], images: list[Any], about: list[Any]) -> _Made:
+    made: _Made = ([], [], [])
     for n in range(max(len(texts), len(images))):
         text = texts[n] if n < len(texts) else None
         image = images[n] if n < len(images) else None
         told = about[n] if n < len(about) else None
         if image is not None:
-            _add(made, None, _address(image) or _address(told))
+            _add(made, None, _address(image) or _address(told), _said(image, _ALT) or _said(told, _ALT))
         if isinstance(text, str) and text.strip():
             _add(made, text, None)
     return made
 
 
-def _mmc4(texts: list[Any], images: list[Any]) -> tuple[list[str | None], list[str | None]]:
-    before: dict[int, list[str]] = {}
+def _mmc4(texts: list[Any], images: list[Any]) -> _Made:
+    before: dict[int, list[tuple[str, str]]] = {}
     for image in images:
         at = image.get("matched_text_index") if isinstance(image, dict) else None
         if isinstance(at, int) or (isinstance(at, float) and math.isfinite(at)):  # pandas makes floats of whole numbers
             place = min(max(int(at), 0), max(len(texts) - 1, 0))
         else:
             place = len(texts)  # matched with none: after all
-        before.setdefault(place, []).append(_address(image))
-    made: tuple[list[str | None], list[str | None]] = ([], [])
+        before.setdefault(place, []).append((_address(image), _said(image, _ALT)))
+    made: _Made = ([], [], [])
     for n in range(len(texts) + 1):
-        for url in before.get(n, ()):
-            _add(made, None, url)
+        for url, alt in before.get(n, ()):
+            _add(made, None, url, alt)
         if n < len(texts) and isinstance(texts[n], str) and texts[n].strip():
             _add(made, texts[n], None)
     return made
 
 
-def _add(made: tuple[list[str | None], list[str | None]], text: str | None, image: str | None) -> None:
+def _add(made: _Made, text: str | None, image: str | None, alt: str = "") -> None:
     if text is not None or image:
         made[0].append(text)
         made[1].append(image or None)
+        made[2].append(alt)
 
 
 def _address(image: Any) -> str:
     """Where a picture can be asked for, "" where nothing says it."""
     if isinstance(image, dict):
-        image = next((image[key] for key in _IMAGE if isinstance(image.get(key), str)), "")
+        image = _said(image, _IMAGE)
     return resolve(image, image) if isinstance(image, str) else ""
+
+
+def _said(image: Any, names: Sequence[str]) -> str:
+    """What is told of a picture under the first of these names that has text."""
+    found = (image.get(name) for name in names) if isinstance(image, dict) else ()
+    return next((one for one in found if isinstance(one, str)), "")

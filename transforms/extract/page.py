@@ -157,7 +157,14 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
     return _within_budget(record, work)
 
 
-def of_parts(record: Record, title: str, texts: list[str | None], images: list[str | None], rules: PageRules) -> Result:
+def of_parts(
+    record: Record,
+    title: str,
+    texts: list[str | None],
+    images: list[str | None],
+    rules: PageRules,
+    alts: Sequence[str] = (),
+) -> Result:
     """What becomes of a page that somebody else has taken apart.
 
     Args:
@@ -166,8 +173,12 @@ def of_parts(record: Record, title: str, texts: list[str | None], images: list[s
         texts: in reading order, parallel to `images`: at each position one of the two is not None.
         images: absolute addresses.
         rules: as of `extract_html`.
+        alts: alternative texts, parallel to `images`; empty where none is known.
     """
-    meta = [None if image is None else ImageMeta("", "", "", None, None) for image in images]
+    said = alts or [""] * len(images)
+    meta = [
+        None if image is None else ImageMeta(alt, "", "", None, None) for image, alt in zip(images, said, strict=True)
+    ]
     others: list[list[str] | None] = [None if image is None else [] for image in images]
     found = [html.Occurrence(image, "", "") for image in images if image is not None]
     page = html.Page(title, texts, images, meta, found, [], record.url, others, html.About())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from weft.schemas.parameters import Recipe
@@ -122,6 +123,10 @@ class Judge:
     salt: str
     top: float = -math.inf
 
+    @cached_property
+    def _evaluation(self) -> evaluation_images.Known:
+        return evaluation_images.load(self.recipe.evaluation_images, self.max_side)
+
     def pair(self, stored: Stored | None, similarity: float | None, language: str = "") -> tuple[str, str]:
         """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""
         image = self.image(stored, 1, 1.0)
@@ -135,8 +140,7 @@ class Judge:
             return None
         evaluation, rules = "", self.recipe
         if rules.evaluation_images:
-            known = evaluation_images.load(rules.evaluation_images, self.max_side)
-            evaluation = known.find(
+            evaluation = self._evaluation.find(
                 stored.image_id, stored.phash, bool(stored.single_colour), rules.evaluation_distance
             )
         return JudgedImage(
@@ -244,7 +248,8 @@ class Packer:
         samples: list[tuple[str, Sample]] = []
         if not reason and stored is not None:
             meta = {**pair._asdict(), **(page._asdict() if page else {})}
-            meta["similarity"] = similarity and as_written(similarity)
+            told = pair.similarity if similarity is None else similarity  # score's own, else what a list has
+            meta["similarity"] = None if told is None else as_written(told)
             image = _placed(0, stored, _size(stored))
             samples = self.maker.pair(PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta)))
         detail = samples[0][0] if samples else about or pair.image_url

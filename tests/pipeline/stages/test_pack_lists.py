@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from weft.pipeline import export
+from weft.transforms.archives import write
 from weft.transforms.urls import image_key
 
 PAIRS = 24
@@ -36,6 +37,28 @@ def laion(pairs: list[dict[str, bytes]], path: Path) -> str:
     return str(path)
 
 
+def similarities(pairs: list[dict[str, bytes]]) -> dict[str, float | None]:
+    told = [json.loads(pair["json"]) for pair in pairs]
+    return {one["pair_id"]: one["similarity"] for one in told}
+
+
+def wat(pairs: list[dict[str, bytes]], path: Path) -> str:
+    """What Common Crawl's WAT says of the pages that these pairs stood on."""
+    pages: dict[str, list[dict[str, str]]] = {}
+    for told in (json.loads(pair["json"]) for pair in pairs):
+        link = {"path": "IMG@/src", "url": told["image_url"], "alt": told["text"]}
+        pages.setdefault(told["page_url"], [{"path": "A@/href", "url": "/next"}]).append(link)
+    records = []
+    for url, links in pages.items():
+        answer = {"Headers": {"Content-Type": "text/html"}, "HTML-Metadata": {"Head": {"Title": url}, "Links": links}}
+        envelope = {"Envelope": {"Payload-Metadata": {"HTTP-Response-Metadata": answer}}}
+        identity, date = write.record_id("wat", url), "2024-05-18T01:58:10Z"
+        block, fields = json.dumps(envelope).encode(), {"WARC-Target-URI": url}
+        records.append(write.record("metadata", identity, date, "application/json", block, fields))
+    path.write_bytes(write.info(path.name, {"software": "a test"}) + b"".join(records))
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def taken(finished, run_on_web, tmp_path_factory):
     """(some pairs of the demo's run, the run of a list of them)."""
@@ -53,6 +76,8 @@ def test_a_list_of_the_demos_pairs_gives_their_tokens_captions_and_pictures(take
     parts = ("input_ids.npy", "jpg", "txt")
     found = sorted(tuple(pair[part] for part in parts) for pair in stored(output))
     assert len(found) == PAIRS and found == sorted(tuple(pair[part] for part in parts) for pair in pairs)
+    assert similarities(stored(output)) == similarities(pairs)  # as the list has them: nothing is scored here
+    assert None not in similarities(pairs).values()
 
 
 def test_what_such_a_run_packed_gives_the_same_bytes_when_it_is_taken_in_again(taken, run_on_web, sums, tmp_path):
@@ -70,3 +95,17 @@ def test_img2datasets_output_of_it_gives_the_same_pictures_and_nobody_is_asked(t
     rows = [row for path in (again / "images/index").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
     assert {(row["origin"], row["status"]) for row in rows} == {("warc", "ok")}
     assert {row["image_id"] for row in rows} == {hashlib.sha256(pair["jpg"]).hexdigest() for pair in stored(output)}
+
+
+def test_a_wat_of_the_demos_pages_gives_their_alt_texts_and_pictures(finished, taken, run_on_web, tmp_path):
+    alts = [pair for pair in taken[0] if json.loads(pair["json"])["source"] == "alt"]
+    again = f'pack.tokenizer="{finished / "shards/tokenizer.json"}"'
+    output = run_on_web(tmp_path / "out", again, inputs=[wat(alts, tmp_path / "pages.warc.wat.gz")])
+    kept = ("input_ids.npy", "jpg", "txt")
+    found = stored(output)
+    assert len(alts) > 5 and sorted([p[k] for k in kept] for p in found) == sorted([p[k] for k in kept] for p in alts)
+    told, known = ([json.loads(pair["json"]) for pair in of] for of in (found, alts))
+    assert {(one["page_url"], one["pair_id"]) for one in told} == {(one["page_url"], one["pair_id"]) for one in known}
+    assert set(pq.read_table(output / "fates/pack", filters=[("kind", "=", "document")])["reason"].to_pylist()) == {
+        "empty"
+    }

@@ -110,11 +110,15 @@ def test_given_similarities_are_trusted_where_that_is_asked(tmp_path, named):
     rules = PageRules(languages=(), list_min_similarity=0.305, list_similarity="mine" if named == "mine" else "")
     found = extract(tmp_path / "list", rules)
     assert [pair.text for pair in found[Pair]] == [ROWS[0][1]]
+    assert [pair.similarity for pair in found[Pair]] == [pytest.approx(0.31)]
     told = [(f.reason, f.detail) for f in found[Fate] if f.fate == "dropped"]
     assert told == [("low_similarity", f"{one}, as the list has it") for one in ("0.3000", "nan")]
-    assert len(extract(tmp_path / "list")[Pair]) == 3
+    column = "mine" if named == "mine" else ""
+    untrusted = extract(tmp_path / "list", PageRules(languages=(), list_similarity=column))[Pair]
+    assert [pair.similarity for pair in untrusted] == [pytest.approx(0.31), pytest.approx(0.3), None]
     misspelt = dataclasses.replace(rules, list_similarity="clip_h14")
-    assert [fate.reason for fate in extract(tmp_path / "list", misspelt)[Fate]] == ["no_columns"]
+    for rules_of in (misspelt, dataclasses.replace(misspelt, list_min_similarity=-1.0)):
+        assert [fate.reason for fate in extract(tmp_path / "list", rules_of)[Fate]] == ["no_columns"]
     (tmp_path / "bare").write_bytes(FORMS["laion"](ROWS))
     (fate,) = extract(tmp_path / "bare", rules)[Fate]
     assert fate.reason == "no_columns" and "extract.list_similarity" in fate.detail
@@ -190,3 +194,10 @@ def test_columns_of_bytes_are_text(tmp_path):
     pq.write_table(rows, tmp_path / "list.parquet")
     (pair,) = (row for row in extract_archive(str(tmp_path / "list.parquet"), RULES) if isinstance(row, Pair))
     assert (pair.image_url, pair.text) == (f"{URL}1", "a caf\u00e9 in the old town")
+
+
+@pytest.mark.parametrize("form", ["laion", "csv", "jsonl"])
+def test_a_list_without_rows_leaves_a_fate(tmp_path, form):
+    (tmp_path / "list").write_bytes(FORMS[form]([]))
+    found = list(extract_archive(str(tmp_path / "list"), RULES))
+    assert [(row.kind, row.key, row.reason) for row in found] == [("record", f"{tmp_path / 'list'}:0", "empty_file")]

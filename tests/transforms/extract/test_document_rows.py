@@ -12,7 +12,7 @@ from weft.transforms.extract.archive import extract_archive
 RULES = PageRules(languages=(), min_words=3)
 TEXTS = ["The old barn burnt down in the year of the great flood.", "A new one was built of brick a little later."]
 IMAGE = "http://img.test/barn.jpg"
-TOLD = {"document_url": "http://a.test/p", "src": IMAGE, "alt_text": "a barn"}
+TOLD = {"document_url": "http://a.test/p", "src": IMAGE, "alt_text": "a red barn by the river"}
 ROWS = {
     "obelics": {
         "texts": [TEXTS[0], None, TEXTS[1]], "images": [None, IMAGE, None],
@@ -46,7 +46,10 @@ def test_each_published_form_is_the_same_document(tmp_path, name, form):
     assert (document.url, document.texts, document.images) == (
         "http://a.test/p", [TEXTS[0], None, TEXTS[1]], [None, IMAGE, None],
     )  # fmt: skip
-    assert [(fate.kind, fate.reason) for fate in fates] == [("record", ""), ("page", ""), ("image", "")]
+    alt = TOLD["alt_text"] if name.startswith("obelics") else ""
+    assert [meta and meta.alt for meta in document.image_meta] == [None, alt, None]
+    fates = [(fate.kind, fate.reason) for fate in fates]
+    assert fates == [("record", ""), ("page", ""), ("image", "")] + [("pair", "")] * bool(alt)
 
 
 @pytest.mark.parametrize("form", ["lines", "parquet"])

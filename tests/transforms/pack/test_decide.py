@@ -149,5 +149,14 @@ def test_why_a_pair_is_dropped_and_what_says_so(maker, stored, similarity, other
     assert bool(samples) == (not reason)
 
 
+@pytest.mark.parametrize(
+    ("scored", "given", "told"), [(0.25, 0.31, 0.25), (None, 0.3100000023841858, 0.31), (None, None, None)]
+)
+def test_a_pairs_similarity_is_the_one_that_was_scored_else_that_of_its_list(maker, scored, given, told):
+    known = {"page": [Archived("urn:d", "a.warc.gz", 7)], "stored": [STORED], "scores": [scored]}
+    ((((_, sample),), _),) = Packer(Judge(Recipe(), 512, "s"), maker).pair(PAIR._replace(similarity=given), known)
+    assert json.loads(sample.meta)["similarity"] == told
+
+
 def test_an_archive_is_named_wherever_it_lies():
     assert archived(PAGE) == archived(PAGE._replace(warc_file="s3://other/a.warc.gz")) == ("urn:d", "a.warc.gz", 7)
