@@ -173,5 +173,5 @@ def _named(entry: str) -> tuple[str, str]:
 def _model(name: str, pretrained: str) -> str:
     """Contents of a model's folder, or of the file that its weights are in; "" for what open_clip or weft ships."""
     if name.startswith(_LOCAL):
-        return files.contents(clip_name(name).removeprefix(_LOCAL))
+        return local_copies.contents(clip_name(name).removeprefix(_LOCAL))
     return local_copies.contents(pretrained.partition("=")[2] or pretrained) if pretrained else ""

@@ -114,6 +114,7 @@ def extract_file(
     def rows() -> Iterator[Row]:
         found = _finished(finished, name) if finished else extract_archive(path, rules)
         excluded = exclusions.load(exclude)
+        exclusions.check(exclude, json.loads(decides).get("exclude", ""))
         return exclusions.withhold(found, excluded) if excluded else found
 
     with secrets.held(keys or {}):

@@ -152,8 +152,7 @@ def check(ctx: Context) -> None:
     if config.evaluation_images:
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
     for path in config.instructions:
-        for _ in instructions.read(path):
-            pass
+        instructions.check(path)
     rules = ctx.config.extract
     language.check(config.pair_min_similarity_by_language, "pack.pair_min_similarity_by_language", rules.language_model)
     quality.check_limits(config.min_quality, config.max_quality, rules, "pack", not ctx.finished)

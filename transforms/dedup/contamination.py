@@ -22,7 +22,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ import xxhash
 from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup.shingles import words
 from weft.transforms.io import files
+from weft.transforms.io.loaded import loaded
 
 LEAST_WORDS = 8  # of an example shorter than n that is matched as a whole: GPT-3's least n
 ENDINGS = (".txt", ".jsonl", ".jsonl.gz")
@@ -132,7 +133,7 @@ class Evaluation:
         return matches
 
 
-@lru_cache(maxsize=2)
+@loaded(most=2)
 def load(paths: tuple[str, ...], ngram: int) -> Evaluation:
     """The evaluation in files, directories (all that is below) and globs; kept in memory for the next call.
 

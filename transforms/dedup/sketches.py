@@ -52,6 +52,8 @@ def sketches(documents: Iterable[Content], rules: DuplicateRules) -> Iterator[Sk
     Raises:
         ConfigError: evaluation texts that cannot be read.
     """
+    if rules.evaluation:
+        contamination.load(rules.evaluation, rules.evaluation_ngram)  # looks whether the texts are what they were
     remaining = iter(documents)
     while batch := list(islice(remaining, BATCH)):
         yield from _sketch_batch(batch, rules)
@@ -125,7 +127,7 @@ def _sketch_batch(documents: Sequence[Content], rules: DuplicateRules) -> Iterat
 def _contamination(normalised: bytes, texts: Sequence[str], rules: EvaluationTexts) -> str:
     if not rules.evaluation:
         return ""
-    known = contamination.load(rules.evaluation, rules.evaluation_ngram)
+    known = contamination.load.held(rules.evaluation, rules.evaluation_ngram)
     tokens = normalised.split() or shingles.words("\n".join(texts))  # normalised is empty where no rule asked
     hit = known.find(tokens, rules.evaluation_hits, rules.evaluation_window)
     return f"{hit.name}: {hit.words}" if hit else ""

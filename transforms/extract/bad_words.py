@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from weft.schemas.parameters import ConfigError, PageRules
 from weft.transforms.extract import language
 from weft.transforms.io import files
+from weft.transforms.io.loaded import loaded
 
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-[\w-]+)?(?:\.txt)?(?:\.gz)?")  # of a file's name
 _UNSPACED = ("ja", "th", "zh")
@@ -54,13 +54,12 @@ def find(text: str, code: str, paths: Sequence[str]) -> str:
     Raises:
         ConfigError: as `load`.
     """
-    found = load(tuple(paths)).get(code) if paths else None
+    found = load.held(tuple(paths)).get(code) if paths else None
     return found.find(text) if found else ""
 
 
 def contents(paths: Sequence[str]) -> str:
     """A hash of what the lists say together, whatever their order."""
-    load.cache_clear()  # another file under the same name is another list
     told = sorted((code, sorted(one.words), one.phrases) for code, one in load(tuple(paths)).items())
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -71,7 +70,7 @@ def unasked(rules: PageRules) -> list[str]:
     return sorted(found.keys() - language.known(rules.language_model)) if found else []  # else no model is loaded
 
 
-@lru_cache(maxsize=4)
+@loaded(most=4)
 def load(paths: tuple[str, ...]) -> dict[str, WordList]:
     """Language → its list; several of a language are one.
 

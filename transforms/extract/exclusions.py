@@ -23,14 +23,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey, SiteFile
 from weft.transforms.io import files
+from weft.transforms.io.loaded import loaded
 from weft.transforms.urls import domains, host_name, image_key, page_key, quoted_anew
 
 REASON = "excluded"
@@ -57,6 +59,12 @@ class Exclusions:
     ids: frozenset[str]
     sha256: frozenset[str]
     phashes: frozenset[str]
+
+    @cached_property
+    def told(self) -> str:
+        """A hash of what they say."""
+        said = [sorted(getattr(self, field.name)) for field in dataclasses.fields(Exclusions)]
+        return _hash(repr(said) if any(said) else "")
 
     def page(self, url: str, doc_id: str) -> bool:
         """Whether a page is excluded, by its address or id."""
@@ -105,7 +113,7 @@ def parse(lines: Iterable[str], name: str, strict: bool = True) -> Exclusions:
     return Exclusions(**{key: frozenset(values) for key, values in found.items()})
 
 
-@lru_cache(maxsize=4)
+@loaded(most=4)
 def load(paths: tuple[str, ...]) -> Exclusions | None:
     """The lists together, None where there are none.
 
@@ -121,16 +129,31 @@ def load(paths: tuple[str, ...]) -> Exclusions | None:
 
 def is_content_out(paths: tuple[str, ...], image_id: str, phash: str, url: str) -> bool:
     """Whether a list names an image's bytes, its looks or the address that it came from."""
-    excluded = load(paths)
+    excluded = load.held(paths)
     return excluded is not None and (excluded.content(image_id, phash) or excluded.image(url))
 
 
 def contents(paths: Sequence[str]) -> str:
     """A hash of what the lists say together, whatever their names and order; of lists that say nothing that of none."""
     found = load(tuple(paths))
-    said = [sorted(getattr(found, field.name)) for field in dataclasses.fields(Exclusions)] if found else []
-    told = repr(said) if any(said) else ""
+    return found.told if found else _hash("")
+
+
+def _hash(told: str) -> str:
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def check(paths: Sequence[str], wanted: str) -> None:
+    """Raise ConfigError unless the lists say here what they said where the run began.
+
+    Args:
+        paths: of the lists.
+        wanted: what `contents` gave there; "" asks for nothing.
+    """
+    if wanted and contents(paths) != wanted:
+        raise ConfigError(
+            f"a list of {', '.join(paths)} is another on {os.uname().nodename}, or was edited while the run goes on"
+        )
 
 
 def entries(path: str) -> set[str]:

@@ -32,7 +32,7 @@ def contents(rules: PageRules) -> dict[str, Any]:
     return found | {"filters": own_filters.hashes(rules.own_filters)}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)  # what is held is that of the run which was asked about last
 def check(rules: PageRules, wanted: str) -> None:
     """Raise ConfigError unless what rules name is here what it was where the run began.
 

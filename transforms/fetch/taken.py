@@ -56,6 +56,7 @@ def images(
     Raises:
         Damaged: bytes are not those that were stored.
     """
+    exclusions.load(rules.exclude)  # looks whether the lists are what they were
     details = {row.key: row.detail for row in _table(finished, "fates/fetch", unit, _Detail)}
     had = Counter(row.blob for row in _table(finished, "images/index", unit, _Blob))
     stay = []

@@ -230,23 +230,40 @@ def digest(path: str) -> Written:
     return Written(size, made.hexdigest())
 
 
-def contents(path: str) -> str:
-    """Hash of what a file holds, or of all files of a directory or glob with their names; "" where there is none."""
+def contents(path: str, copy: str = "") -> str:
+    """Hash of what a file holds, or of all files of a directory or glob with their names; "" where there is none.
+
+    A file is read again in this process when its size, time or version is another.
+
+    Args:
+        copy: where the same lies on this machine, to be read there; "" where it is read where it is.
+    """
     found = [one for one, _ in listing(path)] or [one for one, _ in listing(join(path, "**"))]
+
+    def of(one: str) -> str:
+        lies = copy + one.removeprefix(path.rstrip("/")) if copy else one
+        return _contents(lies, version(lies) or uuid.uuid4().hex)
+
     if found == [path]:
-        return _contents(path, _stamp(path))
-    said = [f"{one}\n{_contents(one, _stamp(one))}\n" for one in found]
+        return of(path)
+    said = [f"{one}\n{of(one)}\n" for one in found]
     return hashlib.sha256("".join(said).encode("utf-8", "surrogateescape")).hexdigest() if said else ""
 
 
-def _stamp(path: str) -> tuple[int, int]:
-    """What tells that a file need not be read again in this process; never part of a hash."""
-    about = os.stat(path) if is_local(path) else None
-    return (about.st_size, about.st_mtime_ns) if about else (0, uuid.uuid4().int)
+def version(path: str) -> str:
+    """What changes when a file does: size and time, or what a store or server says; "" where that says nothing."""
+    if is_local(path):
+        about = os.stat(path)
+        return f"{about.st_size} {about.st_mtime_ns}"
+    if is_web(path):
+        with WebFile(secrets.address(path)) as file:
+            return file.mark
+    with object_files.unavailable(path):
+        return object_files.store(path).about(path)[1]
 
 
 @lru_cache(maxsize=4_096)
-def _contents(path: str, _: tuple[int, int]) -> str:
+def _contents(path: str, _: str) -> str:
     return digest(path).sha256
 
 

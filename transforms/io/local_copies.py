@@ -16,8 +16,7 @@ from functools import lru_cache
 
 from weft.schemas.parameters import REMOTE, ConfigError
 from weft.schemas.records import digest
-from weft.transforms.io import files, object_files
-from weft.transforms.io.web_files import WebFile
+from weft.transforms.io import files
 
 _AT_ONCE = 8 << 20  # bytes
 
@@ -59,12 +58,12 @@ def fetched(path: str) -> str:
 
 
 def contents(path: str) -> str:
-    """`files.contents` of one file: of a remote one by this machine's copy, which is made again where that changes."""
+    """`files.contents` of a file or directory: of a remote one by this machine's copy, made anew where that changes."""
     if files.is_local(path):
         return files.contents(path)
     fetched.cache_clear()
     try:
-        return files.contents(fetched(path))
+        return files.contents(path, fetched(path))
     except FileNotFoundError:
         return ""
 
@@ -78,12 +77,7 @@ def _home() -> str:
 
 
 def _stamp(path: str) -> str:
-    if files.is_web(path):
-        with WebFile(path) as file:
-            mark = file.mark
-        return mark or files.contents(path)  # another file may have the same size
-    with object_files.unavailable(path):
-        return object_files.store(path).about(path)[1]
+    return files.version(path) or files.contents(path)  # another file may have the same size
 
 
 def _copy(path: str, target: str) -> None:

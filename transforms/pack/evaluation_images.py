@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from weft.schemas.parameters import ConfigError, ImageForm, ImageLimits
 from weft.transforms.fetch.decode import Refused, prepare
 from weft.transforms.fetch.looks import dull
 from weft.transforms.io import files
+from weft.transforms.io.loaded import loaded
 
 _HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{16}")
 _LISTS = (".txt", ".list", ".csv")
@@ -48,7 +48,7 @@ class Known:
         return self.names[nearest] if bits[nearest] <= distance else ""
 
 
-@lru_cache(maxsize=2)
+@loaded(most=2)
 def load(paths: tuple[str, ...], max_side: int) -> Known:
     """Evaluation images of files, directories and globs; text files hold a hash a line, sha256 or perceptual.
 

@@ -13,6 +13,8 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from weft.schemas.parameters import ConfigError
@@ -24,6 +26,7 @@ from weft.transforms.pack.samples import Instruction, Sample, SampleMaker
 
 Row = tuple[str, str, str]  # an Instruction's fields
 FIELDS = Instruction._fields
+_BEGINNING = 1_000  # rows of a file that are read before a run
 
 
 def read(path: str) -> Iterator[Row]:
@@ -54,6 +57,12 @@ def read(path: str) -> Iterator[Row]:
         raise ConfigError(f"{place} is no object with instruction and output ({error})") from None
 
 
+def check(path: str) -> None:
+    """Raise ConfigError, as `read` does, for how a file begins: whoever starts a run does not read it to its end."""
+    for _ in islice(read(path), _BEGINNING):
+        pass
+
+
 def _row(told: Any) -> Row:
     if not isinstance(told, dict):
         raise ValueError(f"but {_shown(told)}")
@@ -80,10 +89,13 @@ class Asker:
     maker: SampleMaker
     exclude: tuple[str, ...] = ()  # lists of what is not to be there
 
+    @cached_property
+    def _excluded(self) -> exclusions.Exclusions | None:
+        return exclusions.load(self.exclude)
+
     def __call__(self, row: Row) -> tuple[list[tuple[str, Sample]], list[Fate]]:
         told = Instruction(*row)
-        excluded = exclusions.load(self.exclude)
-        if excluded is not None and told.key in excluded.ids:
+        if self._excluded is not None and told.key in self._excluded.ids:
             return [], [Fate(self.stage, "instruction", told.key, DROPPED, exclusions.REASON, told.asked[:100])]
         samples = self.maker.instruction(told)
         reason, detail = ("", samples[0][0]) if samples else ("too_long", told.asked[:100])

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
+from weft.transforms.io.loaded import loaded
 
 BLOCK = 1_024  # rows compared at once
 DECIMALS = 5
@@ -108,7 +108,7 @@ class Evaluation:
         raise IndexError(row)  # pragma: no cover - nearest gives rows that there are
 
 
-@lru_cache(maxsize=2)
+@loaded(most=2)
 def load(paths: tuple[str, ...], width: int) -> Evaluation:
     """The evaluation set that stands in .npy files of shape (rows, D), fp16 or fp32.
 

@@ -15,7 +15,7 @@ from weft.pipeline.run.context import Context
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError, Place
 from weft.transforms.dedup import index
-from weft.transforms.extract import bad_words, exclusions, own_filters
+from weft.transforms.extract import own_filters
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -82,8 +82,6 @@ def test_contents_of_what_a_key_names_decide_its_stage(tmp_path: Path, key: str)
 
     def change() -> None:
         path.write_text("two.test")
-        exclusions.load.cache_clear()  # another process would read it anew
-        bad_words.load.cache_clear()
 
     assert first_changed(naming(key, path.parent if folder else path), change) == NAMED[key][0]
 

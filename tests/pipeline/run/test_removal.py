@@ -13,7 +13,7 @@ from tiny_fasttext import train
 
 from weft.pipeline.run import integrity, manifest, registry, removal
 from weft.schemas.parameters import ConfigError
-from weft.transforms.extract import bad_words, own_filters
+from weft.transforms.extract import own_filters
 from weft.transforms.io import files, state
 
 ONE = ("--direct_num_workers=1",)
@@ -307,7 +307,6 @@ def test_a_removal_needs_nothing_that_judged_the_pages(tmp_path: Path, monkeypat
     own_filters.load.cache_clear()
     (tmp_path / "model.bin").rename(tmp_path / "moved.bin")
     (tmp_path / "en").write_text("other\n")
-    bad_words.load.cache_clear()
     removal.remove(str(output), [str(tmp_path / "list")], ALONE, quiet=True, say=lambda line: None)
     assert {path.name: path.read_bytes() for path in (output / "documents").iterdir()} == {
         path.name: path.read_bytes() for path in (never / "documents").iterdir()

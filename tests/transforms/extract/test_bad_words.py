@@ -24,7 +24,6 @@ def lists(tmp_path: Path) -> str:
     (home / "ja").write_text("sm\n悪い\n")
     (home / "README.md").write_text("ass\n")
     (home / "LICENSE").write_text("culo\n")
-    bad_words.load.cache_clear()
     return str(home)
 
 

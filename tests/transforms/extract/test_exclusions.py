@@ -187,3 +187,17 @@ def test_a_list_may_be_packed_and_one_that_is_cut_is_told(tmp_path, cut):
 def test_what_comes_before_the_fate_of_its_page_is_a_fault_and_is_not_let_through():
     with pytest.raises(ValueError, match="a Document before the fate of its page"):
         list(exclusions.withhold([RESULT.document, *RESULT.fates], exclusions.parse(["a.test"], "list")))
+
+
+def test_a_list_that_is_edited_is_another_list_also_where_it_was_read_before(tmp_path):
+    path = tmp_path / "list"
+    path.write_text("a.test\n")
+    begun = exclusions.contents([str(path)])
+    assert exclusions.load((str(path),)).page("http://a.test/", "")
+    exclusions.check([str(path)], begun)
+    path.write_text("bb.test\n")
+    assert not exclusions.load((str(path),)).page("http://a.test/", "")
+    with pytest.raises(ConfigError, match="was edited while the run goes on"):
+        exclusions.check([str(path)], begun)
+    path.write_text("a.test  # as before\n")
+    exclusions.check([str(path)], begun)

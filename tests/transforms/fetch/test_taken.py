@@ -7,7 +7,6 @@ import pytest
 from weft.schemas.parameters import FetchRules
 from weft.schemas.records import Fate, ImageRow
 from weft.schemas.tables import FATES, IMAGES
-from weft.transforms.extract import exclusions
 from weft.transforms.fetch import blobs, previous_runs, taken
 from weft.transforms.fetch.blobs import BlobWriter, Damaged, Outcome, index_row
 from weft.transforms.fetch.decode import Prepared, Refused
@@ -82,7 +81,7 @@ def test_what_failed_says_why_as_it_did(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [f"{'a' * 64}", "c.test"])
 def test_what_a_list_names_by_its_bytes_or_by_where_it_came_from_goes(tmp_path: Path, line: str) -> None:
     (tmp_path / "list").write_text(f"{line}\n")
-    exclusions.load.cache_clear()
+
     out = picture("c")
     assert isinstance(out.image, Prepared)
     out = out._replace(image=out.image._replace(image_id="a" * 64))

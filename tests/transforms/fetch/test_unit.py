@@ -16,7 +16,6 @@ from weft.schemas.parameters import FetchRules
 from weft.schemas.records import ImageRow
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
-from weft.transforms.extract import exclusions
 from weft.transforms.fetch import by_img2dataset, fetch_images, previous_runs, unit
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Prepared, Refused
@@ -157,7 +156,6 @@ def test_a_picture_from_another_address_says_so_and_goes_with_it(tmp_path: Path)
         """As a removal does it."""
         (tmp_path / "list").write_text(f"{line}\n")
         asked, output = dataclasses.replace(plain, exclude=(str(tmp_path / "list"),)), str(tmp_path / "out")
-        exclusions.load.cache_clear()
         files = previous_runs.index_files([output], asked, final=output)
         earlier = [image for index in files for _, image in previous_runs.images(index)]
         item = {"wanted": [big], "held": held, "earlier": earlier}

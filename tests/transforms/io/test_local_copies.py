@@ -27,6 +27,19 @@ def test_a_directory_and_a_file_are_copied_under_their_names(base: str) -> None:
     assert local_copies.named("local-dir:/here") == "local-dir:/here"
 
 
+def test_what_a_directory_holds_is_told_without_another_download_and_as_where_it_lies(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = local_copies.contents(base)
+    assert told == files.contents(base)
+    for module, name in ((local_copies, "_copy"), (files, "digest")):
+        monkeypatch.setattr(module, name, lambda *asked: pytest.fail(f"read again: {asked}"))
+    assert local_copies.contents(base) == files.contents(base) == told  # of each the store says that it is what it was
+    monkeypatch.undo()
+    files.write_atomic(f"{base}/below/weights", b"new")
+    assert told != local_copies.contents(base) == files.contents(base)
+
+
 def test_what_changes_there_is_copied_anew_and_nothing_else_is(base: str) -> None:
     first = local_copies.fetched(base)
     local_copies.fetched.cache_clear()  # as in another process

@@ -50,6 +50,15 @@ def test_one_array_as_alpacas_is_read_too(tmp_path, packed, indent):
         list(instructions.read(str(path)))
 
 
+def test_a_start_reads_how_a_file_begins_and_the_run_reads_the_rest(tmp_path):
+    late, early = ([*rows, {"instruction": "no output"}] for rows in (ROWS * 40, ROWS))
+    instructions.check(lines(tmp_path / "late.jsonl", late))
+    with pytest.raises(ConfigError, match=r'late.jsonl:1201 is no object .*no "output"'):
+        list(instructions.read(str(tmp_path / "late.jsonl")))
+    with pytest.raises(ConfigError, match=r'early.jsonl:31 is no object .*no "output"'):
+        instructions.check(lines(tmp_path / "early.jsonl", early))
+
+
 def test_half_a_pair_of_surrogates_is_no_character_and_ends_nothing(tmp_path):
     path = lines(tmp_path / "a.jsonl", [{field: f"smile \ud83d of {field}" for field in instructions.FIELDS}])
     (row,) = instructions.read(path)

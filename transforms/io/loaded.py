@@ -1,0 +1,48 @@
+"""What files say, made ready once a process and kept for as long as the files are what they were.
+
+A worker process lives from job to job and from run to run, and a list that has been edited meanwhile is another list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, Generic, ParamSpec, TypeVar
+
+from weft.transforms.io import files
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def loaded(most: int) -> Callable[[Callable[Concatenate[tuple[str, ...], P], T]], Loaded[P, T]]:
+    """A decorator: function of paths → Loaded, that keeps what it gave for the last `most` of its arguments."""
+    return lambda load: Loaded(load, most)
+
+
+class Loaded(Generic[P, T]):
+    """A function of paths whose results are kept; what it raises is not."""
+
+    def __init__(self, load: Callable[Concatenate[tuple[str, ...], P], T], most: int) -> None:
+        self.__doc__ = load.__doc__
+        self._load, self._most = load, most
+        self._kept: dict[object, tuple[list[str], T]] = {}  # by arguments: contents of the files, what they gave
+
+    def __call__(self, paths: tuple[str, ...], *more: P.args, **named: P.kwargs) -> T:
+        """What the files give now. To look costs a `stat` a file, or a request: ask once a piece of work."""
+        key = (paths, more, tuple(named.items()))
+        try:
+            told = [files.contents(path) for path in paths]
+        except OSError:  # `load` has the words for it
+            return self._load(paths, *more, **named)
+        if key not in self._kept or self._kept[key][0] != told:
+            found = self._load(paths, *more, **named)
+            self._kept.pop(key, None)
+            self._kept[key] = told, found
+            while len(self._kept) > self._most:
+                self._kept.pop(next(iter(self._kept)), None)
+        return self._kept[key][1]
+
+    def held(self, paths: tuple[str, ...], *more: P.args, **named: P.kwargs) -> T:
+        """What the files gave when they were last looked at, for what asks with every row."""
+        kept = self._kept.get((paths, more, tuple(named.items())))
+        return kept[1] if kept else self(paths, *more, **named)
