@@ -37,11 +37,13 @@ class Serving:
         """Do what is asked: take a plan, begin a level, run some rows of a source, close the level."""
         from apache_beam.internal import cloudpickle_pickler
 
+        from weft.pipeline.runners import graph
         from weft.pipeline.runners.local.partitions import Writer
         from weft.pipeline.runners.local.work import Level
 
         if ask == "plan":
             data, self._folder, path = more
+            graph.remember_signatures()
             sys.path += [one for one in path if one not in sys.path]  # what stands beside the driver's script
             self.plan = cloudpickle_pickler.loads(data)
         elif ask == "level":
@@ -53,7 +55,7 @@ class Serving:
             place, what = more
             self.level.run(self._sources[place], what)
         else:
-            return self.level.close(on_disk=True)
+            return self.level.close(*more)
 
 
 def main(pipe: Connection, driver: int) -> None:

@@ -1,9 +1,9 @@
 """Rows between two levels: bytes, in partitions, in memory up to a bound and in files above it.
 
 A worker writes the rows of a level as (key, value) in a partition by the key's hash, or as values in partitions by
-turns. Where all that it holds comes to more than MEMORY, or where another process is to read it, the rows go to one
-file a collection and partition. A partition that is larger than MEMORY is divided again before its keys are grouped, by
-a hash that has nothing to do with the one before (two CRCs of keys of one length have).
+turns. Where all that it holds comes to more than MEMORY, or what another process is to read to more than SENT, the rows
+go to one file a collection and partition. A partition that is larger than MEMORY is divided again before its keys are
+grouped, by a hash that has nothing to do with the one before (two CRCs of keys of one length have).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 import xxhash
 
 MEMORY = 128 << 20  # bytes of rows that a process holds between two levels, and that are grouped at once
+SENT = 4 << 20  # bytes of rows that a driver holds between two levels, for which files would cost its workers more
 _ROW = 100  # bytes that two Python objects and their places in a list take besides
 _AGAIN = 16  # parts of a partition that is too large
 _DEEPEST = 6  # times that one is divided: 16 million parts
@@ -125,10 +126,6 @@ class Writer:
             if size >= _LARGEST:
                 raise ValueError(f"a row of {size:,} bytes is to be shuffled, and {_LARGEST:,} are the most")
             self.flush()
-
-    def over(self, before: int) -> bool:
-        """Whether what it holds, and `before` bytes of earlier levels, are more than may be in memory."""
-        return self.held + before > MEMORY
 
     def flush(self) -> None:
         """Write all rows that are held to files."""

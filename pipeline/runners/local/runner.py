@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from weft.pipeline.runners.local import plan as plans
-from weft.pipeline.runners.local import pool, scratch
+from weft.pipeline.runners.local import partitions, pool, scratch
 from weft.pipeline.runners.local.partitions import Kept, Partition, Writer, together
 from weft.pipeline.runners.local.plan import Plan, Source, Step
 from weft.pipeline.runners.local.work import Counts, Found, Level, Shuffled
@@ -125,7 +125,7 @@ def _alone(plan: Plan, folder: Callable[[], str]) -> Result:
                     if what[-1] if isinstance(what, tuple) else any(part.size for part in what):
                         level.run(source, what)
                 _forget(plan, number, kept)
-                found = level.close(before=sum(part.size for parts in kept.values() for part in parts if part.rows))
+                found = level.close(partitions.MEMORY - _held(kept))
             finally:
                 level.abandon()
         except Exception:
@@ -155,8 +155,8 @@ def _shared(plan: Plan, data: bytes, workers: pool.Pool, folder: str, stage: str
         asks = [("level", number, parts, sides, who * parts // workers.count) for who in range(workers.count)]
         workers.all(asks, stage)
         workers.each((("run", *task) for task in tasks), stage)
-        ended = workers.all([("close",)] * workers.count, stage)
         _forget(plan, number, kept)
+        ended = workers.all([("close", (partitions.SENT - _held(kept)) // workers.count)] * workers.count, stage)
         for found in ended:
             kept = together([kept, found.kept])
             result.add(found)
@@ -169,6 +169,11 @@ def _forget(plan: Plan, level: int, kept: Kept) -> None:
         if last == level:
             for part in kept.pop(str(collection), ()):
                 part.clear()
+
+
+def _held(kept: Kept) -> int:
+    """Bytes of rows in memory."""
+    return sum(part.size for parts in kept.values() for part in parts if part.rows)
 
 
 def _creates(source: Source) -> bool:

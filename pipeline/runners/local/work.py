@@ -294,17 +294,16 @@ class Level:
                         whole = combine.extract_output(combine.merge_accumulators(values))
                     yield decode_key(name), whole
 
-    def close(self, on_disk: bool = False, before: int = 0) -> Found:
+    def close(self, memory: int) -> Found:
         """Let go of what steps hold; what leaves the level.
 
         Args:
-            on_disk: in files, because another process is to read it.
-            before: bytes in memory that earlier levels have left.
+            memory: bytes that may be left there; what is more goes to files.
         """
         for combiner in self._combiners:
             combiner.flush()
         self.abandon()
-        if on_disk or self._writer.over(before):
+        if self._writer.held > memory:
             self._writer.flush()
         return Found(self._writer.close(), self._shuffled, self._counted.found())
 

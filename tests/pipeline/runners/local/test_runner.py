@@ -95,14 +95,24 @@ def test_every_kind_of_step(runner: str) -> None:
     assert [(one.committed.sum, one.committed.count) for one in found["distributions"]] == [(190, 20)]
 
 
+def in_memory(found: list[partitions.Kept]) -> int:
+    return sum(sum(map(len, part.rows)) for kept in found for parts in kept.values() for part in parts)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_does_not_fit_goes_to_disk_and_none_of_it_stays(
     workers: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     written: list[str] = []
     flush = partitions.Writer.flush
+    held: list[int] = []
     monkeypatch.setattr(partitions, "MEMORY", 10_000)
+    monkeypatch.setattr(partitions, "SENT", 10_000)
     monkeypatch.setattr(partitions.Writer, "flush", lambda writer: (written.append("x"), flush(writer))[1])
+    monkeypatch.setattr(
+        "weft.pipeline.runners.local.runner.together",
+        lambda found: (held.append(in_memory(found)), partitions.together(found))[1],
+    )
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with beam.Pipeline(runner=LocalRunner(workers), options=graph.Options([])) as p:
         rows = p | beam.Create(range(5_000)) | beam.Map(lambda n: (n % 700, f"value {n}"))
@@ -114,6 +124,7 @@ def test_what_does_not_fit_goes_to_disk_and_none_of_it_stays(
         assert_that(seen, equal_to(wanted))
         assert_that(listed, equal_to([5_000]), label="listed")
     assert (len(written) > 20) == (not workers)  # workers write in processes of their own
+    assert bool(held) == bool(workers) and max(held, default=0) <= 10_000, "what the driver of workers holds"
     pool.close()
     assert not [*tmp_path.iterdir()]
 

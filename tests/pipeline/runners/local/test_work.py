@@ -48,7 +48,7 @@ def test_who_gives_rows_ends_before_those_who_take_them() -> None:
     (source,) = made.sources(0)
     for part in ((0, 1), (1, 2)):
         ready.run(source, part)
-    ready.close()
+    ready.close(1 << 20)
     for name in "abcd":
         assert [one for one in SAID if one.endswith(f" {name}")] == [
             f"set up {name}", *[f"start {name}", f"finish {name}"] * 2, f"tear down {name}",
@@ -68,7 +68,7 @@ def test_a_combiner_holds_so_many_keys_and_sends_each_combined(monkeypatch: pyte
     )
     made, ready = level(p)
     ready.run(made.sources(0)[0], (0, 130))
-    found = ready.close()
+    found = ready.close(1 << 20)
     took = found.shuffled["Sum"]
     assert took.rows == 130 and took.sent == 30, "five keys of a hundred rows cross once"
     after = Level(made, 1, Writer(lambda: "", "", 4), found.kept, lambda: "")
