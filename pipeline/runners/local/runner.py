@@ -16,8 +16,8 @@ from apache_beam.metrics.metric import MetricResults, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
-from weft.pipeline.runners.local import plan as plans
 from weft.pipeline.runners.local import partitions, pool, scratch
+from weft.pipeline.runners.local import plan as plans
 from weft.pipeline.runners.local.partitions import Kept, Partition, Writer, together
 from weft.pipeline.runners.local.plan import Plan, Source, Step
 from weft.pipeline.runners.local.work import Counts, Found, Level, Shuffled

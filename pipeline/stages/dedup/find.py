@@ -32,11 +32,11 @@ class _Page(NamedTuple):
 
 
 def sketch(work: Work) -> None:
-    """Run the first job: work that needs no shuffle, which is worth worker processes on one machine.
+    """Run the first job, which shuffles nothing.
 
-    Its files have markers of their own; it is gone through again, in so many processes, to see that they stand.
+    Its files have markers of their own; it is gone through again to see that they stand.
     """
-    with work.ctx.pipeline(work.workers) as p:
+    with work.pipeline() as p:
         _ = (
             p
             | "Files" >> parquet.Files(work.ctx.table("documents"))
@@ -47,7 +47,7 @@ def sketch(work: Work) -> None:
 def forbid(work: Work) -> work_units.Counts:
     """Run the job before: which documents the files of their own sites forbid."""
     rules = work.ctx.config.extract
-    with work.ctx.pipeline() as p:
+    with work.pipeline() as p:
         pages = (
             p
             | "Pages" >> parquet.Read(work.ctx.table("documents"), _Page)
@@ -62,7 +62,7 @@ def forbid(work: Work) -> work_units.Counts:
 
 def earlier(work: Work) -> work_units.Counts:
     """Run a job before, where there are earlier runs: which of their drops stand, and which do not any more."""
-    with work.ctx.pipeline() as p:
+    with work.pipeline() as p:
         tables = p | "Places" >> ReadPlaces(work.earlier) | "Standing" >> Standing()
         for name, drops in zip(("earlier", "astray"), tables, strict=True):
             _ = drops | f"Write_{name}" >> work.ctx.write(f"{STAGE}/{name}", DROPS, work.config.buckets)
@@ -72,7 +72,7 @@ def earlier(work: Work) -> work_units.Counts:
 def find(work: Work) -> work_units.Counts:
     """Run the second job; what it finds is in drops/ and edges/ (or seats-0/)."""
     config, buckets = work.config, work.config.buckets
-    with work.ctx.pipeline() as p:
+    with work.pipeline() as p:
         made = work.all_sketches(p)
         narrow = made | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch)
         unique, _ = work.one_copy(p, narrow)

@@ -27,7 +27,7 @@ def link(work: Work) -> str:
 
         def rounds(edges: str = edges, target: str = target) -> work_units.Counts:
             left = work.path(f"{target}.json")
-            with work.ctx.pipeline() as p:
+            with work.pipeline() as p:
                 stars, unsettled = p | "Edges" >> ReadLinks(edges) | "Stars" >> Stars(work.config.rounds)
                 _ = stars | "Write" >> work.ctx.write(f"{STAGE}/{target}", EDGES, work.config.buckets)
                 _ = unsettled | "Left" >> beam.Map(lambda n, path: files.write_atomic(path, str(n)), left)
@@ -48,7 +48,7 @@ def one_per_bucket(work: Work) -> None:
 
         def rounds(number: int = number) -> work_units.Counts:
             source, target = work.table(f"seats-{number - 1}"), work.path(f"seats-{number}")
-            with work.ctx.pipeline() as p:
+            with work.pipeline() as p:
                 unique, _ = work.sketches(p)
                 narrow = unique | "Unsigned" >> beam.Map(unsigned).with_output_types(Sketch)
                 standings = (narrow, p | "Buckets" >> ReadLinks(source)) | "InBuckets" >> InGroups()

@@ -40,7 +40,7 @@ def settle(work: Work, stars: str) -> None:
         stars: table of the components of similar documents, "" where there is none.
     """
     ctx, config, buckets = work.ctx, work.config, work.config.buckets
-    with ctx.pipeline() as p:
+    with work.pipeline() as p:
         unique, repeats = work.sketches(p)
         drops = _final_drops(work, p, unique, stars)
         settled = (unique, drops) | "Documents" >> SettleDocuments()

@@ -10,7 +10,6 @@ import apache_beam as beam
 
 from weft.pipeline.run import decides, spread
 from weft.pipeline.run.context import Context
-from weft.pipeline.runners import beam_options
 from weft.schemas.records import Fate, Sketch
 from weft.transforms.consent.attach import Forbidden
 from weft.transforms.dedup import index
@@ -18,7 +17,7 @@ from weft.transforms.dedup.chains import WithoutAstray
 from weft.transforms.dedup.rules import STAGE, Drop, OneCopy
 from weft.transforms.io import parquet, state, work_units
 
-ROWS_PER_UNIT = 5_000  # documents that are worth a worker process
+ROWS_PER_UNIT = 2_500  # documents that make a piece of work: with four, worker processes are started
 
 
 class Work:
@@ -27,8 +26,7 @@ class Work:
     Attributes:
         config: the stage's section, with the number of buckets that the input asks for.
         entered: documents and pairs that there are.
-        workers: how many processes it is worth to sketch them. What shuffles runs in one where Beam is in-process:
-            between processes of one machine a record costs more than what is done with it.
+        units: pieces of work, by which worker processes on this machine are worth starting.
         judged: whether there are files of sites that pages are judged by.
         own, runs, earlier: this run's name in the index, those it is compared with, and their files.
         adds, owner: whether the run takes its place there, and the output directory that it does so for.
@@ -40,9 +38,7 @@ class Work:
         buckets = spread.parts(ctx.config.dedup.buckets, documents + pairs, spread.ROWS_A_FILE, 8)
         ctx = dataclasses.replace(ctx, slips=ctx.slips or ctx.path(STAGE, "slips"))
         self.ctx, self.config = ctx, dataclasses.replace(ctx.config.dedup, buckets=buckets)
-        self.workers = 1
-        if beam_options.is_direct(ctx.flags):
-            self.workers = min(len(ctx.parts("documents")), documents // ROWS_PER_UNIT)
+        self.units = documents // ROWS_PER_UNIT
         self.judged = ctx.config.extract.honour_opt_out and parquet.count_rows(ctx.table("site_files")) > 0
         self.own = index.run_name(ctx.inputs)
         self.earlier: list[str] = []
@@ -62,6 +58,10 @@ class Work:
         """Do a job, unless an earlier attempt has done it and what it wrote is still that."""
         ctx = self.ctx
         return work_units.run_unit(ctx.home, STAGE, f"job-{name}", ctx.fingerprint, do, slips=ctx.slips)
+
+    def pipeline(self) -> beam.Pipeline:
+        """A pipeline for one of the jobs."""
+        return self.ctx.pipeline(self.units)
 
     def path(self, *names: str) -> str:
         """A place in the stage's own directory."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from dedup_stage import again, checksums, document, pair, run, text, verdicts
 
+from weft.pipeline.runners.local import pool
+from weft.pipeline.stages.dedup import work
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import Document, Pair, hash_unit
 from weft.schemas.tables import DOCUMENTS
@@ -122,6 +124,15 @@ def test_order_files_and_workers_do_not_show(result: Any, tmp_path: Path) -> Non
     workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
     run(tmp_path, shuffled, list(reversed(pairs)), files=5, flags=workers)
     assert checksums(tmp_path) == checksums(result[0])
+
+
+def test_every_job_of_a_large_input_is_for_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    lent = pool.lent
+    monkeypatch.setattr(work, "ROWS_PER_UNIT", 1)
+    monkeypatch.setattr(pool, "lent", lambda count, options: (asked.append(count), lent(count, options))[1])
+    run(tmp_path, [document(f"d{n}", text(f"some {n}")) for n in range(4)], flags=("--direct_num_workers=2",))
+    assert asked == [2] * 4, "sketch, find, link, settle"
 
 
 @pytest.mark.parametrize("rule", ["url", "exact", "near", ""])
