@@ -9,6 +9,7 @@ BEAM = $(shell $(BIN)/python -c 'import importlib.metadata as m; print(m.version
 BEAM_GO := github.com/apache/beam/sdks/v2
 GCS_GO := github.com/fsouza/fake-gcs-server@v1.56.1
 export NO_ALBUMENTATIONS_UPDATE = 1
+export PYTHONDONTWRITEBYTECODE = # where it is set, each of the tests' processes compiles weft anew
 
 SPARK := .spark
 LOADERS := .venv-loaders

@@ -18,6 +18,11 @@ JOB = (
     "FileNotFoundError: [Errno 2] No such file or directory: '/a.parquet' [while running 'Read']\n\n"
     "\tat org.apache.spark.deploy.SparkSubmit.main(SparkSubmit.scala)\n"
 )
+# The command, which waits a second for a job server instead of ten.
+COMMAND = (
+    "from weft.pipeline.runners import process; process.prepare(); "
+    "from weft.pipeline import cli; from weft.pipeline.runners import orphans; orphans.CONNECT_S = 1; cli.run()"
+)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_the_cause_alone(text, line):
     ],
 )
 def test_a_runner_that_is_not_there_is_one_line(flags, told, small_web, tmp_path):
-    command = [sys.executable, "-m", "weft.pipeline.cli", "extract", "--quiet", "--input", str(small_web / "warcs")]
+    command = [sys.executable, "-c", COMMAND, "extract", "--quiet", "--input", str(small_web / "warcs")]
     command += ["--output", str(tmp_path / "out"), "--", *flags]
     offline = {**os.environ, "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     done = subprocess.run(command, env=offline, capture_output=True, text=True, timeout=120)

@@ -48,7 +48,7 @@ def test_another_process_gets_the_record_itself() -> None:
 
 def test_runners_see_bytes_and_no_schema() -> None:
     with_schema = beam.coders.RowCoder.from_type_hint(Row, None)
-    pipeline = beam.Pipeline(options=beam_options.options((), 1))
+    pipeline = beam_options.pipeline((), 1)
     _ = pipeline | beam.Create(ROWS).with_output_types(Row) | beam.WindowInto(window.GlobalWindows())
     proto = pipeline.to_runner_api(use_fake_coders=False)
     urns = {coder.spec.urn for coder in proto.components.coders.values()}

@@ -12,13 +12,13 @@ from weft.transforms.beam.folds import Fold, Once, _Folded
 def test_a_fold_is_the_plain_loop() -> None:
     rows = [(f"key{n % 7}", (n % 5, f"{n % 11:02}")) for n in range(500)]
     expected = {key: min(value for k, value in rows if k == key) for key, _ in rows}
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         typed = p | beam.Create(rows).with_output_types(tuple[str, tuple[int, str]])
         assert_that(typed | Fold(min), equal_to(list(expected.items())))
 
 
 def test_each_row_once() -> None:
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         rows = p | beam.Create(["b", "a", "b", "c", "a"]).with_output_types(str)
         assert_that(rows | Once(), equal_to(["a", "b", "c"]))
 

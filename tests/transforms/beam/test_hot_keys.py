@@ -20,7 +20,7 @@ def collected(folder: Path, rows: list[Any], transform: beam.PTransform) -> list
     def save(found: Any) -> None:
         (folder / "rows").write_bytes(pickle.dumps(list(found)))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         assert_that(p | beam.Create(rows) | transform, save)
     return pickle.loads((folder / "rows").read_bytes())
 

@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
 
 def test_values_come_back_by_name_and_nothing_stands_for_nothing() -> None:
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         rows = p | "Rows" >> beam.Create([("a", Row("x", (1, 2))), ("b", Row("y", ()))]).with_output_types(
             tuple[str, Row]
         )

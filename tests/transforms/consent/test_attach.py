@@ -5,6 +5,7 @@ import random
 import apache_beam as beam
 from apache_beam.testing.util import assert_that, equal_to
 
+from weft.pipeline.runners import beam_options
 from weft.schemas.records import SiteFile
 from weft.transforms.consent.attach import Address, Forbidden, ForbiddenBySite
 
@@ -37,7 +38,7 @@ def test_pages_are_judged_by_their_hosts_and_dates():
     rows, files = [*pages, *hot], [*FILES, *FILES]
     random.Random(5).shuffle(rows)
     random.Random(6).shuffle(files)
-    with beam.Pipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         made = (
             p | "Pages" >> beam.Create(rows).with_output_types(Address),
             p | "Files" >> beam.Create(files).with_output_types(SiteFile),

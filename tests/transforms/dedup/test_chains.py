@@ -26,7 +26,7 @@ def test_follow_keeps_how_and_moves_the_target() -> None:
     earlier = [Drop("a", "b", "url"), Drop("c", "d", "url")]
     later = [Drop("b", "z", "near"), Drop("q", "z", "near")]
     moved = [Drop("a", "z", "url"), Drop("c", "d", "url")]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         drops = p | "E" >> beam.Create(earlier), p | "L" >> beam.Create(later)
         assert_that(drops | "Alone" >> Follow(), equal_to(moved), label="alone")
         assert_that(drops | "Both" >> Follow(both=True), equal_to(moved + later), label="both")
@@ -36,7 +36,7 @@ def test_follow_keeps_how_and_moves_the_target() -> None:
 def test_follow_moves_a_crowd_that_points_at_one_document(tmp_path: Path, both: bool) -> None:
     crowd = [Drop(f"d{i:05}", "middle" if i % 50 else f"end{i}", "url") for i in range(20_000)]
     middle = Drop("middle", "kept", "near")
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         earlier, later = p | "E" >> beam.Create(crowd), p | "L" >> beam.Create([middle])
         assert_that((earlier, later) | Follow(both), saver(tmp_path / "drops"))
     expected = [drop._replace(kept_id="kept") if drop.kept_id == "middle" else drop for drop in crowd]
@@ -56,7 +56,7 @@ def test_a_drop_stands_while_what_it_points_at_is_kept() -> None:
     sketch = Sketch("", "w", 7, 0, 0, 0, 0, "", "", "", "")
     sketches = [sketch._replace(doc_id=name, origin=EARLIER_KEPT) for name in "bkc"]
     sketches += [sketch._replace(doc_id=name, origin=EARLIER_DROPPED) for name in "abcd"]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         rows = p | "R" >> beam.Create([*kept, *stand, *astray]).with_output_types(Drop)
         stands, lost = rows | Standing()
         assert_that(stands, equal_to(stand), label="stand")
@@ -69,7 +69,7 @@ def test_a_drop_stands_while_what_it_points_at_is_kept() -> None:
 def test_final_drops_point_at_what_no_rule_dropped() -> None:
     by_key = [Drop("a", "b", "url"), Drop("x", "y", "url"), Drop("b", "c", "exact"), Drop("e", "f", "images")]
     near = [Drop("c", "d", "near"), Drop("f", "d", "near")]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         drops = p | "K" >> beam.Create(by_key), p | "N" >> beam.Create(near)
         final = drops | FinalDrops(["url", "exact", "images"])
         ends = [Drop("a", "d", "url"), Drop("x", "y", "url"), Drop("b", "d", "exact"), Drop("e", "d", "images")]

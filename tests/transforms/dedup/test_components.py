@@ -41,7 +41,7 @@ def save(path: Path) -> Callable[[Any], None]:
 
 
 def job(folder: Path, edges: list[Edge], rounds: int, most: int = hot_keys.MOST) -> tuple[list[Edge], int]:
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         stars, unsettled = p | beam.Create(edges).with_output_types(Edge) | Stars(rounds, most)
         assert_that(stars, save(folder / "stars"), label="stars")
         assert_that(unsettled, save(folder / "unsettled"), label="unsettled")

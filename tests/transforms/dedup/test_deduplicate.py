@@ -43,7 +43,7 @@ def deduplicate(
     def save(name: str) -> Any:
         return lambda rows: (folder / name).write_bytes(pickle.dumps(sorted(map(repr_of, rows))))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         inputs = p | "D" >> beam.Create(documents), p | "P" >> beam.Create(pairs)
         found = inputs | Deduplicate(DuplicateRules(**rules), rounds)
         for name, rows in found._asdict().items():
@@ -111,7 +111,7 @@ def test_a_pipeline_of_ones_own() -> None:
     pages = [page._replace(texts=[f"Menu\n{text(page.doc_id, 20)}"]) for page in pages]
     pages.append(pages[-1])  # read twice
     rules = DuplicateRules(lines_per_host=3)
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         documents = p | beam.Create(pages)
         found = documents | Deduplicate(rules)
         unique = {"documents": documents, "kept": found.kept, "cuts": found.cuts} | TakeKept(rules)

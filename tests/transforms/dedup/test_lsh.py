@@ -57,7 +57,7 @@ def similar(folder: Path, documents: list[Signed], how: Bands, **options: Any) -
     def save(rows: Any) -> None:
         (folder / "pairs").write_bytes(pickle.dumps(list(rows)))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         assert_that(p | beam.Create(documents).with_output_types(Signed) | SimilarPairs(how, **options), save)
     return pickle.loads((folder / "pairs").read_bytes())
 

@@ -36,7 +36,7 @@ def decide(folder: Path, rows: list[Standing], rounds: int) -> tuple[list[Drop],
     def save(name: str) -> Any:
         return lambda found: (folder / name).write_bytes(pickle.dumps(sorted(found)))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         drops, undecided = p | beam.Create(rows).with_output_types(tuple[str, Sketch]) | OnePerBucket("newest", rounds)
         assert_that(drops, save("drops"), label="drops")
         assert_that(undecided, save("undecided"), label="undecided")
@@ -114,7 +114,7 @@ def test_buckets_of_one_document_are_left_out(tmp_path: Path, most: int) -> None
 
     documents = [signed("a", 1, 2), signed("b", 1, 3), signed("alone", 4, 5)]
     documents += [signed(f"crowd{i}", 7, 1_000 + i) for i in range(6_000)]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         found = p | beam.Create(documents).with_output_types(Signed) | SharedBuckets(BANDS, most)
         assert_that(found, lambda rows: (tmp_path / "rows").write_bytes(pickle.dumps(sorted(rows))))
     rows = pickle.loads((tmp_path / "rows").read_bytes())

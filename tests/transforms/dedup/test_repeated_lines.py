@@ -162,7 +162,7 @@ def reference(documents: list[Keyed], once: bool, per_host: int) -> dict[str, li
 
 
 def run(documents: list[Keyed], once: bool, per_host: int, expected: dict[str, list[int]]) -> None:
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         dropped = p | beam.Create(documents).with_output_types(Keyed) | RepeatedLines(RepeatedLineRules(once, per_host))
         assert_that(dropped, equal_to(list(expected.items())))
 
@@ -263,7 +263,7 @@ def test_a_line_of_very_many_documents_is_split(once: bool, per_host: int, monke
     cookies, few = line_key("We use cookies"), line_key("in three documents")
     documents: list[Keyed] = [(f"d{n}", ("h", [line_key(f"own {n}"), cookies] + [few] * (n < 3))) for n in range(count)]
     expected = reference(documents, once, per_host)
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         found = (
             p
             | beam.Create(documents).with_output_types(Keyed)

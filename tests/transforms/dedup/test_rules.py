@@ -61,7 +61,7 @@ def test_one_copy_per_record() -> None:
         made("z", warc_offset=2, origin=EARLIER_DROPPED),
         made("z", warc_offset=3, origin=EARLIER_KEPT),
     ]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         unique, fates = p | beam.Create(copies).with_output_types(Sketch) | OneCopy()
         expected = [tuple(copies[1]), tuple(copies[4]), tuple(copies[7])]
         assert_that(unique | beam.Map(tuple), equal_to(expected), label="unique")
@@ -97,7 +97,7 @@ def test_keep_best_is_the_highest_rank_of_each_key(tmp_path: Path, most: int) ->
     for key in {key for key, _ in documents}:
         expected[key] = max((s for k, s in documents if k == key), key=lambda s: rank(s, "newest")).doc_id
     drops = [Drop(s.doc_id, expected[k], "why") for k, s in documents if not s.origin and s.doc_id != expected[k]]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         shuffled = sorted(documents, key=lambda item: hash_unit(item[1].doc_id, str(most)))
         rows = p | beam.Create(shuffled).with_output_types(tuple[str, Sketch])
         best, dropped = rows | KeepBest("newest", "why", most)
@@ -116,7 +116,7 @@ def test_equal_keys_leave_documents_without_a_key_alone() -> None:
         made("e"),
         made("f", url_key="v"),
     ]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         kept, drops = p | beam.Create(documents).with_output_types(Sketch) | EqualKeys("url", "newest")
         assert_that(kept | beam.Map(lambda s: s.doc_id), equal_to(["b", "d", "e", "f"]), label="kept")
         assert_that(drops, equal_to([Drop("a", "b", "url"), Drop("c", "b", "url")]), label="drops")
@@ -133,7 +133,7 @@ def test_earlier_documents_come_to_the_rules_that_they_came_to_in_their_own_run(
         made("near", text_key="t4", origin=EARLIER_DROPPED, how="near"),
         made("new4", text_key="t4", crawl_date=9),
     ]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         left, drops = p | beam.Create(documents).with_output_types(Sketch) | EqualKeys("exact", "newest")
         expected = ["gone by text", "gone by url", "kept", "near", "new2"]
         assert_that(left | beam.Map(lambda s: s.doc_id), equal_to(expected), label="left")
@@ -148,7 +148,7 @@ def test_rules_work_on_what_the_one_before_left_and_contaminated_documents_take_
         made("longest", url_key="v", text_key="t", crawl_date=0, words=5),
         made("dirty", url_key="u", text_key="t", crawl_date=9, words=99, contaminated="test: words"),
     ]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         left, drops = p | beam.Create(documents) | EqualDocuments(DuplicateRules(keep="longest"))
         assert_that(left | beam.Map(lambda s: s.doc_id), equal_to(["longest"]), label="left")
         assert_that(drops, equal_to([Drop("old", "new", "url"), Drop("new", "longest", "exact")]), label="drops")
@@ -156,7 +156,7 @@ def test_rules_work_on_what_the_one_before_left_and_contaminated_documents_take_
 
 def test_a_document_is_in_all_its_groups() -> None:
     sketches = [made("a"), made("b"), made("alone")]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         groups = p | "G" >> beam.Create([("a", "1"), ("a", "2"), ("b", "2"), ("gone", "1")])
         found = (p | "S" >> beam.Create(sketches), groups) | InGroups()
         pairs = found | beam.MapTuple(lambda group, sketch: (group, sketch.doc_id))

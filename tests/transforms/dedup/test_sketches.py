@@ -123,7 +123,7 @@ def test_prose_words_are_in_lines_that_end_a_sentence_each_once() -> None:
 
 def test_the_transform_takes_any_row_with_the_columns() -> None:
     documents = [document(f"d{i}", f"words of document {i}", images=i % 3) for i in range(9)]
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         found = p | beam.Create(documents) | SketchDocuments(ON)
         assert_that(found, equal_to(list(sketches(map(content, documents), ON))))
 

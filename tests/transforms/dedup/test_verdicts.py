@@ -51,7 +51,7 @@ def settle(folder: Path, salt: str, **options: Any) -> dict[str, list[tuple[Any,
     def save(name: str) -> Any:
         return lambda rows: (folder / name).write_bytes(pickle.dumps(sorted(map(tuple, rows))))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         documents = p | "S" >> beam.Create(sketches).with_output_types(Sketch)
         settled = (documents, p | "D" >> beam.Create(drops).with_output_types(Drop)) | SettleDocuments(**options)
         for name in settled._fields:
@@ -133,7 +133,7 @@ def settle_pairs(folder: Path, across: bool) -> tuple[list[Any], list[Any]]:
     def save(name: str) -> Any:
         return lambda rows: (folder / name).write_bytes(pickle.dumps(sorted(map(tuple, rows))))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         sides = (
             p | "P" >> beam.Create([PairKey(*pair) for pair in pairs]).with_output_types(PairKey),
             p | "V" >> beam.Create(verdicts).with_output_types(tuple[str, str]),

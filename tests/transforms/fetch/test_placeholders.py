@@ -8,6 +8,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
+from weft.pipeline.runners import beam_options
 from weft.schemas.records import RepeatedImage
 from weft.transforms.beam import hot_keys
 from weft.transforms.fetch.placeholders import IndexedImage, Repeated
@@ -46,5 +47,5 @@ def test_counts_are_those_of_the_plain_loop(count: int, seed: int, crowd: int, m
     assert len(expected) > 50 or count < 400
     for order in range(2):
         random.Random(order).shuffle(rows)
-        with beam.Pipeline() as p:
+        with beam_options.pipeline((), 1) as p:
             assert_that(p | beam.Create(rows) | Repeated(9), equal_to(expected))

@@ -32,7 +32,7 @@ ROWS = [Fate("s", "image", f"key{n:03}", "kept", "", "") for n in range(60)]
 
 
 def written(rows: Sequence[Fate], folder: Path, buckets: int = 4) -> dict[str, bytes]:
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         made = p | beam.Create(list(rows)).with_output_types(Fate)
         _ = made | WriteTable(str(folder), FATES, buckets, key=lambda row: row[2])
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
@@ -100,7 +100,7 @@ def test_read_table_reads_every_file_once(tmp_path: Path) -> None:
     def keep(keys: list[str]) -> None:
         out.write_text("\n".join(sorted(keys)))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         keys = p | Read(paths, Key) | beam.Map(lambda row: row.key)
         _ = keys | beam.combiners.ToList() | "Keep" >> beam.Map(keep)
     assert out.read_text().split("\n") == [row.key for row in ROWS]

@@ -67,7 +67,7 @@ def test_what_is_known_is_brought_to_documents_and_pairs_whatever_the_use_of_one
         "pair stored": [("d:p", STORED)],
         "pair scores": [("d:p", 0.25)],
     }  # fmt: skip
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         inputs = {
             name: p | name >> beam.Create(rows).with_output_types(kind)
             for name, rows, kind in [

@@ -7,6 +7,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
+from weft.pipeline.runners import beam_options
 from weft.schemas.parameters import Recipe
 from weft.schemas.records import Score
 from weft.transforms.pack.decide import Judge, Stored
@@ -59,7 +60,7 @@ def test_others_are_those_of_the_plain_loop(seed, count, most):
     for order in range(2):
         random.Random(order).shuffle(pairs)
         rows = [(Captioned(f"{d}:{p}", "", "", said(text)), s) for (d, p), text, s, _ in pairs if s]
-        with beam.Pipeline() as p:
+        with beam_options.pipeline((), 1) as p:
             inputs = {
                 "seen": p | "Row" >> beam.Create(rows).with_output_types(tuple[Captioned, Stored]),
                 "scores": p
@@ -88,7 +89,7 @@ def test_of_one_look_the_largest_stays_that_the_recipe_would_keep():
          Stored(n, "ok", side, 300, False, "b", 0, 0, look, "", 0, Answers(repeat_of=whom)))
         for n, side, whom, look, _ in NEAR
     ]  # fmt: skip
-    with beam.Pipeline() as p:
+    with beam_options.pipeline((), 1) as p:
         inputs = {
             "seen": p | "Row" >> beam.Create(rows).with_output_types(tuple[Captioned, Stored]),
             "scores": p

@@ -3,11 +3,11 @@
 import apache_beam as beam
 import numpy as np
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.pipeline.runners import beam_options
 from weft.transforms.pack import top_share
 from weft.transforms.pack.top_share import TopShare
 
@@ -15,7 +15,7 @@ VALUES = st.lists(st.integers(-100_000, 100_000) | st.sampled_from([24_300, 24_3
 
 
 def through_beam(values, share, expected):
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         assert_that(p | beam.Create(values).with_output_types(float) | TopShare(share), equal_to(expected))
 
 

@@ -123,7 +123,7 @@ def through_beam(refs: Sequence[Any], kind: str, config: Score, folder: Path) ->
     def write(found: list[Embedding]) -> None:
         out.write_text(json.dumps(sorted([made.key, made.vector.hex(), made.problem] for made in found)))
 
-    with beam.Pipeline(options=beam_options.options((), 1)) as p:
+    with beam_options.pipeline((), 1) as p:
         _ = (
             p
             | beam.Create(list(refs)).with_output_types(ImageRef if kind == "image" else TextRef)

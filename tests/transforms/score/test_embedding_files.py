@@ -7,8 +7,8 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.testing.test_pipeline import TestPipeline
 
+from weft.pipeline.runners import beam_options
 from weft.transforms.score import embedding_files
 from weft.transforms.score.embedding_files import WriteVectors
 
@@ -22,7 +22,7 @@ def rows(count, width=16):
 
 
 def run(home, made, buckets):
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         _ = p | beam.Create(made) | WriteVectors(str(home), SCHEMA, buckets)
     return {str(path.relative_to(home)): path.read_bytes() for path in sorted(Path(home).rglob("*")) if path.is_file()}
 

@@ -3,10 +3,10 @@
 import apache_beam as beam
 import numpy as np
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from safetensors.numpy import save_file
 
+from weft.pipeline.runners import beam_options
 from weft.schemas.config import Pack, Score
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import ImageScore
@@ -49,7 +49,7 @@ def config(tmp_path):
 
 
 def check(config, pictures, expected):
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         inputs = {
             "vectors": p | "Vectors" >> beam.Create([(key, vector) for key, (_, vector) in pictures]),
             "prompts": p
@@ -111,7 +111,7 @@ def test_pictures_of_one_host_repeat_the_largest_and_other_hosts_do_not_count():
         ("http://a.test/other.jpg", (50, VECTORS[1].tobytes())), ("http://b.test/small.jpg", (10, same)),
         ("http://A.test:80/again.jpg", (90, same)),
     ]  # fmt: skip
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         found = p | beam.Create(pictures * 2) | Repeats(0.95)
         assert_that(
             found,
@@ -126,7 +126,7 @@ def test_pictures_of_one_host_repeat_the_largest_and_other_hosts_do_not_count():
 
 def test_a_host_with_too_many_is_split_and_each_part_keeps_one():
     pictures = [(f"http://a.test/{n}.jpg", (n, VECTORS[0].tobytes())) for n in range(2_000)]
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         found = (
             p
             | beam.Create(pictures)

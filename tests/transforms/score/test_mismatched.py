@@ -5,11 +5,11 @@ import random
 import apache_beam as beam
 import numpy as np
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.pipeline.runners import beam_options
 from weft.transforms.score import mismatched
 from weft.transforms.score.mismatched import Candidate, MismatchPairs
 
@@ -75,11 +75,11 @@ def test_where_there_are_not_two_to_tell_apart_there_is_nothing_to_compare(pairs
 @pytest.mark.parametrize("sample", [1_000, 12])
 def test_through_a_pipeline_it_is_the_sample_that_hashes_smallest(sample):
     smallest = sorted(PAIRS, key=lambda one: mismatched.rank(one.pair_id, "s"))[:sample]
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         found = p | beam.Create(PAIRS[::-1]).with_output_types(Candidate) | MismatchPairs("s", sample)
         assert_that(found, equal_to(list(mismatched.mismatch(smallest, "s"))))
 
 
 def test_of_no_pairs_there_is_none():
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         assert_that(p | beam.Create([]).with_output_types(Candidate) | MismatchPairs("s"), equal_to([]))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.testing.test_pipeline import TestPipeline
 
+from weft.pipeline.runners import beam_options
 from weft.transforms.score.near_pictures import Look, RepeatsAnywhere, node
 
 HASH = 0x0F1E_2D3C_4B5A_6978
@@ -22,7 +22,7 @@ def flipped(*bits: int) -> str:
 def found(looks, vectors=None, same_host=(), distance=3, least=0.0, **more) -> dict:
     descriptor, name = tempfile.mkstemp()
     os.close(descriptor)
-    with TestPipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         inputs = {"looks": p | "Looks" >> beam.Create(looks).with_output_types(tuple[str, Look])}
         if vectors is not None:
             pixels = {key: look.pixels for key, look in looks}

@@ -9,6 +9,7 @@ import apache_beam as beam
 import pytest
 from PIL import Image
 
+from weft.pipeline.runners import beam_options
 from weft.schemas.config import Score
 from weft.transforms.score import clip, units
 from weft.transforms.score.units import EmbedBlobs, EmbedTextUnits
@@ -31,7 +32,7 @@ def planted(home: Path) -> list[ImageRef]:
 
 
 def embed(home: Path, refs: list[ImageRef], fingerprint: str = "f", standing: tuple[str, ...] = ()) -> None:
-    with beam.Pipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         _ = p | beam.Create(refs) | EmbedBlobs(CONFIG, str(home), "vectors", fingerprint, standing=standing)
 
 
@@ -135,7 +136,7 @@ def test_where_not_all_vectors_stand_the_rest_is_made_and_only_where_the_place_d
 
 def test_texts_are_units_by_hash(tmp_path: Path) -> None:
     texts = [TextRef(f"t{n}", f"a picture of {n} foxes") for n in range(20)]
-    with beam.Pipeline(runner="FnApiRunner") as p:
+    with beam_options.pipeline((), 1) as p:
         _ = p | beam.Create(texts) | EmbedTextUnits(CONFIG, str(tmp_path), "vectors", "f", 3)
     found = [one for path in sorted((tmp_path / "vectors").iterdir()) for one in read_vectors(str(path), False)]
     assert sorted(one.key for one in found) == sorted(text.key for text in texts)
