@@ -74,7 +74,7 @@ def rows(start: int, end: int, pool: Sequence[str]) -> Iterator[tuple[str, Any]]
             [None, meta, None, meta, None],
         ]
         fixed = (doc_id, url, 1_700_000_000_000_000, archive, n, f"<{n}>", ("en", "de", "fr")[n % 3], 0.9)
-        yield "documents", Document(*fixed, f"Page {n}: {texts[1][:50]}", *place)
+        yield "documents", Document(*fixed, f"Page {n}: {texts[1][:50]}", *place, image_keys=place[1])
         yield "pages", Fate("extract", "page", doc_id, "kept", "", "", url, f"{archive}:{n}")
         gone = n % 10 == 9
         if gone or n % 10 == 8:

@@ -41,6 +41,7 @@ class _Address(NamedTuple):
 class _Uses(NamedTuple):
     doc_id: str
     images: list[str | None]
+    image_keys: list[str | None]
 
 
 def explain(output: str, thing: str, blocks: bool = False) -> list[str]:
@@ -73,7 +74,7 @@ class _Story:
     def told(self, thing: str) -> Iterator[str]:
         if "://" in thing and not re.search(r":\d+(#\d+)?$", thing.split("://", 1)[1].partition("/")[2]):
             yield from self._pages(url=_spellings(thing))
-            yield from self._image(image_key(thing))
+            yield from self._images(image_url=image_key(thing))
         elif found := _PAIR_SAMPLE.fullmatch(thing):
             yield from self._pair(PairKey(found[2], found[1]))
         elif found := _PAIR.fullmatch(thing):
@@ -86,8 +87,7 @@ class _Story:
         elif re.fullmatch(r"text-(train|val)-\d{6}-\d+", thing):
             yield from self._text(thing)
         elif re.fullmatch("[0-9a-f]{64}", thing):
-            for row in self._rows("images/index", ImageRow, image_id=thing):
-                yield from self._image(row.image_url)
+            yield from self._images(image_id=thing)
         elif _DOCUMENT.fullmatch(thing):
             yield from self._pages(key=thing)
             for row in self._rows("pairs", Pair, pair_id=thing):
@@ -261,8 +261,9 @@ class _Story:
     def _by_key(self, table: str, keys: Sequence[str]) -> dict[str, Fate]:
         return {fate.key: fate for fate in self._rows(table, Fate, kind="pair", key=keys)}
 
-    def _image(self, key: str) -> Iterator[str]:
-        for row in self._rows("images/index", ImageRow, image_url=key):
+    def _images(self, **wanted: str) -> Iterator[str]:
+        for row in self._rows("images/index", ImageRow, **wanted):
+            key = row.image_url
             yield f"image    {key}"
             for fate in self._rows("fates/fetch", Fate, kind="image", key=key):
                 http = f"HTTP {row.http_status}" if row.http_status else ""
@@ -279,12 +280,11 @@ class _Story:
 
     def _uses(self, key: str) -> Iterator[str]:
         yield from self._pair_fates(self._rows("pairs", Pair, image_url=[*_spellings(key), key])[:_SHOWN])
-        host = key.partition("://")[2].partition("/")[0]
         places = {
-            f"{row.doc_id}:{n}": url
-            for row in find.holding(self._output, "documents", _Uses, images=host)
-            for n, url in enumerate(row.images)
-            if url and image_key(url) == key
+            f"{row.doc_id}:{n}": row.images[n] or ""
+            for row in self._rows("documents", _Uses, image_keys=key)
+            for n, one in enumerate(row.image_keys)
+            if one == key
         }
         keys = sorted(places)[:_SHOWN]
         for fate in self._rows("fates/pack", Fate, kind="image", key=keys):
