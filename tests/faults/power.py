@@ -170,16 +170,18 @@ def lay(tree: Tree, target: Path) -> Path:
 def different(cuts: Sequence[Cut], ways: Sequence[str] = LOSES) -> list[tuple[Cut, str, Tree]]:
     """(cut, way, what it leaves), but for those that leave what another one has left.
 
-    Of files that are only begun the first is taken, empty; whole ones without their name are the same to who comes next.
+    What has no name yet is told by its directory: whoever comes next goes by names, and removes it where it is.
     """
-    found, seen = [], set[int]()
+    found, seen, begun_in = [], set[int](), set[str]()
     for cut in cuts:
         for way in ways:
             tree = cut.left(way)
-            told = hash(frozenset((name, data if ".tmp-" not in name else b"") for name, data in tree.items()))
-            if told not in seen:
+            begun = {os.path.dirname(name) for name in tree if ".tmp-" in name}
+            told = hash(frozenset(item for item in tree.items() if ".tmp-" not in item[0]))
+            if told not in seen or begun - begun_in:
                 found.append((cut, way, tree))
                 seen.add(told)
+                begun_in |= begun
     return found
 
 
@@ -296,11 +298,14 @@ def removing(home: Path) -> Iterator[tuple[str, str, list[str]]]:
     go(output, source)
     before = contents(output)
     go(home / "without", source, exclude=[str(listed)])
-    after = contents(home / "without")
-    assert before.keys() and before != after
     disk = Disk(output, home / "kept")
     with disk.watched():
         take_out(output, listed)
+    after, never = contents(output), contents(home / "without")
+    shards = [
+        {name: data for name, data in one.items() if name.startswith("shards/")} for one in (before, after, never)
+    ]
+    assert shards[0] != shards[1] == shards[2]
     for n, cut in enumerate(different(disk.cuts)):
         places = "removing/settling" in cut[2] or not any(name.startswith("removing/") for name in cut[2])
         on = places or n % OF_REMOVING == 0

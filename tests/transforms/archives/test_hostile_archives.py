@@ -75,6 +75,11 @@ def test_a_page_that_begins_with_blanks_is_a_page(tmp_path: Path) -> None:
     assert fates(tmp_path / "a.warc", warc_record(OK + b" " * 512))[0] == ("record", "dropped", "empty")
 
 
+def test_a_charset_of_blanks_is_none(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=" + b" " * 20_000 + b";\r\n\r\n"
+    assert fates(tmp_path / "a.warc", warc_record(head + b"<p>hi"))[0] == ("record", "kept", "")
+
+
 def test_codings_are_undone_so_far_and_no_further() -> None:
     assert dechunk(b"1\r\nx\r\n" * MAX_CHUNKS) is None
     assert dechunk(b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n") == b"x" * 1000
