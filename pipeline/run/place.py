@@ -11,9 +11,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from weft.pipeline.run import taken_out
 from weft.pipeline.run.registry import STAGES, Stage
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files, state
+from weft.transforms.io import files, object_files, state
 
 REDO = ".redo"
 
@@ -80,3 +81,24 @@ def _finish(output: str, stage: Stage, said: Mapping[str, Any]) -> None:
 
 def _whole(output: str, stage: Stage) -> str:
     return files.join(output, REDO, f"{stage.name}.json")
+
+
+def sweep(output: str, stage: Stage) -> None:
+    """Remove what a killed run left half written of a stage: temporary files here, uploads in an object store."""
+    for name in stage.owned:
+        home = files.join(output, name)
+        if not files.is_local(output):
+            object_files.sweep(home)
+            continue
+        for folder, _, names in os.walk(home):
+            for left in names:
+                if ".tmp-" in left:
+                    os.unlink(os.path.join(folder, left))
+
+
+def sweep_beside(output: str) -> None:
+    """The same of what lies beside the stages, where others may have files too: by the very form of such a name."""
+    for name in ("", REDO, taken_out.FOLDER) if files.is_local(output) else ():
+        folder = os.path.join(output, name)
+        for left in filter(files.is_temporary, os.listdir(folder) if os.path.isdir(folder) else ()):
+            os.unlink(os.path.join(folder, left))

@@ -125,6 +125,9 @@ def _settle(work: str, output: str) -> list[str]:
     Returns:
         Names of the files that are other than before.
     """
+    place.sweep_beside(output)
+    for name in CORPUS:
+        place.sweep(output, BY_NAME[name])
     if waiting := state.read(files.join(work, "dedup", index.LATER)):
         index.whole(waiting["index"], waiting["run"], waiting["said"], work)
     settling = files.join(work, _SETTLING)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place, taken_out
+from weft.pipeline.run import books, decides, discards, integrity, manifest, pages, place
 from weft.pipeline.run.context import Adds, Context
 from weft.pipeline.run.progress import Progress
 from weft.pipeline.run.registry import BY_NAME, CORPUS, STAGES, Decided, Input, Stage, before, decided, fingerprints
@@ -29,7 +29,7 @@ from weft.pipeline.runners.local import pool
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.transforms.dedup import index
-from weft.transforms.io import files, object_files
+from weft.transforms.io import files
 
 SMALL_BYTES = 16 << 20  # of archives: a core is through sooner than a worker process has imported Beam for each stage
 RESTARTS = 2  # of a stage whose worker process was killed
@@ -75,7 +75,7 @@ class Run:
                 input of several stages holds not one page.
             books.BooksError: a stage's books do not balance.
         """
-        _sweep_own(self.output)
+        place.sweep_beside(self.output)
         place.recover(self.output)
         self._take_place()
         runs = decides.against(self.config, [one[0] for one in self.inputs], self.output)  # once: others may join them
@@ -191,7 +191,7 @@ class Run:
         home = place.aside(self.output, stage) if done and stage.outputs else self.output
         if manifest.started(home, stage.name) == fingerprint:
             self._tell(stage, "was interrupted: going on with what is left")
-            _sweep(home, stage)
+            place.sweep(home, stage)
         else:
             if done:
                 self._tell(stage, "doing it again; what is there stays until that is whole")
@@ -244,7 +244,7 @@ class Run:
                 pool.close()
 
     def _close(self, stage: Stage, context: Context, entered: dict[str, int], seconds: float, cpu: float) -> None:
-        _sweep(context.home, stage)  # of workers that were killed and whose work others did
+        place.sweep(context.home, stage)  # of workers that were killed and whose work others did
         job = None if beam_options.is_direct(self.flags) else context.pipeline
         account = books.audit(context.home, stage.name, entered, per_file=not stage.needs, job=job)
         for need in stage.needs:
@@ -301,27 +301,6 @@ def _persist(function: Callable[[Context], dict[str, int]], context: Context) ->
 def _hushed() -> contextlib.AbstractContextManager[object]:
     """Beam prints a worker's traceback before it raises it; the user is told once, by whoever catches it."""
     return contextlib.nullcontext() if "WEFT_LOG" in os.environ else contextlib.redirect_stderr(io.StringIO())
-
-
-def _sweep(output: str, stage: Stage) -> None:
-    """Remove what a killed run left half written: temporary files here, uploads in an object store."""
-    if not files.is_local(output):
-        for name in stage.owned:
-            object_files.sweep(files.join(output, name))
-        return
-    for name in stage.owned:
-        for folder, _, names in os.walk(files.join(output, name)):
-            for left in names:
-                if ".tmp-" in left:
-                    os.unlink(os.path.join(folder, left))
-
-
-def _sweep_own(output: str) -> None:
-    """Remove what a power cut left half written beside the stages, by the very form of such a name."""
-    for name in ("", place.REDO, taken_out.FOLDER) if files.is_local(output) else ():
-        folder = os.path.join(output, name)
-        for left in filter(files.is_temporary, os.listdir(folder) if os.path.isdir(folder) else ()):
-            os.unlink(os.path.join(folder, left))
 
 
 def _cpu_seconds() -> float:

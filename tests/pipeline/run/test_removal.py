@@ -177,6 +177,8 @@ def test_a_removal_that_is_killed_while_it_settles_is_ended_first(tmp_path: Path
         files.write_atomic(str(output / name), text)
     removal.check(str(output))
     files.write_atomic(str(work / "settling"), "")
+    for half in ("kept/a.tmp-7-0123abcd", "run.json.tmp-7-0123abcd"):
+        (output / half).touch()
     with pytest.raises(ConfigError, match="interrupted"):
         removal.check(str(output))
     assert removal._settle(str(work), str(output)) == ["kept/a"]
