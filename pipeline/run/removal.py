@@ -64,6 +64,10 @@ def remove(
     config, found, apart = finished(output)
     entries = set().union(*map(exclusions.entries, lists))
     if exclusions.contents((*config.exclude, *lists)) == exclusions.contents(config.exclude):
+        if (
+            state.read(files.join(work, SOURCE)) is None
+        ):  # else it is of another list, and goes on when that comes again
+            files.remove_tree(work)
         return _removed(config, output, settled)
     if unnamed := idle.of(entries, output):
         say(idle.line(unnamed, output))
@@ -141,8 +145,8 @@ def _settle(work: str, output: str) -> list[str]:
     files.write_atomic(files.join(output, "run.json"), files.read_bytes(files.join(work, "run.json")))
     if place_in_index := state.read(files.join(output, "dedup", index.LATER)):
         index.publish(place_in_index["index"], place_in_index["run"], place_in_index["said"])
-    # The marker goes before the data: a settling that was killed here must not be taken for one to begin again.
-    for name in (_SETTLING, *CORPUS):
+    # The markers go before the data: a settling that was killed here must not be taken for one to begin again.
+    for name in (SOURCE, _SETTLING, *CORPUS):
         files.remove_tree(files.join(work, name))
     files.remove_tree(work)
     return list(said["changed"])

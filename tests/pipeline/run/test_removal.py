@@ -159,7 +159,8 @@ def test_a_removal_that_is_killed_at_its_very_end_takes_nothing_of_the_run(
     monkeypatch.setattr(files, "remove_tree", killed)
     with pytest.raises(KeyboardInterrupt):
         removal._settle(str(work), str(output))
-    assert left[0] == str(work / "settling") and (output / "kept/a").read_text() == "same"
+    assert left[:2] == [str(work / "source.json"), str(work / "settling")]
+    assert (output / "kept/a").read_text() == "same"
     removal.check(str(output))
 
 
@@ -272,7 +273,13 @@ def test_lists_are_read_as_exclude_reads_them_and_what_is_out_is_not_taken_out_a
     assert [row["url"] for row in rows(small, "documents")] == ["http://b.test/index.html", "http://c.test/index.html"]
     assert done.config.exclude == tuple(str(path) for path in (small / "exclude").iterdir())
     monkeypatch.setattr(removal, "Run", None)  # nothing is run
-    assert removal.remove(str(small), lists[:1]).rewritten == ()
+    for of_another, is_there in ((True, True), (False, False)):  # a removal that goes on, and what one has left
+        files.write_atomic(str(small / "removing/documents/a"), "half")
+        (state.write if of_another else lambda path, _: files.remove_tree(path))(
+            str(small / "removing/source.json"), {}
+        )
+        assert removal.remove(str(small), lists[:1]).rewritten == ()
+        assert (small / "removing").exists() == is_there
     (tmp_path / "empty").write_text("# nobody\n")
     assert removal.remove(str(small), [str(tmp_path / "empty")]).rewritten == ()
     (tmp_path / "deep").mkdir()
