@@ -18,6 +18,7 @@ from weft.schemas.config import Config
 from weft.schemas.records import digest
 
 Decided = Mapping[str, Mapping[str, Any]]  # stage name → what beside its keys decides it, by name
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 Input = tuple[str, int, str] | tuple[str, int]  # path, bytes and, where it was read, `files.ends`
 
 
@@ -174,7 +175,7 @@ def decided(
     inputs: Sequence[Input],
     output: str = "",
     runs: Sequence[str] | None = None,
-    noted: Decided = MappingProxyType({}),
+    noted: Decided = NOTHING,
 ) -> Decided:
     """Stage name → what beside its keys decides it, for a run of `config` on `inputs` into `output`.
 

@@ -80,7 +80,7 @@ class Run:
         self._take_place()
         runs = decides.against(self.config, [one[0] for one in self.inputs], self.output)  # once: others may join them
         more, prints = self._decided(names, runs)
-        self._prepare([stage for stage in STAGES if stage.name in names], prints, reopened)
+        self._prepare([stage for stage in STAGES if stage.name in names], prints, reopened, more)
         ready()
         for stage in STAGES:
             try:
@@ -92,7 +92,7 @@ class Run:
             if stage.name == "fetch":
                 more, prints = self._decided(names, runs)  # more images may have come; then:
                 after = [name for name in names if BY_NAME["fetch"] in before(BY_NAME[name])]
-                discards.check(self.output, after, self.config, prints, self.redo)
+                discards.check(self.output, after, self.config, prints, self.redo, more)
             if stage.name == "extract" and len(names) > 1:
                 pages.check(self.output, [one[0] for one in self.inputs])
 
@@ -103,8 +103,8 @@ class Run:
             ConfigError: something does.
         """
         place.recover(self.output)
-        _, prints = self._decided(names)
-        self._prepare([stage for stage in STAGES if stage.name in names], prints, ())
+        more, prints = self._decided(names)
+        self._prepare([stage for stage in STAGES if stage.name in names], prints, (), more)
 
     def _decided(self, names: Sequence[str], runs: Sequence[str] | None = None) -> tuple[Decided, dict[str, str]]:
         """What decides the stages, and their fingerprints; of stages that are not made here it is what they say."""
@@ -124,7 +124,9 @@ class Run:
         apart = decides.against(self.config, paths, self.output) if self.adds == "never" else None
         manifest.write_run(self.output, self.config, self.inputs, apart)
 
-    def _prepare(self, stages: Sequence[Stage], prints: dict[str, str], reopened: Collection[str]) -> None:
+    def _prepare(
+        self, stages: Sequence[Stage], prints: dict[str, str], reopened: Collection[str], more: Decided
+    ) -> None:
         done = {
             stage.name
             for stage in STAGES
@@ -161,7 +163,7 @@ class Run:
             )
             place.check_writable(self.output, stage)
             begun.append(stage.name)
-        discards.check(self.output, begun, self.config, prints, self.redo)
+        discards.check(self.output, begun, self.config, prints, self.redo, more)
         for stage in standing.values():
             if stage.name in done:
                 self._check_files(stage)

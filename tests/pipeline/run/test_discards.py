@@ -29,6 +29,23 @@ def test_finished_work_is_named_with_what_it_took_and_why(tmp_path: Path) -> Non
     )
 
 
+def test_what_is_not_what_it_was_besides_is_named(tmp_path: Path) -> None:
+    then = {"earlier": [["a", "b"]], "fonts": []}
+    made = {"fingerprint": "a", "config": configuration.to_dict(configuration.Config()), "decides": then}
+    manifest.write(str(tmp_path), "fetch", made)
+    now = {"earlier": [("a", "c")], "fonts": [], "excluded": "new"}
+    (told,) = discards.of(str(tmp_path), FETCH, configuration.Config(), "b", now)
+    assert told.endswith("made with earlier runs as they were before")
+    (told,) = discards.of(str(tmp_path), FETCH, configuration.Config(), "b", {**then, "earlier": [("a", "b")]})
+    assert told.endswith("made with other input, files, stages before it or another version")
+
+
+def test_each_thing_that_decides_has_words() -> None:
+    decided = registry.decided(configuration.Config(), ["a"])
+    asked_for = {"exclude", "excluded", "against", "fonts", "bad_words"}
+    assert {key for more in decided.values() for key in more} | asked_for == {*discards._OTHER, "needs"}
+
+
 def test_finished_units_of_an_interrupted_stage_count_too(tmp_path: Path) -> None:
     manifest.start(str(tmp_path), "fetch", "a")
     assert discards.of(str(tmp_path), FETCH, configuration.Config(), "b") == []
