@@ -12,14 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import weft.schemas.config as configuration
-from weft.pipeline import one_page
 from weft.pipeline.explain import find, reasons, rows, shard
 from weft.pipeline.explain.rows import Page
 from weft.pipeline.run import manifest
 from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Cluster, Fate, ImageRow, Pair, PairKey
-from weft.transforms.archives.read import read_captures
 from weft.transforms.io import files
 from weft.transforms.io.work_units import unit_name
 from weft.transforms.urls import image_key
@@ -152,6 +150,9 @@ class _Story:
             yield from self._document(document)
 
     def _shown(self, fate: Fate) -> Iterator[str]:
+        from weft.pipeline import one_page  # half of a start-up, for this alone
+        from weft.transforms.archives.read import read_captures
+
         if fate.reason == "opt_out":
             yield f"{'':8} it asked not to be used: its blocks are not shown"
             return
@@ -286,8 +287,9 @@ class _Story:
             for n, one in enumerate(row.image_keys)
             if one == key
         }
-        keys = sorted(places)[:_SHOWN]
-        for fate in self._rows("fates/pack", Fate, kind="image", key=keys):
+        keys = sorted(places, key=_in_reading_order)[:_SHOWN]
+        fates = self._rows("fates/pack", Fate, kind="image", key=keys)
+        for fate in sorted(fates, key=lambda fate: _in_reading_order(fate.key)):
             doc_id, _, n = fate.key.partition(":")
             detail = "" if fate.detail == places[fate.key] else fate.detail
             yield f"{self._said('pack', fate._replace(detail=detail))} — in document {doc_id} at {n}"
@@ -322,6 +324,12 @@ class _Story:
             yield f"shard    shards/{place.shard}, sample {place.number}, key {key}"
             for one in place.meta["documents"]:
                 yield f"{'':8} tokens {one['span'][0]} to {one['span'][1]}: {one['url']} (doc_id {one['doc_id']})"
+
+
+def _in_reading_order(key: str) -> tuple[str, int]:
+    """Of an image by its document and position."""
+    doc_id, _, position = key.partition(":")
+    return doc_id, int(position)
 
 
 def _is_twin(fate: Fate) -> bool:

@@ -3,7 +3,8 @@
 `import apache_beam` brings pandas, MongoDB's client, BigQuery, Dataflow's API and the clients of all object stores with
 it, in each process: the command and every local worker. While Beam is imported these are not to be had, which Beam
 allows for. A store's client is imported when the first path of its scheme is looked up, Dataflow's runner when it is
-asked for by name, pandas by whoever imports it.
+asked for by name, pandas by whoever imports it. pyarrow looks for pandas when it makes its first value, and imports it;
+that is now, too, and it looks again where it cannot do without (`to_pandas`).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class _Beam(MetaPathFinder):
             def light(module: ModuleType) -> None:
                 with _without():
                     whole(module)
+                    importlib.import_module("pyarrow").scalar(None)
                 _find_stores()
 
             spec.loader.exec_module = light  # type: ignore[method-assign]
