@@ -45,6 +45,7 @@ END_MARKS = frozenset(  # of sentences, in all scripts (datatrove, TERMINAL_PUNC
 _KNOWN_CHUNKS = 1 << 16
 _LONGEST = 1_000  # characters without a space that are taken apart: no prose has more
 _REMEMBERED = 64  # characters of one whose tokens are remembered: longer ones seldom come again, and fill the memory
+_LONGEST_SUFFIX = 12  # characters, more than any that a language adds
 _SUFFIX = 8  # characters, more than any suffix has but for a run of full stops
 
 
@@ -169,6 +170,7 @@ _OF_ALL = _UNTOUCHED[_UNTOUCHED.index("ä.") :]  # what is one token in every la
 _ELSEWHERE = {key: said for key, said in _EXCEPTIONS.items() if (len(key) == 2 and key[1] == ".") or key in _OF_ALL}
 _ABBREVIATIONS = {
     "de": (
+        "'s ’s 'n ’n 'ne 'nem 'nen CDU/CSU c/o "
         "A.C. A.D. A.G. Abb. Abk. Abs. Abt. Apr. Aug. B.A. B.Sc. Bd. Betr. Bf. Bhf. Biol. Bsp. Chr. Cie. Co. D.C. "
         "Dez. Di. Dipl. Dipl.-Ing. Do. Dr. Fa. Fam. Feb. Fr. Frl. G.m.b.H. Gebr. Hbf. Hg. Hr. Hrn. Hrsg. I. II. "
         "III. IV. Inc. Ing. Jan. Jh. Jhd. Jr. Jul. Jun. K.O. L.A. M.A. M.Sc. Mi. Mio. Mo. Mr. Mrd. Mrz. MwSt. Mär. "
@@ -182,7 +184,8 @@ _ABBREVIATIONS = {
     ),
     "fr": (
         "Dr. M. MM. Mlle. Mme. Mr. No. St. Ste. Vol. apr. av. avr. cf. déc. etc. févr. janv. juill. nov. oct. pp. "
-        "sept. "
+        "sept. après-midi au-delà au-dessus aujourd'hui aujourd’hui celle-ci celles-ci celui-ci ci-dessous d° "
+        "elle-même en-dessous jusque-là lui-même n° peut-être quelques-uns rendez-vous "
     ),
     "es": (
         "Av. Avda. Cía. Dr. Dra. EE.UU. Ee.Uu. Gob. Gral. Ing. J.C. Lic. P.D. Prof. Profa. Q.E.P.D. S.A. S.L. "
@@ -191,11 +194,12 @@ _ABBREVIATIONS = {
     ),
     "it": (
         "Art. Avv. Civ. Cod. Cost. Jr. Proc. St. a.C. al. art. artt. att. avv. c.d. cm. col. d.C. distr. ecc. etc. "
-        "pag. prof. s.p.a. sett. ss. tel. "
+        "pag. prof. s.p.a. sett. ss. tel. E' all-path by-pass c/c centro-sinistra check-up e-mail e/o no"
+        "rd-est n° po' po’ s.n.c s.r.l week-end "
     ),
     "pt": (
         "Adm. Art. Av. Cia. Dr. E.G. E.g. Fund. Gen. Gov. I.E. I.e. Inc. Jr. Ltd. Mr. Ph.D. Rep. Rev. Sen. Sr. "
-        "Sra. art. av. dom. dr. e.g. ed. eng. etc. i.e. p.m. pag. pág. sr. sra. tel. vs. "
+        "Sra. art. av. dom. dr. e.g. ed. eng. etc. i.e. p.m. pag. pág. sr. sra. tel. vs. S/A e/ou km/h "
     ),
     "no": (
         "Ap. Aq. Ca. Chr. Co. Dr. F.eks. Fr.p. Frp. Grl. Kr. Kr.F. Mr. Mrs. Pb. Pr. Sp. St. a.m. ad. adm.dir. apr. "
@@ -225,6 +229,57 @@ _ABBREVIATIONS = {
         "milj. ml. mm. myöh. nimim. ns. nyk. oik. os. par. per. pj. po. prof. puh. puh.joht. pvm. rak. ry. siht. "
         "so. srk. synt. tark. til. tms. toim. ts. vas. vast. vm. vrt. yht. yl. yliopp. ym. yms. yo. "
     ),
+    "da": (
+        "a.d. a/s adj. adr. afd. alm. apr. aug. bd. beg. bl. bl.a. br. ca. chr. d.d. d.v.s. d.å. dec. dir. div. "
+        "dkr. dr. ds. dvs. e.l. eks. ekskl. eng. etc. evt. f.eks. f.m. f.o.m. f.t. feb. febr. ff. fg. fhv. fig. "
+        "fl. flg. forts. fr. fre. frk. g.m. gl. gr. h.c. hhv. hr. i.e. id. if. iflg. ifm. ift. ill. inc. inkl. "
+        "jan. jf. jfr. jr. jun. kap. kbh. kgl. kl. km/t komm. kr. kst. kv. kvm. lb.nr. lør. m.a.o. m.fl. m.h.t. "
+        "m.m. m.v. m/s maks. man. mar. mdr. mht. mia. mill. mio. mr. nl. nov. nr. o.a. o.fl. o.l. obs. og/eller "
+        "okt. omkr. ons. opr. osv. p.a. p.m. p.t. pct. pga. ph.d. pkt. pp. pr. prof. pt. red. ref. s.u. s.å. "
+        "sa. sek. sep. sept. skt. sml. spec. st. stk. str. t.h. t.o.m. t.v. tidl. tilsv. tirs. tlf. tor. tors. "
+        "tsk. vedr. vha. vs. årg. årh. øvr. "
+    ),
+    "ro": (
+        "a.c. a.f. a.m. a.r. al. alin. art. aug. bd. d-l d-lui d-nei d-voastra d-voastră d.p.d.v. dem. dr. dvs. "
+        "etc. ex. fig. fr. gh. gr. ian. ing. ingr. lit. lt. nr. obs. p.a. p.m. pct. prep. prof. rom. s.a. "
+        "s.a.m.d. samd. sf. st. str. tel. univ. îngr. ş.a. ş.a.m.d. şamd. şt. ș.a. ș.a.m.d. șamd. șt. "
+    ),
+    "ru": (
+        "авг. акад. апр. б/у в.н.с. вс. вт. г-жа г-н г. г.г. гг. д-р д. д.м.н. д.т.н. д.ф.н. дек. дир. долл. "
+        "доц. з/у зав.кафедрой зд. и.о. им. июл. июн. к. к.м.н. к.т.н. кв. кв.м. ком. мар. мкр. наб. нояб. обл. "
+        "окт. п. п.г.т. пгт. пер. пл. пн. пос. пр-кт прим. проф. пт. р-н респ. руб. с. с/с сб. сент. см. сокр. "
+        "ср. ст. стр. т.г. т.д. т.е. т.к. т.н. т.п. тер. тыс. у. ул. фев. февр. х. чел. чт. ш. ю. янв. "
+    ),
+    "uk": (
+        "акад. бул. в/м в/ч вул. г. доц. ж/м м. майд. мкр. наб. обл. оз. п. пл. пр-кт пров. просп. проф. р-н "
+        "р-н. ст. ім. "
+    ),
+    "bg": (
+        "ав. авт. агр. адм. акад. ал. ан. англ. араб. арт. арх. археол. астр. афр. бл. бр. букв. бул. в-у в. "
+        "вм. воен. вр. г-жа г-н г-ца г. геод. геол. геом. гимн. гл. гр. грам. д-р др. ез. ел. ж.р. жп. жур. "
+        "журн. застр. зем. знач. изр. изт. икон. инж. канц. конкр. л. лат. лв. лит. м-у м.р. м/у мат. мед. "
+        "мин.вр. мн.ч. муз. напр. нар. науч. непр. о-в обик. опред. особ. ост. относ. отр. п-в пад. парл. печ. "
+        "пл. погов. пол. пон. пр. правосл. прибл. прил. проф. псих. рим. с-у с. с.р. с.ст. с/у св. сег. сз. "
+        "соц. сп. срв. старогр. староевр. стат. стил. стр. счет. съкр. съобщ. същ. т.е. т.н. т.нар. текст. тел. "
+        "телев. топогр. търг. търж. ул. унив. уч. фарм. фехт. физ. физиол. фил. фин. фолкл. фон. фот. фр. футб. "
+        "харт. хидр. хим. хир. хол. хран. църк. ч. числ. чл. шах. шахм. швед. шотл. юр. яп. "
+    ),
+    "el": (
+        "άγ. άρθρ. άσ' έφθασ' αι. αλλ' αν. απ. αρ. αριθ. αριθμ. αφ' β' βλ. γ.γ. γεν. γι' γραμμ. δ.δ. δ.σ. δεσ' "
+        "δηλ. δι' δισ. δολ. δρχ. δώσ' εκ. εκατ. ελ. εξ' επ' εφ' θ' θιν' κ. κ.ά. κ.α. κ.κ. κ.λπ. κ.ο.κ. κ.τ.λ. "
+        "καθ' κατ' κλπ. κτλ. κυβ. λ.χ. μ' μ. μ.Χ. μ.μ. μέσ' μεσ' μηδ' μιλ. ν' ντ' ολ' π.Χ. π.β. π.δ. π.μ. π.χ. "
+        "πάρ' παρ' σ' σ. σ.α.λ. σ.σ. σελ. στρ. τ' τ.μ. τίποτ' τετ. τετρ. τηλ. τρισ. τόν. υπ' υπ. φέρ' φερ' χ.μ. "
+        "χγρ. χιλ. χλμ. όμουρφ' ύστερ' "
+    ),
+    "hu": (
+        "adm. ang. aug. br. bt. ca. cca. co. csüt. dec. dl. dr. du. ea. ed. etc. ev. ezr. eü. fam. febr. ff. "
+        "ford. ft. főv. gr. gy. hiv. ho. hr. htb. i.e. i.sz. id. ifj. ig. ill. int. io. ism. izr. jan. jr. jún. "
+        "júl. kat. kb. ker. kft. kp. krt. kt. köv. közp. lat. ld. lt. max. min. márc. máj. mr. ms. nagyker. no. "
+        "nov. nr. ny. nyrt. okl. okt. old. ov. pf. pl. pol. pp. prof. rt. röv. sa. st. stb. sz. szept. szerk. "
+        "szla. szt. szül. tc. tel. ti. tkp. ua. ui. uo. vas. vb. vm. vol. vs. zrt. ált. ápr. é. évf. ó. össz. "
+        "özv. ú.n. ún. út. üdv. őrv. "
+    ),
+    "ar": (".ت .م .هـ أ. أ.د ب. ت. د. ص.ب ق.م "),
 }
 _LONGEST_EXCEPTION = max(map(len, [*_EXCEPTIONS, *" ".join(_ABBREVIATIONS.values()).split()]))
 # Languages of spaCy, by lid.176's codes. A hyphen parts whatever it stands in; parts nothing; in all others letters.
@@ -232,6 +287,32 @@ _HYPHENS_PART, _HYPHENS_JOIN = frozenset(("en", "pl", "id")), frozenset("de es p
 _HYPHENS = frozenset("-–—~")
 _WHOLE = {":": frozenset(("sv", "fi")), "/": frozenset(("nl", "hu", "ro"))}  # marks that part nothing there
 _ORDINALS, _SHORT_ORDINALS = frozenset(("de", "no", "hu", "fa")), frozenset(("da", "el"))  # "2." and "04.01."; "2."
+_MARKS_INSIDE = frozenset("de da no sv fi nl pl hu".split())  # "!", "?", quotes and brackets part letters
+_PREFIXES = {
+    "ro": "(?i:a|c|ce|cu|de?|dintr|e|făr|i|le?|mi?|ne?|pe?|prim|printr|se?|te|v|într|intr|ș|ş|[șşs]i|[țţt]i)-",
+    "it": "'[0-9][0-9]|[0-9]+°",
+    "pl": "(?:długo|krótko|jedno|dwu|trzy|cztero)-",
+}
+_SUFFIXES = {
+    "de": "/",
+    "fr": r"(?<=[^\W\d_])[-–—‐‑](?:ce|clés|elle|en|ils?|je|là|moi|nous|on|t|vous"
+    "|CE|ELLE|EN|ILS?|JE|LÀ|MOI|NOUS|ON|T|VOUS)",
+    "id": "-[Nn]ya|-[KkMm]u|[—-]",
+    "hu": r"(?<=[^\W\d_])-e",
+    "ro": "(?i:-(?:a|aceasta|ai|ale?|alta|am|ar|astea|au|a[șşs]|a[țţt]i|i|ilor|l|le|lea|mea|meu|mi|m[ăa]|n|ne|oi?|or"
+    "|s|se|si|te|ului|ul|un|uri|urile|urilor|ve[țţt]i|v[ăa]|[șş]i|[țţt]i))",
+}
+_WORDS = {  # with hyphens, and one token
+    "fr": "(?:a[ée]ro|anglo|anti|apr[èe]s|archi|arrières?|audio|auto|avant|bien|bio?|co|contre|courte?s?|cyber|demi"
+    "|entre|ex|extra|faux|franco|grande?|gros|g[ée]o|haute?s?|hors|hyper|infra|inter|intra|m[ai]cro|mi(?:ni)?|mono|mont?s?"
+    "|moyen|multi|m[ée]ta|mots?|neuro|non|nord|n[ée]o|ouest|outre|petite?s?|po[rs]t|porte|pro|pré|pseudo|quasi|quatre"
+    "|radio|r[ée]|sans?|sa?inte?s?|semi|socio|sociale?s?|sous|su[bdr]|super|thermo|tiers|toute?s?|trans|tri|trois"
+    "|t[ée]l[ée]|ultra|vi[cd]e|vid[ée]o|vingt|à|[ée]co|[ée]lectro)[-–—‐‑][a-zà-ÿœ][-'’‐‑–—a-zà-ÿœ]*"
+    r"|[^\W\d_]+[-‐‑](?:à|au|aux|d'|de|des|du|en|et|l[ae]s?|près|sous|sur)[-‐‑](?:l['’])?[^\W\d_]+",
+}
+_ANY_CASE = frozenset(("da", "ro"))  # whose abbreviations may begin with a capital, or be of capitals
+_GENITIVE = frozenset("en pt it id cs ru uk bg".split())  # an "'s" at the end is a token
+_NO_SUFFIX = {"es": "%", "ro": "%", "nl": "%", "hu": "%", "el": "%"}  # nor is this; in ro no unit is
 _ELISION, _ELISIONS = re.compile(r"(?<=[^\W\d_]['’])(?=[^\W\d_])"), frozenset(("fr", "it"))
 
 
@@ -268,7 +349,41 @@ def sentences(tokens: Sequence[str]) -> int:
 def _exceptions_in(language: str) -> Mapping[str, tuple[str, ...]]:
     if language == "en":
         return _EXCEPTIONS
-    return _ELSEWHERE | {word: (word,) for word in _ABBREVIATIONS.get(language, "").split()}
+    words = _ABBREVIATIONS.get(language, "").split()
+    if language in _ANY_CASE:
+        words += [form for word in words for form in (word[0].upper() + word[1:], word.upper())]
+    common = {key: said for key, said in _ELSEWHERE.items() if language != "pl" or key[-1] != "."}
+    return common | {word: (word,) for word in words}
+
+
+class _Own(NamedTuple):
+    """A language's patterns."""
+
+    prefix: re.Pattern[str]
+    infix: re.Pattern[str]
+    suffix: re.Pattern[str] | None  # besides the common ones
+    whole: re.Pattern[str] | None  # what is one token
+
+
+@cache
+def _own(language: str) -> _Own:
+    """Compiled when a first text of the language is taken apart."""
+    common, alpha, quotes = _patterns(), r"[^\W\d_]", _class(_QUOTES.replace("'", ""))
+    infixes = {
+        "de": r"(?<=[^\W_])/(?=[^\W_])",
+        "pl": rf"(?<=[^\W_])\.(?=[0-9{_letters(True)}])|---?|——?|–|-|~",
+        "id": rf"(?<={alpha})-(?=[0-9])|(?<=[0-9])[\\/](?=[0-9%-])",
+    }
+    infix = infixes.get(language, "")
+    if language in _MARKS_INSIDE:
+        infix += rf"{'|' if infix else ''}(?<={alpha})[!?{quotes}()\[\]](?={alpha})"
+    prefix, suffix, whole = (table.get(language, "") for table in (_PREFIXES, _SUFFIXES, _WORDS))
+    return _Own(
+        re.compile(f"{prefix}|{common.prefix.pattern}") if prefix else common.prefix,
+        re.compile(f"{common.infix.pattern}|{infix}") if infix else common.infix,
+        re.compile(rf"(?:{suffix})$") if suffix else None,
+        re.compile(whole) if whole else None,
+    )
 
 
 def _suffix(chunk: str, prefix: int, language: str) -> int:
@@ -277,7 +392,24 @@ def _suffix(chunk: str, prefix: int, language: str) -> int:
         return 0
     near = min(len(chunk) - _SUFFIX, len(chunk.rstrip(".")))
     ending = _patterns().suffix.search(chunk, max(prefix, near))
+    if language != "en":
+        ending = _own_ending(chunk, prefix, language, ending)
+        if language == "pl" and chunk[-1] == "." and not ending:
+            return 1
     return len(chunk) - ending.start() if ending else 0
+
+
+def _own_ending(chunk: str, prefix: int, language: str, ending: re.Match[str] | None) -> re.Match[str] | None:
+    """The suffix in a language, where in English it is `ending`."""
+    said = ending[0] if ending else ""
+    if said[:1] in "'’" and said[1:] in ("s", "S"):
+        none = language not in _GENITIVE
+    else:
+        none = said in _NO_SUFFIX.get(language, "") or (said.isalpha() and language == "ro")
+    ending = None if none else ending
+    own = _own(language).suffix
+    more = own.search(chunk, max(prefix, len(chunk) - _LONGEST_SUFFIX)) if own else None
+    return more if more and (not ending or more.start() < ending.start()) else ending
 
 
 def _is_day(chunk: str) -> bool:
@@ -287,21 +419,24 @@ def _is_day(chunk: str) -> bool:
 def _apart(chunk: str, language: str = "en") -> tuple[str, ...]:
     """Tokens of what stands between spaces."""
     exceptions = _exceptions_in(language)
+    own = _own(language)
 
     def _is_exception(chunk: str) -> bool:
         return len(chunk) <= _LONGEST_EXCEPTION and chunk in exceptions
+
+    def _is_one(chunk: str) -> bool:
+        return _is_exception(chunk) or (own.whole is not None and own.whole.fullmatch(chunk) is not None)
 
     if _is_exception(chunk):
         return exceptions[chunk]
     if chunk.isalpha() or len(chunk) > _LONGEST or (language in _SHORT_ORDINALS and _is_day(chunk)):
         return (chunk,)
-    patterns = _patterns()
     before: list[str] = []
     after: list[str] = []
     last = -1
-    while chunk and len(chunk) != last and not _is_exception(chunk):
+    while chunk and len(chunk) != last and not _is_one(chunk):
         last = len(chunk)
-        prefix = found.end() if (found := patterns.prefix.match(chunk)) else 0
+        prefix = found.end() if (found := own.prefix.match(chunk)) else 0
         if prefix and _is_exception(chunk[prefix:]):
             before.append(chunk[:prefix])
             chunk = chunk[prefix:]
@@ -317,13 +452,12 @@ def _apart(chunk: str, language: str = "en") -> tuple[str, ...]:
             after.append(chunk[-suffix:])
             chunk = chunk[:-suffix]
         chunk = chunk[prefix:]
-    inside: Iterable[str] = ()
+    inside: Iterable[str] = (chunk,) if chunk else ()
     if _is_exception(chunk):
         inside = exceptions[chunk]
-    elif chunk:
-        inside = (chunk,) if _is_address(chunk) else _at_infixes(chunk, language)
-    if language in _ELISIONS:
-        inside = [part for token in inside for part in _ELISION.split(token)]
+    elif not _is_one(chunk) and not _is_address(chunk):
+        inside = _at_infixes(chunk, language)
+    inside = _elided(inside) if language in _ELISIONS else inside
     return _joined([*before, *inside, *reversed(after)], exceptions)
 
 
@@ -341,9 +475,13 @@ def _joined(tokens: list[str], exceptions: Mapping[str, tuple[str, ...]]) -> tup
     return tuple(made)
 
 
+def _elided(tokens: Iterable[str]) -> list[str]:
+    return [part for token in tokens for part in _ELISION.split(token)]
+
+
 def _at_infixes(chunk: str, language: str) -> Iterator[str]:
     start = 0
-    for found in _patterns().infix.finditer(chunk):
+    for found in _own(language).infix.finditer(chunk):
         if found.start() == start or (language != "en" and _parts_nothing(found, language)):
             continue
         yield chunk[start : found.start()]
@@ -358,7 +496,12 @@ def _parts_nothing(found: re.Match[str], language: str) -> bool:
     mark, chunk = found[0], found.string
     if mark not in _HYPHENS:
         return language in _WHOLE.get(mark, ())
-    digits = chunk[found.start() - 1].isdigit(), chunk[found.end()].isdigit()
+    before, after = chunk[: found.start()], chunk[found.end() :]
+    if language == "id" and before.lower() == after.lower():  # hari-hari: many days
+        return True
+    if language == "it" and after[:1].isupper():
+        return True
+    digits = before[-1:].isdigit(), after[:1].isdigit()
     if all(digits):
         return language in _HYPHENS_JOIN and language != "de"
     return language in _HYPHENS_JOIN or (digits[0] and language not in _HYPHENS_PART)
