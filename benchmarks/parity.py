@@ -1,14 +1,14 @@
 """Recipes beside their peers' own code: on how many texts weft's rules and datatrove's filters decide alike, and why.
 
 texts ─┬─► weft's rules ───────────────────────────► verdict, reason ─┬─► shares that agree, and what does not
-       └─► datatrove's filters, in their own Python ► verdict, reason ─┘
+       └─► datatrove's filters, in their own Python ► verdict, reason ─┘   and DCLM's rules as its mappers state them
 
     python benchmarks/parity.py --peer PYTHON [--texts FILE.jsonl …] [--archives FILE.warc.gz …]
 
-Texts are lines of JSON, each a string or an object with "text" or "gold_text": each goes through every rule alone, and
-those in a language that has limits in configs/languages/fineweb2.toml through FineWeb 2's three filters with them. Of
-archives every HTML page goes through recipe fineweb as a whole, from HTML to verdict. Without either the demo's pages
-are taken. `make parity-test` sets up the peer's Python (requirements/loaders).
+Texts are lines of JSON, each a string or an object with "text" or "gold_text": each goes through every rule alone, also
+by DCLM's counts (dclm_stated.py), and those in a language that has limits in configs/languages/fineweb2.toml through
+FineWeb 2's three filters with them. Of archives every HTML page goes through recipe fineweb as a whole, from HTML to
+verdict. Without either the demo's pages are taken. `make parity-test` sets up the peer's Python (requirements/loaders).
 
 Left out on both sides: pages that weft takes for another language, addresses, duplicates across pages. weft asks
 trafilatura for pictures too, whose text is then another now and then: that is most of what parts whole pages.
@@ -32,8 +32,10 @@ from pathlib import Path
 from typing import Any
 
 LEAST = 0.995  # share of verdicts that must agree
-RULES = ("gopher_repetition", "gopher_quality", "c4_paper", "c4_fineweb", "fineweb_quality", "fineweb", "fineweb2")
-_SAME = {  # datatrove's reason → weft's
+DATATROVE = ("gopher_repetition", "gopher_quality", "c4_paper", "c4_fineweb", "fineweb_quality", "fineweb", "fineweb2")
+DCLM = ("dclm_quality", "dclm_repetition", "dclm_lines")
+RULES = (*DATATROVE, *DCLM)
+_SAME = {  # the peer's reason → weft's
     "dup_para_frac": "repetition_paragraphs",
     "dup_para_char_frac": "repetition_paragraphs",
     "dup_line_frac": "repetition_lines",
@@ -56,13 +58,28 @@ _SAME = {  # datatrove's reason → weft's
     "char_dup_ratio": "fineweb_repeated",
     "list_ratio": "fineweb_newlines",
     "no_text": "too_short",
+    "page_length_filter: few": "too_short",
+    "page_length_filter: many": "too_long",
+    "word_length_filter": "gopher_word_length",
+    "symbol_ratio_filter": "gopher_symbols",
+    "bullet_count_filter": "gopher_bullets",
+    "ellipsis_count_filter": "gopher_ellipses",
+    "alphabetic_word_ratio_filter": "gopher_alphabetic",
+    "stop_word_filter": "gopher_stop_words",
+    "repetition_filter: line": "repetition_lines",
+    "repetition_filter: paragraph": "repetition_paragraphs",
+    "repetition_filter: top": "repetition_top_ngram",
+    "repetition_filter: all": "repetition_ngrams",
+    "word_removal_ratio_filter": "refinedweb_lines",
 }
 
 
 def main() -> None:
     """Print a table of agreement; exit status 1 where a rule is below LEAST."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", help="a Python that has datatrove and spaCy", required="--as-peer" not in sys.argv)
+    parser.add_argument(
+        "--peer", help="a Python that has datatrove, spaCy and uniseg", required="--as-peer" not in sys.argv
+    )
     parser.add_argument("--texts", nargs="*", default=[])
     parser.add_argument("--archives", nargs="*", default=[])
     parser.add_argument("--most", type=int, default=3_000, help="texts, and pages, that are taken")
@@ -155,7 +172,7 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
     """Rule → reason, "" where it keeps the text."""
     from weft.schemas.config import load
     from weft.schemas.parameters import PageRules
-    from weft.transforms.extract import document_rules, language_rules, line_rules
+    from weft.transforms.extract import dclm_rules, document_rules, language_rules, line_rules
     from weft.transforms.extract.page import extract_html
 
     if "html" in what:
@@ -178,11 +195,15 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
         "c4_paper": line_rules.apply([text], "paper", False)[1],
         "c4_fineweb": line_rules.apply([text], "fineweb", False)[1],
         "fineweb_quality": document_rules.fineweb(text)[0],
+        "dclm_quality": dclm_rules.quality(text, 50, 100_000)[0],
+        "dclm_repetition": dclm_rules.repetition(text)[0],
+        "dclm_lines": line_rules.apply([text], "off", True)[1],
     }
 
 
 def _peer(asked: str, answered: str) -> None:
-    """What datatrove's own filters make of the same; runs in its own Python."""
+    """What datatrove's own filters make of the same, and DCLM's stated rules; runs in its own Python."""
+    import dclm_stated
     from datatrove.data import Document
     from datatrove.pipeline.extractors import Trafilatura
     from datatrove.pipeline.filters import (
@@ -253,6 +274,8 @@ def _peer(asked: str, answered: str) -> None:
                 found = {"fineweb": told}
             else:
                 found = {rule: reason(rule, Document(text=what["text"], id="")) for rule in filters}  # C4's cuts texts
+                stated = (dclm_stated.quality, dclm_stated.repetition, dclm_stated.lines)
+                found |= {rule: state(what["text"]) for rule, state in zip(DCLM, stated, strict=True)}
                 if "code" in what:
                     document = Document(text=what["text"], id="")
                     told = [told_by(one, document) for one in of_language(what["code"], json.dumps(what["limits"]))]
