@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from weft.pipeline.run import spread
+from weft.pipeline.run import integrity, spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
@@ -56,8 +56,8 @@ def run(ctx: Context) -> dict[str, int]:
     """Get every wanted image once; returns how many there were."""
     config = dataclasses.replace(ctx.config.fetch, exclude=(*ctx.config.exclude, *ctx.config.fetch.exclude))
     earlier = (ctx.finished, *config.earlier) if ctx.finished else config.earlier
-    judged = parquet.count_rows(ctx.table("site_files")) > 0
-    kept = parquet.count_rows(ctx.table("kept"))
+    judged = integrity.count_rows(ctx.output, "site_files") > 0
+    kept = integrity.count_rows(ctx.output, "kept")
     buckets = spread.parts(config.buckets, kept, spread.KEPT_A_HOSTS_UNIT, 8)
     repeated = spread.parts(0, kept, spread.ROWS_A_FILE, _REPEATED_FILES)
     units = len(ctx.parts("captures")) + buckets

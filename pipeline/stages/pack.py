@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from weft.pipeline.run import spread
+from weft.pipeline.run import integrity, spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages import entered
 from weft.pipeline.stages.kept import KeptDocuments, KeptPairs
@@ -103,7 +103,7 @@ def run(ctx: Context) -> dict[str, int]:
     judge = Judge(config, ctx.config.fetch.max_side, salt, top_share(ctx))
     maker = SampleMaker(path, config, layout)
     names = layout.names()
-    fate_files = spread.parts(0, 3 * parquet.count_rows(ctx.table("kept")), spread.ROWS_A_FILE, FATE_FILES)
+    fate_files = spread.parts(0, 3 * integrity.count_rows(ctx.output, "kept"), spread.ROWS_A_FILE, FATE_FILES)
     ctx.expect(len(names))
     with ctx.pipeline(len(names)) as p:
         inputs = p | "Inputs" >> Inputs(ctx)
@@ -165,7 +165,7 @@ def check(ctx: Context) -> None:
 
 def shard_layout(ctx: Context) -> ShardLayout:
     """Which shards the configuration asks for, or the number of documents and pairs that were kept."""
-    config, rows = ctx.config.pack, parquet.count_rows(ctx.table("kept"))
+    config, rows = ctx.config.pack, integrity.count_rows(ctx.output, "kept")
     train = spread.parts(config.shards, rows, spread.KEPT_A_SHARD, 4)
     held_out = 1 if config.shards else spread.parts(0, round(rows * config.val_fraction), spread.KEPT_A_SHARD, 1)
     corpora = shards.TRAINED if config.instructions else shards.CORPORA

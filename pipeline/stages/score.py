@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 
-from weft.pipeline.run import decides, spread
+from weft.pipeline.run import decides, integrity, spread
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners import beam_options
 from weft.pipeline.stages import entered
@@ -154,7 +154,7 @@ def run(ctx: Context) -> dict[str, int]:
 
 def _spread(ctx: Context) -> Context:
     """The context with as many buckets as the input asks for."""
-    rows = sum(parquet.count_rows(ctx.table(name)) for name in ("images/index", "kept"))
+    rows = sum(integrity.count_rows(ctx.output, name) for name in ("images/index", "kept"))
     buckets = spread.parts(ctx.config.score.buckets, rows, spread.SCORED_A_FILE, 8)
     section = dataclasses.replace(ctx.config.score, buckets=buckets)
     return dataclasses.replace(ctx, config=dataclasses.replace(ctx.config, score=section))
@@ -195,7 +195,7 @@ def embed(ctx: Context, asked: Needs) -> None:
 
 def _text_units(ctx: Context) -> int:
     """Units of texts: from the number of documents and pairs that were kept, never from the runner."""
-    return max(ctx.config.score.buckets, -(-parquet.count_rows(ctx.table("kept")) // KEPT_A_UNIT))
+    return max(ctx.config.score.buckets, -(-integrity.count_rows(ctx.output, "kept") // KEPT_A_UNIT))
 
 
 def check(ctx: Context) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_type_hints
@@ -27,7 +26,6 @@ from weft.transforms.beam import coders
 from weft.transforms.beam.joins import Gather
 from weft.transforms.io import files, sorting, state
 
-FOOTERS_AT_ONCE = 16
 ROW_GROUP_ROWS = 2_000  # documents hold long texts: small groups keep a reader's memory small
 _GROUPS_A_BLOCK = 50  # row groups that are one piece of work where what is known of a file's rows is held: 100,000 rows
 Row = TypeVar("Row")  # a NamedTuple whose fields are columns of the table: what is read is what is asked for
@@ -174,8 +172,7 @@ def count_rows(pattern: str) -> int:
         with files.open_read(path) as stream:
             return int(pq.ParquetFile(stream).metadata.num_rows)
 
-    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
-        return sum(pool.map(rows, [path for path, _ in files.listing(pattern)]))
+    return sum(files.each(rows, [path for path, _ in files.listing(pattern)], not files.is_local(pattern)))
 
 
 def part_name(bucket: int, buckets: int) -> str:

@@ -8,7 +8,6 @@ bundle, a speculated task or a killed run therefore costs at most the units that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from weft.schemas.records import Fate, stable_id
@@ -17,7 +16,6 @@ from weft.transforms.io import files, state
 from weft.transforms.io.parquet import write_table
 
 Counts = dict[str, int]
-_AT_ONCE = 16
 
 
 def unit_name(path: str) -> str:
@@ -77,9 +75,8 @@ def run_unit(
     if counts is None:
         return finished(output, stage, name, fingerprint) or {}
     notes = [path for path, _ in files.listing(files.join(slips, "*.json"))] if slips else []
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for found in pool.map(lambda path: state.noted(state.read(path)), notes):
-            written |= found
+    for found in files.each(lambda path: state.noted(state.read(path)), notes, not files.is_local(output)):
+        written |= found
     below = {path[len(output.rstrip("/")) + 1 :]: found for path, found in written.items()}
     state.write(_marker(output, stage, name), {"fingerprint": fingerprint, "counts": counts, "files": below})
     if slips:
@@ -110,10 +107,7 @@ def _stand(output: str, done: Mapping[str, Any]) -> bool:
         return not name.endswith(".parquet") or files.digest(path).sha256 == was.sha256
 
     noted = sorted(state.noted(done).items())
-    if len(noted) < _AT_ONCE:  # of a unit; a job may have thousands
-        return all(map(stands, noted))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return all(pool.map(stands, noted))
+    return all(files.each(stands, noted, len(noted) >= files.AT_ONCE))  # of a unit; a job may have thousands
 
 
 def write_fates(output: str, stage: str, name: str, fates: Iterable[Fate]) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from weft.pipeline.run import decides, spread
+from weft.pipeline.run import decides, integrity, spread
 from weft.pipeline.run.context import Context
 from weft.schemas.records import Fate, Sketch
 from weft.transforms.consent.attach import Forbidden
@@ -33,13 +33,13 @@ class Work:
     """
 
     def __init__(self, ctx: Context) -> None:
-        documents, pairs = (parquet.count_rows(ctx.table(name)) for name in ("documents", "pairs"))
+        documents, pairs = (integrity.count_rows(ctx.output, name) for name in ("documents", "pairs"))
         self.entered = {"document": documents, "pair": pairs}
         buckets = spread.parts(ctx.config.dedup.buckets, documents + pairs, spread.ROWS_A_FILE, 8)
         ctx = dataclasses.replace(ctx, slips=ctx.slips or ctx.path(STAGE, "slips"))
         self.ctx, self.config = ctx, dataclasses.replace(ctx.config.dedup, buckets=buckets)
         self.units = documents // ROWS_PER_UNIT
-        self.judged = ctx.config.extract.honour_opt_out and parquet.count_rows(ctx.table("site_files")) > 0
+        self.judged = ctx.config.extract.honour_opt_out and integrity.count_rows(ctx.output, "site_files") > 0
         self.own = index.run_name(ctx.inputs)
         self.earlier: list[str] = []
         self.runs: list[str] = []

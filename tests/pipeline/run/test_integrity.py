@@ -11,7 +11,7 @@ import pytest
 
 from weft.pipeline import cli
 from weft.pipeline.run import integrity, manifest, registry
-from weft.transforms.io import files
+from weft.transforms.io import files, parquet
 
 
 @pytest.fixture
@@ -123,6 +123,17 @@ def test_what_is_not_the_stage_s_is_told_where_it_would_be_read(copy: Path) -> N
     assert list(integrity.problems(str(copy), registry.BY_NAME["extract"])) == [
         "pairs/another.parquet is not extract's"
     ]
+
+
+def test_rows_are_counted_by_the_list_and_without_one_by_the_tables(finished: Path, copy: Path) -> None:
+    whole = integrity.count_rows(str(finished), "documents")
+    assert whole == parquet.count_rows(f"{finished}/documents/*.parquet") > 0
+    images = integrity.count_rows(str(finished), "images/index")
+    assert images == parquet.count_rows(f"{finished}/images/index/*.parquet") > 0, "and of no table below images/"
+    (copy / "extract/manifest.json").unlink()
+    assert integrity.count_rows(str(copy), "documents") == whole
+    sorted((copy / "documents").iterdir())[0].unlink()
+    assert 0 < integrity.count_rows(str(copy), "documents") < whole
 
 
 def test_the_list_holds_rows_and_digests_of_all_that_a_stage_wrote(finished: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +199,17 @@ def test_a_list_that_is_damaged_or_no_utf8_is_a_value_error(tmp_path: Path, data
     (tmp_path / "list").write_bytes(data)
     with pytest.raises(ValueError, match=r"."):
         files.read_list(str(tmp_path / "list"))
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_each_item_in_order_by_as_many_threads_as_it_is_worth(waits: bool) -> None:
+    threads: set[int] = set()
+    gate = threading.Barrier(files.AT_ONCE if waits else 1, timeout=30)
+
+    def one(item: int) -> int:
+        threads.add(threading.get_ident())
+        gate.wait()
+        return -item
+
+    assert [*files.each(one, range(files.AT_ONCE), waits)] == [-n for n in range(files.AT_ONCE)]
+    assert len(threads) == (files.AT_ONCE if waits else 1)
