@@ -185,6 +185,11 @@ def different(cuts: Sequence[Cut], ways: Sequence[str] = LOSES) -> list[tuple[Cu
     return found
 
 
+def struck(tree: Tree) -> str:
+    """The stage that is not done in what a cut leaves."""
+    return next((name for name in STAGES if f"{name}/manifest.json" not in tree), STAGES[-1])
+
+
 def archive(path: Path, pages: int = 3) -> Path:
     """A WARC file of some pages, each with a picture of its own."""
     records = b""
@@ -242,8 +247,7 @@ def goes_on(
     """Run again on what a cut leaves, through the stage that it struck (or `end`); what is wrong then."""
     _, _, tree = cut
     output = lay(tree, work)
-    struck = next((name for name in STAGES if f"{name}/manifest.json" not in tree), STAGES[-1])
-    stages = STAGES[: STAGES.index(end or struck) + 1]
+    stages = STAGES[: STAGES.index(end or struck(tree)) + 1]
     go(output, source, stages)
     ours = tuple(name for stage in stages for name in registry.BY_NAME[stage].owned[1:])
     found = wrong(output, {name: data for name, data in whole.items() if name.startswith(ours)})
@@ -285,10 +289,10 @@ def corpus(home: Path) -> Iterator[tuple[str, str, list[str]]]:
     expected = contents(whole)
     met: collections.Counter[str] = collections.Counter()
     for cut in different(disk.cuts):
-        struck = next((name for name in STAGES if f"{name}/manifest.json" not in cut[2]), STAGES[-1])
-        end = STAGES[-1] if met[struck] % TO_THE_END == 0 else ""
-        met[struck] += 1
-        yield struck, f"{cut[1]:5} {cut[0].before}", goes_on(home / "work", cut, source, expected, end)
+        stage = struck(cut[2])
+        end = STAGES[-1] if met[stage] % TO_THE_END == 0 else ""
+        met[stage] += 1
+        yield stage, f"{cut[1]:5} {cut[0].before}", goes_on(home / "work", cut, source, expected, end)
 
 
 def removing(home: Path) -> Iterator[tuple[str, str, list[str]]]:

@@ -1,30 +1,27 @@
-"""The power goes at one write of each kind of file of extract; `make faults` cuts it everywhere, and in a removal."""
+"""The power goes at a few writes of each stage; `make faults` cuts it at all of them, and in a removal."""
 
-import re
 from pathlib import Path
 
+import pytest
 from faults import power
 
+A_STAGE = 3  # cuts
 
+
+@pytest.mark.slow
 def test_what_a_power_cut_leaves_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     source, whole = power.archive(tmp_path / "a.warc.gz"), tmp_path / "whole"
     whole.mkdir()
     disk = power.Disk(whole, tmp_path / "kept")
     with disk.watched():
-        power.go(whole, source, ("extract",))
-    expected = power.contents(whole)
-    kinds: dict[str, int] = {}
-    for at, (what, *_) in enumerate(disk.cuts):
-        if what.startswith("replace"):
-            kinds.setdefault(re.sub(r"/[^/]*?(\.\w+)$", r"/*\1", what) if "units" in what else what, at)
-    assert {"run.json", "started.json", "manifest.json", "files.jsonl"} <= {kind.rpartition("/")[2] for kind in kinds}
-    assert len(expected) == 7
-    chosen = sorted(kinds.values())
-    cuts = [disk.cuts[at] for at in {0, *chosen[1::5], chosen[-1], chosen[-1] + 1, len(disk.cuts) - 1}]
-    found = power.different(cuts)
-    assert len(found) > len(cuts) > 5
-    for cut in found:
-        assert power.goes_on(tmp_path / "work", cut, source, expected, "extract") == [], cut[:2]
+        power.go(whole, source)
+    expected, found = power.contents(whole), power.different(disk.cuts)
+    assert {"documents", "clusters", "images", "scores", "shards"} <= {name.partition("/")[0] for name in expected}
+    assert len(found) > 100 and {way for _, way, _ in found} == set(power.LOSES)
+    for stage in power.STAGES:
+        cuts = [cut for cut in found if power.struck(cut[2]) == stage]
+        for cut in cuts[1 :: len(cuts) // A_STAGE]:
+            assert power.goes_on(tmp_path / "work", cut, source, expected) == [], cut[:2]
 
 
 def test_a_disk_keeps_what_is_synced_alone(tmp_path: Path) -> None:
