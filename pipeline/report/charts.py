@@ -14,6 +14,7 @@ from typing import Any
 
 WIDTH, WIDE, HEIGHT = 300, 620, 170  # of a chart's own coordinates, about the pixels that it gets
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 20, 34
+_LINE = 14  # of words
 _FEW_LABELS = 14  # more columns than this show every second label
 
 
@@ -95,12 +96,12 @@ def columns(
     full = WIDE if many else WIDTH
     step = (full - _LEFT - _RIGHT) / max(1, len(labels))
     bar = step * 0.86 / max(1, len(series))
-    floor = HEIGHT - _BOTTOM
+    floor, roof = HEIGHT - _BOTTOM, _TOP + (_LINE if limit else 0)
     parts = []
     for index, label in enumerate(labels):
         x = _LEFT + step * index + step * 0.07
         for place, (name, shares) in enumerate(values.items()):
-            height = (floor - _TOP) * shares[index] / top
+            height = (floor - roof) * shares[index] / top
             count = series[name][index]
             if not count:
                 continue

@@ -58,6 +58,8 @@ def test_a_threshold_is_drawn_where_it_stands_and_said() -> None:
     (line,) = [e for e in ElementTree.fromstring(drawn).iter() if e.get("class") == "limit"]
     assert line.get("x1") == line.get("x2") == f"{charts.WIDTH / 2:.1f}"
     assert "with the threshold min_words = 15" in drawn and ">min_words = 15</text>" in drawn
+    places = {e.text: float(e.get("y", 0)) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")}
+    assert places["3"] - places["min_words = 15"] >= 12, "its name and the number on the highest column"
     assert "limit" not in charts.columns(["0", "10"], {"n": [1, 2]}, "Words")
 
 
