@@ -6,17 +6,21 @@ from the fates on disk. The two must agree per kind, and no key may have two fat
     fates/<stage>/*.parquet ─┬─► rows by (kind, fate, reason)
                              └─► hashes of (kind, key) ─► how many stand there more than once
 
-Here that takes 32 bytes of memory a fate. On a cluster, from IN_DRIVER fates on, it is a job of its own, and what comes
-back is a few numbers.
+Here that takes 32 bytes of memory a fate, and above HELD fates 16 bytes of disk. On a cluster, above IN_DRIVER, it is a
+job of its own, and what comes back is a few numbers.
 """
 
 from __future__ import annotations
 
 import json
 import operator
+import os
+import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain, pairwise
+from pathlib import Path
 from typing import Any, TypedDict
 
 import apache_beam as beam
@@ -32,6 +36,8 @@ from weft.transforms.beam.folds import Fold
 from weft.transforms.io import files, parquet
 
 IN_DRIVER = 500_000  # fates that the driver of a cluster looks at itself: some 100 MB
+HELD = 2_000_000  # fates of which hashes are in memory
+_HASH = np.dtype("S16")
 _COLUMNS = ["kind", "key", "fate", "reason"]
 
 _Tally = Counter[tuple[str, str, str]]  # (kind, fate, reason) → how many
@@ -127,14 +133,34 @@ def summary(books: Books) -> str:
 
 def _count_here(pattern: str, per_file: bool) -> tuple[_Tally, int]:
     tally: _Tally = Counter()
-    hashes: list[npt.NDArray[np.void]] = []
-    for path, _ in files.listing(pattern):
-        for counts, keys in _groups(path, per_file):
-            tally.update(counts)
-            hashes.append(np.frombuffer(b"".join(keys), "V16"))
-    every = np.concatenate([*hashes, np.empty(0, "V16")]).view([("high", ">u8"), ("low", ">u8")])
-    every.sort(order=("high", "low"))
-    return tally, int((every[1:] == every[:-1]).sum())
+    held, repeated = bytearray(), 0
+    with tempfile.TemporaryDirectory(prefix="weft-books-") as folder:
+        for path, _ in files.listing(pattern):
+            for counts, keys in _groups(path, per_file):
+                tally.update(counts)
+                held += b"".join(keys)
+                if len(held) > HELD * _HASH.itemsize:
+                    _lay_aside(_sorted(held), folder)
+                    held = bytearray()
+        if laid := os.listdir(folder):
+            _lay_aside(_sorted(held), folder)
+            held = bytearray()
+        for part in chain([bytes(held)], (Path(folder, name).read_bytes() for name in laid)):
+            every = _sorted(part)
+            repeated += int((every[1:] == every[:-1]).sum())
+    return tally, repeated
+
+
+def _sorted(hashes: bytes | bytearray) -> npt.NDArray[np.bytes_]:
+    return np.sort(np.frombuffer(hashes, _HASH))
+
+
+def _lay_aside(hashes: npt.NDArray[np.bytes_], folder: str) -> None:
+    """Append sorted hashes to files by their first byte: equal ones are in one."""
+    edges = np.searchsorted(hashes.view(np.uint8)[:: _HASH.itemsize], np.arange(257))
+    for first, (begin, end) in enumerate(pairwise(edges.tolist())):
+        with Path(folder, str(first)).open("ab") as file:
+            file.write(hashes[begin:end].tobytes())
 
 
 def _count_there(pattern: str, per_file: bool, job: Callable[[], beam.Pipeline], found: str) -> tuple[_Tally, int]:

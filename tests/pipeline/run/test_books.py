@@ -67,6 +67,22 @@ def test_a_job_counts_what_the_driver_counts(tmp_path, monkeypatch, per_file):
     )
 
 
+@pytest.mark.parametrize("per_file", [True, False])
+def test_what_memory_does_not_hold_is_counted_on_disk(tmp_path, monkeypatch, per_file):
+    for unit in ("a", "b"):
+        rows = [Fate("s", "page", f"{unit}{n}", "kept", "", "") for n in range(3_000)]
+        rows += [Fate("s", "page", f"in both {n}", "kept", "", "") for n in range(500)]
+        write_fates(str(tmp_path), "s", unit, [*rows, *rows[:7]])
+    said = []
+    for held in (books.HELD, 100, 6_000):
+        monkeypatch.setattr(books, "HELD", held)
+        with pytest.raises(books.BooksError) as error:
+            books.audit(str(tmp_path), "s", {"page": 7_014}, per_file)
+        said.append(str(error.value))
+    again = 14 if per_file else 514
+    assert {line.split(";")[0] for line in said} == {f"s: {again} of 7014 fates are second fates of the same thing"}
+
+
 def test_what_one_stage_kept_must_enter_the_next():
     one = {"pair": {"entered": 3, "kept": 2, "dropped": {"x": 1}}}
     books.carry_on(one, {"pair": {"entered": 2, "kept": 2, "dropped": {}}}, ("pair", "pair"), ("a", "b"))
