@@ -75,7 +75,6 @@ def numbers(value: Any) -> Iterator[float]:
         ("fineweb2", "extract.language_rules", "fineweb2"),
         ("fineweb2", "extract.c4", "off"),
         ("mint1t", "pack.max_document_images", 30),
-        ("mint1t", "pack.max_aspect", 2.0),
         ("omnicorpus", "pack.min_side", 150),
         ("omnicorpus", "pack.max_repeats", 10),
         ("datacomp-basic", "extract.min_pair_chars", 6),

@@ -8,6 +8,7 @@ Beam's own fileio.WriteToFiles is not used: in 2.77 a failed rename is logged at
 from __future__ import annotations
 
 import dataclasses
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -54,13 +55,16 @@ class TableWriter:
         self._stack = ExitStack()
         self._stream = self._stack.enter_context(files.atomic(self._path))
         self._stream.rows = 0
-        self._writer = self._stack.enter_context(pq.ParquetWriter(self._stream, self._schema, compression="zstd"))
+        self._writer: pq.ParquetWriter | None = None
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if error[0] is None and self._rows:
+        if error[0] is None and (self._rows or not self._writer):
             try:
-                self.group()
+                if self._rows:
+                    self.group()
+                else:
+                    self._stream.write(_without_rows(self._schema))
             except BaseException:
                 self._stack.__exit__(*sys.exc_info())
                 raise
@@ -74,9 +78,27 @@ class TableWriter:
 
     def group(self) -> None:
         """End a row group here, even one without rows."""
+        if not self._writer:
+            self._writer = self._stack.enter_context(_writer(self._stream, self._schema))
         self._writer.write_table(to_table(self._rows, self._schema))
         self._stream.rows = (self._stream.rows or 0) + len(self._rows)
         self._rows = []
+
+
+def _writer(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(stream, schema, compression="zstd")
+
+
+_bare: dict[pa.Schema, bytes] = {}
+
+
+def _without_rows(schema: pa.Schema) -> bytes:
+    """A file without a row group, the same each time: of the tables of small inputs most are that."""
+    if schema not in _bare:
+        made = io.BytesIO()
+        _writer(made, schema).close()
+        _bare[schema] = made.getvalue()
+    return _bare[schema]
 
 
 def read(path: str, record: type[Row], block: int | None = None) -> Iterator[Row]:
