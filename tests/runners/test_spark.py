@@ -3,16 +3,19 @@
 Not among the tests that `make test` runs, since it needs Java and Spark's jars: `make spark-test`. One stage: -k score.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
 import object_stores
+import pyarrow.parquet as pq
 import pytest
 from faults import harness as faults
 from runners import cluster as spark
 
 ROOT = Path(__file__).parents[2]
 JAR = ROOT / ".spark/server.jar"
+LOCAL_SPARK = ("--runner=SparkRunner", f"--spark_job_server_jar={JAR}", "--spark_master_url=local[2]")
 STAGED = f"--files_to_stage={JAR}"  # executors have the rest
 
 
@@ -78,9 +81,29 @@ def test_each_stage_that_writes_to_an_object_store(world, cluster, store, tmp_pa
 
 @pytest.mark.timeout(1800)
 def test_the_job_server_that_weft_starts_itself(world, tmp_path):
-    flags = ("--runner=SparkRunner", f"--spark_job_server_jar={JAR}", "--spark_master_url=local[2]")
-    run(world, "extract", tmp_path / "output", flags)
+    run(world, "extract", tmp_path / "output", LOCAL_SPARK)
     assert faults.differences(world.reference, tmp_path / "output", "extract") == []
+
+
+@pytest.mark.timeout(1800)
+def test_a_filter_of_ones_own_drops_there_what_it_drops_here(world, tmp_path, monkeypatch):
+    (tmp_path / "odd_rules.py").write_text(
+        "import zlib\n\n\ndef judge(row):\n"
+        "    said = getattr(row, 'text', None) or ''.join(text for text in row.texts if text)\n"
+        "    return 'odd' if zlib.crc32(said.encode()) % 2 else None\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    own = [f'extract.{key}=["odd_rules:judge"]' for key in ("filters", "pair_filters")]
+    sets = [part for one in own for part in ("--set", one)]
+    for name, flags in (("here", ("--direct_num_workers=1",)), ("there", LOCAL_SPARK)):
+        done = subprocess.run(
+            world.command("extract", tmp_path / name, flags, *sets), cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert faults.differences(tmp_path / "here", tmp_path / "there", "extract") == []
+    fates = pq.read_table(tmp_path / "there/fates/extract", columns=["kind", "reason"]).to_pylist()
+    dropped = {(one["kind"], one["reason"]) for one in fates}
+    assert {("page", "filter_odd"), ("pair", "filter_odd")} <= dropped
 
 
 @pytest.mark.timeout(1800)
