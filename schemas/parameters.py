@@ -389,6 +389,7 @@ class DocumentRules:
     )  # as extract.min_quality, asked at the end: its pairs stay, and another limit is another pack alone
     max_quality: dict[str, Number] = dataclasses.field(default_factory=Table)  # as extract.max_quality, likewise
     imageless: Literal["text", "drop"] = "text"  # documents left without images join the text corpus
+    filters: tuple[str, ...] = ()  # functions of your own, PackDocument → reason to drop it or None: docs/filters.md
 
 
 @dataclasses.dataclass(frozen=True)
@@ -406,11 +407,17 @@ class PairRules:
         False  # True: of pairs with the same picture by score.near_images or near_hash the largest kept stays
     )
     pair_same_picture: bool = False  # True: of pairs that look (phash) and read the same the largest stays (COYO)
+    pair_filters: tuple[str, ...] = ()  # the same, PackPair → reason or None
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe(ImageRules, DocumentRules, PairRules):
     """The decisions on images, documents and pairs once their pictures are known."""
+
+    @property
+    def own_filters(self) -> tuple[str, ...]:
+        """All filters of the user's own."""
+        return (*self.filters, *self.pair_filters)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -212,6 +212,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "excluded": ("a list of what is to be left out has its key", ()),
     },
     ("pack", "document"): {
+        "filter_…": ("a filter of the user's own dropped it", ("pack.filters",)),
         "empty": ("neither text nor images are left", ()),
         "no_images": ('no image is left, and pack.imageless is "drop"', ("pack.imageless",)),
         "no_text": ("images without text", ("pack.require_interspersed",)),
@@ -244,6 +245,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "document_dropped": ("its document was dropped", ()),
     },
     ("pack", "pair"): {
+        "filter_…": ("a filter of the user's own dropped it", ("pack.pair_filters",)),
         **_OF_PICTURES,
         "too_small": ("the image is too small", ("pack.pair_min_side",)),
         "aspect": ("the image is too long or too narrow", ("pack.pair_max_aspect",)),

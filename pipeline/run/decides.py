@@ -16,7 +16,7 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ClipChoice, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.dedup import index
-from weft.transforms.extract import exclusions, named
+from weft.transforms.extract import exclusions, named, own_filters
 from weft.transforms.io import files, local_copies, parquet, state
 from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
@@ -144,10 +144,11 @@ def vectors(config: Config) -> str:
 
 
 def pack(config: Config, *_: object) -> dict[str, Any]:
-    """The tokenizer, pictures of evaluations, and instructions."""
+    """The tokenizer, pictures of evaluations, instructions, and the user's own filters."""
     named = config.pack.tokenizer
     found = {"tokenizer": named != "train" and _of([named]), "evaluation": _of(config.pack.evaluation_images)}
-    return {**found, "instructions": _of(config.pack.instructions)}
+    own = own_filters.hashes(config.pack.own_filters)
+    return {**found, "instructions": _of(config.pack.instructions), **({"filters": own} if own else {})}
 
 
 def train(config: Config, *_: object) -> dict[str, Any]:

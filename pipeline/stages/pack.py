@@ -31,7 +31,7 @@ from weft.schemas.shards import ShardInfo
 from weft.schemas.tables import FATES
 from weft.transforms.beam.folds import Once
 from weft.transforms.beam.joins import Join
-from weft.transforms.extract import language, quality
+from weft.transforms.extract import language, own_filters, quality
 from weft.transforms.io import files, parquet, state
 from weft.transforms.pack import evaluation_images, instructions, pack_shards, sequences, tokenizer
 from weft.transforms.pack.decide import STAGE, Judge, Packer, Page
@@ -107,7 +107,7 @@ def run(ctx: Context) -> dict[str, int]:
     ctx.expect(len(names))
     with ctx.pipeline(len(names)) as p:
         inputs = p | "Inputs" >> Inputs(ctx)
-        packer = Packer(judge, maker)
+        packer = Packer(judge, maker, own_filters.hashes(config.own_filters))
         beside = inputs | "BesideDocuments" >> BesideDocuments()
         of_documents = (
             p | "Pages" >> KeptDocuments(ctx, Page, beside=beside) | "Document" >> beam.FlatMapTuple(packer.document)
@@ -153,6 +153,7 @@ def check(ctx: Context) -> None:
         evaluation_images.load(config.evaluation_images, ctx.config.fetch.max_side)
     for path in config.instructions:
         instructions.check(path)
+    own_filters.hashes(config.own_filters)
     rules = ctx.config.extract
     language.check(config.pair_min_similarity_by_language, "pack.pair_min_similarity_by_language", rules.language_model)
     quality.check_limits(config.min_quality, config.max_quality, rules, "pack", not ctx.finished)

@@ -24,7 +24,7 @@ from weft.schemas.parameters import ConfigError
 GROUP = "weft.filters"
 REASON = "filter_"  # before a filter's own word, so that it is none of weft's
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
-_KEYS = "extract.filters or extract.pair_filters"
+_KEYS = "extract.filters, extract.pair_filters or the same of pack"
 
 Filter = Callable[[Any], str | None]
 
@@ -122,4 +122,4 @@ def _told(error: BaseException) -> str:
 
 def _called(row: Any) -> str:
     """What a row is called in a message."""
-    return str(getattr(row, "image_url", None) or row.url or row.doc_id)[:200]
+    return str(getattr(row, "image_url", "") or getattr(row, "url", "") or row.doc_id)[:200]

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from weft.schemas.parameters import Recipe
 from weft.schemas.records import DROPPED, KEPT, Fate, ImageMeta, Pair, PairKey, as_written
 from weft.transforms.beam import coders
-from weft.transforms.extract import quality
+from weft.transforms.extract import own_filters, quality
 from weft.transforms.pack import evaluation_images, recipe
 from weft.transforms.pack.recipe import JudgedImage
 from weft.transforms.pack.samples import PackDocument, PackPair, PlacedImage, Sample, SampleMaker, canonical
@@ -170,10 +170,21 @@ class Judge:
 
 @dataclasses.dataclass(frozen=True)
 class Packer:
-    """Joined documents and pairs → their samples and fates."""
+    """Joined documents and pairs → their samples and fates.
+
+    Attributes:
+        own: what `own_filters.hashes` gave of the recipe's filters where the run was started.
+    """
 
     judge: Judge
     maker: SampleMaker
+    own: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def _filters(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those of documents and of pairs, which are here what they are where the run was started."""
+        own_filters.check(self.own)
+        return self.judge.recipe.filters, self.judge.recipe.pair_filters
 
     def document(self, page: Page, known: dict[str, list[Any]]) -> Iterator[Made]:
         """A page and its "images" (ImageUse) and "scores" (Compared) → its samples, and fates of it and its images."""
@@ -215,9 +226,7 @@ class Packer:
         if corpus and page.quality:
             reason, why = quality.judge(page.quality, rules.min_quality, rules.max_quality)
             corpus = "" if reason else corpus
-        if corpus != "interleaved":
-            reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
-        samples: list[tuple[str, Sample]] = []
+        row = None
         if corpus:
             held = [(n, uses[n].stored) for n in usable] if corpus == "interleaved" else []
             placed = [
@@ -225,7 +234,12 @@ class Packer:
                 for n, stored in held
                 if stored is not None
             ]
-            samples = self.maker.document(PackDocument(doc_id, page.texts, placed, _source(page)))
+            row = PackDocument(doc_id, page.texts, placed, _source(page))
+            reason, why = own_filters.judge(row, self._filters[0])
+            corpus = "" if reason else corpus
+        if corpus != "interleaved":
+            reasons = {n: r or ("document_text_only" if corpus else "document_dropped") for n, r in reasons.items()}
+        samples = self.maker.document(row) if row and corpus else []
         if corpus == "interleaved":  # pack.max_document_chunks may have cut some off
             there = {image.position for _, sample in samples for image in sample.images}
             reasons = {n: r or ("" if n in there else "document_cut") for n, r in reasons.items()}
@@ -251,7 +265,9 @@ class Packer:
             told = pair.similarity if similarity is None else similarity  # score's own, else what a list has
             meta["similarity"] = None if told is None else as_written(told)
             image = _placed(0, stored, _size(stored))
-            samples = self.maker.pair(PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta)))
+            row = PackPair(pair.pair_id, pair.doc_id, pair.text, image, canonical(meta))
+            reason, about = own_filters.judge(row, self._filters[1])
+            samples = [] if reason else self.maker.pair(row)
         detail = samples[0][0] if samples else about or pair.image_url
         key = str(PairKey(pair.doc_id, pair.pair_id))
         yield samples, [Fate(STAGE, "pair", key, DROPPED if reason else KEPT, reason, detail)]

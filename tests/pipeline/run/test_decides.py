@@ -1,5 +1,6 @@
 """Another file under the same name is another fingerprint, of every key that names one."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -115,8 +116,8 @@ def test_the_source_of_a_filter_decides_extract(tmp_path: Path, monkeypatch: pyt
         source.write_text("def judge(row): return 'another'")
         own_filters.load.cache_clear()  # another process would read it anew
 
-    for key in ("filters", "pair_filters"):
-        assert first_changed([f'extract.{key}=["rules_that_decide:judge"]'], change) == "extract"
+    for stage, key in itertools.product(("extract", "pack"), ("filters", "pair_filters")):
+        assert first_changed([f'{stage}.{key}=["rules_that_decide:judge"]'], change) == stage
         source.write_text("def judge(row): return None")
         own_filters.load.cache_clear()
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from weft.schemas.parameters import Recipe, Sequencing
+from weft.schemas.parameters import ConfigError, Recipe, Sequencing
 from weft.schemas.records import Fate, ImageMeta, Pair
+from weft.transforms.extract import own_filters
 from weft.transforms.pack import tokenizer
 from weft.transforms.pack.decide import Archived, Compared, ImageUse, Judge, Packer, Page, Stored, archived
 from weft.transforms.pack.samples import SampleMaker, ShardLayout
@@ -160,3 +161,38 @@ def test_a_pairs_similarity_is_the_one_that_was_scored_else_that_of_its_list(mak
 
 def test_an_archive_is_named_wherever_it_lies():
     assert archived(PAGE) == archived(PAGE._replace(warc_file="s3://other/a.warc.gz")) == ("urn:d", "a.warc.gz", 7)
+
+
+def test_a_filter_of_ones_own_sees_what_would_be_packed(maker, tmp_path, monkeypatch):
+    (tmp_path / "own_pack_rules.py").write_text(
+        "import json\n\n\ndef judge(row):\n"
+        "    return 'two' if len(row.images) == 2 and 'a red fox' in row.texts else None\n\n\n"
+        "def judge_pair(row):\n"
+        "    told, size = json.loads(row.meta), json.loads(row.image.meta)\n"
+        "    return 'flat' if told['similarity'] < 0.3 and size['height'] < size['width'] else None\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rules = {
+        "one_image_drop": 0.0,
+        "filters": ("own_pack_rules:judge",),
+        "pair_filters": ("own_pack_rules:judge_pair",),
+    }
+    packer = Packer(Judge(Recipe(**rules), 512, "s"), maker, own_filters.hashes(Recipe(**rules).own_filters))
+    for images, reason in (([1, 3], "filter_two"), ([1], "")):
+        uses = [ImageUse(n, 1, STORED._replace(image_id=f"sha{n}")) for n in images]
+        ((samples, fates),) = packer.document(PAGE, {"images": uses, "scores": []})
+        assert (fates[0].reason, bool(samples)) == (reason, not reason)
+        assert not reason or (
+            fates[0].detail == "own_pack_rules:judge" and {f.reason for f in fates[1:]} == {"document_dropped"}
+        )
+    wide = STORED._replace(width=2 * STORED.height)
+    for stored, similarity, reason in (
+        (wide, 0.2, "filter_flat"),
+        (wide, 0.3, ""),
+        (STORED._replace(height=wide.width), 0.2, ""),
+    ):
+        ((samples, (fate,)),) = packer.pair(PAIR, {"page": [], "stored": [stored], "scores": [similarity]})
+        assert (fate.reason, bool(samples)) == (reason, not reason)
+    other = Packer(packer.judge, maker, {"own_pack_rules:judge": "another"})
+    with pytest.raises(ConfigError, match="has another source"):
+        list(other.pair(PAIR, {"page": [], "stored": [STORED], "scores": [0.3]}))
