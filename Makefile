@@ -88,7 +88,7 @@ $(SPARK)/.fetched: deploy/spark/pom.xml | $(DEV)
 spark-test: $(SPARK)/.ready
 	$(BIN)/python -m pytest tests/runners -k "not kills"
 
-# A hundred runs killed, starved of disk, fed with half archives and refused by servers, then five kills on Spark: half an
+# The power cut at every write of a run, a hundred runs killed, starved of disk, fed with half archives and refused by servers, then five kills on Spark: half an
 # hour. Where they strike is chance, so they are no part of what every change is held against.
 faults: $(SPARK)/.ready
 	$(BIN)/python tests/faults/power.py
