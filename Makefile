@@ -88,8 +88,8 @@ $(SPARK)/.fetched: deploy/spark/pom.xml | $(DEV)
 spark-test: $(SPARK)/.ready
 	$(BIN)/python -m pytest tests/runners -k "not kills"
 
-# The power cut at every write of a run, a hundred runs killed, starved of disk, fed with half archives and refused by servers, then five kills on Spark: half an
-# hour. Where they strike is chance, so they are no part of what every change is held against.
+# The power cut at every write of a run and of a removal, a hundred runs killed, starved of disk, fed with half archives and
+# refused by servers, then five kills on Spark: an hour, so they are no part of what every change is held against.
 faults: $(SPARK)/.ready
 	$(BIN)/python tests/faults/power.py
 	$(BIN)/python tests/faults/harness.py --rounds 100
