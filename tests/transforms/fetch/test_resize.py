@@ -2,14 +2,10 @@
 
 import dataclasses
 import io
-import os
 
 import numpy as np
 import pytest
 from PIL import Image
-
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-from img2dataset.resizer import Resizer
 
 from weft.schemas.parameters import ImageForm
 from weft.schemas.shards import image_suffix
@@ -37,8 +33,13 @@ def stored(image: Image.Image, **section: object) -> tuple[Prepared, Image.Image
 
 @pytest.mark.parametrize("resize", MODES)
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (301, 97), (90, 60), (120, 60), (100, 100)])
-def test_sizes_and_pixels_are_those_of_img2dataset(resize: str, size: tuple[int, int]) -> None:
+def test_sizes_and_pixels_are_those_of_img2dataset(
+    resize: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = picture(*size)
+    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
+    from img2dataset.resizer import Resizer  # not above: two seconds, in each process that collects the tests
+
     made, ours = stored(image, resize=resize, max_side=100, format="png")
     raw = io.BytesIO()
     image.save(raw, "PNG")
