@@ -15,8 +15,9 @@ SPARK := .spark
 LOADERS := .venv-loaders
 LISTS = $(wildcard requirements/loaders/*.txt)
 STORES := .stores
-# A process a core, and no more than memory bears: each that loads PyTorch takes a gigabyte.
-PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+# One process more than cores, as a fifth of the time tests wait for servers, workers, intervals; and no more than memory
+# bears: each that loads PyTorch takes a gigabyte.
+PARALLEL = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist worksteal
 
 .PHONY: setup demo test short check docs types imports stores-setup spark-setup spark-fetch spark-test loaders-setup loaders-test parity-test faults lint format bench meter lock clean
 
