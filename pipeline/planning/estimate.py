@@ -36,7 +36,7 @@ JOINED = {  # what crosses the network in a stage whose manifest does not say: t
     "score": ("documents", "pairs", "kept", "images/index"),
     "pack": ("documents", "pairs", "kept", "images/index", "scores"),
 }
-DRIVER_BYTES, DRIVER_S = 9_000, 0.007  # of the driver, for an archive, in each stage (docs/scale.md)
+DRIVER_BYTES, DRIVER_S = 5_000, 0.002  # of the driver, for an archive, in each stage (docs/scale.md)
 GPU_RATE = 1_000  # images a second; no figure of a machine, but easy to scale by one
 
 

@@ -125,13 +125,13 @@ def test_a_smaller_sample_tells_what_a_job_costs_to_start(finished, config, meas
 
 def test_what_would_break_is_said(once):
     assert not [line for line in once.breaks() if not line.startswith("the disk")]
-    large = dataclasses.replace(once, input=inputs.Sized(200_000, 1e14), shuffled={"pack": 1e15}, kept={"images": 1e18})
+    large = dataclasses.replace(once, input=inputs.Sized(500_000, 1e14), shuffled={"pack": 1e15}, kept={"images": 1e18})
     told = "\n".join(large.lines())
     for line in (
         "pack shuffles 1,000.0 TB, on disk where it runs on one machine",
         "another TMPDIR or a cluster is needed",
         "and less than is kept",
-        "200,000 archives in each",
+        "500,000 archives in each",
     ):
         assert line in told
     assert "stored_tb 23,000,000 (at 23)" in told and "money: $" in told
