@@ -4,6 +4,7 @@ import collections
 import hashlib
 import io
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -395,3 +396,28 @@ def test_documents_are_packed_without_the_lines_that_dedup_cut(tmp_path):
         said[meta["doc_id"]] = texts, [image["position"] for image in meta["images"]]
     for n, doc_id in enumerate(pages(6)):
         assert said[doc_id] == (([f"Hello {n}"] if n < 3 else [f"Our menu\nHello {n}", "Subscribe"]), [1])
+
+
+def test_filters_of_ones_own_hold_in_every_worker_and_a_missing_one_is_told_before(tmp_path, monkeypatch):
+    (tmp_path / "rules_of_packed.py").write_text(
+        "def judge(row):\n    return 'early' if row.texts[0] in ('Page 1 begins.', 'Page 2 begins.') else None\n\n\n"
+        "def judge_pair(row):\n    return 'seven' if row.text.startswith('caption 7 ') else None\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    own = 'pack.filters=["rules_of_packed:judge"]', 'pack.pair_filters=["rules_of_packed:judge_pair"]'
+    found = []
+    for flags in (LOCAL, WORKERS):
+        output = make_world().write(tmp_path / f"out{len(found)}", files=2)
+        run(output, *own, flags=flags)
+        found.append(fates(output))
+    assert found[0] == found[1]
+    dropped = {key: row["reason"] for key, row in found[0].items() if row["reason"].startswith("filter_")}
+    first, second, seventh = (pages(20)[n] for n in (1, 2, 7))
+    assert dropped == {
+        ("document", first): "filter_early", ("document", second): "filter_early",
+        ("pair", f"{seventh}:p{7:031x}"): "filter_seven",
+    }  # fmt: skip
+    assert found[0]["image", f"{first}:1"]["reason"] == "document_dropped"
+    with pytest.raises(ConfigError, match="filter nowhere:judge cannot be imported"):
+        run(make_world().write(tmp_path / "out"), 'pack.filters=["nowhere:judge"]')
