@@ -43,6 +43,8 @@ MEANT = {
     "extract.cdx_api": "index.test",
     "extract.filters": ["nosuch:keep"],
     "extract.pair_filters": ["nosuch"],
+    "pack.filters": ["nosuch:keep"],
+    "pack.pair_filters": ["nosuch"],
     "fetch.connect_to": ["a.test"],
     "fetch.user_agent": " ",
     "fetch.allow_networks": ["10.1.0.0/33"],

@@ -24,7 +24,7 @@ from weft.schemas.parameters import ConfigError
 GROUP = "weft.filters"
 REASON = "filter_"  # before a filter's own word, so that it is none of weft's
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
-_KEYS = "extract.filters, extract.pair_filters or the same of pack"
+_KEYS = "extract.filters, extract.pair_filters, pack.filters or pack.pair_filters"
 
 Filter = Callable[[Any], str | None]
 

@@ -196,6 +196,7 @@ def test_remote_files_are_listed_and_read_by_beam(tmp_path: Path, monkeypatch: p
     data = Path(write(tmp_path / "a.jsonl", QUESTION)).read_bytes()
     listed = {"gs://b/*": [("gs://b/a.jsonl", 1), ("gs://b/README", 1)], "gs://b/none": [], "gs://b/none/**": []}
     monkeypatch.setattr(files, "listing", listed.__getitem__)
+    monkeypatch.setattr(files, "contents", lambda path: path)
     monkeypatch.setattr(files, "read_bytes", {"gs://b/a.jsonl": data}.__getitem__)
     hit = load(("gs://b/*",), 13).find(words(QUESTION), 1, 0)
     assert hit is not None
