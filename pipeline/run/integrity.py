@@ -3,8 +3,8 @@
     units/*.json, slips/*.json ──► seal ──► <stage>/files.jsonl ◄── problems: there, of their size, whole, their digest
 
 What a file was is noted by whoever wrote it, hashed on its way to the disk; when a stage closes, its notes become one
-list, whose own digest is in the manifest. Sizes and the last bytes of tables are looked at before a stage that reads
-them; digests where somebody asks (`--verify`, `weft verify`).
+list, whose own digest is in the manifest. Sizes and how tables end, where their footers are, are looked at before a
+stage that reads them; digests where somebody asks (`--verify`, `weft verify`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES, Stage
 from weft.transforms.io import files, parquet, state
 from weft.transforms.io.files import Written
+from weft.transforms.io.streams import ENDS, End
 
 LIST = "files.jsonl"
 _TABLE = ".parquet"
-_END = b"PAR1"  # of a table
 _READ = (_TABLE, ".tar", ".bin")  # what a stage reads whatever its name is
 _OWN = ("manifest.json", "started.json", LIST)  # of the stage's directory: they change after the list is made
 
@@ -104,8 +104,10 @@ def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
         path = files.join(output, name)
         if digests and files.digest(path).sha256 != was.sha256:
             return f"{name} is not what was written"
-        if name.endswith(_TABLE) and files.read_range(path, was.bytes - len(_END), len(_END)) != _END:
-            return f"{name} is no table"
+        if was.end and name.endswith(_TABLE):  # a footer is there, as a rule whole
+            begin = max(0, was.bytes - ENDS)
+            if End.of(files.read_range(path, begin, was.bytes - begin)) != was.end:
+                return f"{name} does not end as it was written"
         return ""
 
     yield from filter(None, files.each(one, sorted(known), digests or not files.is_local(output)))

@@ -33,13 +33,12 @@ from typing import BinaryIO, NamedTuple, TypeVar, cast
 from apache_beam.io.filesystem import FileSystem
 
 from weft.transforms.io import object_files, secrets
-from weft.transforms.io.streams import GZIP, HashedStream
+from weft.transforms.io.streams import ENDS, GZIP, End, HashedStream
 from weft.transforms.io.web_files import Unavailable, WebFile
 from weft.transforms.io.web_files import read_range as web_range
 from weft.transforms.io.web_files import size as web_size
 
 AT_ONCE = 16  # requests to stores, or reads
-ENDS = 64 << 10  # of each end of a file that is told by them
 _TEMPORARY = re.compile(r".+\.tmp-\d+-[0-9a-f]{8}", re.S)
 _BUFFER = 64 << 10
 _CHUNK = 1 << 20  # of a file that is hashed
@@ -54,6 +53,7 @@ class Written(NamedTuple):
     bytes: int
     sha256: str
     rows: int | None = None  # of a table
+    end: str = ""  # hash of its last streams.ENDS bytes; "" where it was not noted
 
 
 _written: ContextVar[dict[str, Written] | None] = ContextVar("written", default=None)
@@ -198,7 +198,7 @@ def atomic(path: str, name: Callable[[], str] | None = None, lasting: bool = Tru
                 os.unlink(temporary)
             raise
     if (noted := _written.get()) is not None:
-        noted[path] = Written(stream.size, stream.digest.hexdigest(), stream.rows)
+        noted[path] = Written(stream.size, stream.digest.hexdigest(), stream.rows, stream.end.digest())
 
 
 @contextmanager
@@ -238,12 +238,13 @@ def sync_directory(path: str) -> None:
 
 def digest(path: str) -> Written:
     """What a file is now, read to its end; rows are not counted."""
-    made, size = hashlib.sha256(), 0
+    made, size, end = hashlib.sha256(), 0, End()
     with open_read(path) as stream:
         while chunk := stream.read(_CHUNK):
             made.update(chunk)
+            end.add(chunk)
             size += len(chunk)
-    return Written(size, made.hexdigest())
+    return Written(size, made.hexdigest(), end=end.digest())
 
 
 def contents(path: str, copy: str = "") -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
 from typing import BinaryIO
 
 GZIP = b"\x1f\x8b"  # a gzip member begins so
+ENDS = 64 << 10  # bytes of each end of a file that is told by them
 
 
 class PlacedStream(io.RawIOBase):
@@ -30,11 +32,35 @@ class PlacedStream(io.RawIOBase):
         return self._at
 
 
+class End:
+    """The last ENDS bytes of what is read or written piece by piece."""
+
+    def __init__(self) -> None:
+        self._pieces, self._bytes = deque[bytes](), 0
+
+    def add(self, data: bytes) -> None:
+        """The piece that comes next."""
+        piece = bytes(memoryview(data).cast("B")[-ENDS:])
+        self._pieces.append(piece)
+        self._bytes += len(piece)
+        while self._bytes - len(self._pieces[0]) >= ENDS:
+            self._bytes -= len(self._pieces.popleft())
+
+    def digest(self) -> str:
+        """Its hash, which `of` gives for the same bytes."""
+        return self.of(b"".join(self._pieces)[-ENDS:])
+
+    @staticmethod
+    def of(data: bytes) -> str:
+        """Hash of bytes that were read at once."""
+        return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
 class HashedStream(io.RawIOBase):
     """Passes bytes on to a file, counting and hashing them. Who writes a table says how many rows it has."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.digest, self.size = stream, hashlib.sha256(), 0
+        self._stream, self.digest, self.size, self.end = stream, hashlib.sha256(), 0, End()
         self.rows: int | None = None
 
     def writable(self) -> bool:
@@ -43,6 +69,7 @@ class HashedStream(io.RawIOBase):
     def write(self, data: bytes) -> int:  # type: ignore[override]
         self._stream.write(data)
         self.digest.update(data)
+        self.end.add(data)
         self.size += memoryview(data).nbytes
         return memoryview(data).nbytes
 

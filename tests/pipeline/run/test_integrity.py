@@ -33,6 +33,12 @@ def flip(path: Path) -> None:
     write(path, bytes(data))
 
 
+def flip_in_footer(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-8 - int.from_bytes(data[-8:-4], "little")] ^= 1
+    write(path, bytes(data))
+
+
 def lose(path: Path) -> None:
     path.unlink()
 
@@ -54,6 +60,7 @@ def take_another(path: Path) -> None:
     [
         ("documents/*.parquet", lose, "dedup", "extract"),
         ("documents/*.parquet", zero, "dedup", "extract"),
+        ("documents/*.parquet", flip_in_footer, "dedup", "extract"),
         ("kept/*.parquet", take_another, "fetch", "dedup"),
         ("images/blobs/*.bin", cut, "score", "fetch"),
         ("images/blobs/*.bin", zero, "score --verify", "fetch"),
