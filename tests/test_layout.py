@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import conftest
 import pytest
 from _pytest.pathlib import fnmatch_ex
 
@@ -172,3 +173,7 @@ def test_what_a_test_is_called_does_not_hang_on_the_second_in_which_it_is_read()
             if "mtime" not in {word.arg for word in call.keywords}
         ]
     assert not found
+
+
+def test_the_files_that_begin_first_are_there():
+    assert {path.stem for path in (ROOT / "tests").rglob("test_*.py")}.issuperset(conftest.LONGEST)

@@ -104,7 +104,9 @@ def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
         path = files.join(output, name)
         if digests and files.digest(path).sha256 != was.sha256:
             return f"{name} is not what was written"
-        if was.end and name.endswith(_TABLE):  # a footer is there, as a rule whole
+        if name.endswith(_TABLE) and not was.end and _rows(path) != was.rows:  # a list of before ends were noted
+            return f"{name} is no table of {was.rows:,} rows"
+        if name.endswith(_TABLE) and was.end:  # a footer is there, as a rule whole
             begin = max(0, was.bytes - ENDS)
             if End.of(files.read_range(path, begin, was.bytes - begin)) != was.end:
                 return f"{name} does not end as it was written"

@@ -64,9 +64,8 @@ def remove(
     config, found, apart = finished(output)
     entries = set().union(*map(exclusions.entries, lists))
     if exclusions.contents((*config.exclude, *lists)) == exclusions.contents(config.exclude):
-        if (
-            state.read(files.join(work, SOURCE)) is None
-        ):  # else it is of another list, and goes on when that comes again
+        # A removal that was cut off before it said of what. One of another list goes on when that comes again.
+        if state.read(files.join(work, SOURCE)) is None:
             files.remove_tree(work)
         return _removed(config, output, settled)
     if unnamed := idle.of(entries, output):

@@ -4,7 +4,8 @@
 it, in each process: the command and every local worker. While Beam is imported these are not to be had, which Beam
 allows for. A store's client is imported when the first path of its scheme is looked up, Dataflow's runner when it is
 asked for by name, pandas by whoever imports it. pyarrow looks for pandas when it makes its first value, and imports it;
-that is now, too, and it looks again where it cannot do without (`to_pandas`).
+that is now, too, and it looks again where it cannot do without (`to_pandas`). To `pyarrow.array` a Series is a sequence
+like any other there.
 """
 
 from __future__ import annotations

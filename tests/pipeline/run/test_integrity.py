@@ -11,7 +11,7 @@ import pytest
 
 from weft.pipeline import cli
 from weft.pipeline.run import integrity, manifest, registry
-from weft.transforms.io import files, parquet
+from weft.transforms.io import files, parquet, state
 
 
 @pytest.fixture
@@ -150,3 +150,16 @@ def test_the_list_holds_rows_and_digests_of_all_that_a_stage_wrote(finished: Pat
     assert said["files"] == len(listed.splitlines())
     assert said["sha256"] == files.digest(str(finished / "extract/files.jsonl")).sha256
     assert not (finished / "extract/slips").exists()
+
+
+def test_tables_of_a_list_without_ends_are_told_by_their_rows(copy: Path) -> None:
+    """As lists were before ends were noted."""
+    path, manifest_path = str(copy / "extract/files.jsonl"), str(copy / "extract/manifest.json")
+    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    files.write_atomic(path, "".join(json.dumps({k: v for k, v in row.items() if k != "end"}) + "\n" for row in rows))
+    said = state.read(manifest_path) or {}
+    state.write(manifest_path, said | {"files": said["files"] | {"sha256": files.digest(path).sha256}})
+    stage = registry.BY_NAME["extract"]
+    assert list(integrity.problems(str(copy), stage)) == []
+    zero(table := sorted((copy / "documents").iterdir())[0])
+    assert [line.split(" ")[0] for line in integrity.problems(str(copy), stage)] == [f"documents/{table.name}"]
