@@ -92,11 +92,10 @@ def _object(path: str) -> Iterator[None]:
     def renew() -> None:
         while not over.wait(RENEW_S):
             with contextlib.suppress(Exception):  # an outage; the next time may go better
+                store, version = object_files.store(path), _version(path)
                 holder = _read(path)
-                if holder is None:
-                    object_files.store(path).create(path, _dumps(me))
-                elif _is_mine(holder, me):
-                    files.write_atomic(path, _dumps(me))
+                if holder is None or _is_mine(holder, me):  # and is not another's before this is written
+                    store.create(path, _dumps(me), over=version)
                 else:
                     lost.set()
                     _end(path)
@@ -167,6 +166,13 @@ def _is_mine(holder: dict[str, Any], me: dict[str, Any]) -> bool:
 
 def _dumps(me: dict[str, Any]) -> bytes:
     return json.dumps(me | {"renewed": time.time()}).encode()
+
+
+def _version(path: str) -> str:
+    try:
+        return object_files.store(path).about(path)[1]
+    except FileNotFoundError:
+        return ""
 
 
 def _read(path: str) -> dict[str, Any] | None:

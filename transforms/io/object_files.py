@@ -53,8 +53,8 @@ class Store(Protocol):
     def put(self, path: str, stream: BinaryIO) -> None:
         """All of `stream` as a file, whole or not at all; replaces what was there."""
 
-    def create(self, path: str, data: bytes) -> bool:
-        """A small file where there was none; whether it was made."""
+    def create(self, path: str, data: bytes, over: str = "") -> bool:
+        """A small file where there was none, or over the version that is named; whether it was made."""
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """(path, bytes) of every file whose path begins like this."""
@@ -256,11 +256,12 @@ class _S3:
         place = _place(path)
         self._client.upload_fileobj(stream, place["Bucket"], place["Key"])  # in parts where it is large
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, data: bytes, over: str = "") -> bool:
+        condition = {"IfMatch": over} if over else {"IfNoneMatch": "*"}
         try:
-            self._client.put_object(**_place(path), Body=data, IfNoneMatch="*")
+            self._client.put_object(**_place(path), Body=data, **condition)
         except self._client.exceptions.ClientError as error:
-            if _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409"):
+            if _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"):
                 return False
             raise
         return True
@@ -341,9 +342,9 @@ class _Google:
     def put(self, path: str, stream: BinaryIO) -> None:
         self._blob(path).upload_from_file(stream, rewind=True)
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, data: bytes, over: str = "") -> bool:
         try:
-            self._blob(path).upload_from_string(data, if_generation_match=0)
+            self._blob(path).upload_from_string(data, if_generation_match=int(over or 0))
         except self._errors.PreconditionFailed:
             return False
         return True
@@ -399,8 +400,8 @@ class _Beam:
         with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as target:
             shutil.copyfileobj(stream, target, MOST_READ)
 
-    def create(self, path: str, data: bytes) -> bool:
-        if FileSystems.exists(path):  # the best that can be done
+    def create(self, path: str, data: bytes, over: str = "") -> bool:
+        if FileSystems.exists(path) and not (over and self.about(path)[1] == over):  # the best that can be done
             return False
         self.put(path, io.BytesIO(data))
         return True

@@ -127,18 +127,29 @@ def test_of_two_that_take_a_lock_over_at_once_one_goes_on(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("when", ["before a renewal", "within a renewal", "at the end"])
 def test_a_lock_that_is_another_s_by_now_is_left_to_it_and_ends_the_run(
-    monkeypatch: pytest.MonkeyPatch, ends: bool
+    monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """Its holder was suspended for longer than it counts."""
+    """Its holder was suspended for longer than it counts; or between its look at the lock and its writing."""
+    ends, real = when != "at the end", lock._read
+
+    def theirs_by_now(path: str) -> dict[str, object] | None:
+        found = real(path)
+        monkeypatch.setattr(lock, "_read", real)
+        files.write_atomic(PATH, json.dumps(OTHER))
+        return found
+
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     monkeypatch.setattr(lock, "RENEW_S", 0.05 if ends else 60)
     told = pytest.raises(ConfigError, match=r"has taken .*/run over") if ends else contextlib.nullcontext()
     try:
         with told, lock.held(OUTPUT):
-            files.write_atomic(PATH, json.dumps(OTHER))
-            for _ in range(1_000 * ends):
+            if when == "within a renewal":
+                monkeypatch.setattr(lock, "_read", theirs_by_now)
+            else:
+                files.write_atomic(PATH, json.dumps(OTHER))
+            for _ in range(10_000 * ends):
                 time.sleep(0.02)
     finally:
         signal.signal(signal.SIGINT, before)

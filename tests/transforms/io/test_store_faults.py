@@ -47,6 +47,20 @@ def test_an_answer_that_breaks_off_is_asked_for_again(line: flaky.Line, bucket: 
     assert line.cut == 0
 
 
+def test_a_file_is_made_over_the_version_that_was_seen_or_not_at_all(bucket: object_stores.Bucket) -> None:
+    path = f"{bucket.path}/made"
+    store = object_files.store(path)
+    assert store.create(path, b"first") and not store.create(path, b"late")
+    seen = store.about(path)[1]
+    files.write_atomic(path, b"another's")
+    assert not store.create(path, b"late", over=seen)
+    assert files.read_bytes(path) == b"another's"
+    assert store.create(path, b"mine", over=store.about(path)[1])
+    assert files.read_bytes(path) == b"mine"
+    store.delete([path])
+    assert not store.create(path, b"late", over=seen)
+
+
 def test_a_file_that_is_replaced_between_two_reads_gives_no_mixed_bytes(bucket: object_stores.Bucket) -> None:
     path = f"{bucket.path}/replaced"
     files.write_atomic(path, CONTENT)
