@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from weft.pipeline.run import manifest
@@ -22,6 +22,7 @@ from weft.transforms.score import needs
 from weft.transforms.score.clip_weights import clip_name
 from weft.transforms.score.heads import KINDS
 
+READ_WHOLE = 1 << 28  # bytes of a file that whoever starts a run reads: a second or less
 _LOCAL = "local-dir:"
 _AT_FIRST = "at_first.json"
 
@@ -148,7 +149,8 @@ def pack(config: Config, *_: object) -> dict[str, Any]:
     named = config.pack.tokenizer
     found = {"tokenizer": named != "train" and _of([named]), "evaluation": _of(config.pack.evaluation_images)}
     own = own_filters.hashes(config.pack.own_filters)
-    return {**found, "instructions": _of(config.pack.instructions), **({"filters": own} if own else {})}
+    asked = _of(config.pack.instructions, _of_large)
+    return {**found, "instructions": asked, **({"filters": own} if own else {})}
 
 
 def train(config: Config, *_: object) -> dict[str, Any]:
@@ -156,9 +158,15 @@ def train(config: Config, *_: object) -> dict[str, Any]:
     return {"vision": _model(config.train.vision, config.train.vision_pretrained)}
 
 
-def _of(paths: Sequence[str]) -> list[str]:
-    found = [files.contents(path) if path else "" for path in paths]
+def _of(paths: Sequence[str], one: Callable[[str], str] = files.contents) -> list[str]:
+    found = [one(path) if path else "" for path in paths]
     return found if any(found) else []
+
+
+def _of_large(path: str) -> str:
+    """A hash of a file; of one that takes long to read, as of an archive, its size and both ends."""
+    size = dict(files.listing(path)).get(path, 0)
+    return f"{size} {files.ends(path, size)}" if size > READ_WHOLE else files.contents(path)
 
 
 def _models(config: Config) -> list[str]:

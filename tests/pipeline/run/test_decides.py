@@ -17,6 +17,8 @@ from weft.schemas.config import Config
 from weft.schemas.parameters import ConfigError, Place
 from weft.transforms.dedup import index
 from weft.transforms.extract import own_filters
+from weft.transforms.io import files
+from weft.transforms.io.streams import ENDS
 
 SHIPPED = Path(__file__).parents[3] / "configs/tiny_clip"
 
@@ -177,3 +179,22 @@ def test_images_that_come_later_make_what_was_made_without_them_due_and_failures
     decides.remember_images(output)  # opened again, for the rest
     assert {name for name in before if more[name] != before[name]} == {"score", "pack", "train", "eval"}
     assert prints("1", "2", "4") != more == prints("1", "2", "3") != prints("1", "3") != before
+
+
+def test_a_large_file_of_instructions_is_told_by_its_size_and_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / "a.jsonl", []
+    config = configuration.load(overrides=[f'pack.instructions=["{path}"]'])
+    kept, whole = ENDS, files.contents
+    monkeypatch.setattr(decides, "READ_WHOLE", 3 * kept)
+    monkeypatch.setattr(files, "contents", lambda one: read.append(one) or whole(one))
+
+    def of(text: str) -> list[str]:
+        path.write_text(text)
+        return list(decides.pack(config)["instructions"])
+
+    small, large = "x" * 3 * kept, "x" * 4 * kept
+    assert of(small) == [whole(str(path))] and read.pop() == str(path)
+    found = [of(large), of(f"y{large[1:]}"), of(f"{large[1:]}y"), of(f"{large}x")]
+    assert len({*map(tuple, found)}) == 4 and of(large) == found[0] and str(path) not in read
