@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import weft.schemas.config as configuration
@@ -64,6 +64,13 @@ def of(output: str, stage: Stage, config: Config, fingerprint: str, more: Mappin
     return []
 
 
+def others(once: Mapping[str, Any], today: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
+    """What decided a stage once and is not what decides it today, in words."""
+    once, today = (json.loads(json.dumps(dict(said))) for said in (once, today))
+    both = once.keys() & today.keys() - set(but)
+    return [words for key, words in _OTHER.items() if key in both and once[key] != today[key]]
+
+
 def in_index(directory: str, name: str, output: str) -> str | None:
     """The other output directory whose place in a dedup index a run of this name would take.
 
@@ -85,6 +92,5 @@ def _why(done: dict[str, Any], stage: Stage, config: Config, more: Mapping[str, 
     keys = [key for key in now if key not in stage.how and then.get(key, now[key]) != now[key]]
     told = [f"{name}.{key} = {then[key]!r}, not {now[key]!r}" for key in keys[:_SHOWN]]
     told += [f"{len(keys) - _SHOWN} more keys"] if len(keys) > _SHOWN else []
-    once, today = done.get("decides", {}), json.loads(json.dumps(dict(more)))
-    told += [words for key, words in _OTHER.items() if key in once.keys() & today.keys() and once[key] != today[key]]
+    told += others(done.get("decides", {}), more)
     return " and ".join(told) or "other input, files, stages before it or another version"

@@ -85,6 +85,7 @@ class Run:
         for stage in STAGES:
             try:
                 if stage.name in names:
+                    self._unchanged(stage, more, self._decided(names, runs)[0])
                     told = {"against": tuple(runs), "decides": more.get(stage.name, {})}
                     self._run(stage, prints[stage.name], self.redo and len(names) == 1, told)
             except Submitted:
@@ -117,6 +118,15 @@ class Run:
             noted = decides.recorded(self.output, *CORPUS)
         more = decided(self.config, self.inputs, self.output, runs, noted)
         return more, fingerprints(self.config, self.inputs, more=more)
+
+    def _unchanged(self, stage: Stage, begun: Decided, now: Decided) -> None:
+        """Raise ConfigError where what decides a stage, or one before it, is not what it was when the run began."""
+        for name in (one.name for one in (*before(stage), stage)):
+            if words := discards.others(begun.get(name, {}), now.get(name, {}), but=("against", "came_later")):
+                raise ConfigError(
+                    f"{stage.name}: the run began with {' and '.join(words)}: put back what was there and run it "
+                    "again, or let --redo begin with what is there now"
+                )
 
     def write(self) -> None:
         """Say what run the output directory belongs to."""

@@ -61,7 +61,7 @@ def run(ctx: Context) -> dict[str, int]:
                 ctx.config.exclude,
                 ctx.finished,
                 ctx.keys,
-                "{}" if ctx.finished else json.dumps(ctx.decides),
+                json.dumps(ctx.decides),
             )
             | "Total" >> beam.CombineGlobally(_total)
             | "WriteTotal" >> beam.Map(lambda total: files.write_atomic(counted, json.dumps(total, sort_keys=True)))
@@ -105,7 +105,7 @@ def extract_file(
         exclude: lists of what is not to be there.
         finished: output of a run of the same rules, whose rows are taken instead of the archive.
         keys: as of `secrets.held`.
-        decides: what `named.contents` gave where the run was started, as JSON.
+        decides: what `decides.extract` gave where the run was started, as JSON.
     """
     if not finished:
         named.check(rules, decides)
@@ -113,8 +113,7 @@ def extract_file(
 
     def rows() -> Iterator[Row]:
         found = _finished(finished, name) if finished else extract_archive(path, rules)
-        excluded = exclusions.load(exclude)
-        exclusions.check(exclude, json.loads(decides).get("exclude", ""))
+        excluded = exclusions.as_begun(exclude, json.loads(decides).get("exclude", ""))
         return exclusions.withhold(found, excluded) if excluded else found
 
     with secrets.held(keys or {}):

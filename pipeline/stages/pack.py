@@ -31,8 +31,9 @@ from weft.schemas.shards import ShardInfo
 from weft.schemas.tables import FATES
 from weft.transforms.beam.folds import Once
 from weft.transforms.beam.joins import Join
-from weft.transforms.extract import language, own_filters, quality
+from weft.transforms.extract import exclusions, language, own_filters, quality
 from weft.transforms.io import files, parquet, state
+from weft.transforms.io.loaded import told
 from weft.transforms.pack import evaluation_images, instructions, pack_shards, sequences, tokenizer
 from weft.transforms.pack.decide import STAGE, Judge, Packer, Page
 from weft.transforms.pack.joins import BesideDocuments, BesidePairs, Indexed, Shown, StoredImages
@@ -100,7 +101,7 @@ def run(ctx: Context) -> dict[str, int]:
         )
     layout = shard_layout(ctx)
     path = _tokenizer(ctx, layout)
-    judge = Judge(config, ctx.config.fetch.max_side, salt, top_share(ctx))
+    judge = Judge(config, ctx.config.fetch.max_side, salt, top_share(ctx), tuple(told(config.evaluation_images)))
     maker = SampleMaker(path, config, layout)
     names = layout.names()
     fate_files = spread.parts(0, 3 * integrity.count_rows(ctx.output, "kept"), spread.ROWS_A_FILE, FATE_FILES)
@@ -125,10 +126,9 @@ def run(ctx: Context) -> dict[str, int]:
                 | "Instructions" >> beam.FlatMap(instructions.read).with_output_types(instructions.Row)
                 | "InstructionsOnce" >> Once()
             )
-            made.append(
-                entering["instruction"]
-                | "Instruction" >> beam.Map(instructions.Asker(STAGE, maker, ctx.config.exclude))
-            )
+            exclude = ctx.config.exclude
+            asker = instructions.Asker(STAGE, maker, exclude, exclusions.contents(exclude) if exclude else "")
+            made.append(entering["instruction"] | "Instruction" >> beam.Map(asker))
         _ = inputs | "Entered" >> _Entered(ctx, entering)
         both = made | "Both" >> beam.Flatten()
         fates = both | "Fates" >> beam.FlatMap(lambda made: made[1]).with_output_types(Fate)

@@ -21,6 +21,7 @@ from weft.schemas.parameters import DuplicateRules, EvaluationTexts
 from weft.schemas.records import Sketch, stable_id
 from weft.transforms.beam import coders
 from weft.transforms.dedup import contamination, minhash, shingles
+from weft.transforms.io.loaded import told
 from weft.transforms.urls import page_key
 
 BATCH = 256  # documents that are sketched together
@@ -46,14 +47,17 @@ def content(document: Any) -> Content:
     return Content(*(getattr(document, name) for name in Content._fields))
 
 
-def sketches(documents: Iterable[Content], rules: DuplicateRules) -> Iterator[Sketch]:
+def sketches(documents: Iterable[Content], rules: DuplicateRules, evaluation: Sequence[str] = ()) -> Iterator[Sketch]:
     """Sketches of documents, in their order; each depends on its document alone.
 
+    Args:
+        evaluation: what the evaluation texts hold where the job was made, as `loaded.told` has it.
+
     Raises:
-        ConfigError: evaluation texts that cannot be read.
+        ConfigError: evaluation texts that cannot be read, or are others than those.
     """
     if rules.evaluation:
-        contamination.load(rules.evaluation, rules.evaluation_ngram)  # looks whether the texts are what they were
+        contamination.load.as_begun(evaluation, rules.evaluation, rules.evaluation_ngram)
     remaining = iter(documents)
     while batch := list(islice(remaining, BATCH)):
         yield from _sketch_batch(batch, rules)
@@ -85,7 +89,7 @@ class SketchDocuments(beam.PTransform):
             documents
             | "Content" >> beam.Map(content)
             | "Batch" >> beam.BatchElements(BATCH // 4, BATCH)
-            | "Sketch" >> beam.FlatMap(sketches, self.rules).with_output_types(Sketch)
+            | "Sketch" >> beam.FlatMap(sketches, self.rules, told(self.rules.evaluation)).with_output_types(Sketch)
         )
 
 

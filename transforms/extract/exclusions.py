@@ -23,7 +23,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -32,7 +31,7 @@ from urllib.parse import urlsplit
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey, SiteFile
 from weft.transforms.io import files
-from weft.transforms.io.loaded import loaded
+from weft.transforms.io.loaded import edited, loaded
 from weft.transforms.urls import domains, host_name, image_key, page_key, quoted_anew
 
 REASON = "excluded"
@@ -127,9 +126,23 @@ def load(paths: tuple[str, ...]) -> Exclusions | None:
     return Exclusions(**{name: frozenset().union(*(getattr(one, name) for one in lists)) for name in names})
 
 
-def is_content_out(paths: tuple[str, ...], image_id: str, phash: str, url: str) -> bool:
+def as_begun(paths: tuple[str, ...], begun: str) -> Exclusions | None:
+    """The lists together, which say what they said where the run began.
+
+    Args:
+        begun: what `contents` gave there; "" asks for nothing.
+
+    Raises:
+        ConfigError: as `load`; or they say something else here, or now.
+    """
+    excluded = load(paths)
+    if begun and (excluded.told if excluded else _hash("")) != begun:
+        raise ConfigError(edited(paths))
+    return excluded
+
+
+def is_content_out(excluded: Exclusions | None, image_id: str, phash: str, url: str) -> bool:
     """Whether a list names an image's bytes, its looks or the address that it came from."""
-    excluded = load.held(paths)
     return excluded is not None and (excluded.content(image_id, phash) or excluded.image(url))
 
 
@@ -141,19 +154,6 @@ def contents(paths: Sequence[str]) -> str:
 
 def _hash(told: str) -> str:
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def check(paths: Sequence[str], wanted: str) -> None:
-    """Raise ConfigError unless the lists say here what they said where the run began.
-
-    Args:
-        paths: of the lists.
-        wanted: what `contents` gave there; "" asks for nothing.
-    """
-    if wanted and contents(paths) != wanted:
-        raise ConfigError(
-            f"a list of {', '.join(paths)} is another on {os.uname().nodename}, or was edited while the run goes on"
-        )
 
 
 def entries(path: str) -> set[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -177,9 +178,9 @@ class FetchUnits(beam.PTransform):
             found["earlier"] = (
                 images.pipeline
                 | "Earlier"
-                >> beam.Create(previous_runs.index_files(self.earlier, self.rules, self.finished)).with_output_types(
-                    IndexFile
-                )
+                >> beam.Create(
+                    previous_runs.index_files(self.earlier, self.rules, self.finished, self.listed)
+                ).with_output_types(IndexFile)
                 | "SpreadEarlier" >> beam.Reshuffle()
                 | "EarlierRows" >> beam.FlatMap(previous_runs.images).with_output_types(tuple[str, EarlierImage])
             )
@@ -193,7 +194,13 @@ class FetchUnits(beam.PTransform):
 
     def rounds(self) -> Rounds:
         """What follows, once it is known which unit gets what."""
-        return Rounds(Task(self.output, self.fingerprint, self.rules, self.unit_seconds), self.buckets, self.keys)
+        task = Task(self.output, self.fingerprint, self.rules, self.unit_seconds, self.listed)
+        return Rounds(task, self.buckets, self.keys)
+
+    @cached_property
+    def listed(self) -> str:
+        """What the lists say where the job is made: they say the same to all units, or these are an error."""
+        return exclusions.contents(self.rules.exclude) if self.rules.exclude else ""
 
     def _held(
         self, images: beam.PCollection[ImageAddresses], wanted: beam.PCollection[tuple[str, str]]

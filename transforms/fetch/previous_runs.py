@@ -58,6 +58,7 @@ class IndexFile(NamedTuple):
     doubted: tuple[str, ...] = ()  # reasons that another configuration gave: what they decided is decided anew
     final: bool = False  # whether failures that may pass stand too
     exclude: tuple[str, ...] = ()  # today's lists
+    listed: str = ""  # what these say, as `exclusions.as_begun` asks
 
 
 class EarlierImage(NamedTuple):
@@ -102,17 +103,20 @@ def check(outputs: Sequence[str], rules: FetchRules) -> None:
             raise ConfigError(f"fetch.earlier names {output}, whose images were stored with {'; '.join(other)}")
 
 
-def index_files(outputs: Sequence[str], rules: FetchRules | None = None, final: str = "") -> list[IndexFile]:
+def index_files(
+    outputs: Sequence[str], rules: FetchRules | None = None, final: str = "", listed: str = ""
+) -> list[IndexFile]:
     """Index files of earlier runs; the first output named counts most.
 
     Args:
         outputs: of these runs.
         rules: of today; None takes them for those of then.
         final: the one of which failures stand too: today's rules are its own but for what is excluded.
+        listed: what the lists of `rules` say, as `exclusions.as_begun` asks.
     """
     exclude = rules.exclude if rules else ()
     return [
-        IndexFile(rank, output, path, () if output == final or not rules else doubted, output == final, exclude)
+        IndexFile(rank, output, path, () if output == final or not rules else doubted, output == final, exclude, listed)
         for rank, output in enumerate(outputs)
         for doubted in [_doubted(output, rules) if rules else ()]
         for path, _ in files.listing(files.join(output, "images", "index", "*.parquet"))
@@ -121,7 +125,7 @@ def index_files(outputs: Sequence[str], rules: FetchRules | None = None, final: 
 
 def images(index: IndexFile) -> Iterator[tuple[str, EarlierImage]]:
     """(image key, image) of each row of one index file that stands."""
-    excluded = exclusions.load(index.exclude)
+    excluded = exclusions.as_begun(index.exclude, index.listed)
     unit = unit_of_file(index.path).removeprefix(TAKEN) if index.final else ""
     for row in parquet.read(index.path, ImageRow):
         stands = index.final or not may_pass(row.status, row.http_status)

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from weft.schemas.parameters import FetchRules
 from weft.schemas.records import ImageRow
 from weft.transforms.extract import exclusions
+from weft.transforms.extract.exclusions import Exclusions
 from weft.transforms.fetch.blobs import TAKEN, Damaged, Outcome, StoredBytes, read_stored, unit_of
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.previous_runs import as_before, prepared
@@ -42,7 +42,7 @@ class _Detail(NamedTuple):
 
 
 def images(
-    finished: str, unit: str, rows: Sequence[ImageRow], rules: FetchRules, output: str
+    finished: str, unit: str, rows: Sequence[ImageRow], excluded: Exclusions | None, output: str
 ) -> Iterator[ImageRow | Outcome]:
     """Each image as its row, where its blob has been copied, or as an outcome that is to be stored.
 
@@ -50,20 +50,19 @@ def images(
         finished: output of the finished run.
         unit: its name there without TAKEN: what was taken before and what has come since are one.
         rows: of images that are still wanted.
-        rules: of today; what their lists name is refused.
+        excluded: what today's lists name, which is refused.
         output: below which blobs are copied to.
 
     Raises:
         Damaged: bytes are not those that were stored.
     """
-    exclusions.load(rules.exclude)  # looks whether the lists are what they were
     details = {row.key: row.detail for row in _table(finished, "fates/fetch", unit, _Detail)}
     had = Counter(row.blob for row in _table(finished, "images/index", unit, _Blob))
     stay = []
     for row in sorted(rows, key=lambda row: (row.blob, row.offset, row.image_url)):
         if row.status != "ok":
             yield as_before(row, Refused(row.status, details.get(row.image_url, "")))
-        elif exclusions.is_content_out(rules.exclude, row.image_id, row.phash, row.final_url):
+        elif exclusions.is_content_out(excluded, row.image_id, row.phash, row.final_url):
             yield as_before(row, Refused(exclusions.REASON, row.image_id))
         else:
             stay.append(row)

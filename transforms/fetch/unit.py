@@ -21,6 +21,7 @@ from weft.transforms.archives.read import read_archive, read_captures
 from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
+from weft.transforms.extract.exclusions import Exclusions
 from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs, taken
 from weft.transforms.fetch.blobs import TAKEN, BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
@@ -58,12 +59,18 @@ class Task:
         fingerprint: of all that decides the stage's output.
         rules: how to fetch and store.
         seconds: that a unit of hosts may take before it leaves the rest to another job; 0 has no end.
+        listed: what the lists of `rules` say, as `exclusions.as_begun` asks.
     """
 
     output: str
     fingerprint: str
     rules: FetchRules
     seconds: float = 0.0
+    listed: str = ""
+
+    def excluded(self) -> Exclusions | None:
+        """The lists of what is not to be stored."""
+        return exclusions.as_begun(self.rules.exclude, self.listed)
 
     def turn(self, unit: str, fingerprint: str, last: bool = True) -> Turn:
         """A turn of a unit of hosts."""
@@ -102,7 +109,7 @@ def go_on(unit: Unfinished, task: Task) -> str:
 def _take(turn: Turn, task: Task, wanted: Sequence[Wanted] = ()) -> str:
     """A turn of a unit of hosts; what is wanted counts in the first."""
     name, fingerprint, _ = turn.unit
-    found = _of_hosts(wanted, task.rules, turn)
+    found = _of_hosts(wanted, task, turn)
     try:
         index = _write(name, fingerprint, task.output, ((outcome, WEB) for outcome in found), turn.last)
     except OutOfTime:
@@ -178,44 +185,44 @@ def _fate(outcome: Outcome) -> Fate:
 
 def _outcomes(source: str, wanted: Sequence[Wanted], task: Task) -> Iterator[tuple[Outcome | ImageRow, str]]:
     """(what came of it, column `origin` of its row) of each image of an archive or of earlier runs."""
-    origin, rules = wanted[0].origin, task.rules
+    origin, excluded = wanted[0].origin, task.excluded()
     before = {one.key: one.earlier.row.origin for one in wanted if one.earlier}
-    refused, wanted = _forbidden(wanted, rules)
+    refused, wanted = _forbidden(wanted, excluded)
     yield from ((outcome, before.get(outcome.key, origin)) for outcome in refused)
     if not wanted:
         return
     earlier = [one.earlier for one in wanted if one.earlier]
     if earlier and earlier[0].unit:
         rows = [one.row for one in earlier]
-        for image in taken.images(earlier[0].output, earlier[0].unit, rows, rules, task.output):
+        for image in taken.images(earlier[0].output, earlier[0].unit, rows, excluded, task.output):
             yield image, "" if isinstance(image, ImageRow) else before[image.key]
     elif earlier:
         for found in earlier:
             known = previous_runs.outcome(found.output, found.row)
-            yield known._replace(image=_unless_excluded(known.image, known.final_url, rules)), found.row.origin
+            yield known._replace(image=_unless_excluded(known.image, known.final_url, excluded)), found.row.origin
     else:
-        yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, rules))
+        yield from ((outcome, WARC) for outcome in _from_archive(source, wanted, task.rules, excluded))
 
 
-def _of_hosts(wanted: Sequence[Wanted], rules: FetchRules, turn: Turn) -> Iterator[Outcome]:
+def _of_hosts(wanted: Sequence[Wanted], task: Task, turn: Turn) -> Iterator[Outcome]:
     """What came of each image of a unit of hosts, once its last turn is over.
 
     Raises:
         OutOfTime: this turn is over, and something is left.
     """
-    refused, left = _forbidden(wanted, rules)
+    rules, excluded = task.rules, task.excluded()
+    refused, left = _forbidden(wanted, excluded)
     addresses = {one.key: one.address for one in left}
     if turn.rest is None:
         for key, host in hosts.over(addresses.items(), rules.max_per_host, rules.split_hosts).items():
             detail = f"{host} has more than fetch.max_per_host = {rules.max_per_host}"
             refused.append(Outcome(key, Refused(hosts.CAPPED, detail), 0, 0))
             del addresses[key]
-    yield from from_web(addresses, rules, turn, refused)
+    yield from from_web(addresses, rules, turn, refused, excluded)
 
 
-def _forbidden(wanted: Sequence[Wanted], rules: FetchRules) -> tuple[list[Outcome], list[Wanted]]:
+def _forbidden(wanted: Sequence[Wanted], excluded: Exclusions | None) -> tuple[list[Outcome], list[Wanted]]:
     """(what is neither read nor asked for, the rest)."""
-    excluded = exclusions.load(rules.exclude)
     refused, left = [], []
     for one in wanted:
         if one.forbidden:
@@ -227,7 +234,9 @@ def _forbidden(wanted: Sequence[Wanted], rules: FetchRules) -> tuple[list[Outcom
     return refused, left
 
 
-def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Iterator[Outcome]:
+def _from_archive(
+    path: str, wanted: Sequence[Wanted], rules: FetchRules, excluded: Exclusions | None
+) -> Iterator[Outcome]:
     """Images of one archive, in the order in which they stand there."""
     by_offset: dict[int, list[Wanted]] = {}
     for one in wanted:
@@ -236,7 +245,7 @@ def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Ite
     for offset, record in read_captures(path, sorted(by_offset)):
         for one in by_offset[offset]:
             if record is not None and image_key(record.url) == one.address:
-                yield _of_capture(one.key, record, one.capture_date, rules)
+                yield _of_capture(one.key, record, one.capture_date, rules, excluded)
             else:
                 missed.setdefault((one.address, offset, one.capture_date), []).append(one.key)
     if missed:  # an archive that is a single gzip member has one offset for all its records
@@ -244,30 +253,34 @@ def _from_archive(path: str, wanted: Sequence[Wanted], rules: FetchRules) -> Ite
             if isinstance(found, Record):
                 place = (image_key(found.url), found.offset, found.crawl_date)
                 for key in missed.pop(place, ()):
-                    yield _of_capture(key, found, found.crawl_date, rules)
+                    yield _of_capture(key, found, found.crawl_date, rules, excluded)
     for (_, offset, date), keys in sorted(missed.items()):
         for key in keys:
             yield Outcome(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
 
 
-def _of_capture(key: str, record: Record, date: int, rules: FetchRules) -> Outcome:
+def _of_capture(key: str, record: Record, date: int, rules: FetchRules, excluded: Exclusions | None = None) -> Outcome:
     """What came of a capture; where it is of another address of the picture, that is where it came from."""
     address = record.url if image_key(record.url) != key else ""
     if words := responses.read_image(record.headers, rules.honoured):
         return Outcome(key, Refused("opt_out", words), record.status, date, address, words)
     image, words = decode.consented(record.body, rules, responses.read_image(record.headers))
-    return Outcome(key, _unless_excluded(image, address, rules), record.status, date, address, words)
+    return Outcome(key, _unless_excluded(image, address, excluded), record.status, date, address, words)
 
 
-def _unless_excluded(image: Prepared | Refused, url: str, rules: FetchRules) -> Prepared | Refused:
+def _unless_excluded(image: Prepared | Refused, url: str, excluded: Exclusions | None) -> Prepared | Refused:
     """An image as it is, or its refusal where its bytes, its looks or the address that gave it are excluded."""
-    if isinstance(image, Refused) or not exclusions.is_content_out(rules.exclude, image.image_id, image.phash, url):
+    if isinstance(image, Refused) or not exclusions.is_content_out(excluded, image.image_id, image.phash, url):
         return image
     return Refused(exclusions.REASON, image.image_id)
 
 
 def from_web(
-    addresses: Mapping[str, str], rules: FetchRules, turn: Turn | None = None, refused: Sequence[Outcome] = ()
+    addresses: Mapping[str, str],
+    rules: FetchRules,
+    turn: Turn | None = None,
+    refused: Sequence[Outcome] = (),
+    excluded: Exclusions | None = None,
 ) -> Iterator[Outcome]:
     """Ask for images over HTTP; their outcomes by key.
 
@@ -277,6 +290,7 @@ def from_web(
         turn: of a unit: what it has from a run that was killed is not asked for again, and redirects to other hosts end
             as MOVED. Else they are followed.
         refused: outcomes of further images, that nobody is asked for.
+        excluded: what is not to be stored.
 
     Raises:
         OutOfTime: the turn is over, and something is left.
@@ -285,16 +299,20 @@ def from_web(
         nowhere = (Outcome(key, Refused("not_in_warc", ""), 0, 0) for key in addresses)
         return iter(sorted((*refused, *nowhere), key=lambda outcome: outcome.key))
     jobs = {key: Job(key, url) for key, url in addresses.items()}
-    return in_order(_in_turn(jobs, rules, turn, refused) if turn else chain(refused, _asked(jobs, rules)), _may_pass)
+    if turn:
+        return in_order(_in_turn(jobs, rules, turn, refused, excluded), _may_pass)
+    return in_order(chain(refused, _asked(jobs, rules, excluded)), _may_pass)
 
 
-def _in_turn(first: dict[str, Job], rules: FetchRules, turn: Turn, refused: Sequence[Outcome]) -> Iterator[Outcome]:
+def _in_turn(
+    first: dict[str, Job], rules: FetchRules, turn: Turn, refused: Sequence[Outcome], excluded: Exclusions | None
+) -> Iterator[Outcome]:
     rest, spool = turn.rest, turn.spool
     jobs = {job.key: job for job in rest.jobs} if rest else first
     for outcome in spool.earlier(rest.spooled if rest else ()):
         if not _may_pass(outcome) and jobs.pop(outcome.key, None) is not None:
             yield outcome
-    yield from spool.through(chain(refused, _asked(jobs, rules, turn)), turn.is_over)
+    yield from spool.through(chain(refused, _asked(jobs, rules, excluded, turn)), turn.is_over)
     if turn.is_over():
         turn.leave()  # or another attempt has finished the unit: its files are the unit's
     elif rest:
@@ -307,7 +325,9 @@ def _may_pass(outcome: Outcome) -> bool:
     return isinstance(image, Refused) and previous_runs.may_pass(image.reason, outcome.http_status)
 
 
-def _asked(jobs: Mapping[str, Job], rules: FetchRules, turn: Turn | None = None) -> Iterator[Outcome]:
+def _asked(
+    jobs: Mapping[str, Job], rules: FetchRules, excluded: Exclusions | None, turn: Turn | None = None
+) -> Iterator[Outcome]:
     def prepared(found: Response) -> tuple[Prepared | Refused, int, int, str, str]:
         image: Prepared | Refused = Refused(found.reason, found.detail)
         words = found.opt_out
@@ -315,12 +335,12 @@ def _asked(jobs: Mapping[str, Job], rules: FetchRules, turn: Turn | None = None)
             image, words = decode.consented(found.body, rules, words)
         if isinstance(image, Refused) and image.reason == "not_an_image" and found.declared:
             image = Refused(image.reason, f"{found.declared}: {image.detail}")
-        return _unless_excluded(image, found.url, rules), found.status, int(time.time() * 1e6), found.url, words
+        return _unless_excluded(image, found.url, excluded), found.status, int(time.time() * 1e6), found.url, words
 
     if rules.downloader == "img2dataset":
         left = {key: job.url for key, job in jobs.items()}
         for one in by_img2dataset.outcomes(left, rules) if left else ():
-            yield one._replace(image=_unless_excluded(one.image, left[one.key], rules))
+            yield one._replace(image=_unless_excluded(one.image, left[one.key], excluded))
         return
     client = Client(rules, rules.max_bytes, leave_host=turn is None)
     for key, answer in fetch_all(jobs.values(), client, prepared, rules, part=turn.part if turn else None):

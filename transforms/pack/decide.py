@@ -116,16 +116,18 @@ class Judge:
         max_side: fetch's, of pictures as stored: evaluation images are hashed in that size.
         salt: of decisions by hash.
         top: the similarity that a pair has to reach to be among `recipe.pair_top_share` of all pairs.
+        evaluation: what the evaluation images held where the run was started, as `loaded.told` has it.
     """
 
     recipe: Recipe
     max_side: int
     salt: str
     top: float = -math.inf
+    evaluation: tuple[str, ...] = ()
 
     @cached_property
     def _evaluation(self) -> evaluation_images.Known:
-        return evaluation_images.load(self.recipe.evaluation_images, self.max_side)
+        return evaluation_images.load.as_begun(self.evaluation, self.recipe.evaluation_images, self.max_side)
 
     def pair(self, stored: Stored | None, similarity: float | None, language: str = "") -> tuple[str, str]:
         """Why a pair with this image and similarity is dropped ("" to keep it), and what says so."""

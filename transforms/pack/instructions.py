@@ -88,10 +88,11 @@ class Asker:
     stage: str
     maker: SampleMaker
     exclude: tuple[str, ...] = ()  # lists of what is not to be there
+    listed: str = ""  # what they say, as `exclusions.as_begun` asks
 
     @cached_property
     def _excluded(self) -> exclusions.Exclusions | None:
-        return exclusions.load(self.exclude)
+        return exclusions.as_begun(self.exclude, self.listed)
 
     def __call__(self, row: Row) -> tuple[list[tuple[str, Sample]], list[Fate]]:
         told = Instruction(*row)

@@ -5,6 +5,7 @@ What is found goes to disk as it is: drops that may point at documents that are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -21,6 +22,7 @@ from weft.transforms.dedup.one_per_bucket import SharedBuckets
 from weft.transforms.dedup.rules import STAGE, Drop, EqualDocuments
 from weft.transforms.dedup.sketches import Content, sketches, unsigned
 from weft.transforms.io import files, parquet, work_units
+from weft.transforms.io.loaded import told
 
 
 class _Page(NamedTuple):
@@ -40,7 +42,8 @@ def sketch(work: Work) -> None:
         _ = (
             p
             | "Files" >> parquet.Files(work.ctx.table("documents"))
-            | "Sketch" >> beam.Map(_sketch_file, work.ctx.home, work.ctx.fingerprint, work.config)
+            | "Sketch"
+            >> beam.Map(_sketch_file, work.ctx.home, work.ctx.fingerprint, work.config, told(work.config.evaluation))
         )
 
 
@@ -98,13 +101,13 @@ def find(work: Work) -> work_units.Counts:
     return {}
 
 
-def _sketch_file(path: str, output: str, fingerprint: str, rules: DuplicateRules) -> None:
+def _sketch_file(path: str, output: str, fingerprint: str, rules: DuplicateRules, evaluation: Sequence[str]) -> None:
     """Sketch one file of documents, unless an earlier attempt has done it."""
     name = work_units.unit_of_file(path)
     target = files.join(output, STAGE, "sketches", f"{name}.parquet")
 
     def work() -> work_units.Counts:
-        rows = sketches(parquet.read(path, Content), rules)
+        rows = sketches(parquet.read(path, Content), rules, evaluation)
         return {"document": parquet.write_table(target, rows, SKETCHES)}
 
     work_units.run_unit(output, STAGE, name, fingerprint, work)

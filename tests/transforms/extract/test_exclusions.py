@@ -194,10 +194,10 @@ def test_a_list_that_is_edited_is_another_list_also_where_it_was_read_before(tmp
     path.write_text("a.test\n")
     begun = exclusions.contents([str(path)])
     assert exclusions.load((str(path),)).page("http://a.test/", "")
-    exclusions.check([str(path)], begun)
+    exclusions.as_begun((str(path),), begun)
     path.write_text("bb.test\n")
     assert not exclusions.load((str(path),)).page("http://a.test/", "")
     with pytest.raises(ConfigError, match="was edited while the run goes on"):
-        exclusions.check([str(path)], begun)
+        exclusions.as_begun((str(path),), begun)
     path.write_text("a.test  # as before\n")
-    exclusions.check([str(path)], begun)
+    assert exclusions.as_begun((str(path),), begun) == exclusions.load((str(path),))

@@ -116,5 +116,5 @@ def test_a_blob_that_has_rotted_is_not_copied(tmp_path: Path) -> None:
 
 def test_the_work_of_a_unit_that_is_taken_is_its_own(tmp_path: Path) -> None:
     rows = run(tmp_path / "all", [picture("a")])
-    found = list(taken.images(str(tmp_path / "all"), UNIT, rows, FetchRules(), str(tmp_path / "some")))
+    found = list(taken.images(str(tmp_path / "all"), UNIT, rows, None, str(tmp_path / "some")))
     assert found == rows
