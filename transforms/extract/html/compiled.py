@@ -26,3 +26,10 @@ def built() -> tuple[ModuleType | None, str]:
 
 
 module, lacking = built()
+
+
+def holds(source: str, words: tuple[str, ...]) -> bool:
+    """Whether one of these words stands in a page."""
+    if module:
+        return bool(module.holds(source, words))
+    return any(word in source for word in words)

@@ -10,7 +10,7 @@ Comments, scripts, styles, drawings and forms are cut out. A formula stands on p
 
 TeX that stands in the text between its own marks is text already. Only pages that hold one of HINTS are looked through.
 Superscripts and subscripts that mean a power or an index are told by `^` and `_`: 10<sup>5</sup> is not 105. Ordinals,
-trade marks and the numbers of notes stay as they were.
+and trade marks stay as they were; the marks of notes go (notes.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from weft.transforms.extract.html import compiled
+from weft.transforms.extract.html.compiled import holds
 from weft.transforms.extract.html.mathml import latex
+from weft.transforms.extract.html.notes import without_marks
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 
 HINTS = ("<math", "math/", "mwe-math", "katex", "latex", "MathJax", "mjx-", 'class="tex"', "tex.cgi", "<d-math")
@@ -75,15 +76,13 @@ def without_raw(source: str, json_ld: list[str], drawings: list[str]) -> str:
         drawings: for each `svg` that is left in the page, "" is added to it, or the address of the image of a formula
             that the element stands for.
     """
-    made = _Reading(source, json_ld, drawings).whole()
+    made = without_marks(_Reading(source, json_ld, drawings).whole())
     return _SCRIPT.sub(_scripted, made) if "<su" in made else made
 
 
 def hinted(source: str) -> bool:
     """Whether one of HINTS stands in a page."""
-    if compiled.module:
-        return bool(compiled.module.holds(source, HINTS))
-    return any(hint in source for hint in HINTS)
+    return holds(source, HINTS)
 
 
 class _Reading:

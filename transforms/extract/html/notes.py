@@ -1,0 +1,60 @@
+"""A page without the marks of its notes: "1984<sup><a href="#n1">1</a></sup>" is 1984, and no 19841.
+
+A mark is a link to a place on a page that says a number, a letter or a sign of notes, and is raised, or called a mark
+of notes by its class or role. A number in brackets that is neither stays, for it may be part of its sentence ("as [12]
+shows"). The way back from a note (^, ↩) goes too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from weft.transforms.extract.html.compiled import holds
+from weft.transforms.extract.html.tag_values import plain
+
+_LINK = re.compile(r"<a (?=[^<>#]*+#)([^<>]*+)>((?:[^<]{1,40}+|<(?!/?a[ >])[^<>]{0,200}+>){0,12}+)</a>")
+_TO_A_PLACE = re.compile(r'(?:\A| )href="[^"#]*+#[^"]')
+_CALLED = re.compile(
+    r' class="(?:[^"<>]*[ _-])?(?:fnanchor|noteref|footnote[-_](?:ref(?:erence)?|back(?:ref)?))[ "]'
+    r'| (?:role|epub:type)="(?:doc-)?(?:noteref|backlink)"'
+)
+_HINTS = ("<sup", "footnote", "noteref", "fnanchor")
+_TAGS = re.compile(r"<[^<>]*+>")
+_LABEL = re.compile(
+    r"[\[(]?(?:(?:note|nb|n|fn)\.?\s?)?(?:\d{1,4}|[a-z]|[ivx]{1,5}|[*†‡§¶]{1,4})[\])]?|\[[a-z]{1,2}\]", re.IGNORECASE
+)
+_BACK = re.compile("[\\^↑↩↵⏎⤴]\ufe0e?")
+_RAISED = 200  # characters before a link in which the tag that raises it is looked for
+# What is raised and says nothing any more; and what MediaWiki raises: "[citation needed]", ": 7" of a page.
+_SAID = r"(?:[^<]{1,60}+|<(?!/?sup[ >])[^<>]{0,200}+>){0,12}+"
+_LEFT = re.compile(
+    r"<sup(?: [^<>]*+)?>(?:[\[\](),;\s]{1,9}+|<(?!/?sup[ >])[^<>]{0,200}+>){0,12}+</sup>"
+    rf'|<sup [^<>]*?class="(?:reference|[^"<>]*Inline-Template)[ "][^<>]*+>{_SAID}</sup>'
+    r'|(?<=<span class="mw-cite-backlink">)\s{0,9}+\^'
+)
+
+
+def without_marks(source: str) -> str:
+    """A page as the parser writes it, without the marks of its notes."""
+    if not holds(source, _HINTS):
+        return source
+    return _LEFT.sub("", _LINK.sub(_stays, source))
+
+
+def _stays(found: re.Match[str]) -> str:
+    """A link as it stands, or "" for the mark of a note."""
+    tag, inner = found.groups()
+    said = plain(_TAGS.sub("", inner)).strip()
+    if not _TO_A_PLACE.search(tag):
+        return found[0]
+    if _BACK.fullmatch(said):
+        return ""
+    return "" if _LABEL.fullmatch(said) and (_raised(found, inner) or _CALLED.search(f" {tag} ")) else found[0]
+
+
+def _raised(found: re.Match[str], inner: str) -> bool:
+    if inner.startswith("<sup"):
+        return True
+    source, start = found.string, found.start()
+    before = max(0, start - _RAISED)
+    return source.rfind("<sup", before, start) > source.rfind("</sup", before, start)
