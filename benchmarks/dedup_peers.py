@@ -137,30 +137,34 @@ class Spent(NamedTuple):
     wall: float
     cpu: float
     memory: float
+    driver: float = 0.0  # of the child itself
+    worker: float = 0.0  # of the largest of the others
 
 
 def watch(command: Sequence[str], log: Path) -> Spent:
     """Run to the end; CPU seconds are those of all processes seen, or what the kernel says of the ended ones."""
-    begun, seen, peak = time.perf_counter(), dict[int, float](), 0.0
+    begun, seen, peak = time.perf_counter(), dict[int, float](), (0.0, 0.0, 0.0)
     with log.open("wb") as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        memory = 0.0
+        held = dict[int, float]()
         for pid, ticks in _tree(child.pid):
             seen[pid] = ticks
             try:
                 rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             except OSError:  # it has ended
                 continue
-            memory += sum(int(size) for size in re.findall(r"^Pss: +(\d+)", rollup, re.M)) / 1e6
-        peak = max(peak, memory)
+            held[pid] = sum(int(size) for size in re.findall(r"^Pss: +(\d+)", rollup, re.M)) / 1e6
+        memory, driver = sum(held.values()), held.pop(child.pid, 0.0)
+        now = memory, driver, max(held.values(), default=0.0)
+        peak = max(peak[0], now[0]), max(peak[1], now[1]), max(peak[2], now[2])
         time.sleep(0.2)
     wall = time.perf_counter() - begun
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{log.read_text(errors='replace')[-3000:]}")
-    return Spent(wall, max(used.ru_utime + used.ru_stime, sum(seen.values()) / os.sysconf("SC_CLK_TCK")), peak)
+    return Spent(wall, max(used.ru_utime + used.ru_stime, sum(seen.values()) / os.sysconf("SC_CLK_TCK")), *peak)
 
 
 def _tree(root: int) -> list[tuple[int, float]]:

@@ -25,9 +25,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import NormalDist
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -41,18 +43,18 @@ PROCESSES, CONNECTIONS = 2, 32  # of each process
 LEAST = 1_000  # 900 more than the smaller run: some 5 s of CPU
 
 
-def photograph(number: int) -> bytes:
+def photograph(number: int, median: int = MEDIAN, form: Mapping[str, Any] = MappingProxyType({})) -> bytes:
     """Smooth noise and grain: 1.5 bits a pixel, as JPEGs of this size on real pages have (1.56 of 100 of them)."""
     import numpy as np
     from PIL import Image
 
     ranked = NormalDist().inv_cdf((number + 0.5) / POOL)
-    width = int(MEDIAN * math.exp(SPREAD * ranked))
+    width = int(median * math.exp(SPREAD * ranked))
     coarse = np.random.default_rng(number).integers(0, 255, (width * 3 // 4 // 20 + 2, width // 20 + 2, 3), np.uint8)
     grain = np.random.default_rng(number).normal(0, 2.5, (width * 3 // 4, width, 3))
     smooth = Image.fromarray(coarse).resize((width, width * 3 // 4), Image.Resampling.BICUBIC)
     out = io.BytesIO()
-    Image.fromarray((np.asarray(smooth) + grain).clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=88)
+    Image.fromarray((np.asarray(smooth) + grain).clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=88, **form)
     return out.getvalue()
 
 

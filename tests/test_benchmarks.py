@@ -1,11 +1,14 @@
 """What a benchmark says where it cannot measure."""
 
+import io
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from weft.transforms.extract.page import HtmlPage
 
@@ -47,3 +50,25 @@ def test_fetch_tells_no_rate_where_more_images_took_no_more(monkeypatch):
     for noisy in (full._replace(cpu=3.0), full._replace(wall=1.0)):
         with pytest.raises(SystemExit, match="starting differs by more than the images take"):
             fetch["rates_of"](less, noisy, 900)
+
+
+def test_every_address_has_a_picture_of_its_own(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    through = runpy.run_path(str(BENCHMARKS / "through.py"))
+    jpeg = runpy.run_path(str(BENCHMARKS / "fetch.py"))["photograph"](40, 300, {"restart_marker_rows": 1})
+    pool = [through["cut"](jpeg)]
+    first, again, other = (through["shuffled"](pool, address) for address in ("/1.jpg", "/1.jpg", "/2.jpg"))
+    assert first == again != other
+    whole = _rows_of_blocks(jpeg)
+    for made in (first, other):
+        rows = _rows_of_blocks(made)
+        assert rows != whole and len(rows) == len(whole)
+        assert len(set(rows) & set(whole)) >= len(whole) - 1  # the lowest may be cut
+
+
+def _rows_of_blocks(jpeg):
+    """Brightness of each row of blocks, which are 16 pixels high."""
+    picture = Image.open(io.BytesIO(jpeg))
+    picture.draft("L", picture.size)
+    shown = np.asarray(picture)
+    return [shown[top : top + 16].tobytes() for top in range(0, len(shown) - 15, 16)]
