@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "br", "line", "polyline", "link"}
+VOID = {"meta", "img", "br", "line", "polyline", "link", "wbr"}
 
 
 class Seen(HTMLParser):

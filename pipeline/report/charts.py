@@ -73,7 +73,7 @@ def share_bar(kept: int, entered: int, label: str) -> str:
 def bars(items: Sequence[tuple[str, int]], whole: int, css: str = "c0") -> str:
     """A list of named counts, each with a bar that shows its share of `whole`."""
     rows = "".join(
-        f'<li><span class="name">{text(name)}</span><span class="count">{count:,} '
+        f'<li><span class="name">{text(name).replace("_", "_<wbr>")}</span><span class="count">{count:,} '
         f"<small>{percent(count, whole)}</small></span>"
         f'<span class="track"><span class="{css}" style="width:{100 * count / max(whole, 1):.2f}%"></span></span></li>'
         for name, count in items

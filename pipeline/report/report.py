@@ -132,9 +132,11 @@ def _summary(found: dict[str, Any]) -> str:
 
 
 def _most(corpus: dict[str, Any]) -> tuple[int, str]:
-    """How many documents a corpus is of; where they are too many to be counted, how many sequences."""
-    known = corpus["documents"] is not None
-    return (corpus["documents"], "documents") if known else (corpus["samples"], "sequences")
+    """How many documents a corpus is of; else how many sequences.
+
+    There are too many documents to be counted, or it is of none: the text of long ones goes on where no pictures are.
+    """
+    return (corpus["documents"], "documents") if corpus["documents"] else (corpus["samples"], "sequences")
 
 
 def _tiles(found: dict[str, Any]) -> str:

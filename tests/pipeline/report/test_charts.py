@@ -39,6 +39,12 @@ def test_short_counts(count: float, shown: str) -> None:
     assert charts.short(count) == shown
 
 
+def test_a_reason_breaks_between_its_words_and_not_within_one() -> None:
+    assert '<span class="name">image_<wbr>host_<wbr>unreachable</span>' in charts.bars(
+        [("image_host_unreachable", 2)], 3
+    )
+
+
 def test_a_chart_is_well_formed_and_draws_what_it_is_given() -> None:
     drawn = charts.columns(["1", "2"], {"a<b": [3, 0], "c": [1, 5]}, "Title & more")
     ElementTree.fromstring(f"<div>{drawn}</div>".replace("&nbsp;", " "))

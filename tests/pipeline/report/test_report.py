@@ -271,6 +271,13 @@ def test_dropped_pages_keep_their_reason_when_the_archive_is_gone(tmp_path: Path
     assert {sample.excerpt for sample in lost} == {""}
 
 
+@pytest.mark.parametrize(
+    ("documents", "told"), [(3, (3, "documents")), (0, (7, "sequences")), (None, (7, "sequences"))]
+)
+def test_a_corpus_of_the_rests_of_documents_is_counted_in_sequences(documents: int | None, told: tuple[int, str]):
+    assert report._most({"documents": documents, "samples": 7}) == told
+
+
 def test_stages_that_have_not_run_are_said_to_have_not_run(tmp_path: Path):
     output = tmp_path / "out"
     add_extract(output)
