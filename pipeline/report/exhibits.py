@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weft.pipeline.report.charts import number, text
-from weft.pipeline.report.samples import MOST_CHARS, MOST_PICTURES, Lost, Picture
+from weft.pipeline.report.samples import EXCERPT_CHARS, MOST_CHARS, MOST_PICTURES, Lost, Picture, cut
 from weft.transforms.urls import image_key
 
 _ORIGINS = {"warc": "from the archive", "http": "over HTTP"}
@@ -83,7 +83,7 @@ def pair(row: Row, picture: Picture | None) -> str:
     shown = img(picture, row["text"]) if picture and picture.data else '<p class="gone">no picture</p>'
     gone = f' <span class="reason">left out: {text(row["reason"])}</span>' if row["reason"] else ""
     return (
-        f'<article class="sample">{shown}<p class="text" dir="auto">{text(row["text"][:300])}</p>'
+        f'<article class="sample">{shown}<p class="text" dir="auto">{text(cut(row["text"], EXCERPT_CHARS))}</p>'
         f'<p class="meta">similarity {row["similarity"]:.3f} · {text(row["source"])} · '
         f"{link(row['page_url'], 48)}{gone}</p>"
         "</article>"

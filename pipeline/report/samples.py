@@ -30,7 +30,7 @@ THUMBNAIL = 260  # pixels, longest side
 QUALITY = 72
 MOST_PICTURES = 12  # of one document
 MOST_CHARS = 2_500  # of one document
-DROPPED_CHARS = 300
+EXCERPT_CHARS = 300  # of a caption, and of what was dropped
 MOST_OF_ONE_REASON = 3
 _DATA = "data:image/jpeg;base64,"
 
@@ -220,11 +220,12 @@ def _lost(stage: str, fate: Row, page: reread.Page | None, thumbs: dict[str, Pic
     if page is None:
         return Lost(*fixed, "", "", "", None)
     shown = [thumbs[key] for key in map(image_key, page.images[:3]) if key in thumbs and thumbs[key].data]
-    return Lost(*fixed, page.url, page.title, _cut(page.text), shown[0] if shown else None)
+    return Lost(*fixed, page.url, page.title, cut(page.text, EXCERPT_CHARS), shown[0] if shown else None)
 
 
-def _cut(words: str) -> str:
-    return words if len(words) <= DROPPED_CHARS else words[:DROPPED_CHARS].rsplit(None, 1)[0] + " …"
+def cut(words: str, most: int) -> str:
+    """So many characters of a text, up to the end of a word, and a mark where more was there."""
+    return words if len(words) <= most else words[:most].rsplit(None, 1)[0] + " …"
 
 
 def _picture(output: str, row: Row) -> Picture:

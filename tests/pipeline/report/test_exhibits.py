@@ -34,6 +34,7 @@ def test_a_pair_says_why_it_was_left_out_and_that_it_has_no_picture():
     bare = Seen(exhibits.pair({**PAIR, "reason": "too_small"}, None))
     assert "no picture" in bare.words and "left out: too_small" in bare.words
     assert not {tag for tag, _ in bare.tags} & {"img", "b"}
+    assert "word …" in Seen(exhibits.pair({**PAIR, "text": "word " * 99}, None)).words
 
 
 def test_of_duplicates_the_words_that_differ_are_marked():
