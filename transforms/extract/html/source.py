@@ -6,11 +6,12 @@ Comments, scripts, styles, drawings and forms are cut out. A formula stands on p
 - MathML with its TeX as an annotation or as `alttext` (Wikipedia, KaTeX, LaTeXML), else converted (mathml.py);
 - KaTeX, MathJax: what they draw beside it for the eye is cut out;
 - `<script type="math/tex">` (MathJax 2, kramdown), `<d-math>` (Distill);
+- an element of class `math` that holds TeX between its own marks, for a script to typeset (pandoc, Sphinx);
 - an image whose alt text or address is its TeX (Wikipedia's fall-back, WordPress' latex.php, CodeCogs).
 
-TeX that stands in the text between its own marks is text already. Only pages that hold one of HINTS are looked through.
-Superscripts and subscripts that mean a power or an index are told by `^` and `_`: 10<sup>5</sup> is not 105. Ordinals,
-and trade marks stay as they were; the marks of notes go (notes.py).
+TeX that stands elsewhere in the text between its own marks is text already. Only pages that hold one of HINTS are
+looked through. Superscripts and subscripts that mean a power or an index are told by `^` and `_`: 10<sup>5</sup> is not
+105. Ordinals and trade marks stay as they were; the marks of notes go (notes.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,19 @@ from weft.transforms.extract.html.mathml import latex
 from weft.transforms.extract.html.notes import without_marks
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
 
-HINTS = ("<math", "math/", "mwe-math", "katex", "latex", "MathJax", "mjx-", 'class="tex"', "tex.cgi", "<d-math")
+HINTS = (
+    "<math",
+    "math/",
+    "mwe-math",
+    "katex",
+    "latex",
+    "MathJax",
+    "mjx-",
+    'class="tex"',
+    "tex.cgi",
+    "<d-math",
+    'class="math ',
+)
 MAX_TEX = 10_000  # characters of one formula
 MAX_MARKUP = 200_000  # and of its MathML
 MAX_WORD = 3  # characters of an alt text that is TeX though nothing in it says so
@@ -38,6 +51,9 @@ _RAW_AND_FORMULAS = re.compile(rf"<(?:!--|({_NAMES}|img|span|div|nobr|mjx-contai
 _ANNOTATION = re.compile(r'<annotation encoding="(?:application/x-tex|LaTeX|TeX|application/x-latex)"[^<>]*+>([^<]*+)')
 _STYLED = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle) ?(.*)\}\Z", re.DOTALL)
 _MARKED = re.compile(r"(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])\Z", re.DOTALL)
+_FOR_A_SCRIPT = re.compile(
+    r'\s*+(?:<span class="eqno">[^<]*+(?:<a [^<>]*+>[^<]*+</a>)?+</span>\s*+)?+([^<]*+)</(?:span|div)>'
+)
 _CDATA = re.compile(r"%? ?<!\[CDATA\[|%? ?\]\]>")
 _TEX = re.compile(r"[\\^_{}=+<>]")  # what tells TeX from words
 _SAYS_FORMULA = re.compile(r"\b(?:tex|latex|math|formula|equation|mwe-math[\w-]*+)\b", re.IGNORECASE)
@@ -137,7 +153,11 @@ class _Reading:
         return tag + said, end + len(name) + 3
 
     def _drawn(self, name: str, tag: str, inner: int) -> tuple[str, int]:
-        """What a typesetter has drawn for the eye goes; there may be MathML in it."""
+        """What a typesetter has drawn for the eye goes; there may be MathML in it. What it has yet to draw is TeX."""
+        if 'class="math ' in tag and (found := _FOR_A_SCRIPT.match(self.source, inner)):
+            said = plain(found[1]).strip()
+            if said[:2] + said[-2:] in (r"\(\)", r"\[\]"):
+                return tag + _marked(said, said[1] == "["), found.end(1)
         if name != "mjx-container" and not ("class=" in tag and _DRAWN.search(tag)):
             return tag, inner
         end = _end(self.source, inner, name)

@@ -54,6 +54,12 @@ KATEX = (
         ('<img class="tex" alt="\\sqrt{2}" src=a.png>', r"$\sqrt{2}$"),
         ('<img class="math-teacher" alt="A teacher" src=a.png>', ""),
         (r"\(x^2\) stays", r"\(x^2\) stays"),
+        (r'<span class="math inline">\(F\)</span>-values', "$F$-values"),  # pandoc
+        (r'<span class="math display">\[a &lt; b\]</span>', "$$a &lt; b$$"),
+        ('<div class="math notranslate nohighlight" id="e"><span class="eqno">(1)<a class="headerlink" href="#e">#</a></span>'
+         r"\[\sum_i x_i\]</div>", r"$$\sum_i x_i$$"),  # Sphinx
+        ('<span class="math teacher">He <b>teaches</b> sums</span>', "He teaches sums"),
+        ('<span class="math inline">x<script>y</script></span>', "x"),
         ("<math><mtext></mtext></math>b", "b"),
     ],
 )  # fmt: skip
