@@ -6,7 +6,7 @@ several images in a row got no answer is given up, so that it costs its other im
 requests for exactly these are the reason for this file.
 
 One event loop asks; threads work on the answers. A connection is free as soon as its answer is there, but a place among
-the `concurrency` only when the answer has been worked on, which bounds what is held in memory.
+the `concurrency` only when what was made of it has been taken, which bounds what is held in memory.
 
 Where there is an end to the time (slices.py), nothing new is begun after it, and what is not done is left.
 """
@@ -72,15 +72,17 @@ def fetch_all(
         Exception: whatever the client or `then` raised; nothing is left running.
     """
     done: asyncio.Queue[tuple[str, T] | BaseException | None] = asyncio.Queue()
+    changed = asyncio.Event()  # a place or a host got free
     with asyncio.Runner() as runner, ThreadPoolExecutor(_THREADS, "prepare") as threads:
         loop = runner.get_loop()
         board = _Board(wanted, client.hosts, manners, part or Slice())
-        work = loop.create_task(_work(board, client, then, manners.concurrency, threads, done, more))
+        work = loop.create_task(_work(board, client, then, manners.concurrency, threads, done, changed, more))
         work.add_done_callback(lambda _: done.put_nowait(None))
         try:
             while (item := loop.run_until_complete(done.get())) is not None:
                 if isinstance(item, BaseException):
                     raise item
+                changed.set()
                 yield item
         finally:
             work.cancel()
@@ -96,11 +98,11 @@ async def _work(
     concurrency: int,
     threads: ThreadPoolExecutor,
     done: asyncio.Queue[tuple[str, T] | BaseException | None],
+    changed: asyncio.Event,
     more: Callable[[str, T], Iterable[tuple[str, str]]],
 ) -> None:
     """Start jobs as they fall due and as places get free, until all are done."""
     loop = asyncio.get_running_loop()
-    changed = asyncio.Event()  # a place or a host got free
     running: set[asyncio.Task[None]] = set()
 
     async def one(job: Job) -> None:
@@ -128,7 +130,7 @@ async def _work(
             while board.open and not (board.over and not running):
                 changed.clear()
                 wait: float | None = None
-                while len(running) < concurrency and not board.over:
+                while len(running) + done.qsize() < concurrency and not board.over:
                     job, wait = board.take()
                     if job is None:
                         break
