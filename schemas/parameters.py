@@ -73,7 +73,7 @@ class Place:
     web: bool = False  # whether http:// and https:// will do
 
 
-REMOTE = re.compile(r"[a-z][a-z0-9+]*://\S+")  # the path in a value: also after local-dir: and TAG=
+REMOTE = re.compile(r"[a-z][a-z0-9+]{0,20}://\S+")  # the path in a value: also after local-dir: and TAG=
 # Signals against use in training: those that extract.opt_out may name, and fetch.opt_out.
 PageSignal = Literal[
     "noai", "noml", "noimageai", "noimageindex", "tdm", "content-usage", "content-signal", "ai-agents", "ai-txt",

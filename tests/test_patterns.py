@@ -2,10 +2,11 @@
 
 A pattern's worst cases are made from the pattern itself: each of its repeats is filled with more and more of what it
 takes, in front of what the pattern does not expect, and whole matches follow each other without end. What grows faster
-than its input is told by the ratio of CPU times of two sizes, 1 to 8, measured again before it counts.
+than its input is told by the ratio of CPU times of two sizes, 1 to 8: the least of many rounds, since a load only adds.
 """
 
 import ast
+import functools
 import importlib
 import random
 import re
@@ -32,7 +33,7 @@ MADE = {
 }
 SMALL, LARGE = 600, 4_800  # characters
 SEEDS = 1
-NOISE = 0.004  # seconds of CPU: below it nothing is said of how time grows
+ROUNDS = 12
 GROWTH = 24  # of time while the input grows eightfold; quadratic is 64
 ANCHORED = {"match", "fullmatch"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -174,18 +175,23 @@ def cost(pattern: re.Pattern[Any], method: str, text: Any) -> float:
     return time.thread_time() - begun
 
 
+@functools.cache
+def noise() -> float:
+    """CPU seconds below which nothing is said of how time grows: of a fixed piece of work, some 4 ms on a quick machine."""
+    return min(cost(re.compile("a.*?b"), "search", "a" * 1_000) for _ in range(ROUNDS))
+
+
 def superlinear(pattern: re.Pattern[Any], method: str) -> str:
     """A text that costs the pattern more than its length, "" where none was found."""
     for small, large in zip(worst(pattern, SMALL), worst(pattern, LARGE), strict=True):
-        if cost(pattern, method, large) < NOISE:
-            continue
-        for _ in range(3):  # a loaded machine is slow for a while, a pattern for ever
-            spent = min(cost(pattern, method, large) for _ in range(2))
-            before = max(min(cost(pattern, method, small) for _ in range(3)), NOISE / 8)
-            if spent < GROWTH * before:
+        before, spent = float("inf"), cost(pattern, method, large)
+        for number in range(ROUNDS):
+            if spent < noise() or (number > 2 and spent < GROWTH * before):
                 break
+            before = min(before, *(cost(pattern, method, small) for _ in range(3)))
+            spent = min(spent, cost(pattern, method, large))
         else:
-            return f"{large[:60]!r} … {large[-20:]!r}: {before:.4f} s, then {spent:.4f} s"
+            return f"{large[:60]!r} … {large[-20:]!r}: {before:.6f} s, then {spent:.4f} s"
     return ""
 
 

@@ -63,7 +63,7 @@ _SERVES_FORMULAS = re.compile(
 _QUERY = re.compile(r"(?:latex|chl|formdata)=([^&]++)|codecogs\.com/[^?]*+\?(.++)|\.cgi\?(.++)")
 _DRAWN = re.compile(r'class="[^"]*?\b(?:katex-html|MathJax(?:_\w++)?|mjx-chtml|MJX_\w++)(?=[ "])')
 _DISPLAYED = re.compile(
-    r'class="katex-display"><span class="katex"><span class="katex-mathml">\Z|mathml-display[^<>]*+>\Z'
+    r'class="katex-display"><span class="katex"><span class="katex-mathml">\Z|mathml-display[^<>]{0,200}+>\Z'
 )
 _TAGS = re.compile(r"<[^<>]*+>")
 _DRAWING = ("span", "div", "nobr", "mjx-container")
