@@ -97,7 +97,7 @@ def chromium() -> Iterator[Browser | None]:
             try:
                 yield Browser(at, session)
             finally:
-                urllib.request.urlopen(urllib.request.Request(f"{at}/session/{session}", method="DELETE"), timeout=30)
+                urllib.request.urlopen(urllib.request.Request(f"{at}/session/{session}", method="DELETE"), timeout=300)
         finally:
             running.terminate()
 
@@ -118,7 +118,7 @@ def _ask(url: str, values: dict[str, Any] | None = None) -> Any:
     data = None if values is None else json.dumps(values).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)["value"]
     except urllib.error.HTTPError as error:
         raise AssertionError(json.load(error)["value"]["message"]) from None

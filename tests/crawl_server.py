@@ -170,8 +170,8 @@ class CrawlServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, root: Path, moods: Sequence[str], ranges: bool, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, root: Path, moods: Sequence[str], ranges: bool) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
         self.root, self.moods, self.ranges = root, list(moods), ranges
         self.lock = threading.Lock()
         self.seen: list[tuple[str, str, str]] = []  # method, path, Range
@@ -204,10 +204,8 @@ class CrawlServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def crawl_server(
-    root: Path, moods: Sequence[str] = ("ok",), ranges: bool = True, port: int = 0
-) -> Iterator[CrawlServer]:
-    server = CrawlServer(root, moods, ranges, port)
+def crawl_server(root: Path, moods: Sequence[str] = ("ok",), ranges: bool = True) -> Iterator[CrawlServer]:
+    server = CrawlServer(root, moods, ranges)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -125,12 +125,12 @@ class HostileWeb:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # clients that are cut off at the end are meant to be
         self._thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
         self._thread.start()
-        ready.wait(10)
+        ready.wait()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join()
 
     async def _client(self, reader: asyncio.StreamReader, writer: Writer) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError):

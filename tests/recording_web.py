@@ -47,7 +47,8 @@ class Seen:
     path: str
     begun: float
     status: int = 0
-    ended: float = 0.0
+    ended: float = 0.0  # before a byte of the answer is out
+    answered: float = float("inf")  # after its last, if that went out
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         seen = Seen(self.headers["Host"].split(":")[0], self.path, time.monotonic())
         nth = self.server.enter(seen)
+        if self.server.held.is_set():
+            self.server.let_go.wait()
         time.sleep(self.server.takes)
         seen.status, headers, body = self._answer(seen, nth)
         self.server.leave(seen)  # before the answer is out, or the next request may be here first
@@ -68,6 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            seen.answered = time.monotonic()
 
     def _answer(self, seen: Seen, nth: int) -> tuple[int, dict[str, str], bytes]:
         kind, _, rest = seen.path.strip("/").partition("/")
@@ -98,6 +102,8 @@ class RecordingWeb(ThreadingHTTPServer):
         self.seen: list[Seen] = []
         self.at_once: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
+        self.holds_at: int | None = None  # requests, of which no later one is answered before it is `let_go`
+        self.held, self.let_go = threading.Event(), threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Quiet: clients may be killed."""
@@ -111,6 +117,8 @@ class RecordingWeb(ThreadingHTTPServer):
         """Write a request down; the how manieth for its address it is."""
         with self.lock:
             self.seen.append(seen)
+            if len(self.seen) == self.holds_at:
+                self.held.set()
             for name in (seen.host, "all"):
                 self.at_once[name] += 1
                 self.most[name] = max(self.most[name], self.at_once[name])
@@ -134,14 +142,14 @@ class RecordingWeb(ThreadingHTTPServer):
         return Counter(f"http://{one.host}{one.path}" for one in self.seen)
 
 
-def hurried(asked: Sequence[Seen], interval_s: float) -> bool:
-    """Whether requests to a host came at twice the rate that it bears, or more, from the first to the last of them.
+def hurried(asked: Sequence[Seen], interval_s: float, since: float) -> bool:
+    """Whether requests to a host, none of which was sent before `since`, came faster than it bears.
 
-    One that was sent in time may be written down late on a busy machine, and the next then seems to come too soon: two
-    in a row prove nothing. That the interval holds to the microsecond is shown by the limits' own tests, on a clock of
-    theirs.
+    One that was sent in time may be written down late on a busy machine, and the next then seems to come too soon. But
+    none is written down before it was sent, so the last cannot be there before all intervals since `since` are over. That
+    the interval holds between any two is shown by the limits' own tests, on a clock of theirs.
     """
-    return bool(asked) and asked[-1].begun - asked[0].begun < 0.5 * interval_s * (len(asked) - 1)
+    return bool(asked) and asked[-1].begun - since < 0.95 * interval_s * (len(asked) - 1)  # clocks may be set
 
 
 @contextmanager

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def run(name: str, *arguments: object, cwd: Path) -> str:
     command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=cwd, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -65,7 +65,7 @@ def test_filters_of_ones_own_in_worker_processes(tmp_path: Path) -> None:
     beam = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
     def weft(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *more, *beam], capture_output=True, text=True, timeout=300, cwd=tmp_path)
+        return subprocess.run([*command, *more, *beam], capture_output=True, text=True, cwd=tmp_path)
 
     done = weft()
     assert done.returncode == 0, done.stderr[-3000:]

@@ -109,7 +109,7 @@ class Site:
 
     def get(self, path: str, host: str = "") -> Answer:
         """GET over HTTP, of exactly this path."""
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        link = http.client.HTTPConnection("127.0.0.1", self.port)
         link.putrequest("GET", path, skip_host=True)
         link.putheader("Host", host or f"127.0.0.1:{self.port}")
         link.endheaders()

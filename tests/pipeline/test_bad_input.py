@@ -198,7 +198,6 @@ def test_a_run_on_input_without_a_page_says_what_it_is(tmp_path):
     assert not (tmp_path / "out/dedup").exists()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["no-html", "keeps-nothing"])
 def test_a_run_that_keeps_nothing_is_whole_and_empty(tmp_path, how):
     source = warc(tmp_path / "a.warc.gz", mime=b"application/pdf" if how == "no-html" else b"text/html")

@@ -135,6 +135,7 @@ def crawled(sites, tmp_path_factory):
     told = {
         "crawl.interval_s": INTERVAL, "crawl.max_page_bytes": LARGEST, "crawl.buckets": 1,
         "fetch.per_host": AT_ONCE, "fetch.retries": 1, "fetch.user_agent": AGENT,
+        "fetch.timeout_s": 600, "fetch.stall_s": 0,  # on a busy machine no clock decides who is asked twice
     }  # fmt: skip
     more = [word for key, value in told.items() for word in ("--set", f"{key}={value}")]
     with crawled_web(sites[0]) as web:
@@ -158,7 +159,10 @@ def test_no_host_is_asked_faster_or_by_more_connections_than_it_may_be(crawled):
     assert web.most["s07.site.test"] == AT_ONCE  # SLOW over INTERVAL else
     for host, seen in web.by_host().items():
         least = DELAY if f"http://{host}" in at(2, "") else INTERVAL
-        assert not hurried([one for one in seen if one.path not in RULES], least), host
+        begun = max(
+            next(one.ended for one in seen if one.path == path) for path in {one.path for one in seen} & {*RULES}
+        )
+        assert not hurried([one for one in seen if one.path not in RULES], least, begun), host
 
 
 def test_a_site_is_asked_for_its_rules_first_and_again_when_it_says(crawled):

@@ -21,7 +21,7 @@ def port(tmp_path):
 
 
 def get(port, host, target):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", target, headers={"Host": host})
     answer = connection.getresponse()
     return answer.status, answer.getheader("Location"), answer.read()

@@ -234,7 +234,7 @@ def test_server_answers_as_told_and_counts(home, pages):
 
         def get(url: str) -> tuple[int, dict[str, str], bytes]:
             parts = urlsplit(url)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port)
             connection.request("GET", url.split(parts.netloc, 1)[1], headers={"Host": parts.netloc})
             response = connection.getresponse()
             answer = response.status, dict(response.getheaders()), response.read()

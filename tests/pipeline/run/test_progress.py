@@ -47,7 +47,7 @@ def shown(output: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool) -> str:
     this = Progress(str(output), "extract", quiet)
     with this.shown():
         this.expect(5)
-        until = time.monotonic() + (0.2 if quiet else 30)
+        until = time.monotonic() + (0.2 if quiet else 300)
         while not said.getvalue() and time.monotonic() < until:
             time.sleep(0.01)
     return said.getvalue()

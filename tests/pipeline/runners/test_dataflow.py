@@ -85,7 +85,7 @@ def submit(
         if stage != OWN_PROCESS:
             return here(arguments)
         own = [sys.executable, "-c", COMMAND, *arguments]
-        return subprocess.run(own, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        return subprocess.run(own, cwd=ROOT, capture_output=True, text=True)
 
 
 def staged(cloud: fake_cloud.Cloud) -> list[tuple[dict[str, Any], proto.Pipeline]]:

@@ -103,7 +103,6 @@ def test_the_template_submits(small_web, tmp_path):
             env={**os.environ, "STORAGE_EMULATOR_HOST": cloud.address},
             capture_output=True,
             text=True,
-            timeout=200,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         assert [job["name"][:13] for job in cloud.jobs] == ["weft-extract-"]

@@ -52,7 +52,7 @@ def test_a_runner_that_is_not_there_is_one_line(flags, told, small_web, tmp_path
     command = [sys.executable, "-c", COMMAND, "extract", "--quiet", "--input", str(small_web / "warcs")]
     command += ["--output", str(tmp_path / "out"), "--", *flags]
     offline = {**os.environ, "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(command, env=offline, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=offline, capture_output=True, text=True)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert told in line

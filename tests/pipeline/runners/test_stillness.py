@@ -8,10 +8,11 @@ from weft.transforms.io import files
 
 
 def test_a_thread_that_works_is_no_standing_still_and_one_that_waits_is(monkeypatch):
-    ready = threading.Event()
+    begin, ready = threading.Event(), threading.Event()
     monkeypatch.setattr(stillness, "at_work", lambda: {thread.native_id: "here"})
 
     def work() -> None:
+        begin.wait()
         until = time.thread_time() + 0.05
         while time.thread_time() < until:
             pass
@@ -21,13 +22,15 @@ def test_a_thread_that_works_is_no_standing_still_and_one_that_waits_is(monkeypa
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     look = stillness.Look()
-    ready.wait()
-    assert look.again().still < 1  # seen for the first time
-    time.sleep(0.05)
-    before = look.again()
-    time.sleep(0.05)
-    after = look.again()
-    assert before.still < after.still and after.where == "stands in here"
+    for _ in range(2):  # seen for the first time; it has worked since
+        now = time.monotonic()
+        assert look.again().still <= time.monotonic() - now
+        begin.set()
+        ready.wait()
+    before = after = look.again()
+    while after.still <= before.still:  # what it did after the look before was little
+        before, after = after, look.again()
+    assert after.where == "stands in here"
 
 
 def test_only_threads_in_bundles_and_in_wefts_code_are_looked_at(tmp_path):

@@ -31,6 +31,7 @@ from weft.transforms.io.parquet import write_table
 
 SIDE = 64
 ALONE = ("--direct_num_workers=1",)
+PATIENT: Any = {"timeout_s": 600.0, "stall_s": 0.0}  # no clock decides, however busy the machine is
 
 
 def picture(name: str, size: tuple[int, int] = (SIDE, 48), kind: str = "PNG", **options: Any) -> bytes:
@@ -222,7 +223,7 @@ def run(output: Path, server: Server | None = None, flags: tuple[str, ...] = ALO
     """Run the stage and check its books; image key → index row."""
     routes = (f"web.test=127.0.0.1:{server.server_address[1]}",) if server else ()
     part = dataclasses.replace(
-        Fetch(connect_to=routes, max_bytes=1_000_000, timeout_s=5.0, buckets=3, robots=False, tdm_file=False), **section
+        Fetch(connect_to=routes, max_bytes=1_000_000, buckets=3, robots=False, tdm_file=False, **PATIENT), **section
     )
     context = Context(str(output), (), dataclasses.replace(Config(), fetch=part), "x", flags)
     entered = fetch.run(context)

@@ -238,7 +238,6 @@ def test_order_and_files_decide_nothing(done: tuple[Path, dict[str, int]], tmp_p
     assert sums(home) == sums(done[0])
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("mode", ["multi_processing", "multi_threading --runner=FnApiRunner"])
 def test_parallelism_decides_nothing(mode: str, done: tuple[Path, dict[str, int]], tmp_path: Path) -> None:
     home = plant(tmp_path / "other", order=-1, files=2)

@@ -43,7 +43,7 @@ def address(finished: Path) -> Iterator[str]:
             yield said[0]
         finally:
             running.send_signal(signal.SIGINT)
-            assert running.wait(30) == 0 and not running.stderr.read()
+            assert running.wait(300) == 0 and not running.stderr.read()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 
 def soon(true: Callable[[], bool]) -> bool:
-    for _ in range(200):
+    for _ in range(6_000):
         if true():
             return True
         time.sleep(0.05)

@@ -1,8 +1,10 @@
 import importlib.util
 import io
 import json
+import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -80,12 +82,20 @@ def test_one_that_hangs_is_ended_with_what_it_has_started(tmp_path, monkeypatch)
     begun = "import os, sys, time; open(sys.argv[2], 'w').write(str(os.getpid())) if len(sys.argv) > 2 else 0; "
     child = f"{begun}time.sleep(600)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}, '', {str(tmp_path / 'pid')!r}])"
+    wait = subprocess.Popen.communicate
+
+    def once_started(process: Any, timeout: float | None = None) -> Any:
+        while timeout and not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+            time.sleep(0.01)
+        return wait(process, timeout=timeout)
+
     monkeypatch.setattr(by_img2dataset, "_RUN", parent)
-    monkeypatch.setattr(by_img2dataset, "_most_seconds", lambda *_: 5.0)
+    monkeypatch.setattr(by_img2dataset, "_most_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(subprocess.Popen, "communicate", once_started)
     (one,) = by_img2dataset.outcomes({"a": "http://x.test/"}, RULES)
-    assert one.image == Refused("timeout", "timed out: img2dataset had not ended after 5 s")
+    assert one.image == Refused("timeout", "timed out: img2dataset had not ended after 1 s")
     pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < deadline, "what it has started runs on"
         time.sleep(0.1)

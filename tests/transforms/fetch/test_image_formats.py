@@ -240,7 +240,7 @@ def _children(folder: Path, images: Iterable[bytes]) -> list[tuple[str, float]]:
         paths.append(folder / f"{number}")
         paths[-1].write_bytes(data)
     command = [sys.executable, "-c", _CHILD, *map(str, paths)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [tuple(json.loads(line)) for line in ran.stdout.splitlines()]
 
 

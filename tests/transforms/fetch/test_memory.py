@@ -14,7 +14,7 @@ from PIL import Image
 from weft.transforms.fetch import memory
 
 MEASURE = """
-    import resource, sys
+    import itertools, resource, sys
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
     from weft.transforms.fetch.decode import Prepared, prepare, set_up_process
@@ -25,9 +25,9 @@ MEASURE = """
         with ThreadPoolExecutor(2) as threads:
             assert all(isinstance(made, Prepared) for made in threads.map(lambda data: prepare(data), pictures * 4))
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    faults()
-    before = faults()
-    print((faults() - before) // (4 * len(pictures)))
+    counts = [faults() for _ in range(4)]
+    least = min(after - before for before, after in itertools.pairwise(counts))  # a busy machine only adds some
+    print(least // (4 * len(pictures)))
 """
 
 
@@ -45,6 +45,5 @@ def test_an_image_takes_no_new_pages(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
     )
-    assert int(told.stdout) < 150
+    assert int(told.stdout) < 100

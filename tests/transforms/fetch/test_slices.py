@@ -1,9 +1,11 @@
 """A unit of hosts in many short turns: the bytes of one long turn, nothing asked twice, and manners kept in between."""
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import object_stores
@@ -12,7 +14,7 @@ import pytest
 from recording_web import RecordingWeb, hurried, recording_web
 
 from weft.schemas.parameters import FetchRules
-from weft.transforms.fetch import slices, unit
+from weft.transforms.fetch import rate_limit, scheduler, slices, unit
 from weft.transforms.fetch.blobs import Outcome
 from weft.transforms.fetch.decode import Refused
 from weft.transforms.fetch.slices import Slice, unfinished
@@ -40,7 +42,7 @@ def web() -> Iterator[RecordingWeb]:
 
 
 def rules(web: RecordingWeb, **more: Any) -> FetchRules:
-    told = {"concurrency": 3, "max_per_host": 15, **more}
+    told = {"concurrency": 3, "max_per_host": 15, "timeout_s": 600.0, "stall_s": 0.0, **more}
     return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, **told)
 
 
@@ -151,9 +153,13 @@ def test_an_attempt_that_comes_too_late_leaves_no_rest(
     assert late.pop("blobs").items() >= once.pop("blobs").items() and late == once
 
 
-def test_a_host_has_so_many_hours_in_all_its_turns(tmp_path: Path) -> None:
+def test_a_host_has_so_many_hours_in_all_its_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock on which each request takes 0.4 seconds, and nothing else takes any."""
     wanted = [Wanted(f"k{n:02}", WEB, f"http://a.web.test/ok/{n}") for n in range(24)]
-    with recording_web(takes=0.4) as web:
+    with recording_web(takes=0.0) as web:
+        clock = SimpleNamespace(monotonic=lambda: 1_000 + 0.4 * len(web.seen), time=time.time)
+        for module in (scheduler, rate_limit):
+            monkeypatch.setattr(module, "time", clock)
         task = Task(str(tmp_path), "f", rules(web, host_hours=1 / 3600), SHORT)
         index = fetch_unit((NAME, wanted), task)
         while not index:
@@ -168,9 +174,10 @@ def test_a_host_has_so_many_hours_in_all_its_turns(tmp_path: Path) -> None:
 
 def test_a_host_rests_between_turns_too(tmp_path: Path) -> None:
     with recording_web(takes=0.0) as web:
+        begun = time.monotonic()
         in_turns(Task(str(tmp_path), "f", rules(web, interval_s=0.2), SHORT), wanted=WANTED[:8])
         for host, asked in web.by_host().items():
-            assert not hurried(asked, 0.2), host
+            assert not hurried(asked, 0.2, begun), host
 
 
 def test_a_rest_without_its_spool_is_said(tmp_path: Path, web: RecordingWeb) -> None:

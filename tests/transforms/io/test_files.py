@@ -204,7 +204,7 @@ def test_a_list_that_is_damaged_or_no_utf8_is_a_value_error(tmp_path: Path, data
 @pytest.mark.parametrize("waits", [False, True])
 def test_each_item_in_order_by_as_many_threads_as_it_is_worth(waits: bool) -> None:
     threads: set[int] = set()
-    gate = threading.Barrier(files.AT_ONCE if waits else 1, timeout=30)
+    gate = threading.Barrier(files.AT_ONCE if waits else 1, timeout=300)
 
     def one(item: int) -> int:
         threads.add(threading.get_ident())

@@ -29,7 +29,6 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.mark.timeout(60)
 def test_bytes_are_the_same_on_a_bad_day_and_no_byte_is_asked_for_twice_without_need(root):
     with crawl_server(root, BAD_DAY) as server:
         with files.open_read(server.url + "a.bin") as stream:
