@@ -15,6 +15,7 @@ import argparse
 import csv
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -152,7 +153,7 @@ def main() -> None:
         home = options.home or Path(name)
         port_file = Path(name, "port")
         server = [sys.executable, __file__, "--serve", str(port_file), "--side", str(options.side)]
-        threading.Thread(target=watch, args=(server, Path(name, "server.log")), daemon=True).start()
+        subprocess.Popen(server, stderr=subprocess.DEVNULL)  # it ends with this process
         while not port_file.exists() or not port_file.read_text():
             time.sleep(0.1)
         heads = ("wall s", 9), ("CPU s", 9), (f"CPU ms/{unit}", 13), (f"{unit}s/s/core", 16)

@@ -122,6 +122,11 @@ def test_a_command_that_fails_leaves_no_directory(tmp_path: Path, weft: Callable
     assert list(tmp_path.iterdir()) == []
 
 
+def test_many_small_files_are_no_small_input() -> None:
+    assert run.is_small([3_000] * 500) and run.is_small([15_000_000])
+    assert not any(map(run.is_small, ([1] * 1_024, [17_000_000], [3_000, 0])))
+
+
 def test_a_run_may_be_called_anything(tmp_path: Path) -> None:
     odd = tmp_path / "a [b]*.tmp-1"
     power.go(odd, power.archive(tmp_path / "a[1].warc.gz"), ("extract", "dedup"))
