@@ -51,7 +51,9 @@ _TEX, _TEX_ENDS = ("\\(", "\\[", "$"), ("\\)", "\\]", "$")
 _ASKING = re.compile(
     r"^(?:share (?:this|on|via|with|to)\b|(?:click|tap) (?:here )?to share|read (?:more|also|next)\b|"
     r"(?:follow|join) us\b|advertisement\b|sponsored\b|sign up (?:for|to)\b|subscribe (?:to|now|for)\b|"
-    r"accept (?:all )?cookies|"
+    r"accept (?:all )?cookies|like this:?$|like loading|leave a (?:comment|reply)$|"
+    r"your email address will not be published|back to top$|"
+    r"related (?:posts|articles|stories):?$|you (?:may|might) also like:?$|"
     r"(?:tweet|pin it|email|print|copy link)$|skip to (?:main )?content|"
     r"main articles?: |further information: |(?:for|see) other uses,? see |jump to: ?navigation)",
     re.IGNORECASE,
@@ -173,7 +175,7 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     kept = choose(
         *logits, found.words, found.kinds == IMAGE, furniture, article, around, tables, copies, built
     ).tolist()
-    for at in _listed(page, kept, found.words):
+    for at in [*_listed(page, kept, found.words), *_headless(page, kept, found.words)]:
         kept[at] = False
     for at, text in enumerate(page.texts):
         if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
@@ -181,11 +183,28 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     return list(kept)
 
 
+def _prose(page: Scan, said: Ints, words: Floats) -> list[int]:
+    """Of a page that is mostly prose the kept texts that are; of another none."""
+    prose = [at for at in said[words[said] >= _PROSE].tolist() if 2 * page.linked[at] < len(page.texts[at])]
+    return prose if prose and words[prose].sum() >= _MOSTLY * words[said].sum() else []
+
+
+def _headless(page: Scan, kept: list[bool], words: Floats) -> list[int]:
+    """Kept headings behind a page's prose that head nothing: of lists that were left out, or of other pages."""
+    said = np.flatnonzero(np.array(kept) & (words > 0))
+    if all(page.kinds[at] in _HEADINGS for at in _prose(page, said, words)):
+        return []
+    last = len(said)
+    while page.kinds[said[last - 1]] in _HEADINGS and words[said[last - 1]] < _PROSE:
+        last -= 1
+    return list(said[last:].tolist())
+
+
 def _listed(page: Scan, kept: list[bool], words: Floats) -> list[int]:
     """Kept texts that are menus of a page of prose: runs of links before it, and its table of contents."""
     said = np.flatnonzero(np.array(kept) & (words > 0))
-    prose = [at for at in said[words[said] >= _PROSE].tolist() if 2 * page.linked[at] < len(page.texts[at])]
-    if not prose or words[prose].sum() < _MOSTLY * words[said].sum():
+    prose = _prose(page, said, words)
+    if not prose:
         return []
     gone: list[int] = []
     run: list[int] = []

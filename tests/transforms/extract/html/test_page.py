@@ -132,6 +132,18 @@ def test_menus_before_the_prose_and_tables_of_contents_are_left_out():
     assert "Live Music" in "\n".join(text or "" for text in whole.texts)
 
 
+def test_headings_behind_the_prose_that_head_nothing_are_left_out():
+    tail = "<h3>Categories</h3><img src=/a.png width=300 height=200 alt='A harbour'><h2>Top posts</h2>"
+
+    def of(body: str) -> str:
+        return "\n".join(text or "" for text in extract(page(f"<article>{body}</article>"), URL).texts)
+
+    for behind in (tail, f"<h2>Related posts</h2>{tail}", f"<p>Like this:</p>{tail}"):
+        assert of(p() + p() + behind).rstrip("\n") == of(p() + p())
+    assert "Categories" in of(p() + tail + p()) and "Top posts" in of(p() + tail + p())
+    assert "One" in of("".join(f"<h2>{name}</h2>" for name in ("One", "Two", "Three")))  # a page of headings alone
+
+
 def test_items_know_their_table_of_data():
     data = "<table><caption>c</caption><tr><th>a<th>b<tr><td>1<td><img src=a.png>2</table>"
     plain = "<table><tr><td>a<td>b<tr><td>c<td>d</table>"  # data perhaps: nothing says so
