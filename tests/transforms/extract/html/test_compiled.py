@@ -1,5 +1,6 @@
 """The compiled loops give the same as the Python that they stand for, of every page."""
 
+import gc
 import itertools
 import os
 import random
@@ -139,11 +140,13 @@ def test_what_it_took_of_a_page_it_gives_back() -> None:
     ]
     scanner = Scanner(NAMES)
     counted = []
-    for _ in range(6):
+    for _ in range(8):
         for page in pages:
             scanner.scan(page)
+        gc.collect()
         counted.append(sys.getallocatedblocks())
-    assert counted[-1] - counted[2] < 100, counted
+    # What is not given back grows each time; what other threads of this process take does not.
+    assert min(after - before for before, after in itertools.pairwise(counted[2:])) < len(pages) // 2, counted
 
 
 @pytest.mark.parametrize("with_compiled", [pytest.param(True, marks=built), False])
