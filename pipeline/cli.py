@@ -107,7 +107,7 @@ def _tell_stores(flags: Sequence[str]) -> None:
 
 
 def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
-    from weft.pipeline.run import lock, registry, retry
+    from weft.pipeline.run import lock, registry
     from weft.pipeline.runners import beam_options
 
     names = [options.command]
@@ -116,6 +116,8 @@ def _run(options: argparse.Namespace, flags: Sequence[str]) -> None:
     with lock.held(options.output):
         run = open_run(options, flags, needs_input=options.command in ("run", "extract"))
         if getattr(options, "retry_failed", False):
+            from weft.pipeline.run import retry  # it brings all of fetch: a quarter of the other commands' start
+
             retry.go(run, names)
         else:
             run.go(names, run.write)

@@ -23,6 +23,18 @@ def test_a_process_ends_without_taking_the_interpreter_down(module):
     assert (done.returncode, done.stderr) == (0, "left at once")
 
 
+def test_what_asks_the_web_is_imported_by_stages_that_do(tmp_path):
+    (tmp_path / "a.warc.gz").write_bytes(gzip.compress(b""))
+    code = (
+        "import sys; from weft.pipeline import cli\n"
+        f"told = ['--output', {str(tmp_path / 'out')!r}, '--quiet']\n"
+        f"print(cli.main(['extract', '--input', {str(tmp_path / 'a.warc.gz')!r}, *told]), cli.main(['dedup', *told]))\n"
+        "print('aiohttp' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["0 0", "False"], done.stderr
+
+
 def opened(output, *more):
     return cli.open_run(arguments.parser().parse_args(["dedup", "--output", str(output), *more]), (), needs_input=False)
 
