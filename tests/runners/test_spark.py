@@ -86,24 +86,26 @@ def test_the_job_server_that_weft_starts_itself(world, tmp_path):
 
 
 @pytest.mark.timeout(1800)
-def test_a_filter_of_ones_own_drops_there_what_it_drops_here(world, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("stage", "whole"), [("extract", "page"), ("pack", "document")])
+def test_a_filter_of_ones_own_drops_there_what_it_drops_here(world, tmp_path, monkeypatch, stage, whole):
     (tmp_path / "odd_rules.py").write_text(
         "import zlib\n\n\ndef judge(row):\n"
         "    said = getattr(row, 'text', None) or ''.join(text for text in row.texts if text)\n"
         "    return 'odd' if zlib.crc32(said.encode()) % 2 else None\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
-    own = [f'extract.{key}=["odd_rules:judge"]' for key in ("filters", "pair_filters")]
+    own = [f'{stage}.{key}=["odd_rules:judge"]' for key in ("filters", "pair_filters")]
     sets = [part for one in own for part in ("--set", one)]
     for name, flags in (("here", ("--direct_num_workers=1",)), ("there", LOCAL_SPARK)):
+        faults.before(world.reference, tmp_path / name, stage)
         done = subprocess.run(
-            world.command("extract", tmp_path / name, flags, *sets), cwd=ROOT, capture_output=True, text=True
+            world.command(stage, tmp_path / name, flags, *sets), cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr[-3000:]
-    assert faults.differences(tmp_path / "here", tmp_path / "there", "extract") == []
-    fates = pq.read_table(tmp_path / "there/fates/extract", columns=["kind", "reason"]).to_pylist()
+    assert faults.differences(tmp_path / "here", tmp_path / "there", stage) == []
+    fates = pq.read_table(tmp_path / f"there/fates/{stage}", columns=["kind", "reason"]).to_pylist()
     dropped = {(one["kind"], one["reason"]) for one in fates}
-    assert {("page", "filter_odd"), ("pair", "filter_odd")} <= dropped
+    assert {(whole, "filter_odd"), ("pair", "filter_odd")} <= dropped
 
 
 @pytest.mark.timeout(1800)
