@@ -4,8 +4,8 @@ resvg runs no script and asks no network, but reads files that a drawing names, 
 work than any is worth (`<use>` of `<use>`, filters, patterns). So the drawing is first written anew: entities expanded,
 without document type, comments and instructions, and without addresses but those of its own parts (`#…`) and of
 pictures inside it (data: PNG, JPEG, GIF, WebP). Then a process of its own draws it, which can open no file, with so
-much CPU time and memory and no more. Letters are drawn in the fonts that are named, and not at all without: those of a
-machine would make other bytes on another.
+much CPU time and memory and no more. Letters are drawn in the fonts that are named, where the drawing asks for another
+family in the first, and not at all without: those of a machine would make other bytes on another.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def png(drawing: Drawing, width: int, height: int, fonts: Sequence[str] = ()) ->
         drawing: as `read` gave it.
         width: in pixels.
         height: likewise.
-        fonts: files of fonts on this machine.
+        fonts: files of fonts on this machine; the first stands for families that are not among them.
 
     Raises:
         Undrawable: it takes too much, or resvg finds no sense in it.
@@ -170,11 +170,19 @@ def _length(said: str) -> float:
     return value if math.isfinite(value) else 0.0
 
 
+def _family(font: str) -> str | None:
+    """The name of a font's family."""
+    from PIL import ImageFont
+
+    return ImageFont.truetype(font).getname()[0]
+
+
 def main() -> None:
     """What runs in that process, with width, height and fonts: XML on stdin → PNG on stdout."""
     width, height, *fonts = sys.argv[1:]
     import resvg_py
 
+    family = _family(fonts[0]) if fonts else None
     limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_AS, MEMORY)]
     if not fonts:
         limits.append((resource.RLIMIT_NOFILE, 0))  # from here on no file can be opened
@@ -190,6 +198,12 @@ def main() -> None:
             height=int(height),
             skip_system_fonts=True,
             font_files=fonts or None,
+            font_family=family,
+            serif_family=family,
+            sans_serif_family=family,
+            cursive_family=family,
+            fantasy_family=family,
+            monospace_family=family,
             languages=["en"],
             dpi=_INCH,
         )

@@ -156,12 +156,13 @@ def test_time_and_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made == Refused("undecodable", f"SVG: drawing takes over {svg.CPU_S} s or 2 GiB")
 
 
-def test_letters_are_drawn_in_the_fonts_that_are_named_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["its own", "Helvetica", "sans-serif", "monospace", ""])
+def test_letters_are_drawn_in_the_fonts_that_are_named_alone(tmp_path: Path, asked: str) -> None:
     from PIL import ImageFont
 
     font = tmp_path / "font.ttf"
     font.write_bytes(ImageFont.load_default(20).font_bytes)
-    family = ImageFont.truetype(str(font), 20).getname()[0]
+    family = ImageFont.truetype(str(font), 20).getname()[0] if asked == "its own" else asked
     data = drawing(f'<text x="0" y="90" font-size="120" font-family="{family}">WWW</text>')
     without, drawn = (
         prepare(data, ImageForm(format="png"), dataclasses.replace(DRAWN, svg_fonts=fonts))
