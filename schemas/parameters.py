@@ -152,6 +152,7 @@ class PageRules(TextRules, CaptionRules, QualityRules):
     main_content: bool = True  # False keeps boilerplate blocks too
     markup: Literal["plain", "markdown"] = "plain"  # form of texts; rules judge the plain text either way
     markup_links: bool = False  # Markdown has links with their addresses; else as their text alone
+    inline_svg: bool = False  # True: figures drawn in the page itself are images too, and fetch.svg draws them
     honour_opt_out: bool = True  # what headers, meta elements and site files forbid; recorded in fates either way
     opt_out: tuple[PageSignal, ...] = (  # signals that count where opt-outs are honoured: docs/consent.md
         "noai", "noml", "noimageai", "noimageindex", "tdm", "content-usage", "content-signal", "ai-agents", "ai-txt",
@@ -187,6 +188,8 @@ class PageRules(TextRules, CaptionRules, QualityRules):
         return (*self.filters, *self.pair_filters)
 
     def __post_init__(self) -> None:
+        if self.inline_svg and self.extractor != "fast":
+            raise ConfigError('extract.inline_svg = true needs extract.extractor = "fast"')
         if self.markup != "plain" and self.extractor != "fast":
             raise ConfigError(f'extract.markup = "{self.markup}" needs extract.extractor = "fast"')
         if self.cdx_api and not self.cdx_api.startswith(("http://", "https://")):

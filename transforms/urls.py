@@ -25,6 +25,16 @@ _PATH_SAFE = "/:@!$&'()*+,;=~%-._"
 _QUERY_SAFE = _PATH_SAFE + "?[]"
 
 
+DRAWING = "svg="  # begins the fragment of a drawing that stands in a page; the sha256 of its file follows
+_OF_DRAWING = re.compile(rf"{DRAWING}[0-9a-f]{{64}}")
+
+
+def drawing_of(url: str) -> str:
+    """The sha256 of the drawing in a page that an address means; "" for any other address."""
+    fragment = url.partition("#")[2]
+    return fragment.removeprefix(DRAWING) if _OF_DRAWING.fullmatch(fragment) else ""
+
+
 def domains(host: str) -> list[str]:
     """A host and every domain that it is below, the nearest first.
 
@@ -99,12 +109,17 @@ def quoted_anew(path: str) -> str:
 def image_key(url: str) -> str:
     """The form in which all addresses of one image are equal: as http, quoted anew, no fragment, no default port.
 
+    Of a drawing in a page the fragment stays, which says which one it is.
+
     >>> image_key("https://A.test:443/a%2Db.jpg?w=1#top")
     'http://a.test/a-b.jpg?w=1'
+    >>> image_key(f"https://a.test/#svg={'0' * 64}") == f"http://a.test/#svg={'0' * 64}"
+    True
     """
     try:
         parts = urlsplit(url)
-        return urlunsplit((parts.scheme and "http", _host(parts), quoted_anew(parts.path) or "/", parts.query, ""))
+        place = parts.fragment if _OF_DRAWING.fullmatch(parts.fragment) else ""
+        return urlunsplit((parts.scheme and "http", _host(parts), quoted_anew(parts.path) or "/", parts.query, place))
     except (ValueError, UnicodeError):
         return url
 

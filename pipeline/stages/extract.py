@@ -80,6 +80,8 @@ def check(ctx: Context) -> None:
                 f"{ctx.output} lies in the input {path}, and its report would be a page: move one of them"
             )
     check_rules(ctx.config.extract)
+    if ctx.config.extract.inline_svg and not ctx.config.fetch.svg:
+        raise ConfigError("extract.inline_svg = true needs fetch.svg = true, which draws what it finds")
 
 
 def _total(counts: Iterable[Counts]) -> Counts:

@@ -12,7 +12,7 @@ from weft.transforms.archives.record import Broken, Record
 from weft.transforms.consent import site_files
 from weft.transforms.extract import caption_list, document_rows, html_files, rows, selection, wat
 from weft.transforms.extract.page import DEFAULTS, STAGE, again, extract_page, of_parts
-from weft.transforms.urls import site_host
+from weft.transforms.urls import drawing_of, site_host
 
 Row = Document | Pair | Capture | SiteFile | Fate
 _HTML = ("text/html", "application/xhtml+xml")
@@ -101,7 +101,12 @@ def extract_record(
     if kind == "text":
         yield from of_parts(record, "", [record.body.decode("utf-8", "replace").strip()], [None], rules).rows()
     else:
-        yield from extract_page(record, rules).rows()
+        made = extract_page(record, rules)
+        archived = record.record_id or record.kind == "response"  # and so read again by fetch, for the drawings in it
+        shown = made.document.images if made.document and archived else ()
+        for drawn in dict.fromkeys(image for image in shown if image and drawing_of(image)):
+            yield Capture(drawn, record.archive, record.offset, "image/svg+xml", record.crawl_date)
+        yield from made.rows()
 
 
 def classify(record: Record | Broken) -> tuple[str, str, str]:

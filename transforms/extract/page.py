@@ -283,7 +283,9 @@ def _extract(record: Record, rules: PageRules) -> html.Page:
     if rules.extractor == "trafilatura":
         return second_opinion.read(characters, record.url, captured)
     markup = rules.markup == "markdown"
-    return html.extract(characters, record.url, rules.main_content, markup, rules.markup_links, captured)
+    return html.extract(
+        characters, record.url, rules.main_content, markup, rules.markup_links, captured, rules.inline_svg
+    )
 
 
 def _day(crawl_date: int) -> str:

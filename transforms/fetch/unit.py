@@ -11,6 +11,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
 from weft.transforms.extract.exclusions import Exclusions
+from weft.transforms.extract.html import TooComplex, figures_of, to_text
 from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs, taken
 from weft.transforms.fetch.blobs import TAKEN, BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
@@ -33,7 +35,7 @@ from weft.transforms.fetch.spool import STAGE
 from weft.transforms.io import files
 from weft.transforms.io.parquet import write_table
 from weft.transforms.io.work_units import Counts, finished, run_unit, unit_name, unit_of_file, write_fates
-from weft.transforms.urls import image_key
+from weft.transforms.urls import drawing_of, image_key
 
 WARC, WEB, EARLIER = "warc", "http", "earlier"
 
@@ -227,6 +229,8 @@ def _forbidden(wanted: Sequence[Wanted], excluded: Exclusions | None) -> tuple[l
     for one in wanted:
         if one.forbidden:
             refused.append(Outcome(one.key, Refused("opt_out", one.forbidden), 0, one.capture_date, "", one.forbidden))
+        elif one.origin == WEB and drawing_of(one.address):  # nobody is asked for what is no file
+            refused.append(Outcome(one.key, Refused("not_in_warc", "a drawing in a page"), 0, 0))
         elif excluded and (excluded.image(one.key) or excluded.image(one.address)):
             refused.append(Outcome(one.key, Refused(exclusions.REASON, one.address or one.key), 0, one.capture_date))
         else:
@@ -241,22 +245,43 @@ def _from_archive(
     by_offset: dict[int, list[Wanted]] = {}
     for one in wanted:
         by_offset.setdefault(one.warc_offset, []).append(one)
-    missed: dict[tuple[str, int, int], list[str]] = {}  # (address, offset, date) → keys
+    missed: dict[tuple[str, int, int], list[tuple[str, str]]] = {}  # (record's address, offset, date) → key, address
     for offset, record in read_captures(path, sorted(by_offset)):
         for one in by_offset[offset]:
-            if record is not None and image_key(record.url) == one.address:
-                yield _of_capture(one.key, record, one.capture_date, rules, excluded)
+            if record is not None and (meant := _meant(record, one.address)):
+                yield _of_capture(one.key, meant, one.capture_date, rules, excluded)
             else:
-                missed.setdefault((one.address, offset, one.capture_date), []).append(one.key)
+                place = one.address.partition("#")[0], offset, one.capture_date
+                missed.setdefault(place, []).append((one.key, one.address))
     if missed:  # an archive that is a single gzip member has one offset for all its records
         for found in read_archive(path):
             if isinstance(found, Record):
                 place = (image_key(found.url), found.offset, found.crawl_date)
-                for key in missed.pop(place, ()):
-                    yield _of_capture(key, found, found.crawl_date, rules, excluded)
+                for key, address in missed.pop(place, ()):
+                    if meant := _meant(found, address):
+                        yield _of_capture(key, meant, found.crawl_date, rules, excluded)
+                    else:
+                        missed.setdefault((address, found.offset, found.crawl_date), []).append((key, address))
     for (_, offset, date), keys in sorted(missed.items()):
-        for key in keys:
+        for key, _ in keys:
             yield Outcome(key, Refused("capture_unreadable", f"{path}:{offset}"), 0, date)
+
+
+def _meant(record: Record, address: str) -> Record | None:
+    """What an address means in a record: all of it, or a drawing in its page as if it were a file of its own."""
+    if image_key(record.url) != address.partition("#")[0]:
+        return None
+    name = drawing_of(address)
+    file = _drawings(record).get(name) if name else None
+    return record._replace(url=address, body=file.encode()) if file else None if name else record
+
+
+@lru_cache(maxsize=1)  # of a page the drawings come one after the other
+def _drawings(page: Record) -> dict[str, str]:
+    try:
+        return figures_of(to_text(page.body, page.header("content-type")))
+    except (TooComplex, ValueError):
+        return {}
 
 
 def _of_capture(key: str, record: Record, date: int, rules: FetchRules, excluded: Exclusions | None = None) -> Outcome:

@@ -5,5 +5,6 @@ from weft.transforms.extract.html.about import About
 from weft.transforms.extract.html.charset import to_text
 from weft.transforms.extract.html.page import Occurrence, Page, explain, extract
 from weft.transforms.extract.html.parser import TooComplex
+from weft.transforms.extract.html.scan import figures_of
 
-__all__ = ["About", "Occurrence", "Page", "TooComplex", "explain", "extract", "marked", "to_text"]
+__all__ = ["About", "Occurrence", "Page", "TooComplex", "explain", "extract", "figures_of", "marked", "to_text"]

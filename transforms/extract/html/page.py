@@ -101,7 +101,13 @@ def _scanner() -> Scanner:
 
 
 def extract(
-    html: str, url: str, main_content: bool = True, markup: bool = False, links: bool = False, captured: str = ""
+    html: str,
+    url: str,
+    main_content: bool = True,
+    markup: bool = False,
+    links: bool = False,
+    captured: str = "",
+    figures: bool = False,
 ) -> Page:
     """A page's content in reading order.
 
@@ -112,16 +118,17 @@ def extract(
         markup: say of each line what its Markdown is.
         links: with links in it.
         captured: the day of its capture, ISO 8601, after which it was not published; "" for unknown.
+        figures: drawings in it that are figures are images too, of addresses that `inline.address` gives.
 
     Raises:
         TooComplex: the page is beyond the bounds in limits.py.
         ValueError: the parser gives no document.
     """
-    page = _scanner().scan(html)
+    page = _scanner().scan(html, figures)
     base = (resolve(url, page.base) if page.base else "") or url
     cells = grids(page.source, told=not markup) if main_content or markup else {}
     kept = _kept(page, url, cells) if main_content else [True] * len(page.texts)
-    pictures = pictures_of(page, kept, base)
+    pictures = pictures_of(page, kept, base, url)
     bind_captions(page, pictures, kept)
     said = about.read(page, base, captured)
     lines = markdown_of(page, kept, cells, base, links) if markup else None

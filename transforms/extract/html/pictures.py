@@ -6,6 +6,7 @@ import re
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import srcset
+from weft.transforms.extract.html import inline
 from weft.transforms.extract.html.scan import Scan
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, Image, plain
 
@@ -16,10 +17,14 @@ _PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+$")
 class Picture:
     """What is known of an image: its addresses, best first, or the reason it has none, and what the page says of it."""
 
-    def __init__(self, image: Image, base: str) -> None:
+    def __init__(self, image: Image, base: str, page: str) -> None:
         told = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}
         get = told.get
-        self.urls, self.reason = srcset.candidates(told, image.picture, base)
+        drawn = inline.named(image.tag)
+        if drawn:  # in a link it is a mark that leads somewhere
+            self.urls, self.reason = ([], "svg_inline") if image.link else ([inline.address(page, drawn)], "")
+        else:
+            self.urls, self.reason = srcset.candidates(told, image.picture, base)
         if not self.reason and image.tag[:4] == "back" and get("role") != "img":
             self.reason = "background"
         self.detail = flat(get("src"))[:80] if self.reason else ""
@@ -33,11 +38,15 @@ class Picture:
         self.meta = self.meta._replace(caption=caption, caption_source=source)
 
 
-def pictures_of(page: Scan, kept: list[bool], base: str) -> dict[int, Picture]:
+def pictures_of(page: Scan, kept: list[bool], base: str, url: str) -> dict[int, Picture]:
     """The pictures of the kept images, by item; `kept` becomes False for those without an address and for twins.
 
     A <noscript> image right after the one that it stands in for is that one's twin: the same image, dropped for the
     reason "noscript_twin". Where the other has no address, it takes its twin's.
+
+    Args:
+        base: against which addresses are resolved.
+        url: the page's own, of which drawings in it are parts.
     """
     found: dict[int, Picture] = {}
     before = -1
@@ -47,9 +56,9 @@ def pictures_of(page: Scan, kept: list[bool], base: str) -> dict[int, Picture]:
             before = at
         if not (kept[at] or (twin and kept[before])):
             continue
-        picture = found[at] = Picture(image, base)
+        picture = found[at] = Picture(image, base, url)
         if twin:
-            other = found.get(before) or Picture(page.images[before], base)
+            other = found.get(before) or Picture(page.images[before], base, url)
             empty = other.reason in ("no_source", "data_uri", "bad_url") and picture.urls
             if empty:
                 other.urls, other.reason, other.detail = picture.urls, "", ""

@@ -168,8 +168,11 @@ class Scanner:
         self._word: dict[str, tuple[int, ...]] = {}  # by word of one
         self._said: dict[str, tuple[int, ...]] = {}  # by another attribute
 
-    def scan(self, html: str) -> Scan:
+    def scan(self, html: str, figures: bool = False) -> Scan:
         """Items, containers and metadata of a page.
+
+        Args:
+            figures: drawings that are figures are images (inline.py).
 
         Raises:
             TooComplex: it is beyond the bounds in limits.py, or takes the parser too much.
@@ -178,7 +181,8 @@ class Scanner:
         counts = counted(html)
         check(html, counts)
         page = Scan()
-        self.read(without_raw(written(html, laborious(html, counts)), page.json_ld, page.drawn), page)
+        source = written(html, laborious(html, counts))
+        self.read(without_raw(source, page.json_ld, page.drawn, {} if figures else None), page)
         check_items(len(page.texts), len(page.starts), max(page.depths, default=0))
         return page
 
@@ -428,6 +432,19 @@ class Scanner:
     def _parts(self, word: str) -> tuple[int, ...]:
         said = [word, *("~" + part for part in dict.fromkeys(_PURPOSE.findall(word)))]
         return tuple(number for name in said if (number := self._names.get(name)) is not None)
+
+
+def figures_of(html: str) -> dict[str, str]:
+    """The files of the drawings of a page that are figures (inline.py), by their sha256.
+
+    Raises:
+        TooComplex, ValueError: as `Scanner.scan`.
+    """
+    found: dict[str, str] = {}
+    counts = counted(html)
+    check(html, counts)
+    without_raw(written(html, laborious(html, counts)), [], [], found)
+    return found
 
 
 def _remember(memory: dict[str, _Known], key: str, found: _Known) -> _Known:

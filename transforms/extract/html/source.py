@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from weft.transforms.extract.html import inline
 from weft.transforms.extract.html.compiled import holds
 from weft.transforms.extract.html.mathml import latex
 from weft.transforms.extract.html.notes import without_marks
@@ -83,16 +84,18 @@ _UNIT = re.compile(r"(?:^|[\W\d_])(?:[a-zA-Zα-ωΑ-Ω]|[kcmdnμµ]m|ft|in|mi|yd
 _ORDINAL = frozenset("e o a r d er re me th st nd rd es os as le lo TM SM tm sm te".split())
 
 
-def without_raw(source: str, json_ld: list[str], drawings: list[str]) -> str:
+def without_raw(source: str, json_ld: list[str], drawings: list[str], figures: dict[str, str] | None = None) -> str:
     """The page without comments and the content of scripts, styles and the like, with formulas as text.
 
     Args:
         source: as the parser writes it.
         json_ld: the page's JSON-LD is added to it.
+        figures: to which files of drawings that are figures are added by their sha256, and an image stands in the page
+            for each; None leaves all drawings as they are.
         drawings: for each `svg` that is left in the page, "" is added to it, or the address of the image of a formula
             that the element stands for.
     """
-    made = without_marks(_Reading(source, json_ld, drawings).whole())
+    made = without_marks(_Reading(source, json_ld, drawings, figures).whole())
     return _SCRIPT.sub(_scripted, made) if "<su" in made else made
 
 
@@ -104,8 +107,8 @@ def hinted(source: str) -> bool:
 class _Reading:
     """One pass over a page."""
 
-    def __init__(self, source: str, json_ld: list[str], drawings: list[str]) -> None:
-        self.source, self.json_ld, self.drawings = source, json_ld, drawings
+    def __init__(self, source: str, json_ld: list[str], drawings: list[str], figures: dict[str, str] | None) -> None:
+        self.source, self.json_ld, self.drawings, self.figures = source, json_ld, drawings, figures
         self.formulas = hinted(source)
         self.scripts = "math/tex" in source  # MathJax's own, beside what it has drawn
         self.told = 0  # where the last formula ended
@@ -142,6 +145,8 @@ class _Reading:
         end = len(source) if end < 0 else end
         said = ""
         if name == "svg":
+            if self.figures is not None and (drawn := inline.drawn(tag, source[inner:end], self.figures)):
+                return drawn, end + len(name) + 3
             self.drawings.append("")
         elif name == "math":
             said = self._math(start, inner, end)
