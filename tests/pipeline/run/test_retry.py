@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENT
 from recording_web import Handler, RecordingWeb, Seen, picture, plant, recording_web
 
 from weft.pipeline.run import books, discards, manifest, registry, retry
@@ -54,10 +55,7 @@ def web() -> Iterator[RecordingWeb]:
 
 
 def config(web: RecordingWeb) -> Config:
-    part = Fetch(
-        connect_to=(web.route,), buckets=BUCKETS, tdm_file=False, concurrency=4,
-        stall_s=0.0, timeout_s=600.0,  # on a busy machine no clock decides who is asked twice
-    )  # fmt: skip
+    part = Fetch(connect_to=(web.route,), buckets=BUCKETS, tdm_file=False, concurrency=4, **PATIENT)
     return dataclasses.replace(Config(), fetch=part)
 
 

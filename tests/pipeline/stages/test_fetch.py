@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENT
 from PIL import Image
 
 from weft.pipeline.run import books, manifest
@@ -31,7 +32,6 @@ from weft.transforms.io.parquet import write_table
 
 SIDE = 64
 ALONE = ("--direct_num_workers=1",)
-PATIENT: Any = {"timeout_s": 600.0, "stall_s": 0.0}  # no clock decides, however busy the machine is
 
 
 def picture(name: str, size: tuple[int, int] = (SIDE, 48), kind: str = "PNG", **options: Any) -> bytes:

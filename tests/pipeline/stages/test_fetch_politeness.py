@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from patience import PATIENT
 from recording_web import RETRY_AFTER_S, RecordingWeb, hurried, plant, recording_web
 
 from weft.pipeline.run import books
@@ -31,7 +32,7 @@ def addresses() -> list[str]:
 def run(output: Path, web: RecordingWeb, **section: Any) -> list[dict[str, Any]]:
     part = dataclasses.replace(
         Fetch(
-            connect_to=(web.route,), buckets=2, retries=4, concurrency=12, tdm_file=False, timeout_s=600.0, stall_s=0.0
+            connect_to=(web.route,), buckets=2, retries=4, concurrency=12, tdm_file=False, **PATIENT
         ), **section
     )  # fmt: skip
     plant(str(output), addresses())

@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 from crawled_web import Page, crawled_web
+from patience import PATIENT
 
 from weft.schemas.parameters import CrawlRules, Manners
 from weft.transforms.archives import http_message
@@ -35,7 +36,7 @@ def web():
 
 def ask(web, *urls: str, **conditions: str):
     """The answers, and the client."""
-    manners = Manners(connect_to=(f"a.test=127.0.0.1:{web.server_address[1]}",))
+    manners = Manners(connect_to=(f"a.test=127.0.0.1:{web.server_address[1]}",), **PATIENT)
 
     async def go():
         kind = lambda url: IMAGE if url.endswith("png") else PAGE  # noqa: E731
@@ -104,7 +105,7 @@ BOTH = {
 def rules_of(robots: Page, made, *paths: str):
     """What comes of these paths of a site with this robots.txt, and the client."""
     with crawled_web({A: Page(b"<p>"), A + "robots.txt": robots}) as web:
-        manners = Manners(connect_to=(f"a.test=127.0.0.1:{web.server_address[1]}",), tdm_file=False)
+        manners = Manners(connect_to=(f"a.test=127.0.0.1:{web.server_address[1]}",), tdm_file=False, **PATIENT)
 
         async def go():
             async with made(manners) as client:

@@ -1,5 +1,6 @@
 import apache_beam as beam
 from crawled_web import Page, crawled_web
+from patience import PATIENT
 
 from weft.schemas.parameters import CrawlRules, Manners
 from weft.schemas.records import Fate
@@ -22,7 +23,7 @@ WEB = {
 
 def test_pages_their_images_and_what_redirects_lead_to_come_in_rounds(tmp_path):
     with crawled_web(WEB) as web:
-        manners = Manners(connect_to=(f"test=127.0.0.1:{web.server_address[1]}",), tdm_file=False)
+        manners = Manners(connect_to=(f"test=127.0.0.1:{web.server_address[1]}",), tdm_file=False, **PATIENT)
         crawl = Crawl(str(tmp_path), CrawlRules(main_content=False), manners, "f", ())
         with beam.Pipeline(runner="FnApiRunner") as p:
             _ = p | beam.Create([Address("http://a.test/", PAGE, 1)] * 2) | CrawlPages(crawl, buckets=3)

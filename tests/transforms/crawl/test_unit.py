@@ -3,6 +3,7 @@ import json
 
 import pytest
 from crawled_web import Page, crawled_web
+from patience import PATIENT
 
 from weft.schemas.parameters import CrawlRules, Manners
 from weft.schemas.records import Fate
@@ -27,7 +28,7 @@ def site(**changed: bytes) -> dict[str, Page]:
 
 
 def a_crawl(output, web) -> Crawl:
-    manners = Manners(connect_to=(f"test=127.0.0.1:{web.server_address[1]}",), retries=0, timeout_s=600.0, stall_s=0.0)
+    manners = Manners(connect_to=(f"test=127.0.0.1:{web.server_address[1]}",), retries=0, **PATIENT)
     return Crawl(str(output), CrawlRules(main_content=False), manners, "f", (("software", "weft"),))
 
 

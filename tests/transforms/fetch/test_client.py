@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENT
 from tls import server_context
 
 from weft.schemas.parameters import ConfigError, CrawlRules, FetchRules
@@ -26,7 +27,6 @@ from weft.transforms.fetch.guard import Guard
 
 BODY = b"\xff\xd8\xff" + bytes(range(256)) * 40
 DRIPS_S = 60  # how long a slow answer takes
-PATIENT: Any = {"timeout_s": 600.0, "stall_s": 0.0}  # where no clock is to decide, however busy the machine is
 
 OPEN: list["Asking"] = []
 

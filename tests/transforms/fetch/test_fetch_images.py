@@ -12,6 +12,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from patience import PATIENT
 from PIL import Image
 from recording_web import RecordingWeb, picture, recording_web
 
@@ -45,7 +46,7 @@ def fetched(
 
 
 def test_addresses_become_rows_and_each_is_asked_for_once(tmp_path: Path, web: RecordingWeb) -> None:
-    rules = FetchRules(connect_to=(web.route,), max_side=32, retries=0)
+    rules = FetchRules(connect_to=(web.route,), max_side=32, retries=0, **PATIENT)
     urls = [f"{HOST}/ok/1", f"{HOST}/ok/2", f"{HOST}/ok/1#top", f"{HOST}/gone/3", f"{HOST}/to/b.web.test/4"]
     rows = fetched([*urls, ImageAddresses(f"{HOST}/ok/5", (f"{HOST}/ok/never",))], FetchImages(str(tmp_path), rules))
     assert {row.image_url.removeprefix(HOST): row.status for row in rows} == {

@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENT
 from recording_web import Handler, RecordingWeb, Seen, picture, plant, recording_web
 
 from weft.pipeline.run import books, manifest
@@ -50,8 +51,7 @@ def run(
 ) -> None:
     part = Fetch(
         connect_to=(web.route,), buckets=2, concurrency=14, per_host=7, robots=False, tdm_file=False, placeholder_urls=2,
-        unit_minutes=minutes, max_per_host=max_per_host,
-        stall_s=0.0, timeout_s=600.0,  # on a busy machine no clock decides who is asked twice
+        unit_minutes=minutes, max_per_host=max_per_host, **PATIENT,
     )  # fmt: skip
     config = dataclasses.replace(Config(), fetch=part)
     context = Noted(str(output), (), config, "x", ("--direct_num_workers=1", *flags), say=say, finished=finished)

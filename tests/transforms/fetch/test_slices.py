@@ -11,6 +11,7 @@ from typing import Any
 import object_stores
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENT
 from recording_web import RecordingWeb, hurried, recording_web
 
 from weft.schemas.parameters import FetchRules
@@ -42,7 +43,7 @@ def web() -> Iterator[RecordingWeb]:
 
 
 def rules(web: RecordingWeb, **more: Any) -> FetchRules:
-    told = {"concurrency": 3, "max_per_host": 15, "timeout_s": 600.0, "stall_s": 0.0, **more}
+    told = {"concurrency": 3, "max_per_host": 15, **PATIENT, **more}
     return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, **told)
 
 

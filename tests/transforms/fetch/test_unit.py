@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from archive_bytes import gz, http, record, stored
+from patience import PATIENT
 from recording_web import Handler, RecordingWeb, Seen, picture, recording_web
 
 from weft.schemas.parameters import FetchRules
@@ -35,7 +36,7 @@ def web() -> Iterator[RecordingWeb]:
 
 
 def rules(web: RecordingWeb) -> FetchRules:
-    return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, retries=0)
+    return FetchRules(connect_to=(web.route,), robots=False, tdm_file=False, retries=0, **PATIENT)
 
 
 def statuses(index: str) -> dict[str, str]:
