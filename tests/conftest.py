@@ -38,6 +38,15 @@ settings.load_profile("weft")
 graph.remember_signatures()  # for tests that build a graph of Beam's own, as weft has it for its own
 ONE_OF_SEVERAL = "PYTEST_XDIST_WORKER" in os.environ
 
+
+def _not_waited_for(place: int) -> None:
+    os.fstat(place)
+
+
+# Nobody pulls the plug here, and a disk takes milliseconds for each of a stage's two hundred files: what is synced and
+# when, tests/faults/power.py sees.
+os.fsync = _not_waited_for
+
 if ONE_OF_SEVERAL:  # threads that wait for each other's cores are slower than none; torch reads this where it is loaded
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

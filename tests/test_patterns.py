@@ -40,23 +40,23 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 TAILS = ("", "\x00", "x")
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+@functools.cache
+def sources() -> list[tuple[str, ast.Module]]:
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in paths]
 
 
-def calls(tree: ast.Module) -> Iterator[ast.Call]:
+@functools.cache
+def calls(tree: ast.Module) -> list[ast.Call]:
     methods = {f"re.{name}" for name in "compile match search fullmatch sub subn split findall finditer".split()}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in methods:
-            yield node
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
+    return [node for node in found if ast.unparse(node.func) in methods]
 
 
 def modules() -> Iterator[dict[str, Any]]:
     """Names of every module that has a pattern."""
     for path, tree in sources():
-        if next(calls(tree), None):
+        if calls(tree):
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             yield vars(importlib.import_module(name if name.startswith("weft") else f"weft.{name}"))
 
@@ -207,7 +207,8 @@ def test_each_pattern_takes_time_in_its_length_and_none_is_left_out() -> None:
     made: dict[str, int] = {}
     known = {pattern.pattern for pattern in patterns}
     for path, tree in sources():
-        within = {id(node) for part in ast.walk(tree) if isinstance(part, FUNCTIONS) for node in ast.walk(part)}
+        parts = [part for part in ast.walk(tree) if isinstance(part, FUNCTIONS)] if calls(tree) else []
+        within = {id(node) for part in parts for node in ast.walk(part)}
         for call in calls(tree):
             if isinstance(call.args[0], ast.Constant):
                 assert re.compile(call.args[0].value).pattern in known, (path, call.args[0].value)

@@ -1,5 +1,6 @@
 """What the tests of the trainer share: generated shards, a tower, and models that have learned to look."""
 
+import shutil
 from pathlib import Path
 
 import generated
@@ -40,17 +41,19 @@ def kit(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def learned(kit, tmp_path_factory):
+def learned(kit, shared, tmp_path_factory):
     """Two corpora and the model of each, as (shards, model): `clean`, and `faulty`, of which a tenth of the pairs have
     each other's images and the documents' images stand one place late."""
-    root = tmp_path_factory.mktemp("learned")
-    clean = kit.write_shards(root / "clean", generated.COUNTS)
-    world = planted.World(clean)
-    planted.mismatched(world)
-    planted.shifted(world, 1)
-    made = {}
-    for name, shards in (("clean", clean), ("faulty", world.write(root / "faulty", clean))):
-        config = kit.config(**generated.LEARNS)
-        train.train(str(shards), str(root / f"{name}-model"), config, lambda line: None)
-        made[name] = shards, root / f"{name}-model"
-    return made
+
+    def learn(root):
+        clean = kit.write_shards(root / "clean", generated.COUNTS)
+        world = planted.World(clean)
+        planted.mismatched(world)
+        planted.shifted(world, 1)
+        for shards in (clean, world.write(root / "faulty", clean)):
+            config = kit.config(**generated.LEARNS)
+            train.train(str(shards), str(root / f"{shards.name}-model"), config, lambda line: None)
+
+    root = tmp_path_factory.mktemp("learned")  # what is said of a model is written beside it
+    shutil.copytree(shared("learned", learn), root, dirs_exist_ok=True)
+    return {name: (root / name, root / f"{name}-model") for name in ("clean", "faulty")}

@@ -17,6 +17,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from weft.pipeline import cli
+from weft.schemas.parameters import PageRules
 from weft.schemas.records import Capture, Document, Fate
 from weft.transforms.extract.archive import extract_archive
 from weft.transforms.io import parquet
@@ -196,7 +197,8 @@ def test_every_address_has_its_fate(sites, crawled):
 
 def rows(paths):
     """(page → its texts and images, pictures) of archives."""
-    found = list(itertools.chain.from_iterable(extract_archive(str(path)) for path in paths))
+    plain = PageRules(main_content=False, languages=(), min_words=0)  # all texts and pictures of a page, and no model
+    found = list(itertools.chain.from_iterable(extract_archive(str(path), plain) for path in paths))
     documents = {row.url: (row.texts, row.images) for row in found if isinstance(row, Document)}
     return documents, {row.url for row in found if isinstance(row, Capture)}
 
