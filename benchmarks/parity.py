@@ -6,9 +6,10 @@ texts ─┬─► weft's rules ────────────────
     python benchmarks/parity.py --peer PYTHON [--texts FILE.jsonl …] [--archives FILE.warc.gz …]
 
 Texts are lines of JSON, each a string or an object with "text" or "gold_text": each goes through every rule alone, also
-by DCLM's counts (dclm_stated.py), and those in a language that has limits in configs/languages/fineweb2.toml through
-FineWeb 2's three filters with them. Of archives every HTML page goes through recipe fineweb as a whole, from HTML to
-verdict. Without either the demo's pages are taken. `make parity-test` sets up the peer's Python (requirements/loaders).
+by the code that made C4 (tfds_c4.py) and by DCLM's counts (dclm_stated.py), and those in a language that has limits in
+configs/languages/fineweb2.toml through FineWeb 2's three filters with them. Of archives every HTML page goes through
+recipe fineweb as a whole, from HTML to verdict. Without either the demo's pages are taken. `make parity-test` sets up
+the peer's Python (requirements/loaders).
 
 Left out on both sides: pages that weft takes for another language, addresses, duplicates across pages. weft asks
 trafilatura for pictures too, whose text is then another now and then: that is most of what parts whole pages.
@@ -34,7 +35,7 @@ from typing import Any
 LEAST = 0.995  # share of verdicts that must agree
 DATATROVE = ("gopher_repetition", "gopher_quality", "c4_paper", "c4_fineweb", "fineweb_quality", "fineweb", "fineweb2")
 DCLM = ("dclm_quality", "dclm_repetition", "dclm_lines")
-RULES = (*DATATROVE, *DCLM)
+RULES = (*DATATROVE, "c4_code", *DCLM)
 _SAME = {  # the peer's reason → weft's
     "dup_para_frac": "repetition_paragraphs",
     "dup_para_char_frac": "repetition_paragraphs",
@@ -193,6 +194,7 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
         "gopher_repetition": document_rules.gopher_repetition(text)[0],
         "gopher_quality": document_rules.gopher_quality(text, 50, 100_000)[0],
         "c4_paper": line_rules.apply([text], "paper", False)[1],
+        "c4_code": line_rules.apply([text], "code", False)[1],
         "c4_fineweb": line_rules.apply([text], "fineweb", False)[1],
         "fineweb_quality": document_rules.fineweb(text)[0],
         "dclm_quality": dclm_rules.quality(text, 50, 100_000)[0],
@@ -204,6 +206,7 @@ def _weft(what: dict[str, str]) -> dict[str, str]:
 def _peer(asked: str, answered: str) -> None:
     """What datatrove's own filters make of the same, and DCLM's stated rules; runs in its own Python."""
     import dclm_stated
+    import tfds_c4
     from datatrove.data import Document
     from datatrove.pipeline.extractors import Trafilatura
     from datatrove.pipeline.filters import (
@@ -274,6 +277,7 @@ def _peer(asked: str, answered: str) -> None:
                 found = {"fineweb": told}
             else:
                 found = {rule: reason(rule, Document(text=what["text"], id="")) for rule in filters}  # C4's cuts texts
+                found["c4_code"] = tfds_c4.judge(what["text"])
                 stated = (dclm_stated.quality, dclm_stated.repetition, dclm_stated.lines)
                 found |= {rule: state(what["text"]) for rule, state in zip(DCLM, stated, strict=True)}
                 if "code" in what:
