@@ -225,7 +225,10 @@ def _done(output: str) -> dict[str, dict[str, Any]]:
         raise ConfigError(f"{output} holds no documents; run `weft extract` first")
     silent = [stage for stage, found in done.items() if found.get("cpu_seconds") is None]
     if silent:
-        raise ConfigError(f"what {silent[0]} cost is not known: it was not run on one machine, or by an older weft")
+        raise ConfigError(
+            f"what {silent[0]} cost is not known: it was stopped and went on, was not run on one machine, or by an "
+            f"older weft; `weft {silent[0]} --redo --output {output}` measures it"
+        )
     return done
 
 

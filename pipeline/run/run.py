@@ -184,7 +184,7 @@ class Run:
             raise ConfigError(f"{problem}: `weft {stage.name} --redo --output {self.output}` makes it again")
 
     def _run(self, stage: Stage, fingerprint: str, again: bool, told: Mapping[str, Any]) -> None:
-        home = self._begin(stage, fingerprint, again)
+        home, resumed = self._begin(stage, fingerprint, again)
         if not home:
             return
         begun, spent = time.monotonic(), _cpu_seconds()
@@ -193,16 +193,19 @@ class Run:
         if flag := beam_options.submit_only(self.flags):
             self._submit(stage, context, flag)
         entered = self._job(stage, context, progress)
-        self._close(stage, context, entered, time.monotonic() - begun, _cpu_seconds() - spent)
+        measured = beam_options.is_direct(self.flags) and not resumed  # nobody knows what it took until it was stopped
+        cpu = round(_cpu_seconds() - spent, 1) if measured else None
+        self._close(stage, context, entered, time.monotonic() - begun, cpu)
 
-    def _begin(self, stage: Stage, fingerprint: str, again: bool) -> str:
-        """Make the stage's directories ready; where it is to write, "" where there is nothing to do."""
+    def _begin(self, stage: Stage, fingerprint: str, again: bool) -> tuple[str, bool]:
+        """Make the stage's directories ready: where it is to write ("" where all is done), and whether it goes on."""
         done = manifest.read(self.output, stage.name)
         if done and done["fingerprint"] == fingerprint and not again:
             self._tell(stage, "done before, skipped")
-            return ""
+            return "", False
         home = place.aside(self.output, stage) if done and stage.outputs else self.output
-        if manifest.started(home, stage.name) == fingerprint:
+        resumed = manifest.started(home, stage.name) == fingerprint
+        if resumed:
             self._tell(stage, "was interrupted: going on with what is left")
             place.sweep(home, stage)
         else:
@@ -210,7 +213,7 @@ class Run:
                 self._tell(stage, "doing it again; what is there stays until that is whole")
             place.clear(home, stage)
         manifest.start(home, stage.name, fingerprint)
-        return home
+        return home, resumed
 
     def _context(self, stage: Stage, fingerprint: str, progress: Progress, home: str) -> Context:
         names = {one.name: orphans.job_name(self.output, one.name) for one in STAGES}
@@ -256,7 +259,9 @@ class Run:
             finally:
                 pool.close()
 
-    def _close(self, stage: Stage, context: Context, entered: dict[str, int], seconds: float, cpu: float) -> None:
+    def _close(
+        self, stage: Stage, context: Context, entered: dict[str, int], seconds: float, cpu: float | None
+    ) -> None:
         place.sweep(context.home, stage)  # of workers that were killed and whose work others did
         job = None if beam_options.is_direct(self.flags) else context.pipeline
         account = books.audit(context.home, stage.name, entered, per_file=not stage.needs, job=job)
@@ -276,7 +281,7 @@ class Run:
                 "entered": entered,
                 "books": account,
                 "seconds": round(seconds, 1),
-                "cpu_seconds": round(cpu, 1) if beam_options.is_direct(self.flags) else None,
+                "cpu_seconds": cpu,
                 "shuffles": [one._asdict() for one in context.shuffles],
                 "versions": manifest.versions(),
                 "files": integrity.seal(context.home, stage, context.slips),

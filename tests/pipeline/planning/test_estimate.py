@@ -77,6 +77,16 @@ def test_a_run_elsewhere_has_no_measure(finished, config, tmp_path):
         estimate.make(str(tmp_path), config, FIFTY)
 
 
+def test_a_stage_that_was_stopped_and_went_on_has_no_measure(finished, config, tmp_path):
+    """What it took until then was counted by a process that is gone: the rest alone would be too little."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "score/manifest.json").unlink()
+    assert cli.main(["score", "--output", str(tmp_path), "--quiet"]) == 0
+    assert manifest.read(str(tmp_path), "score")["cpu_seconds"] is None
+    with pytest.raises(ConfigError, match=r"score cost is not known: it was stopped and went on.*weft score --redo"):
+        estimate.make(str(tmp_path), config, FIFTY)
+
+
 def test_the_command_scales_to_an_input(finished, small_web, capsys):
     assert cli.main(["plan", "--output", str(finished), "--input", str(small_web / "warcs")]) == 0
     told = capsys.readouterr().out
