@@ -37,6 +37,7 @@ JOINED = {  # what crosses the network in a stage whose manifest does not say: t
     "pack": ("documents", "pairs", "kept", "images/index", "scores"),
 }
 DRIVER_BYTES, DRIVER_S = 5_000, 0.002  # of the driver, for an archive, in each stage (docs/scale.md)
+STARTED_S = 20.0  # of CPU in the sample; of less, the 1 to 4 that a stage takes to start are too large a part
 GPU_RATE = 1_000  # images a second; no figure of a machine, but easy to scale by one
 
 
@@ -60,6 +61,7 @@ class Estimate:
     tried: int  # documents of the sample that dedup was measured on
     needs: Needs  # what of it has to be embedded
     measured: Needs  # and was in the sample
+    starting: list[str]  # stages of which starting may be much of what they took
 
     def lines(self, rates: Mapping[str, float] = money.RATES) -> Iterator[str]:
         """The estimate as text for a person."""
@@ -96,6 +98,11 @@ class Estimate:
                 "are then for decoding, and the money below is without GPUs"
             )
         yield f"core-hours are of the sample's machine; dedup's are planned from {self.tried:,} of its documents"
+        if self.starting:
+            yield (
+                f"too much, since starting is scaled too: {', '.join(self.starting)}, of under {STARTED_S:g} s of CPU "
+                "in the sample; name a run on less with --smaller, or take a larger sample"
+            )
         yield money.line(self.amounts(), rates)
         yield from (f"would break: {line}" for line in self.breaks())
 
@@ -169,7 +176,10 @@ def make(
     wanted = wanted._replace(
         files=wanted.files or round(sampled.files * scale), total=wanted.total or sampled.total * scale
     )
-    core = {stage: spent * scale / 3600 for stage, spent in _spent(output, done, sampled, smaller).items()}
+    took = _spent(output, done, sampled, smaller)
+    core = {stage: spent * scale / 3600 for stage, spent in took.items()}
+    starts = not smaller and scale > 1  # dedup's are told apart in any case
+    starting = [stage for stage, spent in took.items() if starts and spent < STARTED_S and stage != "dedup"]
     shuffled = {stage: scale * _crossed(output, stage, found) for stage, found in done.items()}
     largest = {
         stage: max(((one["name"], one["largest"]) for one in found["shuffles"]), key=lambda one: one[1])
@@ -211,6 +221,7 @@ def make(
         tried,
         needed,
         was,
+        starting,
     )
 
 

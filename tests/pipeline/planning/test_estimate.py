@@ -129,6 +129,10 @@ def test_a_smaller_sample_tells_what_a_job_costs_to_start(finished, config, meas
     both = estimate.make(more, config, inputs.Sized(0, 1e6), measured, less)
     assert both.core_hours["pack"] * 3600 == pytest.approx(1_000) and both.web.images == 0
     assert estimate.make(more, config, inputs.Sized(0, 1e6), measured).core_hours["pack"] * 3600 == pytest.approx(5_000)
+    short = estimate.make(sample(finished, tmp_path / "short", 5, 3.0), config, inputs.Sized(0, 1e6), measured)
+    told = "\n".join(short.lines())
+    assert "too much, since starting is scaled too: extract, fetch, score, pack, of under 20 s" in told
+    assert not both.starting and not estimate.make(more, config, inputs.Sized(0, 1e6), measured).starting
     with pytest.raises(ConfigError, match="on a smaller part of the input"):
         estimate.make(less, config, inputs.Sized(0, 1e6), measured, more)
 
