@@ -9,6 +9,7 @@ each time, in any case. Runs of equal number count by the longest.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,7 +20,11 @@ LEAST_STOP_WORDS = 2  # occurrences
 MOST_SILENT = 0.2  # of words have no letter; Gopher's 0.8 the other way round
 _SPACES = re.compile(r"[ \n\r\t\v\f\0]+")  # fastText's
 _BULLETS, _ENDS, _SYMBOLS = ("●", "•", "*", "-"), ("...", ". . .", "…"), ("#", "...", ". . .", "…")
-_MARKS = "[\u00ad\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u200d\u20d0-\u20f0\ufe00-\ufe0f]*"
+# What stands on or in a letter, vowels of Indic scripts among it
+_MARKS = "".join(
+    chr(code) for code in (*range(0x300, 0x3100), *range(0xA66F, 0xAC00)) if unicodedata.category(chr(code))[0] == "M"
+)
+_MARKS = f"[\u00ad\u200c-\u200f\ufe00-\ufe0f\ufe20-\ufe2f{_MARKS}]*"
 # Scripts and numbers that UAX 29 takes by the character
 _SINGLE = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u215f\u2460-\u249b"
 _SINGLE += "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3041-\u309f\u3400-\u9fff\uf900-\ufaff"

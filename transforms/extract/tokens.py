@@ -29,6 +29,16 @@ _UNITS = (
     "km² km³ km m² m³ m dm² dm³ dm cm² cm³ cm mm² mm³ mm ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa "
     "mbar mb MB kb KB gb GB tb TB T G M K %"
 )
+# Letters by spaCy's char_classes.py: of scripts that are not here (Armenian, Georgian, Thai, …) it knows none, of those
+# without capitals whole blocks, with their signs for vowels.
+_LATIN = ((0x41, 0x2AF), (0x1D00, 0x1DBF), (0x1E00, 0x1EFF), (0x2C60, 0x2C7F), (0xA720, 0xA7B9), (0xAB30, 0xAB64))
+_CASED = "α-ωάέήίόύώа-яёѐѓєѕіїјљњќѝґҗңүһәө"
+_UNCASED = (  # Ethiopic, Bengali, Hebrew, Arabic, Sinhala, Devanagari, Kannada, Tamil, Telugu, Hangul, kana, ideographs
+    "\u1200-\u137f\u0980-\u09ff\u0591-\u05f4\ufb1d-\ufb4f\u0620-\u064a\u066e-\u06d5\u06e5-\u06ff\u0750-\u077f"
+    "\u08a0-\u08bd\ufb50-\ufbb1\ufbd3-\ufd3d\ufd50-\ufdc7\ufdf0-\ufdfb\ufe70-\ufefc\u0d80-\u0dff\u0900-\u097f"
+    "\u0c80-\u0cff\u0b80-\u0bff\u0c00-\u0c7f\uac00-\ud7af\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\u2e80-\u2fdf\u2ff0-\u303f\u31c0-\u31ef\u3200-\u33ff\uf900-\ufaff\ufe30-\ufe4f\U00020000-\U0002ebef"
+)
 END_MARKS = frozenset(  # of sentences, in all scripts (datatrove, TERMINAL_PUNCTUATION)
     "!.?\u0589\u061d\u061e\u061f\u06d4\u0700\u0701\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965\u104a\u104b"
     "\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u17d6\u17d9\u17da\u1803\u1809\u1944\u1945\u1aa8\u1aa9\u1aaa"
@@ -61,16 +71,11 @@ class _Patterns(NamedTuple):
 
 
 def _letters(upper: bool) -> str:
-    """Letters that are not of the other case, as the inside of a character class."""
-    ranges: list[list[int]] = []
-    for code in range(0x2FFF):
-        letter = chr(code)
-        if letter.isalpha() and not (letter.islower() if upper else letter.isupper()):
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges) + "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+    """What spaCy takes for letters that are not of the other case, as the inside of a character class."""
+    case = "Lu" if upper else "Ll"
+    codes = (code for first, last in _LATIN for code in range(first, last + 1) if code != ord("µ"))
+    latin = "".join(letter for letter in map(chr, codes) if unicodedata.category(letter) == case)
+    return latin + (_CASED.upper() if upper else _CASED) + _UNCASED
 
 
 def _class(characters: str) -> str:
@@ -84,7 +89,8 @@ def _patterns() -> _Patterns:
         "\u00a6\u00a9\u00ae\u00b0\u2100-\u2101\u2103-\u2106\u2114\u2116-\u2117\u211e-\u2123\u2195-\u21ff\u2300-\u27bf"
     )
     icon += "\u2800-\u28ff\u2b00-\u2bff\u3200-\u33ff\ufffc\ufffd\U0001f000-\U0001faff"
-    lower, upper, alpha = _letters(False), _letters(True), r"[^\W\d_]"
+    lower, upper = _letters(False), _letters(True)
+    alpha, either = f"[{lower}{upper}]", f"[{lower}{upper}0-9]"
     quotes, marks, currency = map(_class, (_QUOTES, _PUNCTUATION, _CURRENCY))
     edge = f"[{marks}]|\\.\\.+|[{quotes}]|[{icon}]"
     return _Patterns(
@@ -97,7 +103,7 @@ def _patterns() -> _Patterns:
         re.compile(
             rf"\.\.+|…|[{icon}]|(?<=[0-9])[+\-*^](?=[0-9-])"
             rf"|(?<=[{lower}{quotes}])\.(?=[{upper}{quotes}])|(?<={alpha}),(?={alpha})"
-            rf"|(?<=[^\W_])(?:-|–|—|--|---|——|~)(?={alpha})|(?<=[^\W_])[:<>=/](?={alpha})"
+            rf"|(?<={either})(?:-|–|—|--|---|——|~)(?={alpha})|(?<={either})[:<>=/](?={alpha})"
         ),
         re.compile(
             r"(?:[\w+.-]{2,}://)?(?:\S+@)?(?:(?:\d{1,3}\.){3}\d{1,3}"
@@ -148,9 +154,13 @@ _UNTOUCHED = (
     "Kan. Kans. Ky. La. Mar. Mass. Mich. Minn. Miss. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Nov. Oct. "
     "Okla. Ore. Pa. S.C. Sep. Sept. Tenn. Va. Wash. Wis. a.m. Adm. Bros. co. Co. Corp. D.C. Dr. e.g. E.g. E.G. "
     "Gen. Gov. i.e. I.e. I.E. Inc. Jr. Ltd. Md. Messrs. Mo. Mont. Mr. Mrs. Ms. p.m. Ph.D. Prof. Rep. Rev. Sen. "
-    "St. vs. v.s. ä. ö. ü. :) :-) :)) :-)) (: (-: =) (= :] :-] [: =] :} 8) 8-) (8 ;) ;-) (; :( :-( :(( ): =( :/ "
-    ":-/ =/ =| :| ]= =[ :1 :P :-P :p :-p :O :o :0 :* :3 :-3 =3 :> :X :x :D :-D ;D =D xD XD 8D ^_^ >.< ._. ;_; -_- "
-    "v.v V.V o_o o_O O_O o.O o.o 0.0 @_@ <3 <33"
+    "St. vs. v.s. ä. ö. ü. "
+    "'' (*_*) (-8 (-: (-; (-_-) (._.) (: (; (= (>_<) (^_^) (o: (¬_¬) (ಠ_ಠ) (╯°□°）╯︵┻━┻ )-: ): -_- -__- "
+    "._. 0.0 0.o 0_0 0_o 8) 8-) 8-D 8D :'( :') :'-( :'-) :( :(( :((( :() :) :)) :))) :* :-( :-(( :-((( "
+    ":-) :-)) :-))) :-* :-/ :-0 :-3 :-> :-D :-O :-P :-X :-] :-o :-p :-x :-| :-} :/ :0 :1 :3 :> :D :O :P "
+    ":X :] :o :o) :p :x :| :} ;) ;-) ;-D ;D ;_; <.< </3 <3 <33 <333 <space> =( =) =/ =3 =D =[ =] =| >.< "
+    '>.> >:( >:o ><(((*> @_@ C++ O.O O.o O_O O_o V.V V_V XD XDD [-: [: [= \\") \\n \\t ]= ^_^ ^__^ ^___^ o.0 '
+    "o.O o.o o_0 o_O o_o v.v v_v xD xDD ¯\\(ツ)/¯ ಠ_ಠ ಠ︵ಠ "
 ).split()
 _NONE = frozenset("ill its hell shell shed were well whore".split())  # words that a contraction would be written like
 

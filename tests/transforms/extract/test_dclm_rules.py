@@ -79,6 +79,8 @@ def test_each_word_of_repeated_runs_counts_once():
         ("well-known _private_ snake_case x2y", ["well", "known", "snake_case", "x2y"]),
         ("cafe\u0301s na\u00efve", ["cafe\u0301s", "na\u00efve"]),
         ("\u6771\u4eac\u30bf\u30ef\u30fc 5\u00bd", ["\u6771", "\u4eac", "\u30bf\u30ef\u30fc", "5", "\u00bd"]),
+        ("कंकोळ ते कुपोषण, উঁচু", ["कंकोळ", "ते", "कुपोषण", "উঁচু"]),  # vowel signs stand on letters
+        ("גָּדוֹל กี่", ["גָּדוֹל", "กี่"]),
     ],
 )
 def test_words_are_those_of_unicode_that_begin_with_a_letter_or_digit(text, words):
