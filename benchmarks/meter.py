@@ -71,7 +71,7 @@ def drawn(home: Path, salt: str, pages: int, config: Train) -> list[str]:
     return sorted({one.name for one in census.take(str(shards), data.read_vocabulary(str(shards))) if one.failed})
 
 
-def equals(home: Path, ways: int, pool: int) -> Iterator[str]:
+def equals(home: Path, ways: int, pool: int, seeds: int) -> Iterator[str]:
     """Equal models compared so many ways, and a sound corpus with faulty ones: a line for each.
 
     Each way draws two fives out of `pool` models that are alike but for their seeds; seeds are not paired, as they
@@ -84,7 +84,7 @@ def equals(home: Path, ways: int, pool: int) -> Iterator[str]:
         plant(world)
         corpora[name] = str(world.write(home / name, shards))
     config = generated.config(generated.write_tower(home / "tower"), **generated.LEARNS)
-    compared = compare.compare(corpora, str(home), config, 5, neutral=str(shards), log=lambda line: None)
+    compared = compare.compare(corpora, str(home), config, seeds, neutral=str(shards), log=lambda line: None)
     for one in compared["sizes"]["S"]["pairs"]:
         if one["a"] == "sound":
             yield f"sound less {one['b']}: {_told(one)}"
@@ -96,19 +96,21 @@ def equals(home: Path, ways: int, pool: int) -> Iterator[str]:
         where = compare.place(str(home), "sound", "S", seed)
         train.train(str(shards), where, dataclasses.replace(config, seed=seed), lambda line: None, without)
         bits.append(compare.judge(str(shards), where, held, without))
-    told = 0
+    told = by_kind = 0
     for way in range(ways):
         drawn = np.random.default_rng(way).permutation(pool)
         a, b = np.array(bits)[drawn[:5]], np.array(bits)[drawn[5:10]]
         one = compare.verdicts({"a": a, "b": b}, held)["pairs"][0]
         told += one["better"] != "undecided"
+        by_kind += any(of["better"] != "undecided" for of in one["by_kind"].values())
         yield f"way {way + 1}: {_told(one)}"
-    yield f"equal models told apart: {told} of {ways} times"
+    yield f"equal models told apart: {told} of {ways} times, by some kind of samples {by_kind}"
 
 
 def _told(one: dict[str, Any]) -> str:
-    """A difference in bits per byte, and what it decides."""
-    return f"{one['delta']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f}): {one['better']}"
+    """A difference in bits per byte, and what it decides; then those by kind."""
+    said = f"{one['delta']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f}): {one['better']}"
+    return "; ".join([said, *(f"{kind} {_told(of)}" for kind, of in one.get("by_kind", {}).items())])
 
 
 def main() -> None:
@@ -121,6 +123,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--equal", type=int, default=20)
     parser.add_argument("--pool", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--faults", type=int, default=len(planted.FAULTS))
@@ -138,7 +141,7 @@ def main() -> None:
             passed += not failed
             print(f"draw {number + 1}: {', '.join(failed) or 'nothing'} found", flush=True)
         if options.equal:
-            for line in equals(Path(home, "equal"), options.equal, options.pool):
+            for line in equals(Path(home, "equal"), options.equal, options.pool, options.seeds):
                 print(line, flush=True)
         for seed in range(options.clean):
             found = judged(options.shards, Path(home, f"clean{seed}"), dataclasses.replace(config, seed=seed))

@@ -3,7 +3,9 @@
     corpora ─► held-out samples of all, as many of each ─► their documents, and copies of these (copies.py), are left
                out of every training set
             ─► for each size and seed: a model of each corpus ─► bits per byte of each held-out sample
-            ─► Δ with a 95 % interval over seeds and samples; undecided where it spans 0
+            ─► Δ with a 95 % interval over seeds and samples; undecided where it spans 0. The same of each kind of
+               samples, where the intervals of all three together are of 95 % (Bonferroni): a fault of pairs alone is
+               seen there first
 
 A tokenizer is each corpus' own: held-out samples are read back as text and told again in the tokens of each model, and
 bits are counted per byte. Seeds are paired: the same seed starts the same model on each corpus. The interval is that of
@@ -38,8 +40,9 @@ RESULT = "compare.json"
 SIZES = {"S": (1.0, 1.0), "M": (2.0, 1.5), "L": (3.0, 2.5)}  # times the configured layers; heads, width and ffn
 HELD_OUT = 200  # samples of each kind, over all corpora
 DRAWS = 2_000  # of the bootstrap
-# Student's t, two-sided 95 %, by degrees of freedom; beyond the table the normal's is near enough.
-T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+# Student's t, two-sided, by degrees of freedom; beyond the table the normal's, which stands last, is near enough.
+T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 1.960)
+T98 = (38.188, 7.649, 4.857, 3.961, 3.534, 3.287, 3.128, 3.016, 2.933, 2.870, 2.394)  # 1 - .05 / 3: of three kinds
 
 Log = Callable[[str], None]
 Matrix = npt.NDArray[np.float64]
@@ -256,8 +259,18 @@ def verdicts(bits: dict[str, Matrix], held: Sequence[HeldOut]) -> dict[str, Any]
         }
         for name, matrix in bits.items()
     }
+
+    def within(a: str, b: str, chosen: Chosen) -> dict[str, Any]:
+        """Of samples of one kind alone."""
+        _, own = np.unique(documents[chosen], return_inverse=True)
+        every = [np.ones(len(own), bool)]
+        return difference(bits[a][:, chosen], bits[b][:, chosen], sizes[chosen], every, own, T98).row(a, b)
+
     pairs = [
-        {"a": a, "b": b, **difference(bits[a], bits[b], sizes, kinds, documents).row(a, b)}
+        {
+            **{"a": a, "b": b, **difference(bits[a], bits[b], sizes, kinds, documents).row(a, b)},
+            "by_kind": {kind: within(a, b, chosen) for kind, chosen in by_kind.items()},
+        }
         for a, b in combinations(bits, 2)
     ]
     rank = sorted(bits, key=lambda name: score(bits[name], sizes, kinds))
@@ -285,19 +298,25 @@ class Difference(NamedTuple):
 
 
 def difference(
-    a: Matrix, b: Matrix, sizes: Matrix, kinds: Sequence[Chosen], documents: npt.NDArray[np.intp]
+    a: Matrix,
+    b: Matrix,
+    sizes: Matrix,
+    kinds: Sequence[Chosen],
+    documents: npt.NDArray[np.intp],
+    t: Sequence[float] = T95,
 ) -> Difference:
-    """See the head of this file. One seed decides nothing.
+    """See the head of this file. One seed decides nothing, nor does one document.
 
     Args:
         a, b: bits (seeds, samples), row by row of the same seed.
         sizes: bytes of each sample.
         documents: the number of each sample's document.
+        t: quantiles of Student's t by degrees of freedom, the last one for all beyond.
     """
     apart = a - b
     seeds = len(apart)
     delta = score(apart, sizes, kinds)
-    if seeds < 2:
+    if seeds < 2 or len(np.unique(documents)) < 2:
         return Difference(delta, -math.inf, math.inf)
     rng = np.random.default_rng(0)
     rows = rng.integers(0, seeds, (DRAWS, seeds))
@@ -311,5 +330,5 @@ def difference(
         bits, size = (told @ np.bincount(rng.integers(0, there, there), minlength=there)).T
         over_documents[draw] = np.mean(bits[size > 0] / size[size > 0])
     variance = float(over_seeds.var()) * seeds / (seeds - 1) + float(over_documents.var())
-    half = (T95[seeds - 2] if seeds - 2 < len(T95) else 1.96) * math.sqrt(variance)
+    half = t[min(seeds - 2, len(t) - 1)] * math.sqrt(variance)
     return Difference(delta, delta - half, delta + half)

@@ -152,13 +152,17 @@ def told(found: Mapping[str, Any]) -> list[str]:
             own = ", ".join(f"of {source} {value:.4f}" for source, value in means["by_source"].items())
             lines.append(f"  {name:20} {means['overall']:.4f}  ({kinds}; samples {own}; epochs: {epochs})")
         for pair in one["pairs"]:
-            lines.append(
-                f"  {pair['a']} - {pair['b']}: {pair['delta']:+.4f} {_interval(pair)}  "
-                + ("undecided" if pair["better"] == "undecided" else f"{pair['better']} is better")
-            )
+            lines.append(f"  {pair['a']} - {pair['b']}: {_verdict(pair)}")
+            kinds = ", ".join(f"{kind} {_verdict(of)}" for kind, of in pair["by_kind"].items())
+            lines.append(f"    by kind, 95 % for all together: {kinds}")
     if len(found["sizes"]) > 1:
         lines.append(f"the order {'holds' if found['rank_holds'] else 'does not hold'} across sizes")
     return lines
+
+
+def _verdict(pair: Mapping[str, Any]) -> str:
+    decided = "undecided" if pair["better"] == "undecided" else f"{pair['better']} is better"
+    return f"{pair['delta']:+.4f} {_interval(pair)}  {decided}"
 
 
 def _interval(pair: Mapping[str, Any]) -> str:

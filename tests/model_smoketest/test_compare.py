@@ -36,6 +36,26 @@ def test_the_interval_covers_what_is_true_about_95_times_of_100():
     assert covered >= 33  # 38 expected of 40
 
 
+def test_a_fault_of_one_kind_is_seen_there_and_equals_in_none():
+    """What all kinds together hide: pairs a little worse, beside documents whose seeds differ much."""
+    rng = np.random.default_rng(7)
+    held = [
+        compare.HeldOut(kind, ("a", "b"), f"{kind}{n}", f"{kind}{n}", ("text",), (), 50)
+        for kind in ("pairs", "interleaved") for n in range(SAMPLES)
+    ]  # fmt: skip
+    noise = np.repeat([1.0, 40.0], SAMPLES)
+
+    def drawn(worse: float) -> compare.Matrix:
+        seeds = np.repeat(rng.normal(0, 1, (SEEDS, 2)), SAMPLES, axis=1)
+        return 100 + noise * seeds + rng.normal(0, 3, (SEEDS, 2 * SAMPLES)) + np.repeat([worse, 0.0], SAMPLES)
+
+    (pair,) = compare.verdicts({"a": drawn(0.0), "b": drawn(6.0)}, held)["pairs"]
+    assert pair["better"] == "undecided" and pair["by_kind"]["pairs"]["better"] == "a"
+    assert pair["by_kind"]["interleaved"]["better"] == "undecided"
+    found = [compare.verdicts({"a": drawn(0.0), "b": drawn(0.0)}, held)["pairs"][0]["by_kind"] for _ in range(20)]
+    assert sum(any(one["better"] != "undecided" for one in kinds.values()) for kinds in found) <= 3
+
+
 def test_the_same_corpus_twice_differs_by_nothing_and_one_seed_decides_nothing():
     same = np.random.default_rng(0).normal(100, 9, (SEEDS, SAMPLES))
     rest = np.full(SAMPLES, 50.0), [np.ones(SAMPLES, bool)], np.arange(SAMPLES)

@@ -33,7 +33,10 @@ FOUND = {
                 for name, bits in (("a", 1.0), ("b<", 1.2))
             },
             "rank": ["a", "b<"],
-            "pairs": [{"a": "a", "b": "b<", "delta": -0.2, "low": -0.3, "high": high, "better": better}],
+            "pairs": [
+                {"a": "a", "b": "b<", "delta": -0.2, "low": -0.3, "high": high, "better": better}
+                | {"by_kind": {"pairs": {"delta": -0.2, "low": -0.4, "high": 0.1, "better": "undecided"}}}
+            ],
         }
         for size, high, better in (("S", -0.1, "a"), ("M", 0.1, "undecided"))
     },
@@ -44,6 +47,7 @@ def test_the_page_and_the_lines_say_what_is_decided_and_what_is_not():
     lines = comparison.told(FOUND)
     assert "  a - b<: -0.2000 [-0.3000, -0.1000]  a is better" in lines
     assert "  a - b<: -0.2000 [-0.3000, +0.1000]  undecided" in lines
+    assert "    by kind, 95 % for all together: pairs -0.2000 [-0.4000, +0.1000]  undecided" in lines
     assert (
         "  a                    1.0000  (pairs 1.0000; samples of a 1.0000, of b< 1.0000; epochs: pairs 1.5)" in lines
     )
