@@ -36,6 +36,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "gibberish": {"gibberish": True},
     "gopher_quality": {"gopher_quality": True},
     "gopher_repetition": {"gopher_repetition": True},
+    'gopher_counts = "dclm"': {"gopher_quality": True, "gopher_repetition": True, "gopher_counts": "dclm"},
     "fineweb_quality": {"fineweb_quality": True},
     "refinedweb_lines": {"refinedweb_lines": True},
     'c4 = "code"': {"c4": "code"},
