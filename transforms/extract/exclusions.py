@@ -32,7 +32,7 @@ from weft.schemas.parameters import ConfigError
 from weft.schemas.records import DROPPED, KEPT, Capture, Document, Fate, Pair, PairKey, SiteFile
 from weft.transforms.io import files
 from weft.transforms.io.loaded import edited, loaded
-from weft.transforms.urls import domains, host_name, image_key, page_key, quoted_anew
+from weft.transforms.urls import domains, drawing_of, host_name, image_key, page_key, quoted_anew
 
 REASON = "excluded"
 ADDRESSES = ("pages", "images", "domains", "below")  # fields of Exclusions that addresses are compared with
@@ -210,6 +210,8 @@ def meaning(entry: str) -> dict[str, str]:
     low = entry.lower()
     if len(entry.split()) > 1 or "*" in entry:
         return {}
+    if drawing_of(entry):  # and not the page that it is drawn in
+        return {"images": _image(entry)} if _is_address(low) else {}
     if "://" in entry:
         return {"pages": page_key(entry), "images": _image(entry)} if _is_address(low) else {}
     if _ID.fullmatch(low):

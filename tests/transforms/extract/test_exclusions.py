@@ -201,3 +201,10 @@ def test_a_list_that_is_edited_is_another_list_also_where_it_was_read_before(tmp
         exclusions.as_begun((str(path),), begun)
     path.write_text("a.test  # as before\n")
     assert exclusions.as_begun((str(path),), begun) == exclusions.load((str(path),))
+
+
+def test_a_figure_that_is_drawn_in_a_page_goes_alone_and_with_its_page():
+    page, figure, other = "https://www.a.test/x", f"http://a.test/x#svg={'0' * 64}", f"http://a.test/x#svg={'1' * 64}"
+    alone = exclusions.parse([f"{figure} # by its address"], "list")
+    assert alone.image(figure.replace("http:", "https:")) and not alone.image(other) and not alone.page(page, "")
+    assert exclusions.parse(["a.test/x"], "list").image(figure) and exclusions.parse(["a.test"], "list").image(other)
