@@ -50,7 +50,7 @@ class Look:
 
     def __init__(self) -> None:
         self._spent: dict[int, int] = {}
-        self._worked = time.monotonic()
+        self._worked = self._looked = time.monotonic()
         self._said = _LastSaid(logging.WARNING)
         logging.getLogger().addHandler(self._said)
 
@@ -59,10 +59,31 @@ class Look:
         working = at_work()
         spent = {thread: _spent(thread) for thread in working}
         before, self._spent = self._spent, spent
-        if not spent or any(used - before.get(thread, -WORKS_NS) >= WORKS_NS for thread, used in spent.items()):
-            self._worked = time.monotonic()
+        works = not spent or any(used - before.get(thread, -WORKS_NS) >= WORKS_NS for thread, used in spent.items())
+        now, last = time.monotonic(), self._looked
+        self._looked = now
+        if works or now - last > SILENT_S:  # this process was stopped, and what it waits for too
+            self._worked = now
         where = f"stands in {next(iter(working.values()), 'nothing')}"
-        return State(os.getpid(), time.monotonic() - self._worked, where, self._said.line)
+        return State(os.getpid(), now - self._worked, where, self._said.line)
+
+
+class Presence:
+    """Whether the driver can say that others are silent: not just after it was stopped itself, or the machine slept."""
+
+    def __init__(self) -> None:
+        self._looked = self._since = 0.0
+
+    def here(self) -> bool:
+        """Ask at each look: after a time without one, workers get as long to say something."""
+        now, last = (
+            time.time(),
+            self._looked or time.time(),
+        )  # which goes on while the machine sleeps, as files' times do
+        self._looked = now
+        if now - last > SILENT_S:
+            self._since = now
+        return now - self._since > SILENT_S
 
 
 def begin() -> None:

@@ -87,6 +87,7 @@ class Pool:
 
     def __init__(self, count: int, options: str) -> None:
         self.count, self.options, self._driver = count, options, os.getpid()
+        self._presence = stillness.Presence()
         self._scratch = contextlib.ExitStack()
         self._home = self._scratch.enter_context(scratch.folder(scratch.WORKERS))
         self._workers: list[_Worker] = []
@@ -136,7 +137,7 @@ class Pool:
                     raise Failed(answer)
                 yield number, answer
                 give(number)
-            for number in busy.values():
+            for number in busy.values() if self._presence.here() else ():
                 self._workers[number].look(self._home, stage)
 
     def close(self) -> None:

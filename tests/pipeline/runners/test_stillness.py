@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 from weft.pipeline.runners import stillness
 from weft.transforms.io import files
@@ -56,3 +57,16 @@ def test_what_was_not_written_is_not_known(tmp_path):
     assert stillness.read(str(tmp_path), "worker_1") is None
     (tmp_path / "worker_1").write_text("{")
     assert stillness.read(str(tmp_path), "worker_1") is None
+
+
+def test_a_run_that_was_suspended_stood_not_still(monkeypatch):
+    """By Ctrl-Z, or because the machine slept: workers and driver were stopped alike."""
+    clock = [1e9]
+    monkeypatch.setattr(stillness, "time", SimpleNamespace(time=lambda: clock[0], monotonic=lambda: clock[0]))
+    monkeypatch.setattr(stillness, "at_work", lambda: {1: "here"})
+    monkeypatch.setattr(stillness, "_spent", lambda thread: 7)
+    look, presence = stillness.Look(), stillness.Presence()
+    look.again()
+    for passed, still, here in ((1, 1, True), (9, 10, True), (7_200, 0, False), (1, 1, False), (15, 16, True)):
+        clock[0] += passed
+        assert (look.again().still, presence.here()) == (still, here)
