@@ -271,9 +271,10 @@ def _meant(record: Record, address: str) -> Record | None:
     """What an address means in a record: all of it, or a drawing in its page as if it were a file of its own."""
     if image_key(record.url) != address.partition("#")[0]:
         return None
-    name = drawing_of(address)
-    file = _drawings(record).get(name) if name else None
-    return record._replace(url=address, body=file.encode()) if file else None if name else record
+    if not (name := drawing_of(address)):
+        return record
+    file = _drawings(record).get(name)
+    return record._replace(url=address, body=file.encode()) if file else None
 
 
 @lru_cache(maxsize=1)  # of a page the drawings come one after the other
