@@ -26,6 +26,7 @@ MOST = 50  # of a page
 _PARTS = re.compile(r"<(?:path|rect|circle|ellipse|line|polyline|polygon|text|image)[ >]")
 _NO_FIGURE = re.compile(r"<(?:foreignobject|svg)\b", re.IGNORECASE)
 _USED = re.compile(r'<use (?:[^<>]* )?(?:xlink:)?href="([^"]*)"')
+_OWN_PARTS = re.compile(r' id="([^"]*+)"')
 _PAINTED = re.compile(r' (?:fill|stroke|style|stop-color)="|<style')
 _PIECES = re.compile(r"<(/?)([A-Za-z][^\s<>/]*+)([^<>]*+)>|<!--.*?(?:-->|\Z)|([^<]++)|<", re.DOTALL)
 _ATTRIBUTE = re.compile(r' ((?:xlink:|xml:)?[A-Za-z_][\w.-]*+)="([^"]*+)"')
@@ -49,7 +50,7 @@ def figure(tag: str, inside: str) -> str:
         return ""
     if not _PAINTED.search(inside) and not _PAINTED.search(tag):
         return ""
-    if any(not used.startswith("#") or f' id="{used[1:]}"' not in inside for used in _USED.findall(inside)):
+    if not {f"#{name}" for name in _OWN_PARTS.findall(inside)}.issuperset(_USED.findall(inside)):
         return ""
     return _file(tag + inside)
 
