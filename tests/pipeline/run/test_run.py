@@ -191,8 +191,8 @@ def test_what_is_done_is_skipped_and_what_was_made_otherwise_stands_until_it_is_
     assert told == ["extract  done before, skipped"]
     (tmp_path / "documents").mkdir()
     (tmp_path / "documents/old.parquet").touch()
-    home = some._begin(stage, "another", False)
-    assert home == str(tmp_path / ".redo/extract") and "doing it again" in told[-1]
+    home, resumed = some._begin(stage, "another", False)
+    assert (home, resumed) == (str(tmp_path / ".redo/extract"), False) and "doing it again" in told[-1]
     assert (tmp_path / "documents/old.parquet").exists() and manifest.started(home, "extract") == "another"
 
 
@@ -203,6 +203,7 @@ def test_an_interrupted_stage_keeps_what_is_whole(tmp_path: Path):
     for name in ("whole.parquet", "half.parquet.tmp-1"):
         (tmp_path / "documents" / name).touch()
     manifest.start(str(tmp_path), "extract", "f")
-    assert run.Run(str(tmp_path), (), Config(), say=told.append)._begin(stage, "f", False)
+    begun = run.Run(str(tmp_path), (), Config(), say=told.append)._begin(stage, "f", False)
+    assert begun == (str(tmp_path), True)
     assert [path.name for path in (tmp_path / "documents").iterdir()] == ["whole.parquet"]
     assert "was interrupted" in told[0]
