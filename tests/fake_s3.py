@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Iterator
 
 BUCKET = "s3://weft"
@@ -12,15 +13,17 @@ BUCKET = "s3://weft"
 @contextlib.contextmanager
 def serve() -> Iterator[tuple[str, ...]]:
     """Beam's flags for the store, which has the bucket BUCKET."""
-    import boto3  # these two here: the file is read wherever a test runs
-    from moto.server import ThreadedMotoServer
+    import boto3  # these here: the file is read wherever a test runs
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
+    # S3 and nothing else of AWS: to tell which service is meant would be half of what a request costs.
+    server = make_server("127.0.0.1", 0, create_backend_app("s3"), True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
     flags = {
-        "s3_endpoint_url": f"http://{host}:{port}",
+        "s3_endpoint_url": f"http://127.0.0.1:{server.server_port}",
         "s3_region_name": "us-east-1",
         "s3_access_key_id": "a",
         "s3_secret_access_key": "b",
@@ -36,7 +39,9 @@ def serve() -> Iterator[tuple[str, ...]]:
         client.create_bucket(Bucket="weft")
         yield tuple(f"--{name}={value}" for name, value in flags.items())
     finally:
-        server.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def environment(flags: tuple[str, ...]) -> dict[str, str]:
