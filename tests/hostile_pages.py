@@ -60,6 +60,8 @@ PAGES: dict[str, Callable[[int], str]] = {
     "sources": _each("<source srcset='a% 1w'>", "<picture>", "<img src=b></picture>"),
     "backgrounds": _fill(f"<div style='{'background:' * 60}{'url(' * 300}'>x"),
     "drawings": _fill("<svg></svg>"),
+    "figures drawn in the page": _fill("<svg width=240 height=240>" + "<rect fill=red />" * 9 + "<use href='#a'/></svg>"),
+    "a figure of many parts": _fill("<use href='#a'/><g id=a></g><rect fill=red />", "<svg width=240 height=240>"),
     "scripts": _fill("<script></script>"),
     "comments": _fill("<!-->"),
     "meta": _each("<meta name=a% content=b>"),
@@ -118,6 +120,7 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
         laborious = cost("whether to parse it apart", limits.laborious, text)
         written = cost("parser, apart" if laborious else "parser", parser.written, text, laborious)
         source = cost("scripts and formulas", without_raw, written, seen.json_ld, seen.drawn)
+        cost("figures", without_raw, written, [], [], {})
         cost("scan", page_of._scanner().read, source, seen)
         limits.check_items(len(seen.texts), len(seen.starts), max(seen.depths, default=0))
     except html.TooComplex:
@@ -125,7 +128,7 @@ def costs(text: str, foreign: bool = False) -> dict[str, float]:
     cells = cost("tables", grids, seen.source)
     cost("features, model, choice", page_of._kept, seen, URL, cells)
     kept = [True] * len(seen.texts)
-    pictures = cost("pictures", pictures_of, seen, kept, URL)
+    pictures = cost("pictures", pictures_of, seen, kept, URL, URL)
     cost("captions beside pictures", bind_captions, seen, pictures, kept)
     markdown = cost("Markdown", markdown_of, seen, kept, cells, URL, True)
     marked = cost("texts and Markdown", page_of._assembled, seen, pictures, kept, URL, html.About(), markdown)
