@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".spark"
-START_S = 60
+START_S = 300  # however busy the machine is
 # Beam's own SparkRunner gives its server the first four; Spark on Java 17 asks for the others.
 _PACKAGES = ("sun.nio.ch", "java.nio", "java.util", "java.lang.invoke", "java.lang", "java.net", "java.util.concurrent")
 _OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _PACKAGES]
