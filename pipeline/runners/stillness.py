@@ -76,11 +76,8 @@ class Presence:
 
     def here(self) -> bool:
         """Ask at each look: after a time without one, workers get as long to say something."""
-        now, last = (
-            time.time(),
-            self._looked or time.time(),
-        )  # which goes on while the machine sleeps, as files' times do
-        self._looked = now
+        now = time.time()  # which goes on while the machine sleeps, as files' times do
+        last, self._looked = self._looked or now, now
         if now - last > SILENT_S:
             self._since = now
         return now - self._since > SILENT_S
