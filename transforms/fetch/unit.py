@@ -23,7 +23,6 @@ from weft.transforms.archives.record import Record
 from weft.transforms.consent import responses
 from weft.transforms.extract import exclusions
 from weft.transforms.extract.exclusions import Exclusions
-from weft.transforms.extract.html import TooComplex, figures_of, to_text
 from weft.transforms.fetch import by_img2dataset, decode, hosts, previous_runs, taken
 from weft.transforms.fetch.blobs import TAKEN, BlobWriter, Outcome, in_order, index_row
 from weft.transforms.fetch.client import MOVED, Client, Response
@@ -279,6 +278,8 @@ def _meant(record: Record, address: str) -> Record | None:
 
 @lru_cache(maxsize=1)  # of a page the drawings come one after the other
 def _drawings(page: Record) -> dict[str, str]:
+    from weft.transforms.extract.html import TooComplex, figures_of, to_text  # .1 s that other runs need not spend
+
     try:
         return figures_of(to_text(page.body, page.header("content-type")))
     except (TooComplex, ValueError):
