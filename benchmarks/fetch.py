@@ -82,6 +82,11 @@ class Server(ThreadingHTTPServer):
 
 def serve(pool: str, port_file: str) -> None:
     Handler.bodies = [path.read_bytes() for path in sorted(Path(pool).glob("*.jpg"))]
+    answer(Handler, port_file)
+
+
+def answer(handler: type[BaseHTTPRequestHandler], port_file: str) -> None:
+    """Serve on a free port of loopback, which is written into a file, until the parent process has ended."""
     parent = os.getppid()
 
     def leave_with_parent() -> None:
@@ -90,7 +95,7 @@ def serve(pool: str, port_file: str) -> None:
         os._exit(0)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         Path(port_file).write_text(str(server.server_address[1]))
         server.serve_forever()
 

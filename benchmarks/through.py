@@ -18,7 +18,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler
@@ -29,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scale
 from dedup_peers import watch
-from fetch import POOL, Server, photograph
+from fetch import POOL, answer, photograph
 
 LIST_ROWS = 3
 STAGES = ("extract", "dedup", "fetch", "score", "pack")
@@ -76,17 +75,7 @@ def shuffled(pool: Sequence[list[bytes]], address: str) -> bytes:
 
 def serve(port_file: str, side: int) -> None:
     Pictures.pool = [cut(photograph(number, side, {"restart_marker_rows": 1})) for number in range(POOL)]
-    parent = os.getppid()
-
-    def leave_with_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(0)
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-    with Server(("127.0.0.1", 0), Pictures) as server:
-        Path(port_file).write_text(str(server.server_address[1]))
-        server.serve_forever()
+    answer(Pictures, port_file)
 
 
 def lists(home: Path, count: int) -> None:
