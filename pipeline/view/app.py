@@ -30,6 +30,7 @@ import weft.schemas.config as configuration
 from weft.pipeline.explain import reasons, story
 from weft.pipeline.report import closing, exhibits, figures
 from weft.pipeline.report.charts import clean, percent
+from weft.pipeline.report.samples import EXCERPT_CHARS, cut
 from weft.pipeline.run import manifest
 from weft.pipeline.run.registry import STAGES
 from weft.pipeline.view import kinds, samples, things
@@ -141,6 +142,7 @@ class _View:
             finalize=lambda value: clean(value) if type(value) is str else "" if value is None else value,
         )
         self._templates.filters |= {
+            "excerpt": lambda words: cut(words, EXCERPT_CHARS),
             "count": lambda value: f"{value:,}",
             "share": lambda part, whole: Markup(percent(part, whole)),
             "linked": _linked,
