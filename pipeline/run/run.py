@@ -86,7 +86,7 @@ class Run:
         for stage in STAGES:
             try:
                 if stage.name in names:
-                    self._unchanged(stage, more, self._decided(names, runs)[0])
+                    self._unchanged(stage, more, self._decides(names, runs))
                     told = {"against": tuple(runs), "decides": more.get(stage.name, {})}
                     self._run(stage, prints[stage.name], self.redo and len(names) == 1, told)
             except Submitted:
@@ -109,7 +109,12 @@ class Run:
         self._prepare([stage for stage in STAGES if stage.name in names], prints, (), more)
 
     def _decided(self, names: Sequence[str], runs: Sequence[str] | None = None) -> tuple[Decided, dict[str, str]]:
-        """What decides the stages, and their fingerprints; of stages that are not made here it is what they say."""
+        """What decides the stages, and their fingerprints."""
+        more = self._decides(names, runs)
+        return more, fingerprints(self.config, self.inputs, more=more)
+
+    def _decides(self, names: Sequence[str], runs: Sequence[str] | None = None) -> Decided:
+        """What decides the stages; of those that are not made here it is what they say."""
         noted: dict[str, dict[str, Any]] = {}
         if self.finished:
             noted = decides.recorded(self.finished, "extract", "train")
@@ -117,8 +122,7 @@ class Run:
                 noted["extract"] = {**noted["extract"], "exclude": ""} | decides.excluded(self.config)
         elif not set(names) & set(CORPUS):
             noted = decides.recorded(self.output, *CORPUS)
-        more = decided(self.config, self.inputs, self.output, runs, noted)
-        return more, fingerprints(self.config, self.inputs, more=more)
+        return decided(self.config, self.inputs, self.output, runs, noted)
 
     def _unchanged(self, stage: Stage, begun: Decided, now: Decided) -> None:
         """Raise ConfigError where what decides a stage, or one before it, is not what it was when the run began."""
