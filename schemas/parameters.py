@@ -170,6 +170,7 @@ class PageRules(TextRules, CaptionRules, QualityRules):
     languages: tuple[str, ...] = ("en",)  # ISO 639-1; empty keeps every language
     min_language_score: Share = 0.65  # RefinedWeb, FineWeb
     language_model: File = ""  # a fastText model that tells languages, such as GlotLID; "" is lid.176
+    look_first: bool = True  # a page that is surely in other languages goes before its main content is looked for
     image_url_forbidden: tuple[str, ...] = ()  # images with one of these in their address go (OBELICS: logo, icon, …)
     list_url: str = ""  # column of addresses in a list of captions; "" looks for the names that published lists use
     list_caption: str = ""  # column of captions there

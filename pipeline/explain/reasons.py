@@ -136,7 +136,7 @@ _TABLE: dict[tuple[str, str], dict[str, _Said]] = {
         "personal_data": ("it holds personal data", ("extract.pii", "extract.pii_kinds")),
         "language": (
             "its language is not one of those asked for, or not surely",
-            ("extract.languages", "extract.min_language_score"),
+            ("extract.languages", "extract.min_language_score", "extract.look_first"),
         ),
     },
     ("extract", "image"): {

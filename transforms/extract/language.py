@@ -6,13 +6,19 @@ Labels of GlotLID, OpenLID and NLLB ("eng_Latn") become the codes that lid.176 h
 from __future__ import annotations
 
 import functools
+import html
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from weft.schemas.parameters import ConfigError, nearest
 from weft.transforms.extract import fasttext_models
 
 MAX_CHARS = 4_000  # of a text that are looked at; more does not change the verdict
+PIECES, PIECE = 5, 500  # of a page, of so many characters each, that are looked at before its main content is known
+SURE, HARDLY = 0.8, 0.05  # how probable its language is in each, and those that are wanted: docs/extraction.md
+_RUN = re.compile(r">([^<>{}=]{40,}+)<")  # text between two tags that is no code
+_DECLARED = re.compile(r"<html\b[^<>]{0,500}?\slang\s{0,9}=\s{0,9}[\"']?([a-zA-Z]{2,3})", re.IGNORECASE)
+_HEAD = 4_000  # characters in which a page says its language
 _WITH_SCRIPT = re.compile(r"([a-z]{3})_[A-Z][a-z]{3}")
 # ISO 639-3 and the code that stands for it, by CLDR's aliases: of a macrolanguage its largest member too, arb is ar.
 # Where lid.176 has another code, its own: no, tl, sh.
@@ -83,3 +89,29 @@ def identify(text: str, model: str = "") -> tuple[str, float]:
 def wanted(code: str, score: float, languages: tuple[str, ...], least: float) -> bool:
     """Whether a text is to be kept: in one of `languages` with a score of at least `least`, or no languages named."""
     return not languages or (code in languages and score >= least)
+
+
+def foreign(page: str, languages: Collection[str], model: str = "") -> str:
+    """As "de 0.99": the language of a page that is surely in none of `languages`; "" where it may be, or is short.
+
+    Far cheaper than to look for the main content first. A page that says of itself that it is in one of them is not
+    looked at, and neither is one that has a piece which may be.
+
+    Args:
+        page: its HTML.
+        languages: that are wanted; empty wants all.
+        model: as of `identify`.
+    """
+    declared = _DECLARED.search(page, 0, _HEAD)
+    if not languages or (declared and declared[1].lower() in languages):
+        return ""
+    said = " ".join(html.unescape(" ".join(_RUN.findall(page))).split())
+    starts = range(0, len(said) - PIECE + 1, max(PIECE, len(said) // PIECES))
+    told = ""
+    for start in starts[:PIECES]:
+        found = fasttext_models.predict(said[start : start + PIECE], model, most=5)
+        wanted_share = sum(share for share, label in found if code_of(label) in languages)
+        if found[0][0] < SURE or wanted_share > HARDLY:
+            return ""
+        told = told or f"{code_of(found[0][1])} {found[0][0]:.2f}"
+    return told

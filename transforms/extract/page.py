@@ -1,8 +1,9 @@
 """One HTML page → its document, its caption pairs and a fate for everything on it: the rules in their order.
 
-size → opt-out → main content → licence → C4's lines → marks and dumps of numbers → length and gibberish → language →
-rules on the whole text → lines as FineWeb and RefinedWeb take them → bad words → quality models → the user's own →
-images and caption pairs. The first rule that fails drops the page and is its reason. No Beam, and no files but models.
+size → opt-out → language at first look → main content → licence → C4's lines → marks and dumps of numbers → length and
+gibberish → language → rules on the whole text → lines as FineWeb and RefinedWeb take them → bad words → quality
+models → the user's own → images and caption pairs. The first rule that fails drops the page and is its reason. No Beam,
+and no files but models.
 """
 
 from __future__ import annotations
@@ -147,7 +148,11 @@ def extract_page(record: Record, rules: PageRules = DEFAULTS) -> Result:
 
     def work() -> Result:
         try:
-            page = _extract(record, rules)
+            characters = html.to_text(record.body, record.header("content-type"))
+            foreign = language.foreign(characters, rules.languages, rules.language_model) if rules.look_first else ""
+            if foreign:
+                return _lost(record, "language", f"{foreign} at first look")
+            page = _extract(record, characters, rules)
         except html.TooComplex as error:
             return _lost(record, "too_complex", str(error))
         except (ValueError, RuntimeError, RecursionError, MemoryError) as error:
@@ -277,8 +282,7 @@ def _settle(record: Record, page: html.Page, rules: PageRules) -> Result:
     return Result(document, pairs, fates + of_pairs)
 
 
-def _extract(record: Record, rules: PageRules) -> html.Page:
-    characters = html.to_text(record.body, record.header("content-type"))
+def _extract(record: Record, characters: str, rules: PageRules) -> html.Page:
     captured = _day(record.crawl_date)
     if rules.extractor == "trafilatura":
         return second_opinion.read(characters, record.url, captured)

@@ -100,3 +100,44 @@ def test_codes_stand_for_what_lid_176_means_by_them():
         "aa ab ae ak ay bi bm bs ca ch cr cu dz ee ff fj ha ho hz ig ii ik iu ki kj kg kr ks lg ln lu mh mi na nb nd ng "
         "nr nv ny oj om pi rn rw sg sm sn ss st tn to ts tw ty ve wo xh za zu ti se fo kl".split()
     )
+
+
+def paragraphs(code: str, times: int = 20) -> str:
+    return f"<p>{SENTENCES[code] * 2}</p>" * times
+
+
+@pytest.mark.parametrize("code", sorted(SENTENCES.keys() - {"en"}))
+def test_a_page_in_another_language_is_told_at_first_look(code):
+    told, score = language.foreign(f"<html><body>{paragraphs(code)}", ("en", "it")).split()
+    assert told == code and float(score) >= language.SURE
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_a_page_in_a_wanted_language_passes_the_first_look(code):
+    assert language.foreign(f"<html><body>{paragraphs(code)}", ("nl", code)) == ""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(f"<html lang=en-GB><body>{paragraphs('de')}", id="it says that it is English"),
+        pytest.param(
+            f"<html><body>{paragraphs('de')}{paragraphs('en', 10)}{paragraphs('de')}", id="a piece is English"
+        ),
+        pytest.param(f"<html><body>{paragraphs('de', 2)}", id="too short to tell"),
+        pytest.param(f"<html><script>said = '{SENTENCES['de'] * 20}'</script>", id="code is no text"),
+        pytest.param("<html><body>" + "<p>7 5 3 2 9 11 48 12 90 77 31 45 28 16 04 93 07 15</p>" * 50, id="no words"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_the_first_look_drops_nothing_that_it_is_not_sure_of(page):
+    assert language.foreign(page, ("en",)) == ""
+
+
+def test_where_every_language_is_wanted_none_is_looked_for():
+    assert language.foreign(paragraphs("de"), ()) == ""
+
+
+def test_entities_are_read_at_first_look():
+    coded = "".join(f"&#{ord(letter)};" for letter in SENTENCES["ru"])
+    assert language.foreign(f"<p>{coded}</p>" * 20, ("en",)).startswith("ru ")

@@ -147,3 +147,13 @@ def test_personal_data_is_masked_in_markdown():
 def test_only_the_fast_walk_writes_markdown():
     with pytest.raises(ConfigError, match=r"needs extract\.extractor"):
         PageRules(markup="markdown", extractor="trafilatura")
+
+
+def test_a_page_that_is_surely_in_another_language_is_never_looked_through(monkeypatch):
+    told = "Der Ausschuss war sich einig, dass die alte Brücke vor dem Winter repariert werden soll."
+    options = {"languages": ("en",)}
+    late = process([told] * 20, look_first=False, **options).fates
+    monkeypatch.setattr(page.html, "extract", None)
+    early = process([told] * 20, **options).fates
+    assert [fate.reason for fate in early] == [fate.reason for fate in late] == ["language"]
+    assert early[0].detail == "de 1.00 at first look" and late[0].detail == "de 1.00"
