@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import functools
 import ssl
 import time
 import zlib
@@ -106,11 +107,15 @@ class Client:
         self._routes = dict(_route(entry) for entry in manners.connect_to)
         self._guard = Guard(manners.allow_networks)
         self.hosts = HostLimits(manners.per_host, manners.interval_s)
-        self.tls = ssl.create_default_context()
         responses.check(manners.opt_out)
         signals = manners.honoured & responses.SITE_SIGNALS
         self._robots = Robots(manners.user_agent, self._rules_file, signals, manners.ai_agents)
         self._reservations = Reservations(self._rules_file)
+
+    @functools.cached_property
+    def tls(self) -> ssl.SSLContext:
+        """What certificates are checked by."""
+        return _trusted()
 
     async def __aenter__(self) -> Client:
         tracing = aiohttp.TraceConfig()
@@ -279,6 +284,12 @@ class Client:
     def _routed(self, host: str) -> str | None:
         above = domains(host.lower().rstrip("."))
         return next((self._routes[domain] for domain in above if domain in self._routes), None)
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The system's authorities: to load them takes 20 ms, and a process has a client for each unit of hosts."""
+    return ssl.create_default_context()
 
 
 def rules_of(answer: aiohttp.ClientResponse, body: bytes) -> Response:

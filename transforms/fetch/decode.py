@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from PIL import AvifImagePlugin, Image, ImageCms, ImageStat, UnidentifiedImageError
 
 from weft.schemas.parameters import ConfigError, FetchRules, ImageForm, ImageLimits
@@ -209,12 +210,20 @@ def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     if small.size == target:
         return small
     mode = "RGBX" if image.mode == "RGB" else "L"
-    pixels: npt.NDArray[Any] = np.frombuffer(small.tobytes("raw", mode), np.uint8)
-    pixels = pixels.reshape(small.height, small.width, -1)
+    pixels = _pixels(small, mode)
     if small.width > _ALIASES * target[0] or small.height > _ALIASES * target[1]:
         pixels = cv2.resize(pixels, (2 * target[0], 2 * target[1]), interpolation=cv2.INTER_LINEAR_EXACT)
     pixels = cv2.resize(pixels, target, interpolation=cv2.INTER_LINEAR_EXACT)
     return Image.frombuffer(mode, target, pixels, "raw", mode, 0, 1)
+
+
+def _pixels(image: Image.Image, mode: str) -> npt.NDArray[Any]:
+    """(height, width, bytes of a pixel) of an image in a mode of `_EXACT_MODES`: where it lies, or a copy of it."""
+    try:
+        held = pa.array(image).buffers()[-1]
+    except ValueError:  # one of over 16 MB lies in several blocks
+        held = image.tobytes("raw", mode)
+    return np.frombuffer(held, np.uint8).reshape(image.height, image.width, -1)
 
 
 def _whole(size: tuple[int, int], factor: int) -> tuple[int, int, int, int]:
@@ -237,8 +246,14 @@ def _grey(image: Image.Image) -> npt.NDArray[np.float64]:
 def _phash(grey: npt.NDArray[np.float64]) -> str:
     basis = _dct()
     low = (basis @ grey @ basis.T).round(6)  # else the bits of a flat picture are the rounding errors of this machine
-    bits = (low > np.median(low)).reshape(-1)
+    bits = (low > _median(low)).reshape(-1)
     return np.packbits(bits).tobytes().hex()
+
+
+def _median(low: npt.NDArray[np.float64]) -> float:
+    """As numpy's, which looks for NaN first and takes ten times as long."""
+    ordered = np.sort(low, axis=None)
+    return float(ordered[ordered.size // 2 - 1] + ordered[ordered.size // 2]) / 2
 
 
 def _orientation(image: Image.Image) -> int:

@@ -400,6 +400,7 @@ class LoopbackClient(Client):
     def __init__(self, manners: FetchRules, max_bytes: int) -> None:
         super().__init__(manners, max_bytes)
         self._guard = Loopback()
+        self.tls = ssl.create_default_context()  # of its own: it is told of a certificate
 
 
 def test_certificates_are_checked_and_encrypted_trickles_end_too(tmp_path: Path) -> None:

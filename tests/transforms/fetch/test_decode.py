@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from weft.schemas.parameters import FetchRules, ImageForm
-from weft.transforms.fetch.decode import Prepared, Refused, phash, prepare, shrink
+from weft.transforms.fetch.decode import Prepared, Refused, _pixels, phash, prepare, shrink
 from weft.transforms.fetch.resize import fit
 
 CONFIG = FetchRules()
@@ -122,6 +122,15 @@ def test_no_pixel_is_left_out_whatever_the_ratio(ratio: float) -> None:
     full = grain.resize(stored.size, Image.Resampling.LANCZOS)
     spread = np.asarray(stored, np.float64).std() / np.asarray(full, np.float64).std()
     assert 0.6 < spread < 1.05
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("side", [600, 4_200])  # the larger one lies in several blocks of memory
+def test_pixels_are_read_where_they_lie(mode: str, side: int) -> None:
+    image = Image.effect_noise((side, side + 1), 60).convert(mode)
+    raw = "RGBX" if mode == "RGB" else "L"
+    wanted = np.frombuffer(image.tobytes("raw", raw), np.uint8).reshape(side + 1, side, -1)
+    assert np.array_equal(_pixels(image, raw), wanted)
 
 
 def test_pixels_are_the_same_on_every_machine() -> None:
