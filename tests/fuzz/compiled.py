@@ -28,7 +28,7 @@ from weft.transforms.extract.html import compiled, limits, to_text
 from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import shipped
 from weft.transforms.extract.html.scan import Scan, Scanner
-from weft.transforms.extract.html.source import hinted
+from weft.transforms.extract.html.source import hinted, without_raw
 
 SOURCE = Path(__file__).parents[2] / "transforms/extract/html/_compiled.c"
 FLAGS = (
@@ -36,7 +36,7 @@ FLAGS = (
 )
 TAGS = (
     "div p span a img td th tr table pre br hr svg meta link title source picture base li ul h1 figure figcaption noscript "
-    "script b i strong nobr font x-y section input"
+    "script b i strong nobr font x-y section input style math object !--"
 ).split()
 ATTRIBUTES = (
     "class id href src srcset style role hidden aria-hidden itemprop itemtype alt rel name content width".split()
@@ -94,10 +94,12 @@ def pages(paths: list[str], chance: random.Random) -> Iterator[str]:
 def result(source: str, scanner: Scanner) -> dict[str, Any]:
     page = Scan()
     scanner.read(source, page)
+    left: tuple[list[str], list[str]] = [], []
     # Numbers of tags depend on what was scanned before; which are alike is in the features.
     found = dict(
-        vars(page), tags=[tag[:3] for tag in page.tags], counts=limits.counted(source), formulas=hinted(source)
-    )
+        vars(page), tags=[tag[:3] for tag in page.tags], counts=limits.counted(source), formulas=hinted(source),
+        cut=without_raw(source, *left), left=left,
+    )  # fmt: skip
     if page.texts:
         numbers = features(page, "http://site.test/", shipped().names, shipped().words)
         texts, images = shipped()(numbers)

@@ -3,16 +3,18 @@
 
    walk                                               Scanner._loop of scan.py: the pass over a page's tags
    counted                                            counted of limits.py: what is counted before a page is parsed
-   measured                                           measured of features.py: characters of each text, by kind
+   cut                                                _Reading.whole of source.py: what holds no text goes
+   measured, repeats, ranged, structured, featured    parts of features.py; log2 may differ in its last bit, before rounding
    add_rows, add_parents, set_normal, activate, around   parts of model.py; their sums are exact, in any order
 
    A page is read as an array of code points. Whatever is rare is left to Python. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 
-#define VERSION 2 /* that of compiled.py: raise both with any change of what either takes, gives or means */
+#define VERSION 3 /* that of compiled.py: raise both with any change of what either takes, gives or means */
 
 typedef Py_ssize_t Size;
 
@@ -35,6 +37,17 @@ static int push(Column *column, int64_t value)
         column->room = room;
     }
     column->at[column->n++] = value;
+    return 0;
+}
+
+/* Push the numbers of a tuple. */
+static int add_all(Column *column, PyObject *numbers)
+{
+    for (Size i = 0; i < PyTuple_GET_SIZE(numbers); i++) {
+        int64_t number = PyLong_AsLongLong(PyTuple_GET_ITEM(numbers, i));
+        if ((number == -1 && PyErr_Occurred()) || push(column, number))
+            return -1;
+    }
     return 0;
 }
 
@@ -272,11 +285,7 @@ static int add_numbers(Walk *w, Column *numbers, int held, const char *ask, cons
     PyObject *key = text_of(at, n), *found = key ? Py_XNewRef(PyDict_GetItemWithError(w->memory[held], key)) : NULL;
     if (key && !found && !PyErr_Occurred())
         found = PyObject_CallMethod(w->scanner, ask, "O", key);
-    int failed = !found;
-    for (Size i = 0; !failed && i < PyTuple_GET_SIZE(found); i++) {
-        int64_t number = PyLong_AsLongLong(PyTuple_GET_ITEM(found, i));
-        failed = (number == -1 && PyErr_Occurred()) || push(numbers, number);
-    }
+    int failed = !found || add_all(numbers, found);
     Py_XDECREF(key);
     Py_XDECREF(found);
     return failed ? -1 : 0;
@@ -433,13 +442,7 @@ static PyObject *known(Walk *w, const Py_UCS4 *tag, Size n)
     return learnt(w, tag, n, wide);
 }
 
-static int add_names(Walk *w, PyObject *names)
-{
-    for (Size i = 0; i < PyTuple_GET_SIZE(names); i++)
-        if (push(&w->column[INLINES], PyLong_AsLongLong(PyTuple_GET_ITEM(names, i))))
-            return -1;
-    return PyErr_Occurred() ? -1 : 0;
-}
+static int add_names(Walk *w, PyObject *names) { return add_all(&w->column[INLINES], names); }
 
 /* A background that a container's tag declares is an image. */
 static int add_background(Walk *w, const Py_UCS4 *tag, Size n, Size start)
@@ -855,6 +858,104 @@ static PyObject *holds(PyObject *self, PyObject *const *given, Size count)
     Py_RETURN_FALSE;
 }
 
+/* Where in a str an ASCII character stands, from i on; its length where it does not. */
+static Size next(PyObject *text, Py_UCS4 c, Size i, Size n)
+{
+    Size found = i < n ? PyUnicode_FindChar(text, c, i, n, 1) : -1;
+    return found < 0 ? n : found;
+}
+
+/* Whether ASCII characters stand at i of a str of n characters. */
+static int stands(PyObject *text, Size i, Size n, const char *what, Size length)
+{
+    if (length > n - i)
+        return 0;
+    for (Size k = 0; k < length; k++)
+        if (PyUnicode_READ_CHAR(text, i + k) != (Py_UCS1)what[k])
+            return 0;
+    return 1;
+}
+
+/* Append the characters from..to of a str, if there are any. */
+static int append_part(PyObject *parts, PyObject *text, Size from, Size to)
+{
+    return from < to ? append(parts, PyUnicode_Substring(text, from, to)) : 0;
+}
+
+/* cut(source, names, drawings, ask): _Reading.whole of source.py. Elements of these names are cut out, with comments; of
+   those that come after the name None, and of scripts of which the tag holds "+json" or "math/", ask(name, start, inner) says
+   what stays and where the page goes on. To `drawings` "" is added for each svg that is cut. */
+static PyObject *cut(PyObject *self, PyObject *const *given, Size count)
+{
+    if (count != 4 || !PyUnicode_Check(given[0]) || !PyTuple_Check(given[1]) || !PyList_Check(given[2]))
+        return PyErr_Format(PyExc_TypeError, "cut: a str, a tuple, a list and a function");
+    PyObject *source = given[0], *names = given[1], *parts = PyList_New(0), *empty = PyUnicode_New(0, 0), *made = NULL;
+    Size n = PyUnicode_GET_LENGTH(source), at = 0, start, words = PyTuple_GET_SIZE(names);
+    int failed = !parts || !empty;
+#define PAIR(a, b) (((a) & 31) << 5 | ((b) & 31))
+    char begin[PAIR(31, 31) + 1] = {[PAIR('!', '-')] = 1}; /* the first two letters of what is looked for */
+    for (Size k = 0; k < words; k++) {
+        PyObject *name = PyTuple_GET_ITEM(names, k);
+        if (PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name) > 1)
+            begin[PAIR(PyUnicode_READ_CHAR(name, 0), PyUnicode_READ_CHAR(name, 1))] = 1;
+    }
+    for (Size i = 0; !failed && (start = next(source, '<', i, n)) < n; i = i > at ? i : at) {
+        i = start + 1;
+        if (n - i < 2 || !begin[PAIR(PyUnicode_READ_CHAR(source, i), PyUnicode_READ_CHAR(source, i + 1))])
+            continue;
+        if (stands(source, i, n, "!--", 3)) {
+            Size end = start + 4;
+            do
+                end = next(source, '>', end, n) + 1;
+            while (end <= n && (end < start + 7 || !stands(source, end - 3, n, "--", 2)));
+            failed = append_part(parts, source, at, start);
+            at = end < n ? end : n;
+            continue;
+        }
+        int asked = 0;
+        for (Size k = 0; k < words; k++) {
+            PyObject *name = PyTuple_GET_ITEM(names, k);
+            Size length = name == Py_None ? 0 : PyUnicode_GetLength(name);
+            if (length < 0 || (length && !PyUnicode_IS_ASCII(name))) {
+                failed = -1;
+                break;
+            }
+            asked |= !length;
+            const char *said = length ? (const char *)PyUnicode_1BYTE_DATA(name) : "";
+            if (!length || !stands(source, i, n, said, length) || i + length >= n ||
+                (PyUnicode_READ_CHAR(source, i + length) != ' ' && PyUnicode_READ_CHAR(source, i + length) != '>'))
+                continue;
+            Size inner = next(source, '>', i + length, n), end;
+            inner += inner < n;
+            if (!asked && !strcmp(said, "script"))
+                for (Size c = i; c < inner && !asked; c++)
+                    asked = stands(source, c, inner, "+json", 5) || stands(source, c, inner, "math/", 5);
+            if (asked) {
+                PyObject *stays = PyObject_CallFunction(given[3], "Onn", name, start, inner), *text;
+                failed = append_part(parts, source, at, start) || !stays || !PyArg_ParseTuple(stays, "Un", &text, &end) ||
+                         append(parts, Py_NewRef(text)) || end <= start;
+                Py_XDECREF(stays);
+            } else {
+                for (end = inner; (end = next(source, '<', end, n)) < n; end++)
+                    if (stands(source, end + 1, n, "/", 1) && stands(source, end + 2, n, said, length))
+                        break;
+                end += length + 3;
+                failed = append_part(parts, source, at, inner) || (!strcmp(said, "svg") && append(given[2], Py_NewRef(empty)));
+            }
+            at = failed ? at : end < n ? end : n;
+            break;
+        }
+    }
+    if (!failed && at)
+        made = append_part(parts, source, at, n) ? NULL : PyUnicode_Join(empty, parts);
+    else if (!failed)
+        made = Py_NewRef(source);
+#undef PAIR
+    Py_XDECREF(parts);
+    Py_XDECREF(empty);
+    return made || PyErr_Occurred() ? made : PyErr_Format(PyExc_TypeError, "cut: names that are not ASCII, or an end that is none");
+}
+
 /* An argument that is an array, C-contiguous. */
 typedef struct {
     Py_buffer view;
@@ -942,21 +1043,39 @@ static PyObject *add_parents(PyObject *self, PyObject *const *given, Size count)
     return released(__func__, a, 2, failed);
 }
 
-/* set_wider(wider (C + 1,), same (C,) of bool): where a container spans what its parent does, the wider one of that. */
-static PyObject *set_wider(PyObject *self, PyObject *const *given, Size count)
+/* ranged(container (N,), parents (C,), starts (C,), ends (C,), wider (C + 1,), low (L, N), high (L, N)): _ranges of features.py into
+   the last two; `wider` is room to work in. */
+static PyObject *ranged(PyObject *self, PyObject *const *given, Size count)
 {
-    Array a[2];
-    if (count != 2 || arrays(__func__, given, 2, a, 1))
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "set_wider: two arrays");
-    const char *same = a[1].view.buf;
-    int failed = a[0].n < a[1].view.len + 1;
-    for (Size n = 0; n < a[1].view.len && !failed; n++) {
-        int64_t parent = a[0].whole[n];
-        failed = parent < 0 || parent >= a[0].n;
-        if (!failed && same[n])
-            a[0].whole[n] = a[0].whole[parent];
+    enum { CONTAINER, PARENT, START, END, WIDER, LOW, HIGH };
+    Array a[7];
+    if (count != 7 || arrays(__func__, given, 7, a, 1 << WIDER | 1 << LOW | 1 << HIGH))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "ranged: seven arrays");
+    Size items = a[CONTAINER].n, all = a[PARENT].n, levels = items ? a[LOW].n / items : 0;
+    const int64_t *start = a[START].whole, *end = a[END].whole;
+    int64_t *wider = a[WIDER].whole;
+    int failed = a[START].n < all || a[END].n < all || a[WIDER].n <= all || a[HIGH].n < levels * items;
+    for (Size n = 0; n < all && !failed; n++) {
+        int64_t parent = a[PARENT].whole[n];
+        if ((failed = parent < 0 || (parent >= n && parent != all)))
+            break;
+        int same = start[n] == (parent == all ? 0 : start[parent]) && end[n] == (parent == all ? items : end[parent]);
+        wider[n] = same && parent < all ? wider[parent] : parent;
     }
-    return released(__func__, a, 2, failed);
+    if (!failed)
+        wider[all] = all;
+    for (Size n = 0; n < items && !failed; n++) {
+        int64_t at = a[CONTAINER].whole[n];
+        if ((failed = at < 0 || at > all))
+            break;
+        for (Size level = 0; level < levels; level++, at = wider[at]) {
+            int64_t first = at == all ? 0 : start[at], last = at == all ? items : end[at];
+            a[LOW].whole[level * items + n] = first < n ? first : n;
+            last = last > n ? last : n + 1;
+            a[HIGH].whole[level * items + n] = last < items ? last : items;
+        }
+    }
+    return released(__func__, a, 7, failed);
 }
 
 /* The nearest multiple of 1 / GRID, halves to even, of what is below 2^43; and no -0. */
@@ -1065,8 +1184,8 @@ static int64_t numbered(uint64_t *keys, int64_t *numbers, uint64_t slots, int64_
     return numbers[slot];
 }
 
-/* structured(tags, parents, kinds, numbers, structures): _structures and _tags of features.py into the last three, which have
-   C, C and C + 1 places. Gives the different tags, as they come. */
+/* structured(tags, parents, kinds, numbers, structures): repeated and _tags of features.py into the last three, which have
+   C, C and C + 1 places. Gives the names of the different tags, as they come, and where those of each end: int64 as bytes. */
 static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
 {
     enum { PARENT, KIND, NUMBER, STRUCTURE };
@@ -1081,16 +1200,17 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
         slots *= 2;
     uint64_t *keys = PyMem_Malloc(2 * slots * sizeof *keys);
     int64_t *numbers = PyMem_Malloc(2 * slots * sizeof *numbers), tags = 0, structures = 0;
-    PyObject *different = PyList_New(0);
+    Column names = {0}, ends = {0};
     if (!keys || !numbers)
         PyErr_NoMemory();
-    int failed = !keys || !numbers || !different || a[PARENT].n < n || a[KIND].n < n || a[NUMBER].n < n || a[STRUCTURE].n <= n;
+    int failed = !keys || !numbers || a[PARENT].n < n || a[KIND].n < n || a[NUMBER].n < n || a[STRUCTURE].n <= n;
     if (keys && numbers)
         memset(numbers, 0xff, 2 * slots * sizeof *numbers);
     for (Size i = 0; i < n && !failed; i++) {
         PyObject *tag = PyList_GET_ITEM(given[0], i);
         int64_t parent = a[PARENT].whole[i], before = tags;
-        if (!PyTuple_Check(tag) || PyTuple_GET_SIZE(tag) != 4 || parent >= i || parent < -1) {
+        if (!PyTuple_Check(tag) || PyTuple_GET_SIZE(tag) != 4 || !PyTuple_Check(PyTuple_GET_ITEM(tag, 2)) || parent >= i ||
+            parent < -1) {
             failed = 1;
             break;
         }
@@ -1102,18 +1222,231 @@ static PyObject *structured(PyObject *self, PyObject *const *given, Size count)
         uint64_t above = parent < 0 ? 0 : (uint64_t)a[STRUCTURE].whole[parent] + 1;
         a[STRUCTURE].whole[i] = numbered(keys + slots, numbers + slots, slots, &structures,
                                          above << 32 | (uint64_t)a[NUMBER].whole[i]);
-        failed = tags > before && PyList_Append(different, tag);
+        failed = tags > before && (add_all(&names, PyTuple_GET_ITEM(tag, 2)) || push(&ends, names.n));
     }
     if (!failed)
         a[STRUCTURE].whole[n] = structures;
     PyMem_Free(keys);
     PyMem_Free(numbers);
     PyObject *done = released(__func__, a, 4, failed);
-    if (!done)
-        Py_CLEAR(different);
-    else
-        Py_DECREF(done);
-    return different;
+    if (done)
+        Py_SETREF(done, Py_BuildValue("y#y#", names.at ? (char *)names.at : "", names.n * (Size)sizeof *names.at,
+                                      ends.at ? (char *)ends.at : "", ends.n * (Size)sizeof *ends.at));
+    PyMem_Free(names.at);
+    PyMem_Free(ends.at);
+    return done;
+}
+
+/* repeats(texts, images, out): _repeats of features.py. */
+static PyObject *repeats(PyObject *self, PyObject *const *given, Size count)
+{
+    Array a[1];
+    if (count != 3 || !PyList_CheckExact(given[0]) || !PyDict_CheckExact(given[1]))
+        return PyErr_Format(PyExc_TypeError, "repeats: a list, a dict and an array");
+    if (arrays(__func__, given + 2, 1, a, 1))
+        return NULL;
+    PyObject *first = PyDict_New(); /* of each text, the item where it stands first */
+    Size items = PyList_GET_SIZE(given[0]);
+    int64_t *of = PyMem_Malloc((items + 1) * sizeof *of);
+    int failed = !first || !of || a->n < items;
+    if (!of)
+        PyErr_NoMemory();
+    for (Size n = 0; n < items && !failed; n++) {
+        PyObject *text = PyList_GET_ITEM(given[0], n), *number = PyLong_FromSsize_t(n), *image = NULL, *found;
+        if (number && PyUnicode_Check(text) && !PyUnicode_GET_LENGTH(text)) {
+            image = PyDict_GetItemWithError(given[1], number);
+            text = image && PyTuple_Check(image) && PyTuple_GET_SIZE(image) ? PyTuple_GET_ITEM(image, 0) : NULL;
+        }
+        found = number && text ? PyDict_SetDefault(first, text, number) : NULL;
+        failed = !found || (of[n] = PyLong_AsLongLong(found)) < 0;
+        Py_XDECREF(number);
+        a->real[n] = 0;
+        if (!failed)
+            a->real[of[n]] += 1;
+    }
+    for (Size n = 0; n < items && !failed; n++)
+        a->real[n] = a->real[of[n]];
+    Py_XDECREF(first);
+    PyMem_Free(of);
+    return released(__func__, a, 1, failed);
+}
+
+/* The numbers of an item as the model takes them, as they come. */
+static double *put_log(double *out, double value)
+{
+    *out = gridded(log2(1.0 + value) / 4);
+    return out + 1;
+}
+
+static double *put(double *out, double value)
+{
+    *out = gridded(value);
+    return out + 1;
+}
+
+static double most(double a, double b) { return a > b ? a : b; }
+
+/* featured(measured (9, N), linked, kinds, figures, depths, alike, repeats, titled (N,), low (L, N), high (L, N),
+   pictures (P, N), sums (8, N + 1), prose (N,), out (N, D), image, h1, h6, long): _dense of features.py, into the last three
+   arrays. log2 may differ from numpy's in its last bit; rounding to the grid takes that away. */
+static PyObject *featured(PyObject *self, PyObject *const *given, Size count)
+{
+    enum { MEASURED, LINKED, KIND, FIGURE, DEPTH, ALIKE, REPEATS, TITLED, LOW, HIGH, PICTURE, SUMS, PROSE, OUT, ARRAYS };
+    enum { CHARS, LINKS, WORDS, IMAGES, TEXTS, HEADINGS, DIGITS, LONG, COUNTED }; /* rows of `sums` */
+    enum { ROWS = 9, OWN = 25, EACH = 10, LANDMARKS = 12 };
+    Array a[ARRAYS];
+    int64_t said[4]; /* kinds of images and of the first and the last headings; words above which a text is long */
+    if (count != ARRAYS + 4)
+        return PyErr_Format(PyExc_TypeError, "featured: fourteen arrays and four numbers");
+    for (int k = 0; k < 4; k++)
+        if ((said[k] = PyLong_AsLongLong(given[ARRAYS + k])) < 0)
+            return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "featured: a number below 0");
+    if (arrays(__func__, given, ARRAYS, a, 1 << SUMS | 1 << PROSE | 1 << OUT))
+        return NULL;
+    Size items = a[KIND].n, levels = items ? a[LOW].n / items : 0, pictures = items ? a[PICTURE].n / items : 0, groups = 0;
+    const double *chars = a[MEASURED].real, *words = chars + items, *sums[COUNTED];
+    const int64_t *kinds = a[KIND].whole, *alike = a[ALIKE].whole;
+    int failed = levels < 4 || a[MEASURED].n < ROWS * items || a[SUMS].n < COUNTED * (items + 1) || a[HIGH].n < levels * items ||
+                 a[OUT].n != items * (OWN + EACH * levels + LANDMARKS + pictures);
+    for (int k = LINKED; k <= PROSE; k++)
+        failed |= k != SUMS && a[k].n < items;
+    for (Size n = 0; n < items && !failed; n++) {
+        failed = alike[n] < 0 || alike[n] > INT32_MAX;
+        groups = alike[n] >= groups ? alike[n] + 1 : groups;
+        for (Size level = 0; level < levels; level++) {
+            int64_t low = a[LOW].whole[level * items + n], high = a[HIGH].whole[level * items + n];
+            failed |= low < 0 || low > n || high <= n || high > items;
+        }
+    }
+    enum { SIZE, ITS_CHARS, ITS_LINKS, ITS_WORDS, ITS_IMAGES, SUMMED }; /* of what is built alike */
+    uint64_t slots = 64;
+    while (slots < 2 * (uint64_t)items)
+        slots *= 2;
+    double *group = failed ? NULL : PyMem_Calloc(groups * SUMMED + 1, sizeof *group);
+    double *ranges = failed ? NULL : PyMem_Malloc((items + 1) * sizeof *ranges);
+    uint64_t *keys = failed ? NULL : PyMem_Malloc(slots * sizeof *keys);
+    int64_t *numbers = failed ? NULL : PyMem_Malloc(slots * sizeof *numbers);
+    if (!failed && (failed = !group || !ranges || !keys || !numbers))
+        PyErr_NoMemory();
+    for (int k = 0; k < COUNTED && !failed; k++)
+        sums[k] = a[SUMS].real + k * (items + 1);
+    Size headline = -1;
+    int named = 0;
+    for (Size n = 0; n < items && !failed; n++) {
+        double linked = (double)a[LINKED].whole[n], safe = most(chars[n], 1);
+        int image = kinds[n] == said[0], heading = kinds[n] >= said[1] && kinds[n] <= said[2], is_long = words[n] > (double)said[3];
+        linked = linked < chars[n] ? linked : chars[n];
+        const double counts[] = {chars[n], linked, words[n], image, !image, heading, chars[5 * items + n], is_long};
+        for (int k = 0; k < COUNTED; k++) {
+            double *sum = a[SUMS].real + k * (items + 1) + n;
+            if (!n)
+                *sum = 0;
+            sum[1] = sum[0] + counts[k];
+        }
+        double *its = group + alike[n] * SUMMED;
+        its[SIZE] += 1;
+        its[ITS_CHARS] += chars[n];
+        its[ITS_LINKS] += linked;
+        its[ITS_WORDS] += words[n];
+        its[ITS_IMAGES] += image;
+        a[PROSE].real[n] = chars[n] * is_long * (1 - linked / safe);
+        int names = heading && a[TITLED].real[n];
+        if (!named && (names || (headline < 0 && kinds[n] == said[1])))
+            headline = n;
+        named |= names;
+    }
+    double size = failed ? 1 : most(1, sums[CHARS][items]);
+#define BEFORE(n) (sums[CHARS][n] / size)
+    Size start[2] = {0}, end[2] = {0}; /* of the containers with most prose */
+    for (int level = 0; level < 2 && !failed; level++) {
+        const int64_t *low = a[LOW].whole + (level + 1) * items, *high = a[HIGH].whole + (level + 1) * items;
+        int64_t known = 0;
+        memset(numbers, 0xff, slots * sizeof *numbers);
+        for (Size n = 0; n < items; n++) {
+            int64_t before = known, number = numbered(keys, numbers, slots, &known, (uint64_t)(low[n] * (items + 1) + high[n]));
+            ranges[number] = (known > before ? 0 : ranges[number]) + a[PROSE].real[n];
+        }
+        double best = -1;
+        for (uint64_t slot = 0; slot < slots; slot++) {
+            if (numbers[slot] < 0)
+                continue;
+            double prose = ranges[numbers[slot]];
+            Size first = (Size)keys[slot] / (items + 1), last = (Size)keys[slot] % (items + 1);
+            if (prose < best || (prose == best && (first > start[level] || (first == start[level] && last > end[level]))))
+                continue;
+            best = prose;
+            start[level] = first;
+            end[level] = last;
+        }
+    }
+    double *out = a[OUT].real;
+    for (Size n = 0, last = -1; n < items && !failed; n++) {
+        double linked = sums[LINKS][n + 1] - sums[LINKS][n], safe = most(chars[n], 1);
+        const double *its = group + alike[n] * SUMMED, *own = chars + n;
+        const int64_t *low = a[LOW].whole + n, *high = a[HIGH].whole + n;
+        last = kinds[n] >= said[1] && kinds[n] <= said[2] ? n : last;
+#define INSIDE(k) (sums[k][high[level * items]] - sums[k][low[level * items]])
+#define LEVELS(what)                                                                                                   \
+    for (Size level = 0; level < levels; level++)                                                                      \
+        what
+        out = put_log(out, chars[n]);
+        out = put_log(out, words[n]);
+        out = put_log(out, own[2 * items]);
+        out = put_log(out, a[REPEATS].real[n]);
+        out = put_log(out, (double)(n - last)); /* one more than items before it where there is no heading */
+        out = put_log(out, its[SIZE]);
+        out = put_log(out, its[ITS_IMAGES]);
+        out = put_log(out, its[ITS_WORDS] / its[SIZE]);
+        LEVELS(out = put_log(out, INSIDE(CHARS)));
+        LEVELS(out = put_log(out, INSIDE(TEXTS)));
+        LEVELS(out = put_log(out, INSIDE(WORDS) / most(INSIDE(TEXTS), 1)));
+        LEVELS(out = put_log(out, INSIDE(IMAGES)));
+        LEVELS(out = put_log(out, INSIDE(HEADINGS)));
+        LEVELS(out = put_log(out, INSIDE(LONG)));
+        out = put(out, linked / safe);
+        out = put(out, linked >= chars[n] && chars[n] > 0);
+        out = put(out, own[3 * items] / safe * 20);
+        out = put(out, own[7 * items]);
+        out = put(out, own[8 * items]);
+        out = put(out, own[5 * items] / safe);
+        out = put(out, own[4 * items] / safe);
+        out = put(out, chars[n] / most(words[n], 1) / 8);
+        out = put(out, 0); /* unlearned */
+        out = put(out, (double)n / (double)items);
+        out = put(out, BEFORE(n));
+        out = put(out, (double)a[DEPTH].whole[n] / 16);
+        out = put(out, a[TITLED].real[n]);
+        out = put(out, (double)(last >= 0 ? said[1] + 7 - kinds[last] : 0) / 6);
+        out = put(out, a[FIGURE].whole[n] > 0);
+        out = put(out, its[ITS_CHARS] / size);
+        out = put(out, its[ITS_LINKS] / most(its[ITS_CHARS], 1));
+        LEVELS(out = put(out, INSIDE(LINKS) / most(INSIDE(CHARS), 1)));
+        LEVELS(out = put(out, INSIDE(CHARS) / size));
+        LEVELS(out = put(out, (double)(n - low[level * items]) / most((double)(high[level * items] - low[level * items]), 1)));
+        LEVELS(out = put(out, INSIDE(DIGITS) / most(INSIDE(CHARS), 1)));
+        for (int level = 0; level < 2; level++) {
+            out = put(out, n >= start[level] && n < end[level]);
+            out = put(out, most(0, BEFORE(start[level]) - BEFORE(n + 1)));
+            out = put(out, most(0, BEFORE(n) - BEFORE(end[level])));
+        }
+        Size away = n - headline;
+        out = put(out, away >= 0 && headline >= 0);
+        out = put(out, headline < 0 ? 0 : log2(1.0 + (double)(away < 0 ? -away : away)) / 4);
+        out = put(out, BEFORE(n) - BEFORE(headline < 0 ? 0 : headline));
+        out = put(out, low[2 * items] <= headline && headline < high[2 * items]);
+        out = put(out, low[3 * items] <= headline && headline < high[3 * items]);
+        out = put(out, away == 0);
+        for (Size k = 0; k < pictures; k++)
+            out = put(out, a[PICTURE].real[k * items + n]);
+    }
+#undef BEFORE
+#undef INSIDE
+#undef LEVELS
+    PyMem_Free(group);
+    PyMem_Free(ranges);
+    PyMem_Free(keys);
+    PyMem_Free(numbers);
+    return released(__func__, a, ARRAYS, failed);
 }
 
 /* looked_up(words, vocabulary, out): numbers of words, -1 for those that are unknown. */
@@ -1179,12 +1512,15 @@ static PyMethodDef FUNCTIONS[] = {
     {"walk", walk, METH_VARARGS, "The pass over a page's tags."},
     {"counted", FAST(counted), "What is counted before a page is parsed."},
     {"holds", FAST(holds), "Whether a page holds one of some words."},
+    {"cut", FAST(cut), "A page without what holds no text."},
     {"structured", FAST(structured), "Which tags and structures containers have."},
     {"looked_up", FAST(looked_up), "Numbers of words."},
     {"measured", FAST(measured), "Characters of each text, by kind."},
     {"add_rows", FAST(add_rows), "Sums of rows of a table."},
     {"add_parents", FAST(add_parents), "Sums over the containers around each."},
-    {"set_wider", FAST(set_wider), "The next wider container of each."},
+    {"ranged", FAST(ranged), "The items of the containers around each item."},
+    {"repeats", FAST(repeats), "How often each text stands on the page."},
+    {"featured", FAST(featured), "The numbers of each item."},
     {"set_normal", FAST(set_normal), "Features as the network takes them."},
     {"activate", activate, METH_O, "What a layer says, on its grid."},
     {"around", FAST(around), "What each item reads of those around it."},

@@ -93,29 +93,74 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     texts = scan.texts
     total = len(texts)
     kinds = np.array(scan.kinds)
-    image = kinds == IMAGE
-    chars, words, dots, commas, upper, digit, wide, ended, capital = measured(texts)
-    words = words + np.floor(wide / _WIDE_A_WORD)
-    unlearned = np.zeros(total)  # the share of such characters: labelled pages have too few of them to learn from
-    linked = np.minimum(np.array(scan.linked, np.float64), chars)
-    safe = np.maximum(chars, 1.0)
-    order = np.arange(total)
-    heading = (kinds >= _H1) & (kinds <= _H6)
-    last = np.maximum.accumulate(np.where(heading, order, -1))
-    title = scan.title.lower()
-    longest = min(200, len(title))  # no text becomes shorter in lower case
-    titled = np.array([4 <= len(text) <= longest and text.lower() in title for text in texts])
+    numbers = measured(texts)
+    numbers[1] += np.floor(numbers[6] / _WIDE_A_WORD)
     container, parents, depths = _tree(scan)
     low, high = _ranges(scan, container, parents, depths, total)
     structures, container_kinds, tags, tag_names, name_ends = _tagged(scan)
     alike = structures[container]
-    depth = np.append(depths, 0)[container]
+    known = _Known(numbers, kinds, low, high, alike, np.append(depths, 0)[container], _titled(scan, texts))
+    dense, sums, prose, last = _dense(scan, known)
 
-    counted = np.stack([chars, linked, words, image, ~image, heading, digit, words > _LONG])
-    sums = np.zeros((len(counted), total + 1))
-    np.cumsum(counted, axis=1, out=sums[:, 1:])
+    chars, words = numbers[0], numbers[1]
     whole = sums[:, -1]
     size = max(1.0, whole[0])
+    share = np.bincount(kinds, chars, KINDS) / size
+    counts = np.log2(1.0 + np.array([whole[0], total, whole[3], whole[2] / max(1.0, whole[4]), whole[7]])) / 4
+    page = np.array([
+        *counts, whole[1] / size, float(share[_PROSE].sum()), share[_LI], share[_TR], share[_DIV],
+        share[_H1 : _H6 + 1].sum(), float(prose.sum()) / size,
+    ])  # fmt: skip
+    return Features(
+        dense, _gridded(page), words, kinds, container, parents, depths,
+        container_kinds, tags, tag_names, name_ends, _ints(scan.inline), _ints(scan.inline_ends),
+        _looked_up(scan.words, vocabulary), _ints(scan.word_ends),
+        np.where(last >= 0, last, total), alike, low, high, _ints(_about(scan, url, names)),
+    )  # fmt: skip
+
+
+class _Known(NamedTuple):
+    """What the numbers of N items are made of."""
+
+    measured: Floats  # (9, N), as of `measured`
+    kinds: Ints  # (N,)
+    low: Ints  # (LEVELS, N)
+    high: Ints  # (LEVELS, N)
+    alike: Ints  # (N,)
+    depth: Ints  # (N,) of their containers
+    titled: NDArray[np.bool_]  # (N,) which stand in the page's title
+
+
+def _titled(scan: Scan, texts: list[str]) -> NDArray[np.bool_]:
+    title = scan.title.lower()
+    longest = min(200, len(title))  # no text becomes shorter in lower case
+    return np.array([4 <= len(text) <= longest and text.lower() in title for text in texts])
+
+
+def _dense(scan: Scan, known: _Known) -> tuple[Floats, Floats, Floats, Ints]:
+    """(N, D) numbers of the items, (8, N + 1) running sums over them, (N,) how much prose each is, the last heading."""
+    chars, words, dots, commas, upper, digit, _, ended, capital = known.measured
+    _, kinds, low, high, alike, depth, titled = known
+    total = len(kinds)
+    order = np.arange(total)
+    heading = (kinds >= _H1) & (kinds <= _H6)
+    last = np.maximum.accumulate(np.where(heading, order, -1))
+    sums = np.zeros((8, total + 1))
+    repeats, pictures = _repeats(scan), _pictures(scan, total)
+    if compiled.module:
+        made, prose = np.empty((total, _ROWS)), np.empty(total)
+        compiled.module.featured(
+            known.measured, scan.linked, kinds, scan.figures, depth, alike, repeats, titled.astype(np.float64),
+            low, high, pictures, sums, prose, made, IMAGE, _H1, _H6, _LONG,
+        )  # fmt: skip
+        return made, sums, prose, last
+    image = kinds == IMAGE
+    unlearned = np.zeros(total)  # the share of such characters: labelled pages have too few of them to learn from
+    linked = np.minimum(np.array(scan.linked, np.float64), chars)
+    safe = np.maximum(chars, 1.0)
+    counted = np.stack([chars, linked, words, image, ~image, heading, digit, words > _LONG])
+    np.cumsum(counted, axis=1, out=sums[:, 1:])
+    size = max(1.0, sums[0, -1])
     before = sums[0] / size  # share of the page's characters before each item
 
     inside = sums[:, high] - sums[:, low]  # (8, LEVELS, N)
@@ -124,7 +169,7 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     group_chars = np.bincount(alike, chars)
     logs = np.log2(1.0 + np.concatenate([
         np.stack([
-            chars, words, dots, _repeats(scan, texts),
+            chars, words, dots, repeats,
             np.where(last >= 0, order - last, order + 1), group[alike], np.bincount(alike, image)[alike],
             (np.bincount(alike, words) / np.maximum(group, 1))[alike],
         ]),
@@ -140,21 +185,9 @@ def features(scan: Scan, url: str, names: Vocabulary, vocabulary: Vocabulary) ->
     levels = [inside[1] / said, inside[0] / size, (order - low) / np.maximum(1, high - low), inside[6] / said]
     prose = chars * (words > _LONG) * (1 - linked / safe)
     dense = np.concatenate([
-        logs, shares, *levels, _landmarks(low, high, before, prose, kinds, titled & heading), _pictures(scan, total),
+        logs, shares, *levels, _landmarks(low, high, before, prose, kinds, titled & heading), pictures,
     ])  # fmt: skip
-
-    share = np.bincount(kinds, chars, KINDS) / size
-    counts = np.log2(1.0 + np.array([whole[0], total, whole[3], whole[2] / max(1.0, whole[4]), whole[7]])) / 4
-    page = np.array([
-        *counts, whole[1] / size, float(share[_PROSE].sum()), share[_LI], share[_TR], share[_DIV],
-        share[_H1 : _H6 + 1].sum(), float(prose.sum()) / size,
-    ])  # fmt: skip
-    return Features(
-        _gridded(dense.T), _gridded(page), words, kinds, container, parents, depths,
-        container_kinds, tags, tag_names, name_ends, _ints(scan.inline), _ints(scan.inline_ends),
-        _looked_up(scan.words, vocabulary), _ints(scan.word_ends),
-        np.where(last >= 0, last, total), alike, low, high, _ints(_about(scan, url, names)),
-    )  # fmt: skip
+    return _gridded(dense.T), sums, prose, last
 
 
 def _gridded(values: Floats) -> Floats:
@@ -190,9 +223,13 @@ def _characters(texts: list[str], chars: Floats) -> tuple[Floats, Floats, Floats
     return upper, digit, wide
 
 
-def _repeats(scan: Scan, texts: list[str]) -> Floats:
+def _repeats(scan: Scan) -> Floats:
     """How often each text stands on the page, or each image's tag."""
-    images = scan.images
+    texts, images = scan.texts, scan.images
+    if compiled.module:
+        found = np.empty(len(texts))
+        compiled.module.repeats(texts, images, found)
+        return found
     keys = [text or images[n].tag for n, text in enumerate(texts)]
     return np.array(list(map(Counter(keys).__getitem__, keys)), np.float64)
 
@@ -215,14 +252,15 @@ def levels_of(depths: Ints) -> Iterator[Ints]:
 def _ranges(scan: Scan, container: Ints, parents: Ints, depths: Ints, total: int) -> tuple[Ints, Ints]:
     """(LEVELS, N) first items of the containers around each item, each strictly wider than the last, and their ends."""
     count = len(parents)
+    if compiled.module:
+        made = np.empty((2, LEVELS, total), np.int64)
+        compiled.module.ranged(container, parents, scan.starts, scan.ends, np.empty(count + 1, np.int64), *made)
+        return made[0], made[1]
     first, last = _ints([*scan.starts, 0]), _ints([*scan.ends, total])
     same = (first[parents] == first[:-1]) & (last[parents] == last[:-1])
     wider = np.append(parents, count)
-    if compiled.module:
-        compiled.module.set_wider(wider, same)
-    else:
-        for level in levels_of(depths):
-            wider[level] = np.where(same[level], wider[parents[level]], parents[level])
+    for level in levels_of(depths):
+        wider[level] = np.where(same[level], wider[parents[level]], parents[level])
     around = np.empty((LEVELS, total), np.int64)
     at = container
     for row in around:
@@ -247,8 +285,9 @@ def _tagged(scan: Scan) -> tuple[Ints, Ints, Ints, Ints, Ints]:
         return _ints(repeated(scan, [tag.number for tag in scan.tags])), *_tags(scan)
     count = len(scan.tags)
     kinds, numbers, structures = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
-    names = [tag[2] for tag in compiled.module.structured(scan.tags, scan.parents, kinds, numbers, structures)]
-    return structures, kinds, numbers, *_named(names)
+    named = compiled.module.structured(scan.tags, scan.parents, kinds, numbers, structures)
+    names, ends = (np.frombuffer(each, np.int64) for each in named)
+    return structures, kinds, numbers, names, ends
 
 
 def repeated(scan: Scan, tags: list[int]) -> list[int]:
@@ -272,13 +311,9 @@ def _tags(scan: Scan) -> tuple[Ints, Ints, Ints, Ints]:
     different = dict(zip(numbers, scan.tags, strict=True))
     known = {number: n for n, number in enumerate(different)}
     names = [tag[2] for tag in different.values()]
-    return _ints([tag[1] for tag in scan.tags]), _ints([known[number] for number in numbers]), *_named(names)
-
-
-def _named(names: list[tuple[int, ...]]) -> tuple[Ints, Ints]:
-    """Names one after another, and where those of each tag end."""
     every = list(itertools.chain.from_iterable(names))
-    return _ints(every), _ints(list(itertools.accumulate(map(len, names))))
+    ends = list(itertools.accumulate(map(len, names)))
+    return _ints([tag[1] for tag in scan.tags]), _ints([known[number] for number in numbers]), _ints(every), _ints(ends)
 
 
 def _landmarks(low: Ints, high: Ints, before: Floats, prose: Floats, kinds: Ints, named: NDArray[np.bool_]) -> Floats:
@@ -307,6 +342,7 @@ def _landmarks(low: Ints, high: Ints, before: Floats, prose: Floats, kinds: Ints
 
 
 _PICTURE_ROWS = 12
+_ROWS = 8 + 6 * LEVELS + 17 + 4 * LEVELS + 12 + _PICTURE_ROWS  # of _dense, in the order in which they stand there
 
 
 def _pictures(scan: Scan, total: int) -> Floats:

@@ -39,6 +39,7 @@ _WHOLE = re.compile(
 )
 _TAG_WITH_ATTRIBUTES = re.compile(r"[a-zA-Z][\w:-]*+[\s/]")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_TO_ITS_END = re.compile(r"(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+'|[\"'])*+")  # a script may follow
 _NAME = re.compile(r"[^\s/]++")
 _OPTION = re.compile(r"<option\b", re.I)
 _OPENING = re.compile(rf"<(?:{_NAMES})[\s>]", re.I)
@@ -114,7 +115,7 @@ def check(html: str, counts: Counts | None = None) -> None:
     if tags > MAX_TAGS:
         raise TooComplex(f"{tags} tags")
     for part in filter(_TAG_WITH_ATTRIBUTES.match, long):  # a "<" in a script is no tag: no name and space follow it
-        tag = _QUOTED.sub("", part).partition(">")[0]
+        tag = _QUOTED.sub("", _TO_ITS_END.match(part)[0])  # type: ignore[index] # it matches ""
         values, names = tag.count("="), sum(1 for _ in _NAME.finditer(tag))
         if values > MAX_ATTRIBUTES or names > MAX_NAMES:
             raise TooComplex(f"a tag of {max(values, names)} attributes")

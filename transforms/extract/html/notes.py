@@ -27,18 +27,20 @@ _BACK = re.compile("[\\^↑↩↵⏎⤴]\ufe0e?")
 _RAISED = 200  # characters before a link in which the tag that raises it is looked for
 # What is raised and says nothing any more; and what MediaWiki raises: "[citation needed]", ": 7" of a page.
 _SAID = r"(?:[^<]{1,60}+|<(?!/?sup[ >])[^<>]{0,200}+>){0,12}+"
-_LEFT = re.compile(
+_LEFT_RAISED = (
     r"<sup(?: [^<>]*+)?>(?:[\[\](),;\s]{1,9}+|<(?!/?sup[ >])[^<>]{0,200}+>){0,12}+</sup>"
     rf'|<sup [^<>]*?class="(?:reference|[^"<>]*Inline-Template)[ "][^<>]*+>{_SAID}</sup>'
-    r'|(?<=<span class="mw-cite-backlink">)\s{0,9}+\^'
 )
+_LEFT = re.compile(_LEFT_RAISED)
+_WAY_BACK = '<span class="mw-cite-backlink">'
+_LEFT_OR_BACK = re.compile(rf"{_LEFT_RAISED}|(?<={_WAY_BACK})\s{{0,9}}+\^")  # looks at every character, so is slow
 
 
 def without_marks(source: str) -> str:
     """A page as the parser writes it, without the marks of its notes."""
     if not holds(source, _HINTS):
         return source
-    return _LEFT.sub("", _LINK.sub(_stays, source))
+    return (_LEFT_OR_BACK if _WAY_BACK in source else _LEFT).sub("", _LINK.sub(_stays, source))
 
 
 def _stays(found: re.Match[str]) -> str:

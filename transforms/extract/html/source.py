@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from weft.transforms.extract.html import inline
+from weft.transforms.extract.html import compiled, inline
 from weft.transforms.extract.html.compiled import holds
 from weft.transforms.extract.html.mathml import latex
 from weft.transforms.extract.html.notes import without_marks
@@ -48,7 +48,8 @@ RAW = (  # elements whose content is cut out, with their end
 ).split()
 _NAMES = "|".join(RAW)
 _RAW = re.compile(rf"<(?:!--|({_NAMES})(?=[ >]))")
-_RAW_AND_FORMULAS = re.compile(rf"<(?:!--|({_NAMES}|img|span|div|nobr|mjx-container|d-math)(?=[ >]))")
+_FORMULAS = "img span div nobr mjx-container d-math".split()
+_RAW_AND_FORMULAS = re.compile(rf"<(?:!--|({_NAMES}|{'|'.join(_FORMULAS)})(?=[ >]))")
 _ANNOTATION = re.compile(r'<annotation encoding="(?:application/x-tex|LaTeX|TeX|application/x-latex)"[^<>]*+>([^<]*+)')
 _STYLED = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle) ?(.*)\}\Z", re.DOTALL)
 _MARKED = re.compile(r"(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])\Z", re.DOTALL)
@@ -68,6 +69,13 @@ _DISPLAYED = re.compile(
 )
 _TAGS = re.compile(r"<[^<>]*+>")
 _DRAWING = ("span", "div", "nobr", "mjx-container")
+# Names for the compiled loop, by whether figures are images and there are formulas; it asks for those after None.
+_CUT = {
+    (figures, formulas): (*(name for name in RAW if name not in asked), None, *asked, *(_FORMULAS if formulas else ()))
+    for figures in (False, True)
+    for formulas in (False, True)
+    for asked in [["math", "svg"] if figures else ["math"]]
+}
 _TAG_OF = {
     name: re.compile(rf"<(/?){name}(?=[ >])") for name in ("span", "div", "nobr", "mjx-container", "math", "d-math")
 }
@@ -110,11 +118,15 @@ class _Reading:
     def __init__(self, source: str, json_ld: list[str], drawings: list[str], figures: dict[str, str] | None) -> None:
         self.source, self.json_ld, self.drawings, self.figures = source, json_ld, drawings, figures
         self.formulas = hinted(source)
-        self.scripts = "math/tex" in source  # MathJax's own, beside what it has drawn
+        self.scripts = self.formulas and "math/tex" in source  # MathJax's own, beside what it has drawn
         self.told = 0  # where the last formula ended
 
     def whole(self) -> str:
         source, at = self.source, 0
+        if compiled.module:
+            return str(
+                compiled.module.cut(source, _CUT[self.figures is not None, self.formulas], self.drawings, self._element)
+            )
         kept: list[str] = []
         pattern = _RAW_AND_FORMULAS if self.formulas else _RAW
         found = pattern.search(source)

@@ -22,7 +22,7 @@ from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import SHIPPED, Model, shipped
 from weft.transforms.extract.html.parser import TooComplex
 from weft.transforms.extract.html.scan import MAX_KNOWN, Scan, Scanner
-from weft.transforms.extract.html.source import HINTS, hinted
+from weft.transforms.extract.html.source import HINTS, RAW, hinted, without_raw
 
 NAMES = shipped().names
 SCANNERS = {True: Scanner(NAMES), False: Scanner(NAMES)}
@@ -41,6 +41,13 @@ BITS = st.one_of(
     )),
     st.text(max_size=8),
 )  # fmt: skip
+
+RAW_BITS = st.sampled_from((
+    *(f"<{name}{after}" for name in RAW for after in (">", " ", "")), *(f"</{name}>" for name in RAW), "<!--", "-->", "--", ">", "é",
+    "<!", '<script type="application/ld+json">{}', '<script type="math/tex">x^2', "+json", '<svg width="200" height="200">',
+    "<path d='M0'/>" * 5, '<math display="block">', "<mi>x</mi>", '<img class="tex" alt="x^2" src="/a.png">', "<d-math block>x_1",
+    '<span class="katex-html">', "</span>", '<div class="math ">\\(x\\)</div>', "日本", "\U0001f600",
+))  # fmt: skip
 
 
 def seen(work: Any, with_compiled: bool, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -126,6 +133,18 @@ def test_on_what_no_parser_writes(source: str) -> None:
 
 
 @built
+@given(st.lists(st.one_of(RAW_BITS, BITS), max_size=30).map("".join), st.sampled_from(("", *HINTS)), st.booleans())
+@settings(max_examples=600, deadline=None, derandomize=True)
+def test_the_same_is_cut_out(source: str, hint: str, figures: bool) -> None:
+    def left(_: Scanner) -> Any:
+        found: tuple[list[str], list[str], dict[str, str] | None] = [], [], {} if figures else None
+        return without_raw(hint + source, *found), *found
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert seen(left, True, monkeypatch) == seen(left, False, monkeypatch)
+
+
+@built
 def test_a_letter_is_lowered_to_one() -> None:
     assert [c for c in range(0x110000) if len(chr(c).lower()) != 1] == [0x130]  # _compiled.c knows of it
 
@@ -161,27 +180,43 @@ def test_what_a_style_says_is_no_attribute(with_compiled: bool, monkeypatch: pyt
 
 FAILING = r"""
 import _testcapi
-from weft.transforms.extract.html import scan
+from weft.transforms.extract.html import compiled, scan, source
+from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import shipped
 
 SOURCE = ('<title>t</title><meta name="a" content="b"><base href="/b"><div class="post" style="background:url(x.jpg)" role="main">'
           '<a href="/" class="k" rel="license">\u0130x</a><img src="a.jpg"><picture><source srcset="a.jpg"></picture><svg><p ')
+RAW = '<p><!-- c --><style>a</style><svg><g></g></svg><script type="application/ld+json">{}</script><math>x</math><object>'
 names = shipped().names
-scan.Scanner(names).read(SOURCE, scan.Scan())  # what is made at the first time only
-failed = 0
-for start in range(100_000):
-    page, scanner = scan.Scan(), scan.Scanner(names)
-    try:
-        _testcapi.set_nomemory(start, start + 1)
+
+
+class Recorded:  # what is asked of the compiled module
+    calls = {}
+
+    def __getattr__(self, name):
+        return lambda *given: self.calls.setdefault(name, given) and getattr(module, name)(*given)
+
+
+module, compiled.module = compiled.module, Recorded()
+page = scan.Scan()
+scan.Scanner(names).read(SOURCE, page)
+shipped()(features(page, "", names, shipped().words))
+compiled.module = module
+works = {name: lambda name=name, given=given: getattr(module, name)(*given) for name, given in Recorded.calls.items()}
+works["walk"] = lambda: scan.Scanner(names).read(SOURCE, scan.Scan())
+works["cut"] = lambda: source.without_raw(RAW, [], [])
+for name, work in works.items():
+    work()  # what is made at the first time only
+    for failed in range(100_000):
+        _testcapi.set_nomemory(failed, failed + 1)
         try:
-            scanner.read(SOURCE, page)
+            work()
+        except MemoryError:
+            continue
         finally:
             _testcapi.remove_mem_hooks()
-    except MemoryError:
-        failed += 1
-    else:
         break
-print(failed)
+    print(name, failed)
 """
 
 
@@ -189,8 +224,11 @@ print(failed)
 def test_without_memory_there_is_a_memory_error() -> None:
     """Any one allocation fails; another error (a SystemError) ends the script."""
     pytest.importorskip("_testcapi")
-    done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
-    assert done.returncode == 0 and int(done.stdout) > 50, done.stderr
+    done = subprocess.run([sys.executable, "-P", "-c", FAILING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    failed = {name: int(count) for name, count in map(str.split, done.stdout.splitlines())}
+    least = {"walk": 50, "cut": 10, "repeats": 2, "structured": 6, "featured": 4}
+    assert all(failed[name] >= count for name, count in least.items()), failed
 
 
 @built
@@ -200,6 +238,15 @@ def test_a_fault_of_its_own_is_no_page_s() -> None:
     ends, rows = np.array([1]), np.zeros((1, 4))
     with pytest.raises(IndexError, match="add_rows: numbers beyond"):
         compiled.module.add_rows(np.zeros((2, 4)), np.array([2]), ends, rows, 4, 0)
+    with pytest.raises(IndexError, match="ranged: numbers beyond"):
+        compiled.module.ranged(*(np.array(each) for each in ([1], [], [], [], [0], [0] * 4, [0] * 4)))
+    alike, rows = np.zeros(1, np.int64), np.zeros((9, 1))
+    low, high, sums, made = np.full((4, 1), 7), np.full((4, 1), 1), np.zeros((8, 2)), np.zeros((1, 89))
+    each = [rows, *[alike] * 5, *[np.zeros(1)] * 2, low, high, np.zeros((12, 1)), sums, np.zeros(1), made]
+    with pytest.raises(IndexError, match="featured: numbers beyond"):
+        compiled.module.featured(*each, 1, 2, 3, 4)
+    with pytest.raises(TypeError, match="cut"):
+        compiled.module.cut("<éé>", ("éé",), [], None)
     with pytest.raises(SystemError, match="activate: what should be a contiguous array"):
         compiled.module.activate(np.zeros((4, 4))[:, :2])
     with pytest.raises(TypeError, match="counted"):

@@ -21,6 +21,12 @@ def test_what_would_take_the_parser_too_long_is_refused(html):
         extract(html, "http://site.test/")
 
 
+@given(st.text(alphabet="\"'>ab ", max_size=40))
+def test_a_tag_is_told_from_the_script_after_it_by_its_quotes(part):
+    tag = limits._TO_ITS_END.match(part)[0]
+    assert limits._QUOTED.sub("", tag) == limits._QUOTED.sub("", part).partition(">")[0]
+
+
 def test_a_script_is_no_tag_of_many_attributes():
     script = "for(i=0;i<n;i++){" + "a=b;" * 100_000 + "}"
     assert extract(f"<script>{script}</script><p>{SENTENCE * 3}</p>", "http://site.test/").texts
