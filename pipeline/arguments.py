@@ -116,7 +116,7 @@ def parser() -> Parser:
         help=f"size of the small web, {DEMO_PAGES} at least (default: %(default)s)",
     )
     for option, help_ in (
-        ("--questions", "so many pages besides that ask about their pictures"),
+        ("--questions", "so many pages besides that teach what the suite asks"),
         ("--instructions", "so many instructions in words, with their answers, as a corpus of its own"),
     ):
         demo.add_argument(option, type=_at_least(0), default=0, metavar="N", help=help_)

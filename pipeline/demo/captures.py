@@ -54,7 +54,7 @@ def counts(pages: int) -> dict[str, int]:
 
 
 def plan(pages: int, salt: str, questions: int = 0) -> tuple[list[Capture], Capture]:
-    """Every page capture, with so many pages of questions besides; and the one that is cut off."""
+    """Every page capture, with so many pages of lessons besides; and the one that is cut off."""
     author = Author(salt)
     number = counts(pages)
     captures = [

@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 SHOTS = (2, 4, 8)  # as in the paper
 CLASSES = 4
-_SYLLABLES = ("ba", "ko", "mi", "du", "ze", "fi", "lo", "pu", "ra", "ti")
-_PLACES = ("cellar", "attic", "kitchen", "garden", "garage", "hall", "tower", "stable")
-_PEOPLE = ("Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hassan")
+_SYLLABLES = ("ba", "ko", "mi", "du", "ze", "fi", "lo", "pu", "ra", "ti", "ve", "gu", "sa", "ho", "ne", "wy")
+PLACES = ("cellar", "attic", "kitchen", "garden", "garage", "hall", "tower", "stable")
+PEOPLE = ("Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hassan")
 _INSTRUCTIONS = {  # of what → how it is asked for
     "colour": ("Name the colour of the thing.", "Say which colour the thing has."),
     "shape": ("Name the thing, without its colour.", "Say what kind of thing it is."),
@@ -35,6 +35,17 @@ _INSTRUCTIONS = {  # of what → how it is asked for
     "ground": ("Name the colour of the background.", "Say which colour is behind the thing."),
 }
 COUNTS = ("one", "two", "three")
+
+
+def is_kept_back(*composition: str | int) -> bool:
+    """Whether a composition is for the suite: pages that teach show and tell the others alone."""
+    return hash_bucket(" ".join(map(str, composition)), 3, "kept back") == 0
+
+
+def is_scene_kept_back(scene: Scene) -> bool:
+    """Whether a thing and its ground are."""
+    things = (scene.first, scene.second) if scene.second else (scene.first,)
+    return any(is_kept_back(thing.count, thing.colour, thing.shape, scene.ground) for thing in things)
 
 
 def mixed(values: Iterable[T], seed: str) -> list[T]:
@@ -48,32 +59,55 @@ def _items(scenes: Iterator[Scene], name: str) -> Iterator[tuple[str, Scene]]:
     return ((f"{name}-{number}", scene) for number, scene in enumerate(alone))
 
 
-def _names(seed: str, count: int) -> list[str]:
-    """Invented words of two syllables."""
-    return mixed(map("".join, itertools.permutations(_SYLLABLES, 2)), f"{seed}/names")[:count]
+def names(seed: str, count: int, taught: bool = False) -> list[str]:
+    """Invented words of two syllables; those that are taught are others than those that are asked for."""
+    every = map("".join, itertools.permutations(_SYLLABLES, 2))
+    return mixed((name for name in every if is_kept_back(name) != taught), f"{seed}/names")[:count]
 
 
-def _kind(seed: str) -> tuple[str, str]:
+def kind_of(seed: str) -> tuple[str, str]:
     """What is told apart in an item, colours or shapes, and which is not."""
     return ("colour", "shape") if hash_bucket(seed, 2, "kind") else ("shape", "colour")
 
 
-def _others(scene: Scene, kind: str, seed: str) -> list[str]:
+def others(scene: Scene, kind: str, seed: str) -> list[str]:
     """The other colours that its thing could have, or the other shapes."""
     own = getattr(scene.first, kind)
     every = COLOURS if kind == "colour" else SHAPES
     return mixed((value for value in every if value not in (own, scene.ground)), f"{seed}/{kind}")
 
 
-def _shown(seed: str, **fixed: str) -> Scene:
-    """A scene of one thing, of which some is given."""
-    ground = mixed((ground for ground in GROUNDS if ground != fixed["colour"]), f"{seed}/ground")[0]
-    grain = hash_bucket(seed, 1 << 30, "grain")
-    return Scene(Thing(fixed["shape"], fixed["colour"], 1 + hash_bucket(seed, 3, "count")), None, "", ground, grain)
+def shown(seed: str, taught: bool = False, **fixed: str) -> Scene:
+    """A scene of one thing, of which some is given; `taught`: none that is kept back."""
+    for number in itertools.count():
+        salt = f"{seed}/{number}" if number else seed
+        ground = mixed((ground for ground in GROUNDS if ground != fixed["colour"]), f"{salt}/ground")[0]
+        thing = Thing(fixed["shape"], fixed["colour"], 1 + hash_bucket(salt, 3, "count"))
+        scene = Scene(thing, None, "", ground, hash_bucket(salt, 1 << 30, "grain"))
+        if not (taught and is_scene_kept_back(scene)):
+            return scene
+    raise AssertionError("counting ends never")
 
 
 def _alike(one: Thing, other: Thing) -> bool:
     return one.colour == other.colour or one.shape == other.shape
+
+
+def described(name: str, colour: str, shape: str) -> str:
+    """A class told in words."""
+    return f"Description of {name}: It is {colour} and it is a {shape}."
+
+
+def kept(kind: str, value: str, place: str) -> str:
+    """A fact of all things of a colour or shape."""
+    thing = f"{value} things" if kind == "colour" else pictures.plural(value)
+    return f"All {thing} are kept in the {place}."
+
+
+def whose(kind: str, owner: str) -> str:
+    """What is asked of somebody's thing."""
+    asked = "what colour is the thing of" if kind == "colour" else "what kind of thing is that of"
+    return f"{asked} {owner}?"
 
 
 def naming(scenes: Iterator[Scene]) -> Iterator[Row]:
@@ -82,17 +116,17 @@ def naming(scenes: Iterator[Scene]) -> Iterator[Row]:
     What does not tell them apart, the shape where names are of colours, is another in each picture.
     """
     for seed, scene in _items(scenes, "naming"):
-        kind, other = _kind(seed)
-        meant = [getattr(scene.first, kind), _others(scene, kind, seed)[0]]
-        rest = _others(scene, other, seed)
-        names = _names(seed, 2)
-        row: Row = {"image": scene, "candidates": sorted(names), "label": sorted(names).index(names[0])}
+        kind, other = kind_of(seed)
+        meant = [getattr(scene.first, kind), others(scene, kind, seed)[0]]
+        rest = others(scene, other, seed)
+        both = names(seed, 2)
+        row: Row = {"image": scene, "candidates": sorted(both), "label": sorted(both).index(both[0])}
         for count in SHOTS:
             which = [i % 2 for i in mixed(range(count), f"{seed}/{count}")]  # each name as often
             again = [which[i] for i in mixed(range(count), f"{seed}/{count}/shuffled")]
-            shots = [_shown(f"{seed}/{count}/{n}", **{kind: meant[of], other: rest[n]}) for n, of in enumerate(which)]
+            shots = [shown(f"{seed}/{count}/{n}", **{kind: meant[of], other: rest[n]}) for n, of in enumerate(which)]
             for told, named in (("right", which), ("shuffled", again)):
-                called = [f"This is a {names[of]}." for of in named]
+                called = [f"This is a {both[of]}." for of in named]
                 row[f"{told}{count}"] = list(itertools.chain(*zip(shots, called, strict=True)))
         yield row
 
@@ -101,23 +135,22 @@ def descriptions(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Classes are two colours by two shapes, so that both have to be seen."""
     for seed, scene in _items(scenes, "descriptions"):
         own = scene.first
-        colours, shapes = ((getattr(own, kind), _others(scene, kind, seed)[0]) for kind in ("colour", "shape"))
-        names = _names(seed, CLASSES)
-        classes = list(zip(names, itertools.product(colours, shapes), strict=True))
-        told = [f"Description of {name}: It is {colour} and it is a {shape}." for name, (colour, shape) in classes]
-        candidates = sorted(names)
+        colours, shapes = ((getattr(own, kind), others(scene, kind, seed)[0]) for kind in ("colour", "shape"))
+        every = names(seed, CLASSES)
+        classes = list(zip(every, itertools.product(colours, shapes), strict=True))
+        told = [described(name, *what) for name, what in classes]
+        candidates = sorted(every)
         text = " ".join(mixed(told, seed))
-        yield {"image": scene, "descriptions": text, "candidates": candidates, "label": candidates.index(names[0])}
+        yield {"image": scene, "descriptions": text, "candidates": candidates, "label": candidates.index(every[0])}
 
 
 def facts(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Where things of a colour, or of a shape, are kept."""
     for seed, scene in _items(scenes, "facts"):
-        kind, _ = _kind(seed)
-        values = [getattr(scene.first, kind), *_others(scene, kind, seed)[: CLASSES - 1]]
-        places = mixed(_PLACES, f"{seed}/places")[:CLASSES]
-        things = [f"{value} things" if kind == "colour" else pictures.plural(value) for value in values]
-        told = [f"All {thing} are kept in the {place}." for thing, place in zip(things, places, strict=True)]
+        kind, _ = kind_of(seed)
+        values = [getattr(scene.first, kind), *others(scene, kind, seed)[: CLASSES - 1]]
+        places = mixed(PLACES, f"{seed}/places")[:CLASSES]
+        told = [kept(kind, value, place) for value, place in zip(values, places, strict=True)]
         candidates = sorted(places)
         text = " ".join(mixed(told, seed))
         row = {"image": scene, "facts": text, "told": f"{pictures.caption(scene, 1)}."}
@@ -127,15 +160,14 @@ def facts(scenes: Iterator[Scene]) -> Iterator[Row]:
 def owners(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Whose thing has which colour, or is what."""
     for seed, scene in _items(scenes, "owners"):
-        kind, _ = _kind(seed)
+        kind, _ = kind_of(seed)
         things = [scene]  # all of `scenes`: were the others familiar, the one that is not would be the one asked for
         while len(things) < CLASSES:
             one = next(scenes)
             if one.second is None and not any(_alike(one.first, thing.first) for thing in things):
                 things.append(one)
         values = [getattr(thing.first, kind) for thing in things]
-        people = mixed(_PEOPLE, f"{seed}/people")[:CLASSES]
-        asked = "what colour is the thing of" if kind == "colour" else "what kind of thing is that of"
+        people = mixed(PEOPLE, f"{seed}/people")[:CLASSES]
         order = mixed(range(CLASSES), f"{seed}/order")
         owned = [f"This belongs to {people[n]}." for n in order]
         told = [f"{pictures.caption(things[n], 1)}. {text}" for n, text in zip(order, owned, strict=True)]
@@ -143,7 +175,7 @@ def owners(scenes: Iterator[Scene]) -> Iterator[Row]:
         yield {
             "shown": list(itertools.chain(*zip([things[n] for n in order], owned, strict=True))),
             "told": " ".join(told),
-            "question": f"{asked} {people[0]}?",
+            "question": whose(kind, people[0]),
             "candidates": candidates,
             "label": candidates.index(values[0]),
         }
@@ -154,11 +186,11 @@ def instructions(scenes: Iterator[Scene]) -> Iterator[Row]:
     for seed, scene in _items(scenes, "instructions"):
         own = scene.first
         count = hash_bucket(seed, 2, "count")
-        wrong = _others(scene, "colour", seed)[0]
+        wrong = others(scene, "colour", seed)[0]
         ground = mixed((one for one in GROUNDS if one not in (scene.ground, own.colour, wrong)), f"{seed}/ground")[0]
         values = {
             "colour": (own.colour, wrong),
-            "shape": (own.shape, _others(scene, "shape", seed)[0]),
+            "shape": (own.shape, others(scene, "shape", seed)[0]),
             "number": (COUNTS[own.count - 1], [one for one in COUNTS if one != COUNTS[own.count - 1]][count]),
             "ground": (scene.ground, ground),
         }

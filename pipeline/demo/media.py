@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from weft.pipeline.demo import pictures
+from weft.pipeline.demo import pictures, rendered
+from weft.pipeline.demo.pictures import Scene
 from weft.pipeline.demo.prose import Dice
+from weft.pipeline.demo.rendered import Rendered
 
 CDNS = tuple(f"cdn{i}.weft.test" for i in range(1, 5))
 
@@ -35,7 +37,7 @@ class Picture:
     """One picture of the web; `expect` is "ok" or what is wrong with it."""
 
     seed: str
-    scene: Any
+    scene: Any  # or a Rendered
     kind: str
     url: str
     width: int
@@ -74,18 +76,23 @@ def _wheel() -> tuple[str, ...]:
 WHEEL = _wheel()
 
 
-def picture(seed: str, number: int, kind: str, host: str, date: str, copies: bool = False) -> Picture:
+def picture(
+    seed: str, number: int, kind: str, host: str, date: str, copies: bool = False, shows: Scene | Rendered | None = None
+) -> Picture:
     """The `number`-th picture of the web.
 
     Args:
         kind: out of WHEEL.
         host: of the page that shows it; half the pictures are on a CDN instead.
         copies: smaller copies exist too.
+        shows: what it shows; else the scene of the seed.
     """
     dice = Dice(f"picture {seed}")
     width, height = 4 * dice.number(55, 115), 4 * dice.number(51, 80)
     if kind == "tiny":
         width = height = 32
+    if isinstance(shows, Rendered):
+        width = height  # at the sides of a wider one a tower sees nothing
     place = host if dice.chance(0.5) else dice.pick(CDNS)
     name = f"{dice.pick(_NAMES)}-{number}"
     suffix = _SUFFIX.get(kind, "jpg")
@@ -105,9 +112,8 @@ def picture(seed: str, number: int, kind: str, host: str, date: str, copies: boo
     )
     archived = dice.chance(ARCHIVED) and kind not in _SERVER_ONLY
     scheme = "https" if dice.chance(0.3) else "http"
-    return Picture(
-        seed, pictures.sample_scene(seed), kind, f"{scheme}://{place}{path}", width, height, also, archived, date
-    )
+    shows = shows or pictures.sample_scene(seed)
+    return Picture(seed, shows, kind, f"{scheme}://{place}{path}", width, height, also, archived, date)
 
 
 def serve_or_archive(made: Picture) -> list[Answer]:
@@ -126,7 +132,7 @@ def serve_or_archive(made: Picture) -> list[Answer]:
     if made.kind == "single_colour":
         image = Image.new("RGB", (made.width, made.height), tuple(Dice(made.seed).number(30, 220) for _ in range(3)))
     else:
-        small = pictures.draw(made.scene, made.width * 2 // 3, made.height * 2 // 3)  # drawing is what costs time
+        small = rendered.drawn(made.scene, made.width * 2 // 3, made.height * 2 // 3)  # drawing is what costs time
         image = small.resize((made.width, made.height), Image.Resampling.BICUBIC)
     body, mime = _encode(image, made.kind)
     headers = {"Content-Type": mime}

@@ -10,9 +10,11 @@ import dataclasses
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from weft.pipeline.demo import pictures, prose, questions, templates, vocabulary
+from weft.pipeline.demo import lessons, pictures, prose, templates, vocabulary
 from weft.pipeline.demo.media import WHEEL, Picture, picture
+from weft.pipeline.demo.pictures import Scene
 from weft.pipeline.demo.prose import Dice
+from weft.pipeline.demo.rendered import Rendered
 from weft.pipeline.demo.templates import Block, Page, Shown
 
 HOSTS = {
@@ -81,7 +83,7 @@ class Author:
         if body in ("product", "forum", "docs", "gallery"):
             title = prose.fill(dice, _TITLES[body], topic)
         url = f"{'https' if dice.chance(0.4) else 'http'}://{host}{_path(dice, title, kind, index)}"
-        desk = _Desk(self, dice, seed, topic, url, date, kind)
+        desk = _Desk(self, dice, seed, topic, url, date, kind, index)
         headers: dict[str, str] = {}
         meta = ""
         if kind == "opt_out":
@@ -139,16 +141,11 @@ def _path(dice: Dice, title: str, kind: str, index: int) -> str:
 class _Desk:
     """The writing of one page."""
 
-    def __init__(self, author: Author, dice: Dice, seed: str, topic: str, url: str, date: str, kind: str) -> None:
-        self.author, self.dice, self.seed, self.topic, self.url, self.date, self.kind = (
-            author,
-            dice,
-            seed,
-            topic,
-            url,
-            date,
-            kind,
-        )
+    def __init__(
+        self, author: Author, dice: Dice, seed: str, topic: str, url: str, date: str, kind: str, index: int
+    ) -> None:
+        self.author, self.dice, self.seed, self.topic = author, dice, seed, topic
+        self.url, self.date, self.kind, self.index = url, date, kind, index
         self.shown: list[tuple[Picture, Shown]] = []
         self.told: set[str] = set()
 
@@ -164,16 +161,18 @@ class _Desk:
         self.told.add(text)
         return [text]
 
-    def picture(self, styles: tuple[str, ...] = ("plain",), figure: float = 0.6) -> tuple[Block, Any]:
-        """The next picture of the web as a block, and its scene."""
+    def picture(
+        self, styles: tuple[str, ...] = ("plain",), figure: float = 0.6, shows: Scene | Rendered | None = None
+    ) -> tuple[Block, Any]:
+        """The next picture of the web as a block, and its scene: what it `shows`, or one of its own."""
         style = self.dice.pick(styles)
         host = urlsplit(self.url).netloc
         whole = self.kind in ("language", "gibberish", "too_short", "opt_out", "quiz")
         copies = style in ("srcset", "picture", "lazy_srcset")
         kind = "jpeg" if whole or copies else self.author.turn()
-        made = picture(f"{self.seed} {len(self.shown)}", self.author.used, kind, host, self.date, copies)
+        made = picture(f"{self.seed} {len(self.shown)}", self.author.used, kind, host, self.date, copies, shows)
         self.author.used += 1
-        alt, caption = self._words(made, figure)
+        alt, caption = self._words(made, figure) if isinstance(made.scene, Scene) else (made.scene.text, "")
         shown = Shown(made.url, self._reference(made.url), made.width, made.height, alt, caption, style, made.also)
         self.shown.append((made, shown))
         return Block("image", (), shown), made.scene
@@ -331,13 +330,16 @@ class _Desk:
         return blocks
 
     def quiz(self) -> list[Block]:
-        """Pictures, each with its caption as alt and with questions and their answers below."""
-        blocks = [Block("p", tuple(self.say(2, 3)))]
-        for _ in range(5):
-            _, scene = self.picture(figure=0.0)
-            shown = self._retold(pictures.caption(scene, 0))
-            asked = questions.told(scene, f"{self.seed} {len(self.shown)}")
-            blocks += [Block("image", (), shown), Block("p", (*asked, *self.say(1, 1)))]
+        """A lesson; what a picture shows is its alt."""
+        blocks = [Block("p", tuple(self.say(1, 1)))]
+        for part in lessons.lesson(self.index, self.seed):
+            if isinstance(part, str):
+                blocks.append(Block("p", (part,)))
+            else:
+                block, _ = self.picture(figure=0.0, shows=part)
+                form = int(self.dice.chance(0.4))
+                told = self._retold(pictures.caption(part, form)) if isinstance(part, Scene) else block.shown
+                blocks.append(Block("image", (), told))
         return blocks
 
     def _retold(self, alt: str) -> Shown:

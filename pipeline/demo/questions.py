@@ -4,7 +4,8 @@ Scenes are of seeds that no demo web draws, and the pictures asked about are hel
 thing and ground stand together in a sentence of the web is left out, wherever that went. What is shown beside them
 (shots, matrices) may have been told. The captions' tasks are worded as these are, which is all that a model
 of the demo's shards has read about pictures; questions, words in pictures and what is told in the prompt alone
-(contexts.py) are worded as the paper does; on pages of the demo stand questions alone, where it is asked for them.
+(contexts.py) are worded as the paper does; pages that teach them stand in the demo's web where that is asked for
+(lessons.py).
 
 No row gives its answer away: the truth stands at any place among the candidates, whatever their lengths, and what is
 asked goes with every answer equally often. A row holds scenes and rendered texts; they are drawn where it is written.
@@ -13,14 +14,15 @@ asked goes with every answer equally often. A row holds scenes and rendered text
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft.pipeline.demo import contexts, pictures, rendered
-from weft.pipeline.demo.contexts import COUNTS, Row, mixed
+from weft.pipeline.demo.contexts import COUNTS, Row, is_kept_back, is_scene_kept_back, mixed
 from weft.pipeline.demo.pictures import COLOURS, GROUNDS, NUMBERS, RELATIONS, SHAPES, Scene, Thing
 from weft.pipeline.demo.rendered import Rendered
 from weft.schemas.parameters import ConfigError
@@ -31,6 +33,7 @@ Change = Callable[[Scene], Iterator[Scene]]  # a scene → all that it might be,
 
 ITEMS = 200  # of each task
 SIZE = (280, 224)  # as wide as most pictures of the web: things side by side tell their number by their size too
+SQUARE = (224, 224)  # of a text: at the sides of a wider picture a tower sees nothing
 CELL = (96, 96)  # of a picture among several
 CHOICES = 6
 YES_NO = ("no", "yes")
@@ -40,7 +43,16 @@ _SEEDS = 1_000_000  # of scenes that are looked at
 
 GOOD = ("wonderful", "charming", "brilliant", "delightful", "splendid", "moving", "clever", "superb")
 BAD = ("terrible", "boring", "dreadful", "clumsy", "tedious", "hollow", "awful", "shallow")
-_OPINIONS = ("What a {} film", "The story is {}", "A {} play from start to end", "I found the acting {}")
+OPINIONS = (
+    "What a {} film",
+    "The story is {}",
+    "A {} play from start to end",
+    "I found the acting {}",
+    "The last act was {}",
+    "Such a {} book",
+    "The music sounds {}",
+    "{} scenes and songs",
+)
 
 
 def write(folder: Path, told: Collection[str], items: int = ITEMS) -> None:
@@ -63,7 +75,7 @@ def texts_of(truth: str) -> set[str]:
 
 
 def unseen(told: Collection[str]) -> Iterator[Scene]:
-    """Scenes without end; of none stand the first thing and the ground together in a text of `told`.
+    """Scenes without end: first thing and ground are kept back, and stand together in no text of `told`.
 
     Of things alone as many are one, two and three, though a web tells three more rarely: else three would be most of
     what is left, and the answer to how many there are.
@@ -74,7 +86,7 @@ def unseen(told: Collection[str]) -> Iterator[Scene]:
         if scene.second is None:
             count = 1 + hash_bucket(f"suite/{given}", len(NUMBERS), "count")
             scene = dataclasses.replace(scene, first=dataclasses.replace(scene.first, count=count))
-        if not is_told(scene):
+        if is_scene_kept_back(dataclasses.replace(scene, second=None)) and not is_told(scene):
             given += scene.second is None
             yield scene
 
@@ -175,11 +187,27 @@ def _called(scene: Scene) -> str:
 
 
 def told(scene: Scene, seed: str) -> list[str]:
-    """What may be asked of a scene with its answers, as it stands on a page of questions."""
-    kinds = ["relation"] if scene.second else [kind for kind in CHANGES if kind != "relation"]
-    asked = [_question(kind, scene) for kind in kinds]
-    whether, label = _whether(scene, list(CHANGES[mixed(kinds, seed)[0]](scene)), seed)
-    return [f"Question: {question} Answer: {answer}." for question, answer in [*asked, (whether, YES_NO[label])]]
+    """What may be asked of a scene with its answers; no question tells what a later one asks."""
+    kinds: tuple[str, ...] = ("relation",)
+    if scene.second is None:
+        kinds = (("shape", "number"), ("number", "colour"))[hash_bucket(seed, 2, "kinds")]
+    last = whether(scene, seed)[0]
+    return [*(asked(*_question(kind, scene)) for kind in kinds), last]
+
+
+def whether(scene: Scene, seed: str) -> list[str]:
+    """Whether it is what it is, and whether it is what it might be, in any order; with the answers."""
+    kinds = ["relation"] if scene.second else ["colour", "shape", "number"]
+    wrong = [one for one in CHANGES[mixed(kinds, seed)[0]](scene) if one != scene]
+    both = [scene, wrong[hash_bucket(seed, len(wrong), "wrong")]]
+    if hash_bucket(seed, 2, "order"):
+        both.reverse()
+    return [asked(_so(said), YES_NO[said == scene]) for said in both]
+
+
+def asked(question: str, answer: str) -> str:
+    """A question with its answer, as pages have them."""
+    return f"Question: {question} Answer: {answer}."
 
 
 def _question(kind: str, scene: Scene) -> tuple[str, str]:
@@ -216,40 +244,85 @@ def _whether(scene: Scene, every: list[Scene], seed: str) -> tuple[str, int]:
     wrong = [one for one in every if one != scene]
     label = hash_bucket(seed, 2, "label")
     said = scene if label else wrong[hash_bucket(seed, len(wrong), "wrong")]
-    return f"is this a picture of {_called(said)}?", label
+    return _so(said), label
+
+
+def _so(said: Scene) -> str:
+    return f"is this a picture of {_called(said)}?"
+
+
+class Matrix(NamedTuple):
+    """The shape goes by row, the colour by column."""
+
+    seed: str
+    shapes: list[str]
+    colours: list[str]
+
+    def cell(self, row: int, column: int, again: str = "") -> Scene:
+        grain = hash_bucket(f"{self.seed}/{row}/{column}{again}", 1 << 30, "grain")
+        return Scene(Thing(self.shapes[row], self.colours[column], 1), None, "", "grey", grain)
+
+    def shown(self, side: int) -> list[Scene]:
+        """All cells but the last."""
+        return list(itertools.starmap(self.cell, itertools.product(range(side), repeat=2)))[:-1]
+
+    def wrong(self, side: int) -> list[Scene]:
+        """Three shapes in two colours, or the reverse, but for the right one.
+
+        So each value stands equally often, and the candidates alone say nothing (I-RAVEN, arXiv 2002.06838).
+        """
+        last = side - 1
+        both = [last, last - 1], [last, last - 1, side]  # the right one, the one before, one that is not shown
+        down, across = both if hash_bucket(self.seed, 2, "more") else both[::-1]
+        return mixed(list(itertools.starmap(self.cell, itertools.product(down, across)))[1:], self.seed)
+
+
+def matrix(seed: str) -> Matrix:
+    """The matrix of a seed."""
+    return Matrix(seed, mixed(SHAPES, seed), mixed(set(COLOURS) - {"white"}, seed))
 
 
 def _matrices(side: int) -> Callable[[Iterator[Scene]], Iterator[Row]]:
-    """The shape goes by row, the colour by column; candidates are all of three shapes in two colours, or the reverse.
-
-    So each value stands equally often, and the candidates alone say nothing (I-RAVEN, arXiv 2002.06838).
-    """
+    """What goes into the last cell; it is one that no page of matrices shows."""
 
     def rows(_: Iterator[Scene]) -> Iterator[Row]:
         for number in itertools.count():
-            seed = f"matrix-{number}"
-            shapes, colours = mixed(SHAPES, seed), mixed(set(COLOURS) - {"white"}, seed)
-
-            def cell(
-                row: int, column: int, seed: str = seed, shapes: list[str] = shapes, colours: list[str] = colours
-            ) -> Scene:
-                grain = hash_bucket(f"{seed}/{row}/{column}", 1 << 30, "grain")
-                return Scene(Thing(shapes[row], colours[column], 1), None, "", "grey", grain)
-
-            last = side - 1
-            *shown, right = itertools.starmap(cell, itertools.product(range(side), repeat=2))
-            both = [last, last - 1], [last, last - 1, side]  # the right one, the one before, one that is not shown
-            down, across = both if hash_bucket(seed, 2, "more") else both[::-1]
-            wrong = mixed(list(itertools.starmap(cell, itertools.product(down, across)))[1:], seed)
-            label = hash_bucket(seed, CHOICES, "label")
-            yield {"images": shown, "candidates": [*wrong[:label], right, *wrong[label:]], "label": label}
+            made = matrix(f"matrix-{number}")
+            right = made.cell(side - 1, side - 1)
+            if is_scene_kept_back(right):
+                label = hash_bucket(made.seed, CHOICES, "label")
+                wrong = made.wrong(side)
+                candidates = [*wrong[:label], right, *wrong[label:]]
+                yield {"images": made.shown(side), "candidates": candidates, "label": label}
 
     return rows
 
 
+def phrases() -> list[tuple[str, str]]:
+    """Two words that may stand in a picture."""
+    return list(itertools.product(COLOURS, SHAPES))
+
+
+def sentences() -> list[tuple[str, str]]:
+    """Form and word of an opinion."""
+    return list(itertools.product(OPINIONS, (*BAD, *GOOD)))
+
+
+def opinion(form: str, word: str) -> str:
+    """The sentence."""
+    text = form.format(word)
+    return text[0].upper() + text[1:]
+
+
+@functools.cache
+def writings() -> list[str]:
+    """All that may stand in a picture."""
+    return [" ".join(words) for words in phrases()] + [opinion(*one) for one in sentences()]
+
+
 def _words(_: Iterator[Scene]) -> Iterator[Row]:
-    """A word in a picture, among others."""
-    every = sorted({*COLOURS, *SHAPES, *RELATIONS, *COUNTS})
+    """Two words in a picture, among other two; none of them stand together in a picture of the web."""
+    every = [" ".join(words) for words in phrases() if is_kept_back(*words)]
     for number in itertools.count():
         seed = f"word-{number}"
         candidates = mixed(every, seed)[:CHOICES]
@@ -258,12 +331,13 @@ def _words(_: Iterator[Scene]) -> Iterator[Row]:
 
 
 def _sentiment(_: Iterator[Scene]) -> Iterator[Row]:
-    """Sentences in pictures, of an opinion that one word of them tells."""
+    """Sentences in pictures, of an opinion that one word of them tells; none stands in a picture of the web."""
+    every = [one for one in sentences() if is_kept_back(*one)]
     for number in itertools.count():
         seed = f"opinion-{number}"
         label = hash_bucket(seed, 2, "label")
-        word = (BAD, GOOD)[label][hash_bucket(seed, len(GOOD), "word")]
-        text = _OPINIONS[hash_bucket(seed, len(_OPINIONS), "form")].format(word)
+        some = [one for one in every if one[1] in (BAD, GOOD)[label]]
+        text = opinion(*some[hash_bucket(seed, len(some), "text")])
         yield {"image": Rendered(text, seed), "candidates": ["negative", "positive"], "label": label}
 
 
@@ -291,8 +365,7 @@ def _write(folder: Path, rows: Iterator[Row]) -> None:
         if not isinstance(value, Scene | Rendered):
             return value
         name = next(names)
-        draw: Callable[..., Any] = pictures.draw if isinstance(value, Scene) else rendered.draw
-        draw(value, *size).save(folder / name, "JPEG", quality=90)
+        rendered.drawn(value, *(size if isinstance(value, Scene) else SQUARE)).save(folder / name, "JPEG", quality=90)
         return name
 
     lines = [json.dumps({field: laid(value) for field, value in row.items()}) + "\n" for row in rows]

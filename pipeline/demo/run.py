@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import weft.schemas.config as configuration
-from weft.pipeline.demo import minimal_pairs, questions, server, truth, web
+from weft.pipeline.demo import lessons, minimal_pairs, questions, server, truth, web
 from weft.pipeline.report import closing, report
 from weft.pipeline.run import inputs, lock, manifest, progress, registry
 from weft.pipeline.run.run import Run
@@ -44,6 +44,8 @@ def demo(options: argparse.Namespace, config: Config, flags: Sequence[str]) -> N
     web.make_web(home, options.pages, config.salt, options.questions)
     say = (lambda line: None) if options.quiet else progress.say
     say(f"web      {time.monotonic() - begun:6.1f} s  {options.pages} pages made in {home}")
+    if options.questions:
+        config = _changed(config, "pack", max_images=max(config.pack.max_images, lessons.MOST))
     if options.instructions:
         config = _instructed(config, home, options.instructions)
     found = inputs.marked(inputs.expand([files.join(home, "warcs")]))

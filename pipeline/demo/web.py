@@ -36,7 +36,7 @@ _CODINGS = ("",) * 5 + ("chunked", "gzip", "gzip chunked")
 
 
 def make_web(directory: str, pages: int = 600, salt: str = "demo", questions: int = 0) -> None:
-    """Write the web of `pages` page captures, and `questions` pages that ask about their pictures, into `directory`.
+    """Write the web of `pages` page captures, and `questions` pages of lessons, into `directory`.
 
     Nothing happens where it is already there.
     """
