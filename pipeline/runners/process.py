@@ -65,8 +65,13 @@ def flush_streams() -> str:
 
 
 def prepare_worker() -> None:
-    """Set up a local worker; what it prints goes nowhere but with WEFT_LOG (pool.py)."""
+    """Set up a local worker; what it prints goes nowhere but with WEFT_LOG (pool.py).
+
+    An allocator in Arrow, of which it uses another by default, would start a thread as it is loaded: then nothing is
+    forked (worker.py).
+    """
     _threads()
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     light_beam.begin()
     logging.getLogger().addHandler(logging.NullHandler())
 

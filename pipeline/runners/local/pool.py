@@ -12,7 +12,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any
 
-from weft.pipeline.runners import process, stillness
+from weft.pipeline.runners import process, stillness, worker
 from weft.pipeline.runners.local import scratch
 from weft.schemas.parameters import ConfigError
 
@@ -30,6 +29,7 @@ LOST = "a worker process ended before its work did"
 STILL = "WEFT_STILL_S"  # environment variable: seconds without progress that end a run; 0 is never
 STILL_S = 1800.0  # no step of weft's computes or waits nearly as long without a sign of life
 NAMED_S = 60.0  # without progress, and then each time it has been twice as long
+_STEPS = ("weft.schemas.", "weft.transforms.")  # modules that steps are made of
 _POLL_S = 0.2
 _END_S = 5.0  # that a worker has to end by itself
 
@@ -48,21 +48,10 @@ class Lost(RuntimeError):
 
 
 class _Worker:
-    def __init__(self, name: str, folder: str, options: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.pipe, theirs = Pipe()  # a socket of one's own may have a time limit: any library may have set the default
-        with theirs:
-            said = None if os.environ.get(process.LOG) else subprocess.DEVNULL
-            # -P: nothing of the directory that weft was called in.
-            told = {stillness.WATCH: folder, "WORKER_ID": name, "PIPELINE_OPTIONS": options}
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "weft.pipeline.runners.worker", str(theirs.fileno()), str(os.getpid())],
-                env={**os.environ, **told},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-            )
+        # A socket of one's own may have a time limit: any library may have set the default.
+        self.pipe, self.theirs = Pipe()
         self.named = NAMED_S  # seconds of standing still that are told next
 
     def look(self, folder: str, stage: str) -> None:
@@ -90,17 +79,34 @@ class Pool:
         self._presence = stillness.Presence()
         self._scratch = contextlib.ExitStack()
         self._home = self._scratch.enter_context(scratch.folder(scratch.WORKERS))
-        self._workers: list[_Worker] = []
+        self._workers = [_Worker(f"worker_{number}") for number in range(count)]
+        self._processes: list[subprocess.Popen[bytes]] = []
         try:
-            for number in range(count):
-                self._workers.append(_Worker(f"worker_{number}", self._home, options))
+            # Elsewhere forks are not safe, or none, and no process is ended with its parent at once.
+            for together in [self._workers] if sys.platform == "linux" else [[one] for one in self._workers]:
+                self._start({one.name: one.theirs.fileno() for one in together})
         except BaseException:
             self.kill()
             raise
+        for one in self._workers:
+            one.theirs.close()
+
+    def _start(self, pipes: dict[str, int]) -> None:
+        said = None if os.environ.get(process.LOG) else subprocess.DEVNULL
+        modules = [name for name in sys.modules if name.startswith(_STEPS)]
+        started = subprocess.Popen(
+            worker.command(pipes, modules),
+            env={**os.environ, stillness.WATCH: self._home, "PIPELINE_OPTIONS": self.options},
+            pass_fds=[*pipes.values()],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+        self._processes.append(started)
 
     def alive(self) -> bool:
-        """Whether all workers are there."""
-        return bool(self._workers) and all(one.process.poll() is None for one in self._workers)
+        """Whether all workers are there: none has anything to say while none is asked."""
+        return bool(self._workers) and not any(one.pipe.poll() for one in self._workers)
 
     def all(self, asks: Sequence[tuple[Any, ...]], stage: str) -> list[Any]:
         """What each worker answers to its own question."""
@@ -147,19 +153,23 @@ class Pool:
         for one in self._workers:
             one.pipe.close()
         deadline = time.monotonic() + _END_S
-        for one in self._workers:
+        for started in self._processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                one.process.wait(max(0.0, deadline - time.monotonic()))
+                started.wait(max(0.0, deadline - time.monotonic()))
         self.kill()
 
     def kill(self) -> None:
         """End the workers, whatever they do."""
+        for started in self._processes:
+            started.kill()
+            started.wait()
         for one in self._workers:
+            one.theirs.close()
+            with contextlib.suppress(EOFError, OSError):  # it is closed already, or with the end of its worker
+                while one.pipe.poll(_END_S):
+                    one.pipe.recv_bytes()
             one.pipe.close()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.process.pid, signal.SIGKILL)
-            one.process.wait()
-        self._workers = []
+        self._workers, self._processes = [], []
         self._scratch.close()
 
 
