@@ -38,9 +38,7 @@ TAGS = (
     "div p span a img td th tr table pre br hr svg meta link title source picture base li ul h1 figure figcaption noscript "
     "script b i strong nobr font x-y section input style math object !--"
 ).split()
-ATTRIBUTES = (
-    "class id href src srcset style role hidden aria-hidden itemprop itemtype alt rel name content width".split()
-)
+ATTRIBUTES = "class id href src srcset style role hidden aria-hidden itemprop itemtype alt rel name content width data-src".split()
 VALUES = (
     "post-content", "wp-caption", "relatedPosts HTMLParser x2", "display:none", "VISIBILITY: hidden", "url(a.jpg)", "license",
     "background:url('", "ünï", "captıon", "x" * 300, "aB" * 200, "", "&quot;", "a.jpg 1x, b 2w", "http://s.org/Thing",

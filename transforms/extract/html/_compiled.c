@@ -4,7 +4,7 @@
    walk                                               Scanner._loop of scan.py: the pass over a page's tags
    counted                                            counted of limits.py: what is counted before a page is parsed
    cut                                                _Reading.whole of source.py: what holds no text goes
-   measured, repeats, ranged, structured, featured    parts of features.py; log2 may differ in its last bit, before rounding
+   measured, repeats, pictured, ranged, structured, featured   parts of features.py; log2 may differ in its last bit, before rounding
    add_rows, add_parents, set_normal, activate, around   parts of model.py; their sums are exact, in any order
 
    A page is read as an array of code points. Whatever is rare is left to Python. */
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#define VERSION 3 /* that of compiled.py: raise both with any change of what either takes, gives or means */
+#define VERSION 4 /* that of compiled.py: raise both with any change of what either takes, gives or means */
 
 typedef Py_ssize_t Size;
 
@@ -243,7 +243,20 @@ static int add_words(Walk *w, const Py_UCS4 *at, Size n)
 static int add_item(Walk *w, PyObject *text, int kind, int64_t linked, Size start, Size end)
 {
     Column *column = w->column;
-    return append(w->object[TEXTS], text) || append(w->object[SPANS], Py_BuildValue("nn", start, end)) ||
+    PyObject *span = PyTuple_New(2), *from = PyLong_FromSsize_t(start), *to = PyLong_FromSsize_t(end);
+    if (span && from && to) {
+        PyTuple_SET_ITEM(span, 0, from);
+        PyTuple_SET_ITEM(span, 1, to);
+    } else {
+        Py_CLEAR(span);
+        Py_XDECREF(from);
+        Py_XDECREF(to);
+    }
+    if (append(w->object[SPANS], span)) {
+        Py_XDECREF(text);
+        return -1;
+    }
+    return append(w->object[TEXTS], text) ||
            push(&column[KINDS], kind) || push(&column[LINKED], linked) || push(&column[FIGURES], w->figure) ||
            push(&column[CONTAINERS], w->container) || push(&column[INLINE_ENDS], column[INLINES].n);
 }
@@ -795,7 +808,10 @@ static PyObject *counted(PyObject *self, PyObject *const *given, Size count)
             continue;
         tags++;
         closing += i + 1 < n && AT(i + 1) == '/';
+        Py_UCS4 first = i + 1 < n ? AT(i + 1) | 0x20 : 0;
         for (int k = 0; many >= 0 && k < 14; k++) {
+            if ((Py_UCS4)formatting[k][0] != first)
+                continue;
             Size end = i + 1;
             for (const char *c = formatting[k]; *c && end < n && (AT(end) | 0x20) == (Py_UCS4)*c; c++)
                 end++;
@@ -815,6 +831,15 @@ static PyObject *counted(PyObject *self, PyObject *const *given, Size count)
 #undef AT
     return Py_BuildValue("nnNnnn", tags, closing, parts, many, characters, once);
 }
+
+#define BY_WIDTH(text, DO)                                                                                             \
+    if (PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND) {                                                                \
+        DO(Py_UCS1)                                                                                                    \
+    } else if (PyUnicode_KIND(text) == PyUnicode_2BYTE_KIND) {                                                         \
+        DO(Py_UCS2)                                                                                                    \
+    } else {                                                                                                           \
+        DO(Py_UCS4)                                                                                                    \
+    }
 
 /* Whether a str holds one of a tuple of strs, each of three ASCII characters or more. */
 static PyObject *holds(PyObject *self, PyObject *const *given, Size count)
@@ -847,15 +872,44 @@ static PyObject *holds(PyObject *self, PyObject *const *given, Size count)
                 Py_RETURN_TRUE;                                                                                        \
         }                                                                                                              \
     }
-    if (PyUnicode_KIND(given[0]) == PyUnicode_1BYTE_KIND) {
-        SEARCH(Py_UCS1)
-    } else if (PyUnicode_KIND(given[0]) == PyUnicode_2BYTE_KIND) {
-        SEARCH(Py_UCS2)
-    } else {
-        SEARCH(Py_UCS4)
-    }
+    BY_WIDTH(given[0], SEARCH)
 #undef SEARCH
     Py_RETURN_FALSE;
+}
+
+/* find(text, word, begin, end): str.find, of an ASCII word of two characters or more. Whether its first and its last character
+   stand where they should is asked of many places at once, by instructions for several numbers. */
+static PyObject *found(PyObject *self, PyObject *const *given, Size count)
+{
+    enum { BLOCK = 128 };
+    if (count != 4 || !PyUnicode_Check(given[0]) || !PyUnicode_Check(given[1]) || !PyUnicode_IS_ASCII(given[1]) ||
+        PyUnicode_GET_LENGTH(given[1]) < 2)
+        return PyErr_Format(PyExc_TypeError, "find: a str, an ASCII word and two numbers");
+    Size i = PyLong_AsSsize_t(given[2]), n = PyLong_AsSsize_t(given[3]), wide = PyUnicode_GET_LENGTH(given[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    const Py_UCS1 *word = PyUnicode_1BYTE_DATA(given[1]);
+    n = n < PyUnicode_GET_LENGTH(given[0]) ? n : PyUnicode_GET_LENGTH(given[0]);
+    i = i < 0 ? 0 : i;
+#define SEARCH(type)                                                                                                   \
+    for (const type *at = PyUnicode_DATA(given[0]), first = word[0], last = word[wide - 1]; i + wide <= n;) {          \
+        Size block = n - wide - i + 1 < BLOCK ? n - wide - i + 1 : BLOCK;                                              \
+        type any = block < BLOCK;                                                                                      \
+        if (!any)                                                                                                      \
+            for (int k = 0; k < BLOCK; k++)                                                                            \
+                any |= (type)((at[i + k] == first) & (at[i + k + wide - 1] == last));                                  \
+        for (Size end = i + block; any && i < end; i++) {                                                              \
+            Size same = 0;                                                                                             \
+            while (same < wide && at[i + same] == word[same])                                                          \
+                same++;                                                                                                \
+            if (same == wide)                                                                                          \
+                return PyLong_FromSsize_t(i);                                                                          \
+        }                                                                                                              \
+        i += any ? 0 : BLOCK;                                                                                          \
+    }
+    BY_WIDTH(given[0], SEARCH)
+#undef SEARCH
+    return PyLong_FromLong(-1);
 }
 
 /* Where in a str an ASCII character stands, from i on; its length where it does not. */
@@ -1015,9 +1069,10 @@ static PyObject *add_rows(PyObject *self, PyObject *const *given, Size count)
                 failed = 1;
                 break;
             }
-            const double *from = a[TABLE].real + row * wide;
+            const double *restrict from = a[TABLE].real + row * wide;
+            double *restrict to = out;
             for (Size k = 0; k < wide; k++)
-                out[k] += from[k];
+                to[k] += from[k];
         }
     }
     return released(__func__, a, 4, failed);
@@ -1085,16 +1140,19 @@ static inline double gridded(double value)
     return (value * 256.0 + shift - shift) * 0.00390625;
 }
 
-/* activate(values): _active of model.py, in place. */
-static PyObject *activate(PyObject *self, PyObject *values)
+/* activate(values (N, W), biases (W,)): _active of model.py, in place. */
+static PyObject *activate(PyObject *self, PyObject *const *given, Size count)
 {
-    Array a[1];
-    if (arrays(__func__, &values, 1, a, 1))
-        return NULL;
-    double *at = a->real;
-    for (Size i = 0; i < a->n; i++)
-        at[i] = gridded(at[i] > 0 ? at[i] : 0);
-    return released(__func__, a, 1, 0);
+    Array a[2];
+    if (count != 2 || arrays(__func__, given, 2, a, 1))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "activate: two arrays");
+    Size wide = a[1].n;
+    for (double *at = a[0].real; wide && at + wide <= a[0].real + a[0].n; at += wide)
+        for (Size k = 0; k < wide; k++) {
+            double value = at[k] + a[1].real[k];
+            at[k] = gridded((value + fabs(value)) * 0.5); /* the value or 0, without a branch */
+        }
+    return released(__func__, a, 2, !wide || a[0].n % wide);
 }
 
 /* set_normal(values (N, W), mean (W,), scale (W,), out (N, S), bound): out[n, :W] = _normal of model.py. */
@@ -1110,10 +1168,10 @@ static PyObject *set_normal(PyObject *self, PyObject *const *given, Size count)
     for (Size n = 0; n < items && !failed; n++) {
         const double *from = a[VALUES].real + n * wide;
         double *out = a[OUT].real + n * stride;
-        for (Size k = 0; k < wide; k++) {
-            double value = (from[k] - a[MEAN].real[k]) * a[SCALE].real[k];
-            out[k] = gridded(value < -bound ? -bound : value > bound ? bound : value);
-        }
+        for (Size k = 0; k < wide; k++)
+            out[k] = (from[k] - a[MEAN].real[k]) * a[SCALE].real[k];
+        for (Size k = 0; k < wide; k++)
+            out[k] = gridded(out[k] < -bound ? -bound : out[k] > bound ? bound : out[k]);
     }
     return released(__func__, a, 4, failed);
 }
@@ -1449,6 +1507,115 @@ static PyObject *featured(PyObject *self, PyObject *const *given, Size count)
     return released(__func__, a, ARRAYS, failed);
 }
 
+/* An attribute's value in a tag: where it begins, and where it ends; -1 for none. */
+static Size value_of(PyObject *tag, const char *name, Size from, Size *end)
+{
+    Size n = PyUnicode_GET_LENGTH(tag), wide = (Size)strlen(name);
+    for (Size i = from; (i = next(tag, ' ', i, n)) < n; i++)
+        if (stands(tag, i, n, name, wide) && (*end = next(tag, '"', i + wide, n)) < n)
+            return i + wide;
+    return -1;
+}
+
+/* The last whole number of up to five digits that an attribute begins with: _SIZE of features.py; -1 for none. */
+static Size size_of(PyObject *tag, const char *name)
+{
+    Size n = PyUnicode_GET_LENGTH(tag), wide = (Size)strlen(name), found = -1;
+    for (Size i = 0; (i = next(tag, ' ', i, n)) < n; i++) {
+        if (!stands(tag, i, n, name, wide))
+            continue;
+        Size at = i + wide, number = 0, digits = 0;
+        while (at < n && Py_UNICODE_ISSPACE(PyUnicode_READ_CHAR(tag, at)))
+            at++;
+        for (; at < n && digits < 5 && Py_UNICODE_ISDECIMAL(PyUnicode_READ_CHAR(tag, at)); at++, digits++)
+            number = 10 * number + Py_UNICODE_TODECIMAL(PyUnicode_READ_CHAR(tag, at));
+        if (!digits)
+            continue;
+        found = number;
+        i = at - 1;
+    }
+    return found;
+}
+
+static int holds_one(PyObject *text, Size from, Size to, const char *const *words, int folded)
+{
+    for (Size i = from; (i = next(text, '.', i, to)) < to; i++)
+        for (const char *const *word = words; *word; word++) {
+            Size same = 1;
+            while ((*word)[same] && i + same < to) {
+                Py_UCS4 c = PyUnicode_READ_CHAR(text, i + same);
+                if ((folded && c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (Py_UCS1)(*word)[same])
+                    break;
+                same++;
+            }
+            if (!(*word)[same])
+                return 1;
+        }
+    return 0;
+}
+
+/* The first value of an attribute data-… that holds a picture's name: as value_of. */
+static Size lazy_value(PyObject *tag, Size *end)
+{
+    static const char *const names[] = {".jpg", ".jpeg", ".png", ".webp", ".gif", NULL};
+    Size n = PyUnicode_GET_LENGTH(tag);
+    for (Size i = 0; (i = next(tag, ' ', i, n)) < n; i++) {
+        Size at = i + 6;
+        if (!stands(tag, i, n, " data-", 6))
+            continue;
+        while (at < n && (is_lower(PyUnicode_READ_CHAR(tag, at)) || PyUnicode_READ_CHAR(tag, at) == '-'))
+            at++;
+        if (at == i + 6 || !stands(tag, at, n, "=\"", 2) || (*end = next(tag, '"', at + 2, n)) == n)
+            continue;
+        if (holds_one(tag, at + 2, *end, names, 0))
+            return at + 2;
+        i = *end;
+    }
+    return -1;
+}
+
+/* pictured(images, out (12, N)): _pictures of features.py, but for whether links lead to pictures. */
+static PyObject *pictured(PyObject *self, PyObject *const *given, Size count)
+{
+    static const char *const drawn[] = {".svg", ".gif", NULL}, *const photographs[] = {".jp", ".webp", NULL};
+    enum { ROWS = 12 };
+    Array a[1];
+    if (count != 2 || !PyDict_CheckExact(given[0]))
+        return PyErr_Format(PyExc_TypeError, "pictured: a dict and an array");
+    if (arrays(__func__, given + 1, 1, a, 1))
+        return NULL;
+    Size items = a->n / ROWS, place = 0;
+    PyObject *key, *image;
+    int failed = 0;
+    while (!failed && PyDict_Next(given[0], &place, &key, &image)) {
+        Size at = PyLong_AsSsize_t(key), end = 0, alt_end = 0;
+        if ((failed = at < 0 || at >= items || !PyTuple_Check(image) || PyTuple_GET_SIZE(image) != 4))
+            break;
+        PyObject *tag = PyTuple_GET_ITEM(image, 0), *link = PyTuple_GET_ITEM(image, 2);
+        if ((failed = !PyUnicode_Check(tag) || !PyUnicode_Check(link) || !PyList_Check(PyTuple_GET_ITEM(image, 1))))
+            break;
+        Size width = size_of(tag, " width=\""), height = size_of(tag, " height=\""), alt = value_of(tag, " alt=\"", 0, &alt_end);
+        Size source = value_of(tag, " src=\"", 0, &end), n = PyUnicode_GET_LENGTH(tag);
+        int hidden = source < 0 || source == end || stands(tag, source, end, "data:", 5);
+        if (hidden && (source = lazy_value(tag, &end)) < 0)
+            source = end = 0;
+        source = end - source > 200 ? end - 200 : source;
+        int sources = PyList_GET_SIZE(PyTuple_GET_ITEM(image, 1)) > 0;
+        for (Size i = 0; !sources && (i = next(tag, 's', i, n)) < n; i++)
+            sources = stands(tag, i, n, "srcset=", 7);
+        const double row[ROWS] = {
+            log2(1.0 + (double)(width < 0 ? 0 : width < 4096 ? width : 4096)) / 8,
+            log2(1.0 + (double)(height < 0 ? 0 : height < 4096 ? height : 4096)) / 8,
+            alt < 0 ? 0 : log2(1.0 + (double)(alt_end - alt)) / 8,
+            width >= 0, alt >= 0, PyUnicode_GET_LENGTH(link) > 0, 0, PyTuple_GET_ITEM(image, 3) == Py_True,
+            holds_one(tag, source, end, drawn, 1), holds_one(tag, source, end, photographs, 1), sources, hidden,
+        };
+        for (int k = 0; k < ROWS; k++)
+            a->real[k * items + at] = row[k];
+    }
+    return released(__func__, a, 1, failed);
+}
+
 /* looked_up(words, vocabulary, out): numbers of words, -1 for those that are unknown. */
 static PyObject *looked_up(PyObject *self, PyObject *const *given, Size count)
 {
@@ -1512,6 +1679,8 @@ static PyMethodDef FUNCTIONS[] = {
     {"walk", walk, METH_VARARGS, "The pass over a page's tags."},
     {"counted", FAST(counted), "What is counted before a page is parsed."},
     {"holds", FAST(holds), "Whether a page holds one of some words."},
+    {"find", FAST(found), "Where a word stands in a page."},
+    {"pictured", FAST(pictured), "The numbers of each image."},
     {"cut", FAST(cut), "A page without what holds no text."},
     {"structured", FAST(structured), "Which tags and structures containers have."},
     {"looked_up", FAST(looked_up), "Numbers of words."},
@@ -1522,7 +1691,7 @@ static PyMethodDef FUNCTIONS[] = {
     {"repeats", FAST(repeats), "How often each text stands on the page."},
     {"featured", FAST(featured), "The numbers of each item."},
     {"set_normal", FAST(set_normal), "Features as the network takes them."},
-    {"activate", activate, METH_O, "What a layer says, on its grid."},
+    {"activate", FAST(activate), "What a layer says, on its grid."},
     {"around", FAST(around), "What each item reads of those around it."},
     {0}};
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_compiled", "The hot loops of extraction.", -1, FUNCTIONS};

@@ -9,7 +9,7 @@ import importlib
 import os
 from types import ModuleType
 
-VERSION = 3  # that of _compiled.c; an extension of another was built from other source than this
+VERSION = 4  # that of _compiled.c; an extension of another was built from other source than this
 
 
 def built() -> tuple[ModuleType | None, str]:
@@ -33,3 +33,10 @@ def holds(source: str, words: tuple[str, ...]) -> bool:
     if module:
         return bool(module.holds(source, words))
     return any(word in source for word in words)
+
+
+def find(source: str, word: str, begin: int = 0, end: int | None = None) -> int:
+    """As str.find, of an ASCII word of two characters or more, which takes a fifth of the time."""
+    if module:
+        return int(module.find(source, word, begin, len(source) if end is None else end))
+    return source.find(word, begin, end)

@@ -350,6 +350,11 @@ def _pictures(scan: Scan, total: int) -> Floats:
     table = np.zeros((_PICTURE_ROWS, total))
     if not scan.images:
         return table
+    if compiled.module:
+        compiled.module.pictured(scan.images, table)
+        for at, image in scan.images.items():
+            table[6, at] = bool(image.link) and _PICTURE_FILE.search(image.link) is not None
+        return table
     said = []
     for image in scan.images.values():
         tag = image.tag

@@ -13,6 +13,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from weft.transforms.extract.html.compiled import find
+
 MOST_SPANNED = 8  # grid places for each cell that is there; a table beyond that and ROOM more has its spans ignored ...
 ROOM = 1_000
 ROOM_TO_SAY = 10_000  # the same of characters: a cell's text is said in each place that it spans
@@ -145,7 +147,7 @@ class _Reading:
         self.stack: list[tuple[Grid, list[tuple[int, Cell]]]] = []
         self.number = 0
         self.begun = -1  # where the cell being read begins; -1 outside, and in one that has held a table
-        at = source.find("<table")
+        at = find(source, "<table")
         while at >= 0:
             end = len(source)
             for part in _PART.finditer(source, at):
@@ -153,7 +155,7 @@ class _Reading:
                 if not self.stack:
                     end = part.end()
                     break
-            at = source.find("<table", end)
+            at = find(source, "<table", end)
 
     def _part(self, part: re.Match[str]) -> None:
         closing, name, rest = part.groups()

@@ -47,15 +47,15 @@ class Model:
         ])  # fmt: skip
         inputs = _inputs(w, page)
         wide = inputs.shape[1]
-        hidden = _active(inputs @ w["w1"][:wide] + (about @ w["w1"][wide:] + w["b1"]))
-        message = _active(hidden @ w["wm"] + w["bm"])
+        hidden = _active(inputs @ w["w1"][:wide], about @ w["w1"][wide:] + w["b1"])
+        message = _active(hidden @ w["wm"], w["bm"])
         weight = np.minimum(page.words, MAX_WEIGHT) + np.rint(MIN_WEIGHT * GRID) / GRID
         mean = _on_grid(message.sum(0) / total)
         weighted = _on_grid(weight @ message / weight.sum())
-        kind = _active(np.concatenate([mean, weighted, about]) @ w["wp"] + w["bp"])
-        around = _around(message, page, total)
-        base = kind @ w["w2_page"] + mean @ w["w2_mean"] + w["b2"]
-        out = _active(hidden @ w["w2_hidden"] + around @ w["w2_around"] + base) @ w["w3"] + w["b3"]
+        kind = _active(np.concatenate([mean, weighted, about]) @ w["wp"], w["bp"])
+        around = _around(message, page, total) @ w["w2_around"]
+        around += hidden @ w["w2_hidden"]
+        out = _active(around, kind @ w["w2_page"] + mean @ w["w2_mean"] + w["b2"]) @ w["w3"] + w["b3"]
         return out[:, 0], out[:, 1]
 
 
@@ -68,7 +68,7 @@ def shipped() -> Model:
 
 def _inputs(w: dict[str, Floats], page: Features) -> Floats:
     """(N, D) what the network takes of each item by itself."""
-    context = _context(_tagged(w["context"], w["around"], page), page)
+    context = summed_around(_tagged(w["context"], w["around"], page), page)
     own = _tagged(w["own"], w["inside"], page)
     total, wide = len(page.kinds), page.dense.shape[1]
     heads = np.zeros((total + 1, w["heads"].shape[1]))  # a last row of zeros, for no heading
@@ -99,12 +99,19 @@ def _inputs(w: dict[str, Floats], page: Features) -> Floats:
 
 def _tagged(names: Floats, kinds: Floats, page: Features) -> Floats:
     """(C + 1, D) sum of the rows of each container's names and kind; a last row of zeros for no container."""
-    said = _summed(names, page.names, page.name_ends)[page.tags] if len(page.tags) else names[:0]
+    said = _summed(names, page.names, page.name_ends)
+    if compiled.module:
+        found = np.zeros((len(page.tags) + 1, names.shape[1]))
+        each = np.arange(1, len(page.tags) + 1)
+        for table, numbers in ((said, page.tags), (kinds, page.container_kinds)):
+            compiled.module.add_rows(table, numbers, each, found[:-1], names.shape[1], 0)
+        return found
+    said = said[page.tags] if len(page.tags) else names[:0]
     return np.vstack([said + kinds[page.container_kinds], np.zeros((1, names.shape[1]))])
 
 
-def _context(own: Floats, page: Features) -> Floats:
-    """(C + 1, D) what each container says, added to what all containers around it say."""
+def summed_around(own: Floats, page: Features) -> Floats:
+    """(C + 1, D) what each container says, added to what all containers around it say: `own` itself."""
     if compiled.module:
         compiled.module.add_parents(own, page.parents, own.shape[1])
         return own
@@ -152,11 +159,11 @@ def _normal(values: Floats, mean: Floats, scale: Floats) -> Floats:
     return _on_grid(np.clip((values - mean) * scale, -BOUND, BOUND))
 
 
-def _active(values: Floats) -> Floats:
+def _active(values: Floats, biases: Floats) -> Floats:
     if compiled.module:
-        compiled.module.activate(values)  # in place: nobody has them but who gives them here
+        compiled.module.activate(values, biases)  # in place: nobody has them but who gives them here
         return values
-    return _on_grid(np.maximum(values, 0.0))
+    return _on_grid(np.maximum(values + biases, 0.0))
 
 
 def _running(table: Floats, numbers: Ints) -> Floats:

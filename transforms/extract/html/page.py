@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract.html import about, repair
 from weft.transforms.extract.html.choose import choose
-from weft.transforms.extract.html.features import Floats, Ints, features, repeated
+from weft.transforms.extract.html.features import Features, Floats, Ints, features, repeated
 from weft.transforms.extract.html.grids import Cell, Grid, grids
 from weft.transforms.extract.html.markdown import Marked, markdown_of
 from weft.transforms.extract.html.marked import Block, Line
-from weft.transforms.extract.html.model import shipped
+from weft.transforms.extract.html.model import shipped, summed_around
 from weft.transforms.extract.html.picture_captions import bind_captions
 from weft.transforms.extract.html.pictures import Picture, flat, pictures_of
 from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, KINDS, Scan, Scanner
@@ -40,6 +40,7 @@ _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
 _PICTURED = frozenset((IMAGE, KIND["figcaption"]))
 _LI, _SECTION = KIND["li"], KIND["section"]
 _AGAIN = frozenset(KIND[tag] for tag in ("pre", "td", "th", "tr", "li", "dd", "h1", "h2", "h3", "h4", "h5", "h6"))
+_GROUPS = np.array([[kind in group for group in (_FURNITURE, _ARTICLE, _AGAIN)] for kind in range(KINDS)], np.float64)
 # A menu before the prose: so many labels of so few words, of which so much is linked. Chosen on the labelled pages.
 _RUN, _LABEL, _LINKED = 3, 8, 0.9
 _PROSE = 20  # words of a text that is prose
@@ -155,14 +156,10 @@ def explain(html: str, url: str) -> list[tuple[bool, float, str, str]]:
     return found
 
 
-def _inside(page: Scan, *groups: frozenset[int]) -> list[NDArray[np.bool_]]:
-    """For each group of kinds, (N,) which items stand in an element of one of these."""
-    bits = [sum((kind in group) << number for number, group in enumerate(groups)) for kind in range(KINDS)]
-    inside = [0] * (len(page.parents) + 1)  # the last is that of no container, which -1 finds
-    for at, (parent, tag) in enumerate(zip(page.parents, page.tags, strict=True)):
-        inside[at] = inside[parent] | bits[tag[1]]
-    found = np.array([inside[at] for at in page.containers])
-    return [(found >> number & 1).astype(bool) for number in range(len(groups))]
+def _inside(found: Features, table: Floats) -> NDArray[np.bool_]:
+    """(G, N) which items stand in an element of each group of kinds, of which `table` (KINDS, G) has 1 where one is."""
+    own = np.vstack([table[found.container_kinds], np.zeros((1, table.shape[1]))])
+    return np.asarray(summed_around(own, found)[found.container].T > 0)
 
 
 def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[bool]:
@@ -171,11 +168,11 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
         return []
     model = shipped()
     found = features(page, url, model.names, model.words)
-    furniture, article, again = _inside(page, _FURNITURE, _ARTICLE, _AGAIN)
+    furniture, article, again = _inside(found, _GROUPS)
     article &= ~furniture
     around = found.low, found.high
     tables = _tables(page, cells)
-    again |= np.isin(found.kinds, list(_AGAIN)) | (tables >= 0)
+    again |= (_GROUPS[found.kinds, 2] > 0) | (tables >= 0)
     copies = _equal(page.texts, (found.words < _SAID) | again), found.alike
     built = functools.partial(_built, page)
     logits = model(found)
@@ -185,7 +182,7 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     for at in [*_listed(page, kept, found.words), *_headless(page, kept, found.words)]:
         kept[at] = False
     for at, text in enumerate(page.texts):
-        if kept[at] and text and _ASKING.match(text) and text.count(" ") < _ASKING_WORDS:
+        if kept[at] and text and text.count(" ") < _ASKING_WORDS and _ASKING.match(text):
             kept[at] = False
     return list(kept)
 

@@ -14,7 +14,7 @@ import itertools
 import re
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from weft.transforms.extract.html import compiled
@@ -47,21 +47,33 @@ CUSTOM, IMAGE = len(BLOCKS), len(BLOCKS) + 1  # kinds of an element with a hyphe
 KINDS = len(BLOCKS) + 2
 _TR, _TD, _TH, _PRE, _FIGURE, _NOSCRIPT = (KIND[name] for name in ("tr", "td", "th", "pre", "figure", "noscript"))
 
-# Parts of class names and ids that tell what an element is for, found inside run-together words too.
-_PURPOSE = re.compile(
-    "abstract|accordion|advert|alert|answer|archive|article|aside|author|avatar|badge|banner|blog|blurb|bread|brand|"
-    "button|byline|caption|card|carousel|cart|categor|checkout|cite|collaps|comment|community|compare|consent|contact|"
-    "content|cookie|copyright|country|cta|date|deliver|descri|desktop|detail|dialog|disclaim|discuss|disqus|drawer|"
-    "dropdown|entry|event|excerpt|expand|faq|featur|feed|figure|filter|flyout|footer|footnote|form|forum|galler|grid|"
-    "header|headline|hero|hidden|hide|image|instagram|intro|item|label|lang|latest|layout|lead|legal|licen|link|list|"
-    "locale|login|logo|main|masthead|media|mega|member|menu|message|meta|mobile|modal|more|nav|news|newsletter|next|"
-    "notice|offcanvas|offer|option|overlay|overview|page|pagina|paragraph|partner|payment|popular|popup|portfolio|post|"
-    "prev|price|primary|print|privacy|product|profile|promo|question|quick|quote|rating|recent|recipe|recommend|refer|"
-    "regist|relat|repl(?:y|ies)|result|review|rich|search|second|section|seller|seo|service|share|shipping|shop|"
-    "sidebar|signature|signup|similar|skip|slide|social|spec|sponsor|sr-only|star|step|sticky|story|submenu|subscri|"
-    "suggest|summary|swatch|tab|table|tag|tagline|teaser|term|testimonial|text|thread|thumb|title|toc|toggle|toolbar|"
-    "tooltip|topic|trending|upsell|user|utility|variant|video|visually|vote|warranty|widget|wiki|wrapper"
-)
+# Parts of class names and ids that tell what elements are for, in run-together words too; the first that fits counts.
+PURPOSES = (
+    "abstract accordion advert alert answer archive article aside author avatar badge banner blog blurb bread brand "
+    "button byline caption card carousel cart categor checkout cite collaps comment community compare consent contact "
+    "content cookie copyright country cta date deliver descri desktop detail dialog disclaim discuss disqus drawer "
+    "dropdown entry event excerpt expand faq featur feed figure filter flyout footer footnote form forum galler grid "
+    "header headline hero hidden hide image instagram intro item label lang latest layout lead legal licen link list "
+    "locale login logo main masthead media mega member menu message meta mobile modal more nav news newsletter next "
+    "notice offcanvas offer option overlay overview page pagina paragraph partner payment popular popup portfolio "
+    "post prev price primary print privacy product profile promo question quick quote rating recent recipe recommend "
+    "refer regist relat reply replies result review rich search second section seller seo service share shipping shop "
+    "sidebar signature signup similar skip slide social spec sponsor sr-only star step sticky story submenu subscri "
+    "suggest summary swatch tab table tag tagline teaser term testimonial text thread thumb title toc toggle toolbar "
+    "tooltip topic trending upsell user utility variant video visually vote warranty widget wiki wrapper"
+).split()
+
+
+def _by_beginning(words: Iterable[str], depth: int = 2) -> str:
+    """A pattern of words in this order, with those together that begin alike: a tenth of the tries."""
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        groups.setdefault(word[:1], []).append(word[1:])
+    inner = (_by_beginning(ends, depth - 1) if depth > 1 else "|".join(ends) for ends in groups.values())
+    return "|".join(f"{letter}(?:{ends})" for letter, ends in zip(groups, inner, strict=True))
+
+
+_PURPOSE = re.compile(_by_beginning(PURPOSES))
 _CAPTIONS = frozenset(("div", "p", "dd"))
 
 _CELLS, _ROW = frozenset((_TD, _TH)), frozenset((_TR, _TD, _TH))

@@ -20,7 +20,7 @@ import re
 from urllib.parse import unquote
 
 from weft.transforms.extract.html import compiled, inline
-from weft.transforms.extract.html.compiled import holds
+from weft.transforms.extract.html.compiled import find, holds
 from weft.transforms.extract.html.mathml import latex
 from weft.transforms.extract.html.notes import without_marks
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
@@ -104,7 +104,7 @@ def without_raw(source: str, json_ld: list[str], drawings: list[str], figures: d
             that the element stands for.
     """
     made = without_marks(_Reading(source, json_ld, drawings, figures).whole())
-    return _SCRIPT.sub(_scripted, made) if "<su" in made else made
+    return _SCRIPT.sub(_scripted, made) if find(made, "<su") >= 0 else made
 
 
 def hinted(source: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from weft.transforms.extract.html.scan import Scan
 
-ATTRIBUTE = re.compile(r'(?<= )([a-z0-9_-]++)="([^"]*+)"')  # `:href` is a name of its own
+ATTRIBUTE = re.compile(r' ([a-z0-9_-]++)="([^"]*+)"')  # `:href` is a name of its own
 NAMES = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}")
 _DECLARED = re.compile(r"background(?:-image)?:", re.I)
 _ADDRESS = re.compile(r"url\(\s*+(?:&quot;|['\"])?+((?:(?!url\()[^)'\"])++)(['\"]?+)\s*+\)", re.I)
@@ -84,11 +84,14 @@ def srcset_of(tag: str) -> str:
 
 def take_meta(tag: str, page: Scan) -> None:
     """Add what a <meta> says, or the licence that a <link> names."""
-    found = dict(ATTRIBUTE.findall(tag))
     if tag[:4] == "link":
-        if "license" in found.get("rel", "").split() and not page.licence:
-            page.licence = plain(found.get("href", ""))
-    elif "content" in found:
+        if "license" in tag and not page.licence:
+            found = dict(ATTRIBUTE.findall(tag))
+            if "license" in found.get("rel", "").split():
+                page.licence = plain(found.get("href", ""))
+        return
+    found = dict(ATTRIBUTE.findall(tag))
+    if "content" in found:
         name = found.get("name") or found.get("property") or found.get("http-equiv") or found.get("itemprop") or ""
         page.meta.append((plain(name).strip().lower(), plain(found["content"])))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from weft.transforms.extract.html.compiled import find
 from weft.transforms.extract.html.dates import day
 from weft.transforms.extract.html.scan import KIND, Scan
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
@@ -88,7 +89,7 @@ class Element:
 
 def elements(source: str, word: str, begin: int = 0, end: int | None = None) -> Iterator[Element]:
     """The tags with a word in them, in page order, no more than MAX_FOUND."""
-    at = source.find(word, begin, end)
+    at = find(source, word, begin, end)
     for _ in range(MAX_FOUND):
         if at < 0:
             return
@@ -97,7 +98,7 @@ def elements(source: str, word: str, begin: int = 0, end: int | None = None) -> 
         if start >= 0 and shut >= 0 and source.find(">", start, at) < 0 and source[start + 1] != "/":
             yield Element(source, start, shut)
             at = shut
-        at = source.find(word, at + len(word), end)
+        at = find(source, word, at + len(word), end)
 
 
 def named(text: str) -> str:

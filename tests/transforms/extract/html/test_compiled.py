@@ -18,11 +18,12 @@ from soup import SOUP
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
 from weft.transforms.extract.html import compiled, extract, limits, to_text
-from weft.transforms.extract.html.features import features
+from weft.transforms.extract.html.features import _gridded, _pictures, features
 from weft.transforms.extract.html.model import SHIPPED, Model, shipped
 from weft.transforms.extract.html.parser import TooComplex
 from weft.transforms.extract.html.scan import MAX_KNOWN, Scan, Scanner
 from weft.transforms.extract.html.source import HINTS, RAW, hinted, without_raw
+from weft.transforms.extract.html.tag_values import Image
 
 NAMES = shipped().names
 SCANNERS = {True: Scanner(NAMES), False: Scanner(NAMES)}
@@ -145,6 +146,43 @@ def test_the_same_is_cut_out(source: str, hint: str, figures: bool) -> None:
 
 
 @built
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from((
+                " width=\"", " height=\"", ' alt="', ' src="', ' data-src="', ' data-a-b="', " data-", '"', "data:", "12", " 4097", "٣",
+                "\u2003", ".jpg", ".JPEG", ".svg", ".Webp", ".gİf", "srcset=", "x" * 250, "=", " ", "-",
+            )),
+            st.text(max_size=4),
+        ),
+        max_size=20,
+    ).map("".join),
+    st.sampled_from(("", 'a href="/x.jpg"', 'a href="/x"')), st.booleans(),
+)  # fmt: skip
+@settings(max_examples=600, deadline=None, derandomize=True)
+def test_the_same_is_said_of_images(tag: str, link: str, whether: bool) -> None:
+    page = Scan()
+    page.images = {1: Image("img" + tag, ["a 1x"] if whether else [], link, whether)}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        rows = [seen(lambda _: _pictures(page, 3) + 0.0, way, monkeypatch) for way in (True, False)]
+    # Logarithms may differ in their last bit, before they are rounded to the grid.
+    assert np.abs(rows[0] - rows[1]).max() < 1e-12
+    assert (_gridded(rows[0]) == _gridded(rows[1])).all()
+
+
+@built
+@given(st.lists(st.sampled_from(("ab", "b", "a", "é", "日", "\U0001f600", "x" * 130, "abab ")), max_size=12).map("".join),
+       st.sampled_from(("ab", "abab", "bxb", "aé")), st.integers(-3, 300), st.one_of(st.none(), st.integers(0, 900)))  # fmt: skip
+def test_words_are_found_where_they_stand(text: str, word: str, begin: int, end: int | None) -> None:
+    begin = max(begin, 0)
+    if word.isascii():
+        assert compiled.find(text, word, begin, end) == text.find(word, begin, end)
+    else:
+        with pytest.raises(TypeError):
+            compiled.find(text, word, begin, end)
+
+
+@built
 def test_a_letter_is_lowered_to_one() -> None:
     assert [c for c in range(0x110000) if len(chr(c).lower()) != 1] == [0x130]  # _compiled.c knows of it
 
@@ -181,7 +219,7 @@ def test_what_a_style_says_is_no_attribute(with_compiled: bool, monkeypatch: pyt
 FAILING = r"""
 import _testcapi
 from weft.transforms.extract.html import compiled, scan, source
-from weft.transforms.extract.html.features import features
+from weft.transforms.extract.html.features import _gridded, _pictures, features
 from weft.transforms.extract.html.model import shipped
 
 SOURCE = ('<title>t</title><meta name="a" content="b"><base href="/b"><div class="post" style="background:url(x.jpg)" role="main">'
@@ -248,7 +286,7 @@ def test_a_fault_of_its_own_is_no_page_s() -> None:
     with pytest.raises(TypeError, match="cut"):
         compiled.module.cut("<éé>", ("éé",), [], None)
     with pytest.raises(SystemError, match="activate: what should be a contiguous array"):
-        compiled.module.activate(np.zeros((4, 4))[:, :2])
+        compiled.module.activate(np.zeros((4, 4))[:, :2], np.zeros(2))
     with pytest.raises(TypeError, match="counted"):
         compiled.module.counted()
 

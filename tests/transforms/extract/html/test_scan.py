@@ -1,8 +1,13 @@
 """One pass over a page: items in reading order, and what stands around each."""
 
-import pytest
+import re
 
-from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, Scanner
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.transforms.extract.html import scan as scan_module
+from weft.transforms.extract.html.scan import BLOCKS, IMAGE, KIND, PURPOSES, Scanner
 
 NAMES = {
     name: number for number, name in enumerate(("content", "post", "~content", "~post", "side", "@hidden", "lede"))
@@ -98,3 +103,8 @@ def test_an_item_knows_where_in_the_source_it_stands():
     assert [page.source[start:end] for start, end in page.spans] == [
         "One <b>two</b>", "a", '<img src="x">', "b<br>", "c", "1</td><td><i>2</i></td>", "d"
     ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from([*PURPOSES, *(word[:-1] for word in PURPOSES), "x"])).map("".join))
+def test_purposes_are_found_in_their_order_however_they_are_put_together(word):
+    assert scan_module._PURPOSE.findall(word) == re.findall("|".join(PURPOSES), word)
