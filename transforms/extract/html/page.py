@@ -37,10 +37,13 @@ MAX_DETAIL = 200  # characters of a dropped image's address that its fate has
 _TIGHT = frozenset(KIND[tag] for tag in ("li", "tr", "td", "th", "dt", "dd", "caption"))  # one line break between two
 _FURNITURE = frozenset(KIND[tag] for tag in ("nav", "aside", "footer"))
 _ARTICLE = frozenset(KIND[tag] for tag in ("figure", "article", "main"))
+_HEADER = frozenset((KIND["header"],))  # furniture outside of these
 _PICTURED = frozenset((IMAGE, KIND["figcaption"]))
 _LI, _SECTION = KIND["li"], KIND["section"]
 _AGAIN = frozenset(KIND[tag] for tag in ("pre", "td", "th", "tr", "li", "dd", "h1", "h2", "h3", "h4", "h5", "h6"))
-_GROUPS = np.array([[kind in group for group in (_FURNITURE, _ARTICLE, _AGAIN)] for kind in range(KINDS)], np.float64)
+_GROUPS = np.array(
+    [[kind in group for group in (_FURNITURE, _ARTICLE, _AGAIN, _HEADER)] for kind in range(KINDS)], np.float64
+)
 # A menu before the prose: so many labels of so few words, of which so much is linked. Chosen on the labelled pages.
 _RUN, _LABEL, _LINKED = 3, 8, 0.9
 _PROSE = 20  # words of a text that is prose
@@ -168,7 +171,8 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
         return []
     model = shipped()
     found = features(page, url, model.names, model.words)
-    furniture, article, again = _inside(found, _GROUPS)
+    furniture, article, again, header = _inside(found, _GROUPS)
+    furniture |= header & ~article
     article &= ~furniture
     around = found.low, found.high
     tables = _tables(page, cells)
@@ -177,7 +181,7 @@ def _kept(page: Scan, url: str, cells: dict[int, tuple[Grid, Cell]]) -> list[boo
     built = functools.partial(_built, page)
     logits = model(found)
     kept = choose(
-        *logits, found.words, found.kinds == IMAGE, furniture, article, around, tables, copies, built
+        *logits, found.words, found.kinds == IMAGE, furniture, article, around, tables, copies, built, found.alike
     ).tolist()
     for at in [*_listed(page, kept, found.words), *_headless(page, kept, found.words)]:
         kept[at] = False

@@ -35,6 +35,34 @@ def test_where_nothing_is_sure_the_best_guess_is_kept():
     assert kept.tolist() == [False, True]
 
 
+def test_texts_of_one_structure_are_decided_together():
+    sure, doubtful = [4.0] * 4, [3.0, 2.0, 2.5, 0.0]
+    logits, words = np.array([*sure, *doubtful, -9.0]), np.full(9, 20.0)
+    groups = np.array([0] * 4 + [1] * 4 + [2])
+
+    def kept(logits, groups=groups):
+        return choose(logits, np.zeros(9), words, np.zeros(9, bool), groups=groups).tolist()
+
+    assert kept(logits) == [True] * 8 + [False] and kept(logits, None) == [True] * 7 + [False] * 2
+    worse = np.array([*sure, -3.0, -3.0, 1.0, -4.0, -9.0])
+    assert kept(worse) == [True] * 4 + [False] * 5 and kept(worse, None)[6]
+
+
+def test_few_texts_between_kept_ones_may_be_more_doubtful():
+    logits = np.array([0.2, 4.0, 0.2, 4.0, 0.2, -9.0, 0.2, 4.0, 0.2, 0.2, 0.2, 0.2, 4.0, 0.2, -1.5, -9.0])
+    kept = choose(logits, np.zeros(16), np.full(16, 20.0), np.zeros(16, bool))
+    assert np.flatnonzero(kept).tolist() == [1, 2, 3, 4, 6, 7, 12]
+    words = np.where(np.arange(16) == 10, 0.0, 20.0)  # an image is no text: three are left between
+    assert choose(logits, np.zeros(16), words, words == 0)[[8, 9, 11]].all()
+
+
+def test_two_of_a_kind_are_decided_each_and_an_image_does_not_count():
+    logits, groups = np.array([4.0, 4.0, 4.0, 3.0, -3.0]), np.array([0, 0, 1, 1, 1])
+    words, is_image = np.array([20.0, 20.0, 0.0, 20.0, 20.0]), np.arange(5) == 2
+    kept = choose(logits, np.full(5, -5.0), words, is_image, groups=groups)
+    assert kept.tolist() == [True, True, False, True, False]
+
+
 def test_a_long_document_has_no_holes():
     logits = np.array([-9.0, *[3.0] * 40, -3.0, -3.0, -9.0, *[3.0] * 40, -3.0])
     is_image = np.zeros(85, bool)
