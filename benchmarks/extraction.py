@@ -1,10 +1,11 @@
 """Extraction: pages a second a core, text F1 and image figures of weft beside its peers, and where weft's time goes.
 
-    python benchmarks/extraction.py [WARC …] [--gold JSONL.GZ --images JSONL.GZ --scorer FILE.py] [--folds DIR]
+    python benchmarks/extraction.py [WARC …] [--gold JSONL.GZ [--images JSONL.GZ --scorer FILE.py]] [--folds DIR]
 
 Without arguments it reads the demo's web, made into a temporary directory, and gives rates alone. Gold texts are lines
 of {"url", "gold_text", "page_type"}; the scorer is a file with a function score(documents, gold, images), documents
-being {url: [(text or None, image or None), …]}. With --folds, the weights that
+being {url: [(text or None, image or None), …]}. Without a scorer figures are those of `agreement`, and gold may also be
+"gold_html", or parts of the text that are to be kept ("with") or left out ("without"). With --folds, the weights that
 `python -m weft.transforms.extract.html.training fit --folds DIR` wrote, each page is extracted
 by the model that has not seen its site.
 
@@ -47,6 +48,7 @@ from weft.transforms.extract.html.features import features
 from weft.transforms.extract.html.model import Model
 from weft.transforms.extract.html.scan import IMAGE, Scan, Scanner
 from weft.transforms.extract.html.source import without_raw
+from weft.transforms.extract.html.training.labels import SHINGLE, words
 from weft.transforms.urls import resolve
 
 Document = list[tuple[str | None, str | None]]
@@ -107,14 +109,14 @@ def by_folds(folder: Path, corpus: list[tuple[str, str]]) -> dict[str, Document]
     chosen = weights_of(folder)
     made = {}
     for html, url in corpus:
-        use(functools.partial(chosen, url))
+        use(functools.partial(chosen, url, html))
         made[url] = by_weft(html, url)
     use(model.shipped)
     return made
 
 
-def weights_of(folder: Path) -> Callable[[str], Model]:
-    """What gives, for an address, the weights that have not seen its site."""
+def weights_of(folder: Path) -> Callable[[str, str], Model]:
+    """What gives, for a page's address and characters, the weights that have not seen its site."""
     from weft.transforms.extract.html.training.fit import FOLDS, fold_of
     from weft.transforms.extract.html.training.table import domain
 
@@ -122,7 +124,7 @@ def weights_of(folder: Path) -> Callable[[str], Model]:
     for fold in range(FOLDS):
         with np.load(folder / f"fold{fold}.npz") as arrays:
             weights.append(Model(dict(arrays)))
-    return lambda url: weights[fold_of(domain(url))]
+    return lambda url, html: weights[fold_of(domain(url, html))]
 
 
 def use(weights: Callable[[], Model]) -> None:
@@ -206,8 +208,38 @@ def main() -> None:
         print(f"  {name:28} {seconds / len(corpus) * 1000:6.2f} ms a page")
 
 
+def agreement(made: dict[str, Document], gold: list[Any]) -> str:
+    """Means over pages of precision, recall and F1 of runs of four words; of parts, where gold names such, over all."""
+    texts = {url: " ".join("\n".join(text for text, _ in document if text).split()) for url, document in made.items()}
+    if "with" in gold[0]:
+        found, wrong, wanted = 0, 0, 0
+        for line in gold:
+            kept, left = ([" ".join(part.split()) for part in line[name]] for name in ("with", "without"))
+            text = texts.get(line["url"], "")
+            found, wrong = found + sum(part in text for part in kept), wrong + sum(part in text for part in left)
+            wanted += len(kept)
+        precision, recall, f1 = found / max(1, found + wrong), found / wanted, 2 * found / (wrong + found + wanted)
+        return f"P {precision:.4f}, R {recall:.4f}, F1 {f1:.4f}"
+    pages = []
+    for line in gold:
+        text = line.get("gold_text") or extract_plain_text(HTMLTree.parse(line["gold_html"]), alt_texts=False)
+        said, wanted = _runs(texts.get(line["url"], "")), _runs(text)
+        both = len(said & wanted)
+        pages.append([both / max(1, len(said)), both / max(1, len(wanted)), 2 * both / max(1, len(said) + len(wanted))])
+    means, errors = np.mean(pages, 0), np.std(pages, 0) / len(pages) ** 0.5
+    each = zip(("P", "R", "F1"), means, errors, strict=True)
+    return ", ".join(f"{name} {mean:.4f} ± {error:.4f}" for name, mean, error in each)
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    said = words(text)
+    return {tuple(said[at : at + SHINGLE]) for at in range(max(1, len(said) - SHINGLE + 1))} if said else set()
+
+
 def _scored(score: Any, made: dict[str, Document], gold: list[Any], images: list[Any]) -> str:
-    if score is None or not gold:
+    if score is None and gold:
+        return agreement(made, gold)
+    if not gold:
         return f"{sum(image is not None for document in made.values() for _, image in document)} images"
     found = score(made, gold, images)
     said = [f"F1 {found['f1']:.4f}"]

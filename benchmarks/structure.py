@@ -226,7 +226,7 @@ def main() -> None:
             continue
         gold = gold_of(html, told[url])
         if chosen:
-            extraction.use(functools.partial(chosen, url))
+            extraction.use(functools.partial(chosen, url, html))
         for name, way in ways.items():
             made = scores(gold, parts_of(way(html, url)))
             for kind, value in made.items():

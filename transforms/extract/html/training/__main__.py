@@ -12,10 +12,8 @@ def main() -> None:
     """Run one of the two commands."""
     parser = argparse.ArgumentParser(prog="python -m weft.transforms.extract.html.training")
     commands = parser.add_subparsers(dest="command", required=True)
-    made = commands.add_parser("table", help="pages with gold texts → the table of features and labels")
-    made.add_argument("--pages", nargs="+", required=True, metavar="WARC")
-    made.add_argument("--gold", required=True, metavar="JSONL.GZ", help="url, gold_text, page_type a line")
-    made.add_argument("--images", required=True, metavar="JSONL.GZ", help="url, images (urls, label) a line")
+    made = commands.add_parser("table", help="sets of pages with gold texts → the table of features and labels")
+    made.add_argument("sets", nargs="+", metavar="SET", help="what SET*.warc.gz, SET.gold.jsonl.gz … begin with")
     made.add_argument("--out", type=Path, default=table.SHIPPED)
     fitted = commands.add_parser("fit", help="the table → weights")
     fitted.add_argument("--table", type=Path, default=table.SHIPPED)
@@ -25,7 +23,7 @@ def main() -> None:
     fitted.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.command == "table":
-        table.make(options.pages, options.gold, options.images, options.out)
+        table.make(options.sets, options.out)
     elif options.folds:
         fit.cross_validate(table.load(options.table), options.folds, options.epochs, options.seed)
     else:

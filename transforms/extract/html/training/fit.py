@@ -20,6 +20,7 @@ from weft.transforms.extract.html.choose import choose
 from weft.transforms.extract.html.features import LEVELS
 from weft.transforms.extract.html.model import BOUND, MAX_WEIGHT, MIN_WEIGHT, SHIPPED, WEIGHTS, WINDOW, Model
 from weft.transforms.extract.html.scan import IMAGE, KINDS
+from weft.transforms.extract.html.training.labels import UNKNOWN
 from weft.transforms.extract.html.training.table import EDGE, IN, Example, Table
 
 FOLDS = 5
@@ -84,7 +85,7 @@ class Batch:
         self.around = joined([c + o for (c, _), o in zip(around, outer, strict=False)])
         self.around_of = joined([np.repeat(np.arange(len(n)) + b, n) for (_, n), b in zip(around, bases, strict=True)])
         self.texts, self.images = joined([e.texts for e in examples]), joined([e.images for e in examples])
-        self.types = torch.tensor([types.index(e.kind) for e in examples])
+        self.types = torch.tensor([types.index(e.kind) if e.kind else UNKNOWN for e in examples])
         self.weights = torch.tensor([weights[e.kind] for e in examples], dtype=torch.float32)
 
 
@@ -190,17 +191,18 @@ def _around(message: Tensor, b: Batch) -> Tensor:
 
 
 def _loss(out: Tensor, types: Tensor, b: Batch) -> Tensor:
-    said = b.words > 0
+    said = (b.words > 0) & (b.texts != UNKNOWN)
     weight = torch.where(said, b.words.clamp(max=MAX_WEIGHT) ** 0.8 + 0.5, 0.0)
     share = weight / torch.zeros(b.count).index_add(0, b.pages, weight).clamp(min=1)[b.pages]
-    wanted = b.texts * (1 - 2 * SMOOTHING) + SMOOTHING
+    wanted = b.texts.clamp(min=0) * (1 - 2 * SMOOTHING) + SMOOTHING
     texts = functional.binary_cross_entropy_with_logits(out[:, 0], wanted, reduction="none") * share
     known = (b.images >= 0).float() * torch.where(b.images == EDGE, 0.1, 1.0)
     per_page = torch.zeros(b.count).index_add(0, b.pages, known).clamp(min=1) ** 0.5
     wanted = (b.images == IN).float() + 0.5 * (b.images == EDGE).float()
     images = functional.binary_cross_entropy_with_logits(out[:, 1], wanted, reduction="none") * known
     item = (texts + IMAGE_LOSS * images / per_page[b.pages]) * b.weights[b.pages]
-    return item.sum() / b.count + TYPE_LOSS * functional.cross_entropy(types, b.types)
+    told = functional.cross_entropy(types, b.types, ignore_index=UNKNOWN, reduction="sum")
+    return (item.sum() + TYPE_LOSS * told) / b.count
 
 
 def fit(examples: list[Example], names: list[str], words: list[str], epochs: int, seed: int) -> dict[str, np.ndarray]:
@@ -208,9 +210,11 @@ def fit(examples: list[Example], names: list[str], words: list[str], epochs: int
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)  # Adam's averages for rare names decay to them, and they cost a hundred times more
     chance = np.random.default_rng(seed)
-    counts = collections.Counter(e.kind for e in examples)
+    counts = collections.Counter(e.kind for e in examples if e.kind)
     types = sorted(counts)
-    rare = {kind: (max(counts.values()) / count) ** BALANCE for kind, count in counts.items()}
+    most = max(counts.values(), default=0) + sum(not e.kind for e in examples)  # of the commonest type and of none told
+    rare = {kind: (most / count) ** BALANCE for kind, count in counts.items()}
+    rare[""] = min(rare.values(), default=1.0)
     usual = sum(rare[e.kind] for e in examples) / len(examples)
     rare = {kind: weight / usual for kind, weight in rare.items()}
     mean, scale = _normal(np.concatenate([e.features.dense for e in examples]))
@@ -285,20 +289,20 @@ def cross_validate(table: Table, folder: Path, epochs: int, seed: int) -> None:
         model = Model(weights)
         for e in table.examples:
             if fold_of(e.domain) == fold:
-                scores[e.kind].append(f1(e, model))
+                scores[f"{e.source} {e.kind}"].append(f1(e, model))
         print(f"fold {fold} done", flush=True)
     for kind, found in sorted(scores.items()):
-        print(f"{kind:14} {len(found):5} pages  F1 {np.mean(found):.4f}")
-    everything = [score for found in scores.values() for score in found]
-    print(f"{'all':14} {len(everything):5} pages  F1 {np.mean(everything):.4f} (by labels)")
+        print(f"{kind:24} {len(found):5} pages  F1 {np.mean(found):.4f} (by labels)")
 
 
 def f1(example: Example, model: Model) -> float:
-    """F1 of words, counted by the labels of the kept texts: close to the F1 of the texts themselves."""
+    """F1 of words, counted by the labels of the kept texts that have one: close to the F1 of the texts themselves."""
     f = example.features
-    kept = choose(*model(f), f.words, f.kinds == IMAGE)
-    both = float((example.texts * f.words)[kept].sum())
-    return 2 * both / max(1.0, float(f.words[kept].sum()) + example.gold_words)
+    known = np.where(example.texts != UNKNOWN, f.words, 0.0)
+    kept = choose(*model(f), f.words, f.kinds == IMAGE, groups=f.alike)
+    content = example.texts * known
+    wanted = example.gold_words or float(content.sum())
+    return 2 * float(content[kept].sum()) / max(1.0, float(known[kept].sum()) + wanted)
 
 
 def fit_all(table: Table, out: Path, epochs: int, seed: int) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 SHINGLE = 4
 SHORT = 12  # words; longer texts are told by their shingles alone
 MAYBE, HARDLY = 0.5, 0.2  # label of a short text that the gold text has out of order: of three words or more; of fewer
+UNKNOWN = -1  # label of what nothing is known of
 _MOST_PLACES = 200
 _WORD = re.compile(r"\w+")
 
@@ -58,6 +59,25 @@ def label(texts: list[str], gold: str) -> np.ndarray:
             alone = n in exact and repeats[tuple(text)] <= exact[n]
             found[n] = 1.0 if n in chain else (MAYBE if len(text) >= 3 else HARDLY) if alone else 0.0
     return found
+
+
+def parts(texts: list[str], kept: list[str], left: list[str]) -> np.ndarray:
+    """(N,) 1 for texts that hold a part that is to be kept, 0 for one to be left out, UNKNOWN for neither or both.
+
+    A part may begin and end within a word.
+    """
+    wanted, unwanted = ([spaced(part) for part in every if spaced(part)] for every in (kept, left))
+    found = np.full(len(texts), float(UNKNOWN))
+    for n, text in enumerate(map(spaced, texts)):
+        keep, leave = (any(part in text for part in every) for every in (wanted, unwanted))
+        if keep != leave:
+            found[n] = float(keep)
+    return found
+
+
+def spaced(text: str) -> str:
+    """A text with single spaces alone."""
+    return " ".join(text.split())
 
 
 def _heaviest(items: list[tuple[int, list[int], float]], lengths: list[int], size: int) -> set[int]:

@@ -1,4 +1,4 @@
-"""Pages with gold text → one compressed table of features and labels, small enough to lie beside the code.
+"""Pages with gold texts, of several sets → one compressed table of features and labels that lies beside the code.
 
 No text and no address of a page is in it, only numbers of names and words, features, labels, and the hash of each
 page's domain, by which folds are made.
@@ -7,12 +7,14 @@ page's domain, by which folds are made.
 from __future__ import annotations
 
 import collections
+import glob
 import gzip
 import hashlib
 import io
 import json
 import lzma
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -24,27 +26,32 @@ from weft.transforms.archives.record import Record
 from weft.transforms.extract import srcset
 from weft.transforms.extract.html.charset import to_text
 from weft.transforms.extract.html.features import GRID, Features, features
-from weft.transforms.extract.html.scan import Scanner
+from weft.transforms.extract.html.scan import Scan, Scanner
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, plain
-from weft.transforms.extract.html.training.labels import label, words
+from weft.transforms.extract.html.training.labels import UNKNOWN, label, parts, words
 from weft.transforms.urls import resolve
 
-SHIPPED = Path(__file__).resolve().parent / "wcxb.npz.xz"
+SHIPPED = Path(__file__).resolve().parent / "table.npz.xz"
 MIN_DOMAINS = 15  # that a name or word must stand in to have a number
 # Label of an image: how many of the two texts around it are in the gold text (none, one, both); UNKNOWN without one.
-OUT, EDGE, IN, UNKNOWN = 0, 1, 2, -1
+OUT, EDGE, IN = 0, 1, 2
 _SECOND_LEVEL = 3  # letters; "co.uk" is no domain of its own
+_NO_SITE = frozenset(("", "invalid", "test", "fakehost", "localhost"))
+_ARCHIVED = re.compile(r"https?://[\w.-]*\barchive\.org/web/\w+/(?=https?:)")  # before an address in a web archive's
+_LINK = re.compile(r"""href=["']?(https?://[^"'\s>]+)""", re.IGNORECASE)
+_UNLABELLED = 255  # in the table: a label is a share in hundredths
 
 
 class Example(NamedTuple):
     """A page with its labels."""
 
     features: Features
-    texts: np.ndarray  # (N,) share in the gold text
+    texts: np.ndarray  # (N,) share in the gold text, or UNKNOWN
     images: np.ndarray  # (N,) OUT, EDGE, IN or UNKNOWN
-    gold_words: float
-    kind: str  # page type
+    gold_words: float  # 0 where no whole text is known
+    kind: str  # page type, "" for unknown
     domain: str  # hash
+    source: str  # name of the set
 
 
 class Table(NamedTuple):
@@ -62,45 +69,61 @@ class _Growing(dict[str, int]):
         return self.setdefault(key, len(self))
 
 
-def make(pages: list[str], gold: str, images: str, out: Path) -> None:
-    """Write the table of pages and their labels.
+def make(sets: list[str], out: Path) -> None:
+    """Write the table of the pages of several sets and their labels.
 
     Args:
-        pages: archives.
-        gold: .jsonl.gz with `url`, `gold_text`, `page_type` of each page.
-        images: .jsonl.gz with `url` and `images` of each page; an image has `urls` and a `label` (out, edge, in).
+        sets: beginnings of paths, each of SET*.warc.gz, SET.gold.jsonl.gz and, where there is one, SET.images.jsonl.gz.
+            A line of gold has the `url` of a page and `gold_text` or `gold_html`; or `with` and `without`, parts of its
+            text that are to be kept or left out, which leaves the rest UNKNOWN.
+            `page_type` is one of its type, or missing. A line of images has `url` and `images` of a page, each with
+            its `urls` and a `label` (out, edge, in).
         out: file of the table.
     """
     names, vocabulary = _Growing(), _Growing()
     scanner = Scanner(names)
-    golden = {line["url"]: line for line in _lines(gold) if line.get("gold_text")}
-    labelled = {line["url"]: _image_labels(line["images"]) for line in _lines(images)}
-    examples = []
-    for record in _records(pages):
-        line = golden.get(record.url)
-        if line is None:
-            continue
-        scan = scanner.scan(to_text(record.body, record.header("content-type")))
-        if not scan.texts:
-            continue
-        found = features(scan, record.url, names, vocabulary)
-        seen = np.full(len(scan.texts), UNKNOWN)
-        base = (resolve(record.url, scan.base) if scan.base else "") or record.url
-        for at, image in scan.images.items():
-            told = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}
-            labels = labelled.get(record.url, {})
-            said = [
-                labels[key] for url in srcset.candidates(told, image.picture, base)[0] if (key := _key(url)) in labels
-            ]
-            seen[at] = max(said, default=UNKNOWN)
-        examples.append(
-            Example(found, label(scan.texts, line["gold_text"]), seen, float(len(words(line["gold_text"]))),
-                    line["page_type"], domain(record.url))
-        )  # fmt: skip
+    examples = [example for path in sets for example in _examples(path, scanner, names, vocabulary)]
     made = _shrunk(Table(examples, list(names), list(vocabulary)))
     out.write_bytes(lzma.compress(_packed(made), preset=9))
     print(f"{len(examples)} pages, {sum(len(e.texts) for e in examples)} items, {len(made.names)} names, "
           f"{len(made.words)} words: {out}, {out.stat().st_size / 1e6:.1f} MB")  # fmt: skip
+
+
+def _examples(path: str, scanner: Scanner, names: _Growing, vocabulary: _Growing) -> Iterator[Example]:
+    images = Path(f"{path}.images.jsonl.gz")
+    labelled = {line["url"]: _image_labels(line["images"]) for line in _lines(str(images))} if images.exists() else {}
+    golden = {line["url"]: line for line in _lines(f"{path}.gold.jsonl.gz")}
+    for record in _records(glob.glob(f"{glob.escape(path)}*.warc.gz")):
+        line = golden.get(record.url, {})
+        html = to_text(record.body, record.header("content-type"))
+        scan = scanner.scan(html)
+        text = gold_text(line)
+        if not scan.texts or not (text or ("with" in line and not line.keys() & {"gold_text", "gold_html"})):
+            continue  # of no text, or without gold
+        found = features(scan, record.url, names, vocabulary)
+        labels = label(scan.texts, text) if text else parts(scan.texts, line["with"], line["without"])
+        seen = _seen(scan, record.url, labelled.get(record.url, {}))
+        yield Example(found, labels, seen, float(len(words(text))), line.get("page_type", ""),
+                      domain(record.url, html), Path(path).name)  # fmt: skip
+
+
+def gold_text(line: dict[str, Any]) -> str:
+    """The main text of a line of gold, "" where it names parts of it alone."""
+    if "gold_html" in line:
+        return "\n\n".join(text for text in Scanner({}).scan(line["gold_html"]).texts if text)
+    return str(line.get("gold_text", ""))
+
+
+def _seen(scan: Scan, url: str, labels: dict[str, int]) -> np.ndarray:
+    """(N,) labels of a page's images, by their addresses."""
+    seen = np.full(len(scan.texts), UNKNOWN)
+    base = (resolve(url, scan.base) if scan.base else "") or url
+    for at, image in scan.images.items():
+        told = {name: plain(value) for name, value in ATTRIBUTE.findall(image.tag)}
+        addresses = srcset.candidates(told, image.picture, base)[0]
+        said = [labels[key] for address in addresses if (key := _key(address)) in labels]
+        seen[at] = max(said, default=UNKNOWN)
+    return seen
 
 
 def load(path: Path) -> Table:
@@ -109,12 +132,25 @@ def load(path: Path) -> Table:
         return _unpacked(dict(arrays))
 
 
-def domain(url: str) -> str:
-    """Hash of the registered domain, near enough: pages of one site go into one fold."""
-    parts = (urlsplit(url).hostname or "").split(".")
-    wide = len(parts) > 2 and len(parts[-1]) == 2 and len(parts[-2]) <= _SECOND_LEVEL
-    name = url if parts[-1] == "invalid" else ".".join(parts[-3:] if wide else parts[-2:])
+def domain(url: str, html: str = "") -> str:
+    """Hash of the registered domain, near enough: pages of one site go into one fold.
+
+    Of a page whose address names no site (a reserved name) it is the domain that most of its links lead to; of one in a
+    web archive the domain that the archive has it from.
+    """
+    name = _registered(url)
+    if not name:
+        said = collections.Counter(filter(None, map(_registered, _LINK.findall(html))))
+        name = min(said, key=lambda each: (-said[each], each), default=url)
     return hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
+
+
+def _registered(url: str) -> str:
+    parts = (urlsplit(_ARCHIVED.sub("", url)).hostname or "").split(".")
+    if parts[-1] in _NO_SITE or "archive" in parts[-2:]:
+        return ""
+    wide = len(parts) > 2 and len(parts[-1]) == 2 and len(parts[-2]) <= _SECOND_LEVEL
+    return ".".join(parts[-3:] if wide else parts[-2:])
 
 
 def _records(paths: Iterable[str]) -> Iterable[Record]:
@@ -184,10 +220,11 @@ def _packed(table: Table) -> bytes:
     columns: dict[str, np.ndarray] = {
         "name_list": np.array(table.names), "word_list": np.array(table.words),
         "kind": np.array([e.kind for e in each]), "domain": np.array([e.domain for e in each]),
+        "source": np.array([e.source for e in each]),
         "gold_words": np.array([e.gold_words for e in each]), "items": np.array([len(e.texts) for e in each]),
         "page": np.stack([e.features.page * GRID for e in each]).astype(np.int32),
         "dense": np.concatenate([e.features.dense * GRID for e in each]).astype(np.int16).T.copy(),
-        "texts": np.concatenate([np.rint(e.texts * 100) for e in each]).astype(np.uint8),
+        "texts": np.concatenate([_hundredths(e.texts) for e in each]).astype(np.uint8),
         "images": np.concatenate([e.images for e in each]).astype(np.int8),
         "text_words": np.concatenate([e.features.words for e in each]).astype(np.uint32),
         "kinds": np.concatenate([e.features.kinds for e in each]).astype(np.uint8),
@@ -209,6 +246,14 @@ def _packed(table: Table) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **columns)  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def _hundredths(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels == UNKNOWN, _UNLABELLED, np.rint(labels * 100))
+
+
+def _labels(hundredths: np.ndarray) -> np.ndarray:
+    return np.where(hundredths == _UNLABELLED, UNKNOWN, hundredths / 100)
 
 
 def _unpacked(columns: dict[str, np.ndarray]) -> Table:
@@ -233,7 +278,8 @@ def _unpacked(columns: dict[str, np.ndarray]) -> Table:
             **values,
         )  # fmt: skip
         examples.append(
-            Example(found, columns["texts"][part] / 100, columns["images"][part].astype(np.int64),
-                    float(columns["gold_words"][n]), str(columns["kind"][n]), str(columns["domain"][n]))
+            Example(found, _labels(columns["texts"][part]), columns["images"][part].astype(np.int64),
+                    float(columns["gold_words"][n]), str(columns["kind"][n]), str(columns["domain"][n]),
+                    str(columns["source"][n]))
         )  # fmt: skip
     return Table(examples, [str(name) for name in columns["name_list"]], [str(word) for word in columns["word_list"]])

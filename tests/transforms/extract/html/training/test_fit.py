@@ -9,7 +9,7 @@ from weft.transforms.extract.html.training import fit, table
 def test_the_network_in_torch_is_the_model_in_numpy(made):
     import torch
 
-    examples = made.examples[:12]
+    examples = [*made.examples[:8], *made.examples[-4:]]
     weights = fit.fit(examples, made.names, made.words, epochs=1, seed=0)
     assert all(np.isfinite(values).all() for values in weights.values() if values.dtype.kind == "f")
     model = Model(weights)
@@ -34,9 +34,23 @@ def test_the_network_in_torch_is_the_model_in_numpy(made):
             page=np.clip((f.page - weights["page_mean"]) * weights["page_scale"], -6, 6),
         )
         with torch.no_grad():
-            out, _ = net(fit.Batch([example._replace(features=normal)], ["article"], {"article": 1.0}))
+            out, _ = net(fit.Batch([example._replace(features=normal)], ["article"], {"article": 1.0, "": 1.0}))
         texts, images = model(f)
         assert np.abs(out[:, 0].numpy() - texts).max() < 0.1 and np.abs(out[:, 1].numpy() - images).max() < 0.1
+
+
+def test_what_has_no_label_teaches_nothing(made):
+    import torch
+
+    examples = [e for e in made.examples if e.source == "parts"][:6]
+    batch = fit.Batch(examples, ["article"], {"": 1.0})
+    torch.manual_seed(0)
+    out = torch.randn(len(batch.texts), 2, requires_grad=True)
+    types = torch.randn(len(examples), 1, requires_grad=True)
+    fit._loss(out, types, batch).backward()
+    known = np.concatenate([(e.texts >= 0) & (e.features.words > 0) for e in examples])
+    assert known.any() and not known.all()
+    assert ((out.grad[:, 0] != 0).numpy() == known).all() and not types.grad.any()
 
 
 def test_the_shipped_table_is_what_the_shipped_weights_are_for():

@@ -18,3 +18,9 @@ GOLD = "Foxes and dogs. The quick brown fox jumps over the lazy dog. Reviews. It
 )
 def test_labels_say_what_is_in_the_gold_text(texts, wanted):
     assert labels.label(texts, GOLD) == pytest.approx(wanted)
+
+
+def test_parts_label_the_texts_that_hold_them():
+    texts = ["Die GEMA dreht  völlig am Rad!", "Impressum", "Von gestern", "GEMA und Impressum", ""]
+    found = labels.parts(texts, ["MA dreht völlig", "GEMA und"], ["Impressum", " "])
+    assert found.tolist() == [1, 0, labels.UNKNOWN, labels.UNKNOWN, labels.UNKNOWN]
