@@ -28,7 +28,6 @@ _SPOKEN_FOR = (
     "fastwarc",
     "resiliparse",
     "trafilatura",
-    "datasketch",
     "pillow",
     "torch",
     "open_clip_torch",

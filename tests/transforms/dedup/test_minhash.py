@@ -48,6 +48,12 @@ def reference(hashes: npt.NDArray[np.uint32], permutations: int) -> bytes:
     return np.array(least, "<u4").tobytes()
 
 
+@pytest.mark.parametrize("count", [1, 64, 117, 128, 999])
+def test_permutations_are_datasketchs(count: int) -> None:
+    theirs = MinHash(num_perm=count, seed=minhash.SEED, scheme="affine32").permutations
+    assert [column[:, 0].tolist() for column in minhash._permutations(count)] == [*map(np.ndarray.tolist, theirs)]
+
+
 def unlike(similarity: float, how: Bands, permutations: int, pairs: int, seed: int) -> float:
     """Share of simulated pairs that are found: every value equal with this probability, by itself."""
     equal = np.random.default_rng(seed).random((pairs, permutations)) < similarity
