@@ -28,6 +28,6 @@ def read(body: bytes) -> str:
     """
     if b"DMI-PROHIBITED" in body and (found := _DATA_MINING.search(body)):
         return f"XMP plus:DataMining: {found[0].decode('ascii')}"
-    if (b"_training" in body or b".data_mining" in body) and (found := _C2PA.search(body)):
+    if b"\x63use" in body and (found := _C2PA.search(body)):  # they all have it, and few other files
         return f"C2PA {found[1].decode('ascii')}: {(found[2] or found[3]).decode('ascii')}"
     return ""

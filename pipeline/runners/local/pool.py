@@ -29,7 +29,7 @@ LOST = "a worker process ended before its work did"
 STILL = "WEFT_STILL_S"  # environment variable: seconds without progress that end a run; 0 is never
 STILL_S = 1800.0  # no step of weft's computes or waits nearly as long without a sign of life
 NAMED_S = 60.0  # without progress, and then each time it has been twice as long
-_STEPS = ("weft.schemas.", "weft.transforms.")  # modules that steps are made of
+_STEPS = ("weft.schemas.", "weft.transforms.", "weft.pipeline.stages.")  # modules that steps are made of
 _POLL_S = 0.2
 _END_S = 5.0  # that a worker has to end by itself
 
