@@ -3,9 +3,9 @@
 A real open_clip model, small enough to ship and to run anywhere, trained on generated pictures and their captions with
 the usual contrastive loss (Radford et al., 2021). Every scene of a batch comes with a near miss of itself (one colour,
 shape, number or relation changed), so that the model has to look at what a caption says and not at its subject alone.
-Beside that each patch has to tell, by one linear layer that is not kept, the shape and colour of the thing it shows:
-the contrastive loss asks the class token alone, and Kosmos-1 reads the patches.
-It knows coloured shapes and nothing else; what it is for is that everything runs offline.
+Beside that each patch has to tell, by one linear layer that is not kept, the shape and colour of the thing it shows, or
+the word: the contrastive loss asks the class token alone, and Kosmos-1 reads the patches.
+It knows coloured shapes, hardly reads words, and nothing else; what it is for is that everything runs offline.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weft.pipeline.demo import pictures
+from weft.pipeline.demo import pictures, questions, rendered
 from weft.pipeline.demo.pictures import COLOURS, RELATIONS, SHAPES, Scene
+from weft.pipeline.demo.rendered import Rendered
 from weft.schemas.records import hash_bucket
 
 SIDE, PATCH = 72, 12
@@ -41,8 +43,12 @@ MODEL: dict[str, Any] = {
 }
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bicubic", "resize_mode": "shortest"}
 SCENES = 12_000  # and as many near misses
+WRITINGS = 4_000  # texts as pictures, likewise
 HELD_OUT = 1_000  # scenes to measure on
 SIZES = ((128, 96), (96, 128), (112, 112), (144, 96))
+SQUARE = 112  # of a text
+WORDS = sorted({word.lower() for text in questions.writings() for word in text.split()})
+SHOWS = (len(SHAPES), len(COLOURS), len(WORDS))  # what a patch may show, beside nothing
 
 
 def near_miss(scene: Scene, seed: str) -> Scene:
@@ -90,44 +96,77 @@ def changed(scene: Scene, other: Scene) -> str:
     raise ValueError("the scenes tell the same")
 
 
-def pixels(seed: str, scene: Scene) -> npt.NDArray[np.uint8]:
-    """A scene as the model sees it, (SIDE, SIDE, 3): drawn at some size, short side scaled, centre cropped."""
-    width, height = SIZES[hash_bucket(seed, len(SIZES), "size")]
-    image = pictures.draw(scene, width, height)
+def pixels(seed: str, scene: Scene | Rendered) -> npt.NDArray[np.uint8]:
+    """What the model sees of it, (SIDE, SIDE, 3): drawn at some size, short side scaled, centre cropped."""
+    width, height = _size(seed, scene)
+    image = rendered.drawn(scene, width, height)
     scale = SIDE / min(width, height)
     image = image.resize((max(SIDE, round(width * scale)), max(SIDE, round(height * scale))), 3)
     left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
     return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)), np.uint8)
 
 
-def shown(seed: str, scene: Scene) -> npt.NDArray[np.uint8]:
-    """What is at the middle of each patch of `pixels`, (patches, 2): shape and colour, from 1, or 0: ground."""
-    width, height = SIZES[hash_bucket(seed, len(SIZES), "size")]
+def shown(seed: str, scene: Scene | Rendered) -> npt.NDArray[np.uint8]:
+    """What is at the middle of each patch of `pixels`, (patches, 3): shape, colour and word, from 1, or 0: none."""
+    width, height = _size(seed, scene)
     scale = SIDE / min(width, height)
     across = SIDE // PATCH
     centres = (np.arange(across) + 0.5) * PATCH / scale
     x, y = centres + (width - SIDE / scale) / 2, centres + (height - SIDE / scale) / 2
-    out = np.zeros((across, across, 2), np.uint8)
-    for thing, cx, cy, room in pictures.cells(scene, width, height):
-        reach = pictures.RADIUS * room
-        inside = (np.abs(y - cy) < reach)[:, None] & (np.abs(x - cx) < reach)[None, :]
-        out[inside] = 1 + SHAPES.index(thing.shape), 1 + list(COLOURS).index(thing.colour)
-    return out.reshape(-1, 2)
+    out = np.zeros((across, across, len(SHOWS)), np.uint8)
+
+    def mark(left: float, top: float, right: float, bottom: float, *what: int) -> None:
+        out[((y > top) & (y < bottom))[:, None] & ((x > left) & (x < right))[None, :]] = what
+
+    if isinstance(scene, Rendered):
+        for word, box, _ in rendered.words(scene, width, height):
+            mark(*box, 0, 0, 1 + WORDS.index(word.lower()))
+    else:
+        for thing, cx, cy, room in pictures.cells(scene, width, height):
+            reach = pictures.RADIUS * room
+            what = 1 + SHAPES.index(thing.shape), 1 + list(COLOURS).index(thing.colour), 0
+            mark(cx - reach, cy - reach, cx + reach, cy + reach, *what)
+    return out.reshape(-1, len(SHOWS))
+
+
+def _size(seed: str, scene: Scene | Rendered) -> tuple[int, int]:
+    return SIZES[hash_bucket(seed, len(SIZES), "size")] if isinstance(scene, Scene) else (SQUARE, SQUARE)
 
 
 def _example(seed: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[str]]]:
     scene = pictures.sample_scene(seed)
-    both = ((seed, scene), (f"{seed}/b", near_miss(scene, seed)))
-    images, things = (np.stack([of(*one) for one in both]) for of in (pixels, shown))
-    return images, things, [[pictures.caption(s, v) for v in range(6)] for _, s in both]
+    both = scene, near_miss(scene, seed)
+    return _made(seed, both, [[pictures.caption(one, v) for v in range(6)] for one in both])
 
 
-def examples(prefix: str, count: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[list[str]]]]:
-    """(count, 2, SIDE, SIDE, 3) pictures, scene and near miss, `shown` of each, and the six captions of each."""
+def _writing(seed: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[str]]]:
+    """A text, and one that is another word of one."""
+    every = questions.writings()
+    text = every[hash_bucket(seed, len(every), "text")]
+    near = [one for one in every if sum(a != b for a, b in zip(one.split(), text.split(), strict=False)) == 1]
+    both = text, near[hash_bucket(seed, len(near), "miss")]
+    forms = ("{}", "Written: {}", "The words {}", "It says {}", "A picture of {}", "Here is {}")
+    drawn = [Rendered(one, f"{seed}/{n}") for n, one in enumerate(both)]
+    return _made(seed, drawn, [[form.format(one) for form in forms] for one in both])
+
+
+def _made(
+    seed: str, both: Sequence[Scene | Rendered], told: list[list[str]]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[str]]]:
+    named = list(zip((seed, f"{seed}/b"), both, strict=True))
+    images, things = (np.stack([of(*one) for one in named]) for of in (pixels, shown))
+    return images, things, told
+
+
+def examples(
+    prefix: str, scenes: int, texts: int = 0
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], list[list[list[str]]]]:
+    """(N, 2, SIDE, SIDE, 3) pictures, scene or text and near miss, `shown` of each, and the six captions of each."""
     with ProcessPoolExecutor() as pool:
-        made = list(pool.map(_example, [f"{prefix}-{n}" for n in range(count)], chunksize=100))
-    images, things, texts = zip(*made, strict=True)
-    return np.stack(images), np.stack(things), list(texts)
+        made = list(pool.map(_example, [f"{prefix}-{n}" for n in range(scenes)], chunksize=100))
+        made += pool.map(_writing, [f"{prefix}-{n}" for n in range(texts)], chunksize=100)
+    images, things, told = zip(*made, strict=True)
+    return np.stack(images), np.stack(things), list(told)
 
 
 def write_vocabulary(output: Path, texts: list[str]) -> int:
@@ -156,13 +195,14 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a directory that an earlier run wrote: go on from its weights")
     parser.add_argument("--steps", type=int, default=1_100)
     parser.add_argument("--scenes", type=int, default=SCENES)
+    parser.add_argument("--writings", type=int, default=WRITINGS)
     parser.add_argument("--batch", type=int, default=64, help="scenes a step, each with its near miss")
     parser.add_argument("--rate", type=float, default=1.2e-3, help="of learning, at its highest")
     parser.add_argument("--patches", type=float, default=1.0, help="weight of the loss of what patches show")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    images, things, texts = examples("train", options.scenes)
+    images, things, texts = examples("train", options.scenes, options.writings)
     print(f"{2 * len(images)} pictures in {time.monotonic() - begun:.0f} s", file=sys.stderr)
     if options.start:
         vocabulary = json.loads((options.start / CONFIG).read_text())["model_cfg"]["text_cfg"]["vocab_size"]
@@ -178,9 +218,9 @@ def main() -> None:
     if options.start:
         model.load_state_dict(load_file(options.start / WEIGHTS))
     model.visual.output_tokens = True
-    reader = torch.nn.Linear(MODEL["vision_cfg"]["width"], 2 + len(SHAPES) + len(COLOURS))  # of patches; not kept
+    reader = torch.nn.Linear(MODEL["vision_cfg"]["width"], sum(SHOWS) + len(SHOWS))  # of patches; not kept
     parameters = [*model.parameters(), *reader.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=0.02, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=0.02, betas=(0.9, 0.98), fused=True)
     rng = np.random.default_rng(0)
     model.train()
     for step in range(options.steps):
@@ -195,9 +235,9 @@ def main() -> None:
         logits = model.logit_scale.exp() * F.normalize(pooled, dim=-1) @ model.encode_text(text, normalize=True).T
         target = torch.arange(len(logits))
         loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        truth = torch.from_numpy(things[picked]).long().reshape(-1, 2)
-        shape, colour = reader(tokens_seen).flatten(0, 1).split([1 + len(SHAPES), 1 + len(COLOURS)], -1)
-        read = F.cross_entropy(shape, truth[:, 0]) + F.cross_entropy(colour, truth[:, 1])
+        truth = torch.from_numpy(things[picked]).long().flatten(0, 2).unbind(-1)
+        parts = reader(tokens_seen).flatten(0, 1).split([1 + each for each in SHOWS], -1)
+        read = sum((F.cross_entropy(*one) for one in zip(parts, truth, strict=True)), torch.zeros(()))
         loss = loss + options.patches * read
         optimiser.zero_grad()
         loss.backward()
@@ -206,8 +246,8 @@ def main() -> None:
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
         if step % 50 == 0 or step == options.steps - 1:
-            told = f"step {step}: loss {loss.item():.3f}, of patches {read.item():.3f}"
-            print(f"{told}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            line = f"step {step}: loss {loss.item():.3f}, of patches {read.item():.3f}"
+            print(f"{line}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     weights = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, options.output / WEIGHTS)
     config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESS}

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from weft.pipeline.demo import pictures, tiny_clip
+from weft.pipeline.demo import pictures, questions, tiny_clip
+from weft.pipeline.demo.rendered import Rendered
 from weft.transforms.score.clip_weights import TINY_CLIP
 
 SCENES = [pictures.sample_scene(f"clip-test-{n}") for n in range(150)]
@@ -56,7 +57,8 @@ def test_what_a_patch_shows_is_drawn_there():
         seed = f"seed {number}"
         patches = tiny_clip.pixels(seed, scene).reshape(side, tiny_clip.PATCH, side, tiny_clip.PATCH, 3)
         patches = patches.transpose(0, 2, 1, 3, 4).reshape(side * side, -1, 3).astype(float)
-        shape, colour = tiny_clip.shown(seed, scene).T
+        shape, colour, word = tiny_clip.shown(seed, scene).T
+        assert not word.any()
         things = [thing for thing in (scene.first, scene.second) if thing]
         assert {(s, c) for s, c in zip(shape, colour, strict=True) if s} == {
             (1 + pictures.SHAPES.index(thing.shape), 1 + list(pictures.COLOURS).index(thing.colour)) for thing in things
@@ -68,6 +70,32 @@ def test_what_a_patch_shows_is_drawn_there():
             elsewhere += far[~mine].tolist()
     near, far_off = (np.mean(np.array(of) < 40) for of in (there, elsewhere))
     assert near > 0.65 and far_off < 0.15, (near, far_off)  # the corners of a star are ground
+
+
+def test_what_a_patch_of_a_text_shows_is_a_word_of_it_and_ink_is_there():
+    side, patch = tiny_clip.SIDE // tiny_clip.PATCH, tiny_clip.PATCH
+    inked, blank = [], []
+    for number, text in enumerate(questions.writings()[::5]):
+        seed, written = f"seed {number}", Rendered(text, f"writing {number}")
+        shape, colour, word = tiny_clip.shown(seed, written).T
+        assert not shape.any() and not colour.any()
+        read = {tiny_clip.WORDS[one - 1] for one in word if one}
+        assert len(read) >= 2 and read <= set(text.lower().split())
+        dark = tiny_clip.pixels(seed, written).reshape(side, patch, side, patch, 3).min((1, 3, 4)).reshape(-1) < 150
+        inked += dark[word > 0].tolist()
+        blank += dark[word == 0].tolist()
+    assert np.mean(inked) > 0.9 > 0.4 > np.mean(blank)
+
+
+def test_the_near_miss_of_a_text_is_another_word_of_it():
+    for number in range(20):
+        images, things, told = tiny_clip._writing(f"t-{number}")
+        assert images.shape[0] == things.shape[0] == len(told) == 2
+        one, other = (forms[0].split() for forms in told)
+        assert sum(a != b for a, b in zip(one, other, strict=True)) == 1
+        assert all(
+            set(text) <= set(form.split()) for text, forms in zip((one, other), told, strict=True) for form in forms
+        )
 
 
 def test_a_vocabulary_is_in_open_clips_format_and_the_same_each_time(tmp_path):
