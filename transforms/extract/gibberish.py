@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from weft.schemas.parameters import TextRules
 
 _EMOJI = re.compile("[\U0001f300-\U0001faff\U0001f000-\U0001f2ff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\u23e9-\u23fa]")
@@ -16,6 +18,7 @@ _HASHTAG = re.compile(r"(?:^|\s)#\w{2,}")
 _URL = re.compile(
     r"(?:https?://|www\.)\S+|(?<![\w.-])(?:[\w-]{1,63}\.){1,4}(?:com|net|org|info|biz|ru|cn|xyz)/\S*", re.IGNORECASE
 )
+_MAY_LINK = re.compile(r"://|www\.|\.(?:com|net|org|info|biz|ru|cn|xyz)/", re.IGNORECASE)  # in all that _URL finds
 _RUN = re.compile(r"(\S)\1{4,}")
 _LETTER = re.compile(r"[^\W\d_]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
@@ -56,22 +59,29 @@ def judge(text: str, rules: TextRules) -> tuple[str, str]:
     return "", ""
 
 
+def _may_run(text: str) -> bool:
+    """Whether a character stands five times in a row, which is asked of all of a text at once."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    same = codes[1:] == codes[:-1]
+    return len(same) > 3 and bool((same[3:] & same[2:-1] & same[1:-2] & same[:-3]).any())
+
+
 def gibberish(text: str, count: int, rules: TextRules) -> tuple[str, str]:
     """(reason, detail) of the first sign of gibberish in a text of `count` words, ("", "") where there is none."""
     total = max(count, 1)
-    for reason, pattern, most in (
-        ("gibberish_emoji", _EMOJI, rules.max_emoji_ratio),
-        ("gibberish_hashtags", _HASHTAG, rules.max_hashtag_ratio),
-        ("gibberish_links", _URL, rules.max_url_ratio),
+    for reason, pattern, may, most in (
+        ("gibberish_emoji", _EMOJI, not text.isascii(), rules.max_emoji_ratio),
+        ("gibberish_hashtags", _HASHTAG, "#" in text, rules.max_hashtag_ratio),
+        ("gibberish_links", _URL, _MAY_LINK.search(text) is not None, rules.max_url_ratio),
     ):
-        share = sum(1 for _ in pattern.finditer(text)) / total
+        share = sum(1 for _ in pattern.finditer(text)) / total if may else 0.0
         if share > most:
             return reason, f"{share:.3f} a word"
-    longest = max((len(found.group(0)) for found in _RUN.finditer(text)), default=0)
+    longest = max((len(found.group(0)) for found in _RUN.finditer(text)), default=0) if _may_run(text) else 0
     if longest > rules.max_symbol_run:
         return "gibberish_run", f"{longest} times one character"
     if said := _said(text):
-        share = sum(1 for word in said if _LETTER.search(word)) / len(said)
+        share = sum(1 for word in said if word[0].isalpha() or _LETTER.search(word)) / len(said)
         if share < rules.min_alpha_words:
             return "gibberish_symbols", f"{share:.2f} of the words have a letter"
     return "", ""

@@ -81,8 +81,8 @@ def _in_order(told: Mapping[str, str], picture: Iterable[str]) -> Iterable[str]:
         if found and not is_placeholder(found):
             yield found
     others = (name for name in told if "lazy" in name and name.endswith("src"))  # mod_pagespeed's, with `_` or `-`
-    for name in (*LAZY, *others):
-        value = told.get(name, "").strip()
+    for name in (*filter(told.__contains__, LAZY), *others):
+        value = told[name].strip()
         if value and not value.startswith(("{", "[")) and not is_placeholder(value):
             yield value
     # The element's own src goes before the sources of its <picture>: every decoder reads it and crawlers save it. Where

@@ -1,8 +1,11 @@
 """Length and gibberish rules: each names its reason, and good prose fails none."""
 
 import dataclasses
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weft.schemas.parameters import TextRules
 from weft.transforms.extract import gibberish
@@ -75,3 +78,19 @@ def test_hostile_texts_cost_little(text):
         "gibberish_run",
         "gibberish_links",
     )
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ("http", "httpſ", "://", "WWW.", "a.", "com/", ".bız/", "x", " ", "é", "aaa", "\n\n", "\U0001f600")
+        )
+    ).map("".join)
+)
+def test_what_is_asked_first_misses_nothing(text):
+    assert gibberish._MAY_LINK.search(text) or not gibberish._URL.search(text)
+    assert gibberish._may_run(text) == (re.search(r"(.)\1{4}", text, re.DOTALL) is not None)
+
+
+def test_what_python_calls_a_letter_is_one():
+    assert all(gibberish._LETTER.match(chr(code)) for code in range(0x110000) if chr(code).isalpha())
