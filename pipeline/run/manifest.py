@@ -28,6 +28,7 @@ _SPOKEN_FOR = (
     "fastwarc",
     "resiliparse",
     "trafilatura",
+    "datasketch",
     "pillow",
     "torch",
     "open_clip_torch",

@@ -286,10 +286,8 @@ def _extract(record: Record, characters: str, rules: PageRules) -> html.Page:
     captured = _day(record.crawl_date)
     if rules.extractor == "trafilatura":
         return second_opinion.read(characters, record.url, captured)
-    markup = rules.markup == "markdown"
-    return html.extract(
-        characters, record.url, rules.main_content, markup, rules.markup_links, captured, rules.inline_svg
-    )
+    how = rules.main_content, rules.markup == "markdown", rules.markup_links, captured, rules.inline_svg
+    return html.extract(characters, record.url, *how)
 
 
 def _day(crawl_date: int) -> str:
