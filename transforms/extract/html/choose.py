@@ -27,7 +27,7 @@ _MOST = 12.0  # a logit beyond this is certainty
 SUREST = 0.1  # of a page's words: its surest texts ...
 SHARE_OF_SUREST = 0.65  # ... whose probability times this a kept text has; chosen on WCXB's held-out pages and old news
 FEW, BETWEEN = 3, 0.5  # the same of so few texts between two kept ones; chosen on sites held out
-LONG, MOSTLY = 2_000, 0.75  # kept words of a container, and their share of all, that make it a document without holes
+LONG, MOSTLY = 2_000, 0.74  # kept words of a container, and their share of all, that make it a document without holes
 WHOLE = 0.1  # of a table's texts that must be kept for all to be; .1 to .3 do equally well on sites held out
 FILLED = -4.0  # logit under which an item in such a document is a hole all the same
 # Kept words of a structure that make it the document's own, and texts of other structures between two of such: its end
@@ -85,7 +85,10 @@ def choose(
         whole &= ~furniture
     if structures is not None and whole.any():
         outside = texts if furniture is None else np.where(furniture, -_MOST, texts)
-        whole |= _on(kept, outside, words, structures())
+        built = (
+            structures() if tables is None else np.where(tables >= 0, -1, structures())
+        )  # they neither go on nor end
+        whole |= _on(kept, outside, words, built)
     filled = whole & ~is_image & (texts > FILLED)
     kept |= filled if tables is None else filled & (tables < 0)
     if tables is not None and whole.any():

@@ -154,6 +154,17 @@ def test_a_table_in_what_was_a_hole_of_a_long_document_is_kept():
     assert not choose(logits, logits, np.full(count, 5.0), none, around=around, tables=tables)[60:64].any()
 
 
+def test_a_table_of_many_rows_does_not_end_a_long_document():
+    logits = np.array([*[3.0] * 60, *[-5.0] * 9, -2.0, -5.0])
+    count = len(logits)
+    tables, built = np.full(count, -1), np.full(count, 1)
+    tables[60:69], built[60:69] = 0, np.arange(9) + 2
+    around = np.zeros((1, count), np.int64), np.full((1, count), count)
+    given = logits, np.full(count, -5.0), np.full(count, 50.0), np.zeros(count, bool)
+    kept = choose(*given, around=around, tables=tables, structures=lambda: built)
+    assert kept[:70].all() and not kept[70]
+
+
 def test_what_is_said_is_not_said_again_elsewhere():
     def once(logits, texts, structures, furniture=(False, False, False)):
         count = len(logits)
