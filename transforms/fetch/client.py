@@ -107,15 +107,11 @@ class Client:
         self._routes = dict(_route(entry) for entry in manners.connect_to)
         self._guard = Guard(manners.allow_networks)
         self.hosts = HostLimits(manners.per_host, manners.interval_s)
+        self.tls = _trusted()
         responses.check(manners.opt_out)
         signals = manners.honoured & responses.SITE_SIGNALS
         self._robots = Robots(manners.user_agent, self._rules_file, signals, manners.ai_agents)
         self._reservations = Reservations(self._rules_file)
-
-    @functools.cached_property
-    def tls(self) -> ssl.SSLContext:
-        """What certificates are checked by."""
-        return _trusted()
 
     async def __aenter__(self) -> Client:
         tracing = aiohttp.TraceConfig()
