@@ -77,6 +77,11 @@ def others(scene: Scene, kind: str, seed: str) -> list[str]:
     return mixed((value for value in every if value not in (own, scene.ground)), f"{seed}/{kind}")
 
 
+def values(scene: Scene, kind: str, seed: str, count: int | None = None) -> list[str]:
+    """What its thing is, and others that it could be: so many in all."""
+    return [getattr(scene.first, kind), *others(scene, kind, seed)][:count]
+
+
 def shown(seed: str, taught: bool = False, **fixed: str) -> Scene:
     """A scene of one thing, of which some is given; `taught`: none that is kept back."""
     for number in itertools.count():
@@ -117,14 +122,16 @@ def naming(scenes: Iterator[Scene]) -> Iterator[Row]:
     """
     for seed, scene in _items(scenes, "naming"):
         kind, other = kind_of(seed)
-        meant = [getattr(scene.first, kind), others(scene, kind, seed)[0]]
+        meant = values(scene, kind, seed, 2)
         rest = others(scene, other, seed)
         both = names(seed, 2)
         row: Row = {"image": scene, "candidates": sorted(both), "label": sorted(both).index(both[0])}
         for count in SHOTS:
             which = [i % 2 for i in mixed(range(count), f"{seed}/{count}")]  # each name as often
             again = [which[i] for i in mixed(range(count), f"{seed}/{count}/shuffled")]
-            shots = [shown(f"{seed}/{count}/{n}", **{kind: meant[of], other: rest[n]}) for n, of in enumerate(which)]
+            shots = [
+                shown(f"{seed}/{count}/{n}", False, **{kind: meant[of], other: rest[n]}) for n, of in enumerate(which)
+            ]
             for told, named in (("right", which), ("shuffled", again)):
                 called = [f"This is a {both[of]}." for of in named]
                 row[f"{told}{count}"] = list(itertools.chain(*zip(shots, called, strict=True)))
@@ -134,8 +141,7 @@ def naming(scenes: Iterator[Scene]) -> Iterator[Row]:
 def descriptions(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Classes are two colours by two shapes, so that both have to be seen."""
     for seed, scene in _items(scenes, "descriptions"):
-        own = scene.first
-        colours, shapes = ((getattr(own, kind), others(scene, kind, seed)[0]) for kind in ("colour", "shape"))
+        colours, shapes = (values(scene, kind, seed, 2) for kind in ("colour", "shape"))
         every = names(seed, CLASSES)
         classes = list(zip(every, itertools.product(colours, shapes), strict=True))
         told = [described(name, *what) for name, what in classes]
@@ -148,9 +154,8 @@ def facts(scenes: Iterator[Scene]) -> Iterator[Row]:
     """Where things of a colour, or of a shape, are kept."""
     for seed, scene in _items(scenes, "facts"):
         kind, _ = kind_of(seed)
-        values = [getattr(scene.first, kind), *others(scene, kind, seed)[: CLASSES - 1]]
         places = mixed(PLACES, f"{seed}/places")[:CLASSES]
-        told = [kept(kind, value, place) for value, place in zip(values, places, strict=True)]
+        told = [kept(kind, *one) for one in zip(values(scene, kind, seed, CLASSES), places, strict=True)]
         candidates = sorted(places)
         text = " ".join(mixed(told, seed))
         row = {"image": scene, "facts": text, "told": f"{pictures.caption(scene, 1)}."}

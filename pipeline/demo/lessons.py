@@ -57,7 +57,7 @@ def yes_no(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
 def naming(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
     """Two invented words for two colours or shapes."""
     scene, (kind, other) = _alone(scenes), contexts.kind_of(seed)
-    values = getattr(scene.first, kind), contexts.others(scene, kind, seed)[0]
+    values = contexts.values(scene, kind, seed, 2)
     rest = contexts.others(scene, other, seed)
     names = contexts.names(seed, 2, taught=True)
     for number in range(MOST):
@@ -69,7 +69,7 @@ def naming(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
 def descriptions(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
     """Classes of two colours by two shapes, told once."""
     scene = _alone(scenes)
-    sides = ((getattr(scene.first, kind), contexts.others(scene, kind, seed)[0]) for kind in ("colour", "shape"))
+    sides = (contexts.values(scene, kind, seed, 2) for kind in ("colour", "shape"))
     classes = dict(zip(contexts.names(seed, CLASSES, taught=True), itertools.product(*sides), strict=True))
     text = " ".join(mixed((contexts.described(name, *what) for name, what in classes.items()), seed)) + " "
     for number in range(FEW):
@@ -83,7 +83,7 @@ def descriptions(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
 def facts(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
     """Where things of a colour or shape are kept: asked of pictures, and now and then of words."""
     scene, (kind, other) = _alone(scenes), contexts.kind_of(seed)
-    values = [getattr(scene.first, kind), *contexts.others(scene, kind, seed)[: CLASSES - 1]]
+    values = contexts.values(scene, kind, seed, CLASSES)
     rest = contexts.others(scene, other, seed)
     kept = dict(zip(values, mixed(PLACES, f"{seed}/places"), strict=False))
     yield " ".join(mixed((contexts.kept(kind, *one) for one in kept.items()), seed))
@@ -97,9 +97,7 @@ def facts(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
 def owners(seed: str, scenes: Iterator[Scene]) -> Iterator[Segment]:
     """Whose things are shown, or told: asked in words."""
     scene = _alone(scenes)
-    colours, shapes = (
-        [getattr(scene.first, kind), *contexts.others(scene, kind, seed)] for kind in ("colour", "shape")
-    )
+    colours, shapes = (contexts.values(scene, kind, seed) for kind in ("colour", "shape"))
     people = mixed(PEOPLE, f"{seed}/people")[:CLASSES]
     things = [contexts.shown(f"{seed}/{n}", taught=True, colour=colours[n], shape=shapes[n]) for n in range(CLASSES)]
     in_words = hash_bucket(seed, 3, "in words") == 0

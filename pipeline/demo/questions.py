@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import itertools
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -198,8 +198,7 @@ def told(scene: Scene, seed: str) -> list[str]:
 def whether(scene: Scene, seed: str) -> list[str]:
     """Whether it is what it is, and whether it is what it might be, in any order; with the answers."""
     kinds = ["relation"] if scene.second else ["colour", "shape", "number"]
-    wrong = [one for one in CHANGES[mixed(kinds, seed)[0]](scene) if one != scene]
-    both = [scene, wrong[hash_bucket(seed, len(wrong), "wrong")]]
+    both = [scene, _wrong(scene, CHANGES[mixed(kinds, seed)[0]](scene), seed)]
     if hash_bucket(seed, 2, "order"):
         both.reverse()
     return [asked(_so(said), YES_NO[said == scene]) for said in both]
@@ -241,10 +240,14 @@ def _yes_no(scenes: Iterator[Scene]) -> Iterator[Row]:
 
 def _whether(scene: Scene, every: list[Scene], seed: str) -> tuple[str, int]:
     """Whether a scene is what it is, or one that it might be; and whether so."""
-    wrong = [one for one in every if one != scene]
     label = hash_bucket(seed, 2, "label")
-    said = scene if label else wrong[hash_bucket(seed, len(wrong), "wrong")]
-    return _so(said), label
+    return _so(scene if label else _wrong(scene, every, seed)), label
+
+
+def _wrong(scene: Scene, every: Iterable[Scene], seed: str) -> Scene:
+    """One of all that a scene might be, and is not."""
+    wrong = [one for one in every if one != scene]
+    return wrong[hash_bucket(seed, len(wrong), "wrong")]
 
 
 def _so(said: Scene) -> str:
