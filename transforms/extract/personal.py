@@ -63,7 +63,7 @@ _NINO = re.compile(
 _DNI = re.compile(r"(?<![\w.-])[0-9XYZ]\d{7}-?[A-Z](?!\w)")
 _CPF = re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d{2}(?!\w)")
 _NIR = re.compile(r"(?<!\d)[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}(?!\d)")
-_FISCAL = re.compile(r"(?<!\w)[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z](?!\w)")
+_FISCAL = re.compile(r"(?<!\w)[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z](?!\w)")
 _ISSUERS = re.compile(  # ISO/IEC 7812: the first digits and the length
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|6(?:011|5\d\d)\d{12}|35\d{14}|3(?:0[0-5]|[68]\d)\d{11}"
@@ -160,7 +160,9 @@ def _digits(text: str) -> list[int]:
 def _is_public(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)
-        return address.is_global and not address.is_multicast
+        # Outside 2000::/3 nothing is assigned (RFC 4291), and `DB::add` is a call.
+        assigned = address.version == 4 or int(address) >> 125 == 1
+        return assigned and address.is_global and not address.is_multicast
     except ValueError:
         return False
 

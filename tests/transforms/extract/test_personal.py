@@ -43,6 +43,7 @@ NOBODYS = [
     "DNI 12345678A, CPF 529.982.247-26, 111.111.111-11, SSN 000-12-3456, 666-12-3456",
     "follow @russell, a@b, x@y.z1 and 3@5",
     "call 911 or 0800; chapter 555-0100",
+    "DB::add(Fe::Cd), a::b and ::1 are calls",
 ]
 
 
@@ -68,6 +69,14 @@ def test_kinds_are_chosen_and_masks_are_not_found_again():
 def test_masking_twice_is_masking_once(text):
     once = mask(text)
     assert [one.kind for one in find(once)] == []
+
+
+@pytest.mark.parametrize("zero", "٠०０𝟎")
+def test_digits_of_no_script_are_an_error(zero):
+    """What reads them may know fewer than the pattern that proposes them."""
+    digits = {ord("0") + n: chr(ord(zero) + n) for n in range(10)}
+    for text in [*(text for text, _ in LABELLED), *NOBODYS]:
+        assert find(mask(f"{text.translate(digits)}, no. 1")) == []
 
 
 def test_no_text_takes_long():
