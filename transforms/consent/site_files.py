@@ -7,7 +7,8 @@ robots.txt says to whoever asks the host, `access` tells: by the same groups and
 - Groups of robots.txt (RFC 9309) that name an AI agent: an address that is disallowed to one of them is forbidden.
   Groups of one agent are one group; of the rules that match, the longest decides, and Allow where two are as long.
   A list of agents ends at the first rule; Crawl-delay, Sitemap and whatever is not known are none (2.2.4). Names are
-  compared whole, without a version. What is often misspelt is read as Google's parser reads it.
+  compared whole, without a version or what stands in brackets, and a line may have several, between commas. What is
+  often misspelt is read as Google's parser reads it.
 - Content-Usage and Content-Signal lines, with or without a path, in a group for everybody or for an AI agent. Rules
   outside any group are for everybody: sites write them at the top. The longest path decides here too, but of two as
   long the one that forbids; and Content-Usage says nothing of what its group does not let crawl (attach-05, 3.1).
@@ -292,7 +293,8 @@ def _parse(text: str) -> list[_Group]:
             if not listing:
                 groups.append(_Group())
                 listing = True
-            groups[-1].agents.setdefault(_token(value), value or agents.EVERYBODY)
+            for one in [one for part in value.split(",") if (one := part.strip())] or [agents.EVERYBODY]:
+                groups[-1].agents.setdefault(_token(one), one)
         elif label in _ACCESS or (colon and label in _PREFERENCES):
             listing = False
             if value or label in _PREFERENCES:  # an empty Disallow forbids nothing
@@ -339,8 +341,9 @@ def _heard(
 
 
 def _token(agent: str) -> str:
-    """The name by which an agent is looked up: without a version and stars that robots.txt has no use for."""
-    return _VERSION.sub("", agent.partition("/")[0].strip(" *").lower()) or agents.EVERYBODY
+    """The name by which an agent is looked up: without a version, a note and stars that robots.txt has no use for."""
+    name = agent.partition("/")[0].partition("(")[0]
+    return _VERSION.sub("", name.strip(" *").lower()) or agents.EVERYBODY
 
 
 def _decider(path: str) -> Callable[[Sequence[_Group], str], _Rule | None]:

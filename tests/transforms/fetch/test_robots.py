@@ -64,6 +64,8 @@ def test_rules_are_those_of_ones_own_group_and_the_longest_decides() -> None:
         ("User-agent: we\nAllow: /\n\nUser-agent: *\nDisallow: /", True, 0),
         ("User-agent: WEFT/1.0\nDisallow: /\nUser-agent: *\nAllow: /", True, 0),
         ("User-agent: weft*\nDisallow: /", True, 0),
+        ("User-agent: other, Weft\nDisallow: /\nUser-agent: *\nAllow: /", True, 0),
+        ("User-agent: weft (all of it)\nDisallow: /", True, 0),
         ("User-agent: weft\nDisallow:\nUser-agent: *\nDisallow: /\nCrawl-delay: 9", False, 0),
         ("User-agent: wefting\nDisallow: /", False, 0),
         ("User agent: weft\nDisalow: /\nCrawl delay: 3\nCrawl-delay: soon\nCrawl-delay: inf", True, 3),
