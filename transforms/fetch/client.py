@@ -187,7 +187,10 @@ class Client:
             if not target:
                 return found.status, found.body, Problem(found.reason, found.detail)
             url = resolve(url, target)
-        return 404, b"", Problem("", "")  # RFC 9309, 2.3.1.2: more than five redirects may be taken for unavailable
+            if not url:
+                break
+        # RFC 9309, 2.3.1.2: more than five redirects may be taken for unavailable; so is one that leads nowhere.
+        return 404, b"", Problem("", "")
 
     async def _in_turn(
         self, url: str, seconds: float, rules: bool = False, last: bool = False, tries: int = 0

@@ -607,3 +607,11 @@ def test_a_robots_txt_that_breaks_off_lets_nobody_in(
     monkeypatch.setattr(Handler, "on_robots.txt", Handler.on_short, raising=False)
     found = ask(config(server, robots=True), "http://img.web.test/ok", client)
     assert (found.status, found.reason) == (0, "incomplete")
+
+
+@pytest.mark.parametrize("target", ["https://", "mailto:a@b.test", "http://[/robots.txt", "file:///robots.txt"])
+def test_a_robots_txt_that_is_redirected_to_no_address_is_none(
+    server: Server, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.setattr(Handler, "on_robots.txt", lambda self: self.answer(301, b"", Location=target), raising=False)
+    assert get(server, "ok", robots=True).body == BODY
