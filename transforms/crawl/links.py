@@ -21,7 +21,9 @@ MAX_LINKS = 10_000  # of one page
 MAX_SITEMAP = 50_000  # addresses of one sitemap, and 50 MB, as sitemaps.org has it
 MAX_SITEMAP_BYTES = 50 << 20
 _NO_FOLLOW = ("nofollow", "none")
-_LOCATION = re.compile(r"<(?:\w{1,20}:)?loc>([^<]{1,4096}|\s{0,64}<!\[CDATA\[[^\]]{1,4096}\]\]>\s{0,64})</")
+_LOCATION = re.compile(  # whatever the prefix of its namespace, but not of a picture on the page (<image:loc>)
+    r"<(?:(?!image:)\w{1,20}:)?loc>([^<]{1,4096}|\s{0,64}<!\[CDATA\[[^\]]{1,4096}\]\]>\s{0,64})</"
+)
 _INDEX = re.compile(r"<(?:\w{1,20}:)?sitemapindex[\s>]")
 
 

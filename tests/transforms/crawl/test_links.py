@@ -87,3 +87,11 @@ def test_sitemaps_in_all_their_forms():
     index = b"<s:sitemapindex><s:sitemap><s:loc>/more.xml.gz</s:loc></s:sitemap></s:sitemapindex>"
     assert links.of_sitemap(index, url) == (["http://a.test/more.xml.gz"], True)
     assert links.of_sitemap(b"\x1f\x8bno gzip", url) == ([], False)
+
+
+def test_pictures_of_a_sitemap_are_no_pages():
+    """Each would take a page's place in the bound of its host, and end as no HTML."""
+    shown = "<image:image><image:loc>http://a.test/{}.jpg</image:loc></image:image>"
+    pages = "".join(f"<url><loc>http://a.test/{n}</loc>{shown.format(n)}</url>" for n in range(2))
+    found = links.of_sitemap(f"<urlset xmlns='x' xmlns:image='y'>{pages}</urlset>".encode(), "http://a.test/s.xml")
+    assert found == (["http://a.test/0", "http://a.test/1"], False)
