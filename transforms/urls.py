@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
 
 PAGE_KEYS = 2  # counts up whenever the key of a page changes: an index of another version is refused
 _TRACKING = re.compile(
     r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|ref|ref_src|feed|sessionid|phpsessid)$", re.I
 )
 _SPACES = re.compile(r"[\t\n\r]+")
-# An absolute address that resolving would not change.
+# An absolute address that resolving would not change, unless a step of its path is a dot or two.
 _PLAIN = re.compile(
     r"https?://(?:[a-z0-9-]+\.)+[a-z]+/[A-Za-z0-9/:@!$&'()*+,;=~%._-]*(?:\?[A-Za-z0-9/:@!$&'()*+,;=~%._?\[\]-]+)?"
 )
-# A reference from the root of its host that resolving would put behind the host as it is, but for "." segments.
+# A reference from the root of its host that resolving would put behind the host as it is.
 _ROOTED = re.compile(r"/(?!/)[A-Za-z0-9/:@!$&'()*+,=~%._-]*(?:\?[A-Za-z0-9/:@!$&'()*+,=~%._?\[\]-]+)?")
+_QUERY = re.compile(r"(?=[?#])")
+_SLASHES = re.compile(r"\A((?:https?:)?)/{3,}", re.I)
 _PATH_SAFE = "/:@!$&'()*+,;=~%-._"
 _QUERY_SAFE = _PATH_SAFE + "?[]"
 
@@ -66,9 +68,11 @@ def resolve(base: str, reference: str) -> str:
     ''
     """
     # Nine in ten are of these kinds, and taking one apart costs more than the rest of what is done with an image.
+    if "/." in reference or "%2e" in reference or "%2E" in reference:  # may lead upwards
+        return _resolved(base, reference)
     if _PLAIN.fullmatch(reference):
         return reference
-    if "/." not in reference and _ROOTED.fullmatch(reference):
+    if _ROOTED.fullmatch(reference):
         root = _root(base)
         return root and root + reference[1:]
     if reference[:2] == "//" and _PLAIN.fullmatch(whole := f"{_root(base).partition(':')[0]}:{reference}"):
@@ -85,15 +89,45 @@ def _root(base: str) -> str:
 def _resolved(base: str, reference: str) -> str:
     """As `resolve`, for every kind of reference."""
     try:
-        joined = urljoin(base, _SPACES.sub("", reference.strip()))
-        parts = urlsplit(joined)
+        said = _SPACES.sub("", reference.strip())
+        if "\\" in said:  # browsers take it for a slash, but in a query, and any number of them for two before a host
+            place, *query = _QUERY.split(said, maxsplit=1)
+            said = "".join((_SLASHES.sub(r"\1//", place.replace("\\", "/")), *query))
+        parts = _joined(base, said)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return ""
-        host = _host(parts)
-        path = quote(parts.path, safe=_PATH_SAFE) or "/"
-        return urlunsplit((parts.scheme, host, path, quote(parts.query, safe=_QUERY_SAFE), ""))
+        path = quote(_straight(parts.path), safe=_PATH_SAFE) or "/"
+        return urlunsplit((parts.scheme, _host(parts), path, quote(parts.query, safe=_QUERY_SAFE), ""))
     except ValueError:
         return ""
+
+
+def _joined(base: str, reference: str) -> SplitResult:
+    """RFC 3986, 5.2.2, but for dots; the standard library's `urljoin` makes one slash of two, wherever they stand."""
+    asked = urlsplit(reference)
+    if asked.scheme and asked.netloc:
+        return asked
+    there = urlsplit(base)
+    if asked.netloc or asked.scheme not in ("", there.scheme):
+        return asked._replace(scheme=asked.scheme or there.scheme)
+    if not asked.path:
+        return there._replace(query=asked.query or there.query)
+    path = asked.path if asked.path[0] == "/" else f"{there.path.rpartition('/')[0]}/{asked.path}"
+    return there._replace(path=path, query=asked.query)
+
+
+def _straight(path: str) -> str:
+    """A path without steps that stay or lead upwards (RFC 3986, 5.2.4): a server's rules are about where it ends."""
+    if "/." not in path and "%2e" not in path.lower():
+        return path
+    steps, dots = [""], ""
+    for step in path.split("/")[1:]:
+        dots = step.lower().replace("%2e", ".")
+        if dots == "..":
+            del steps[max(len(steps) - 1, 1) :]
+        elif dots != ".":
+            steps.append(step)
+    return "/".join([*steps, ""] if dots in (".", "..") else steps)
 
 
 def quoted_anew(path: str) -> str:

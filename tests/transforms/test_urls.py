@@ -29,6 +29,21 @@ BASE = "https://site.test/dir/page.html?q=1#top"
         ("http://", ""),
         ("http://[broken/a", ""),
         ("http://x.test:port/a", ""),
+        # As the URL standard has it, and browsers.
+        ("http://x.test/a/../b.jpg", "http://x.test/b.jpg"),
+        ("//x.test/a/./b/..", "https://x.test/a/"),
+        ("/a/c/%2e%2E/b.jpg", "https://site.test/a/b.jpg"),
+        ("http://x.test/a?b=/../c", "http://x.test/a?b=/../c"),
+        ("/.well-known/..a/b..jpg", "https://site.test/.well-known/..a/b..jpg"),
+        ("a//b.jpg", "https://site.test/dir/a//b.jpg"),
+        ("/web/2001/http://x.test//a/../b.jpg", "https://site.test/web/2001/http://x.test//b.jpg"),
+        ("..\\images\\a.jpg?b=\\c", "https://site.test/images/a.jpg?b=%5Cc"),
+        ("http:\\\\x.test\\a.jpg", "http://x.test/a.jpg"),
+        ("https:\\/\\/x.test\\/a.jpg", "https://x.test//a.jpg"),
+        ("", "https://site.test/dir/page.html?q=1"),
+        ("?w=1", "https://site.test/dir/page.html?w=1"),
+        (".", "https://site.test/dir/"),
+        ("https:a.jpg", "https://site.test/dir/a.jpg"),
     ],
 )
 def test_resolve(reference: str, absolute: str) -> None:
@@ -44,11 +59,27 @@ def test_resolve(reference: str, absolute: str) -> None:
 )  # fmt: skip
 def test_short_ways_lead_where_the_long_one_does(base: str) -> None:
     chance = random.Random(7)
-    pieces = [*"/ // . .. a B.jpg ? ?w=1 #t ;v : http: x.test %20 % ä [ @".split(), " "]
+    pieces = [*"/ // . .. %2e \\ a B.jpg ? ?w=1 #t ;v : http: x.test %20 % ä [ @".split(), " "]
     made = ["".join(chance.choices(pieces, k=chance.randint(0, 7))) for _ in range(3000)]
     made += ["/" + one for one in made] + ["//c.test/" + one for one in made]
     assert [one for one in made if resolve(base, one) != _resolved(base, one)] == []
     assert (sum(bool(resolve(base, one)) for one in made) > 1000) == (_resolved(base, "/") != "")
+
+
+@pytest.mark.parametrize(
+    ("page", "reference", "absolute"),
+    [
+        ("http://a.test/web/http://b.test/c/d.html", "../e.jpg", "http://a.test/web/http://b.test/e.jpg"),
+        ("http://a.test//b//c.html", "d.jpg", "http://a.test//b//d.jpg"),
+        ("http://a.test", "d.jpg", "http://a.test/d.jpg"),
+        ("http://a.test/b/../c/d", "e", "http://a.test/c/e"),
+        ("http://a.test/b?c=/d/", "e", "http://a.test/e"),
+        ("no url", "e", ""),
+        ("http://[broken", "http://a.test/ä", "http://a.test/%C3%A4"),
+    ],
+)
+def test_what_is_relative_stands_beside_its_page(page: str, reference: str, absolute: str) -> None:
+    assert resolve(page, reference) == absolute
 
 
 @pytest.mark.parametrize(

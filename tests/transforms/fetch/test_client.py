@@ -547,6 +547,7 @@ def test_robots_txt_is_kept_to_and_asked_for_once(ruled: Any) -> None:
     told = {path: client.get(f"http://web.test{path}").reason for path in ("/a.jpg", "/b.gif", "/private/x.jpg")}
     assert told == {"/a.jpg": "", "/b.gif": "robots_disallowed", "/private/x.jpg": ""}  # weft's own group counts alone
     assert client.get("http://web.test/private/ok.gif").reason == ""  # the longest rule decides
+    assert client.get("http://web.test/x/../b.gif").reason == "robots_disallowed"
     assert [path for _, path in ruled.seen].count("/robots.txt") == 1
     assert client.client.hosts.delay("web.test") == 2.0 and client.client.hosts.delay("other.test") == 0.0
     anybody = client_of(ruled.server_address[1], user_agent="Mozilla/5.0 somebody")
