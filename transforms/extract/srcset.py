@@ -23,11 +23,20 @@ LAZY = (
     "data-ezsrc", "data-actualsrc", "data-original-src", "original-src", "data-large_image",
 )  # fmt: skip
 _SRCSETS = ("data-srcset", "data-lazy-srcset", "srcset")
-_PLACEHOLDER = re.compile(r"(?:^|[_.-])(?:placeholder|spacer|blank|transparent|1x1|pixel|grey|loading|lazy)", re.I)
+_PLACEHOLDER = re.compile(r"(?:^|[_.-])(?:placeholder|spacer|1x1|(blank|transparent|pixel|grey|loading|lazy))", re.I)
+# Of the words in brackets photographs are made too (grey-wolf.jpg): there nothing but a size stands beside them.
+_PHOTOGRAPH = re.compile(
+    r"\A(?!(?:blank|transparent|pixel|grey|loading|lazy)(?:[_.-]?(?:\d++|x|image|img|bg))*+\.\w++\Z)"
+    r"(?!.*(?:placeholder|spacer|1x1)).*\.(?:jpe?g|webp|avif)\Z",
+    re.I,
+)
 _SERVED = "_pagespeed_static/"  # where a server that loads pictures lazily by itself keeps what stands in for them
 _EXTENSION = re.compile(r"\.\w{3,4}$")
 _URL = re.compile(r"[^\s,]\S*")
 _SIZE = re.compile(r"\s([0-9]{1,6}(?:\.[0-9]{1,6})?)([wx])\b")
+_WIDTH = re.compile(r"\{width\}|%7Bwidth%7D", re.I)
+_TEMPLATE = re.compile(r"\A[{\[]|\{[\w.$ ]*+\}|%7B[\w.$ ]*+%7D", re.I)  # JSON, and what a script has yet to fill in
+_NUMBER = re.compile(r"\d{1,5}+")
 MAX_URL = 4_096  # characters; no server takes a longer address
 MAX_SRCSET = 65_536  # characters of one that are read
 
@@ -82,8 +91,8 @@ def _in_order(told: Mapping[str, str], picture: Iterable[str]) -> Iterable[str]:
             yield found
     others = (name for name in told if "lazy" in name and name.endswith("src"))  # mod_pagespeed's, with `_` or `-`
     for name in (*filter(told.__contains__, LAZY), *others):
-        value = told[name].strip()
-        if value and not value.startswith(("{", "[")) and not is_placeholder(value):
+        value = _of_width(told[name].strip(), told.get("data-widths", ""))
+        if value and not _TEMPLATE.search(value) and not is_placeholder(value):
             yield value
     # The element's own src goes before the sources of its <picture>: every decoder reads it and crawlers save it. Where
     # it is meant for small screens, the larger ones are still among the candidates.
@@ -97,6 +106,15 @@ def _in_order(told: Mapping[str, str], picture: Iterable[str]) -> Iterable[str]:
         yield source
 
 
+def _of_width(address: str, widths: str) -> str:
+    """The address that a script makes of one for any width (`barn_{width}x.jpg`), and of the widths that there are."""
+    if "width" not in address:
+        return address
+    known = [int(width) for width in _NUMBER.findall(widths[:MAX_URL])]
+    wide = min((width for width in known if width >= SENSIBLE_WIDTH), default=max(known, default=SENSIBLE_WIDTH))
+    return _WIDTH.sub(str(wide), address)
+
+
 def is_placeholder(url: str) -> bool:
     """Whether a URL is, by its name, what a lazy loader shows before the picture.
 
@@ -107,7 +125,7 @@ def is_placeholder(url: str) -> bool:
     called = _PLACEHOLDER.search(name)
     if url[:5].lower() == "data:" or _SERVED in url:
         return True
-    return bool(called and _EXTENSION.search(name, called.end()))
+    return bool(called and _EXTENSION.search(name, called.end()) and not (called[1] and _PHOTOGRAPH.search(name)))
 
 
 def best_of(srcset: str) -> str:

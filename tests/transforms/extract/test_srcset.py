@@ -18,6 +18,11 @@ def of(picture=(), **attributes):
         ({"src": "a.jpg", "srcset": "a.jpg 300w, b.jpg 1600w"}, "d/b.jpg"),
         ({"src": "a.jpg", "srcset": "data:image/gif;base64,R0 1w"}, "d/a.jpg"),
         ({"data_src": '{"json": 1}', "src": "a.jpg"}, "d/a.jpg"),
+        ({"data_src": "b_{width}x.jpg?v=1", "data_widths": "[180, 1080, 2048]", "src": "a.jpg"}, "d/b_1080x.jpg?v=1"),
+        ({"data_src": "b_%7Bwidth%7Dx.jpg", "data_widths": "[180, 540]"}, "d/b_540x.jpg"),
+        ({"data_src": "b_{width}x.jpg", "src": "a.jpg"}, "d/b_1024x.jpg"),
+        ({"data_src": "/{{ product.image }}", "data_original": "{size}/b.jpg", "src": "a.jpg"}, "d/a.jpg"),
+        ({"data_src": "grey-wolf.jpg", "src": "blank.gif"}, "d/grey-wolf.jpg"),
     ],
 )  # fmt: skip
 def test_the_address_that_is_meant(attributes, url):
@@ -60,4 +65,8 @@ def test_the_sensible_candidate(srcset, url):
 
 def test_a_placeholder_is_told_by_its_file_name():
     assert is_placeholder("/x/spacer.gif?v=2") and is_placeholder("data:image/gif;base64,R0")
+    assert (
+        is_placeholder("/i/loading-anim.gif") and is_placeholder("lazy_image.jpg") and is_placeholder("grey-spacer.jpg")
+    )
+    assert not is_placeholder("a/point-blank-2.jpg") and not is_placeholder("google-pixel-8.webp")
     assert not is_placeholder("/lazy/barn.jpg") and not is_placeholder("lazy_" * 500_000)
