@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from weft.transforms.extract.html import visible
+from weft.transforms.extract.html import repair, visible
 from weft.transforms.extract.html.dates import day
 from weft.transforms.extract.html.scan import Scan
 from weft.transforms.io import json_values
@@ -76,6 +76,7 @@ def read(page: Scan, base: str, latest: str = "") -> About:
     licences = (page.licence, *data.values("license"))
     licence = next(filter(None, (_address(value, base) for value in licences)), "") or next(said(_LICENCES), "")
     licence = licence or _address(visible.licence(page), base)
+    author, publisher = map(repair.text, (author, publisher))
     return About(author[:MAX_FIELD], published, licence[:MAX_FIELD], publisher[:MAX_FIELD])
 
 

@@ -6,18 +6,14 @@ a picture with the caption of another spoils them.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from weft.transforms.extract.html.pictures import Picture, flat
+from weft.transforms.extract.html.pictures import Picture, flat, is_icon
 from weft.transforms.extract.html.scan import CAPTION_CLASS, IMAGE, KIND, Scan
-from weft.transforms.extract.html.tag_values import Image
 
-ICON = 64  # pixels; a picture that declares less in each side is a sign, such as "enlarge": fetch.min_side's default
 CLIMB = 16  # containers around a caption in which its pictures are looked for, so that a hostile page costs no time
-_FIGCAPTION, _TR, _CELLS = KIND["figcaption"], KIND["tr"], frozenset((KIND["td"], KIND["th"]))
-_SIDE = re.compile(r' (?:width|height)="\s*+(\d{1,5})')
+_FIGURE, _FIGCAPTION, _TR, _CELLS = KIND["figure"], KIND["figcaption"], KIND["tr"], frozenset((KIND["td"], KIND["th"]))
 
 
 def bind_captions(page: Scan, pictures: dict[int, Picture], kept: list[bool]) -> None:
@@ -25,14 +21,11 @@ def bind_captions(page: Scan, pictures: dict[int, Picture], kept: list[bool]) ->
 
     A caption is kept where its picture is, whatever the model says of it; `kept` is put right.
     """
-    loose: list[int] = []
-    captions: dict[int, list[int]] = {}
     of_figure: dict[int, list[int]] = {}
-    for at, (kind, figure) in enumerate(zip(page.kinds, page.figures, strict=True)):
-        if kind == _FIGCAPTION:
-            (captions.setdefault(figure, []) if figure else loose).append(at)
-        elif figure and kind == IMAGE and kept[at]:
-            of_figure.setdefault(figure, []).append(at)
+    for at in page.images:
+        if page.figures[at] and kept[at]:
+            of_figure.setdefault(page.figures[at], []).append(at)
+    captions, loose = _captions(page)
     rows = _Rows(page, pictures, kept)
     if pictures:
         rows.bind(loose)
@@ -40,19 +33,54 @@ def bind_captions(page: Scan, pictures: dict[int, Picture], kept: list[bool]) ->
         if at not in rows.bound:
             _bind_beside(at, page, rows, pictures, kept)
     for figure, found in of_figure.items():
-        said = captions.get(figure, [])
+        said = captions.get(figure, {})
         found = [at for at in found if not is_icon(page.images[at])] or found
-        for caption, those in _of_rows(page, said, found) if len(said) > 1 else [(at, found) for at in said]:
+        for caption, those in _of_rows(page, list(said), found) if len(said) > 1 else [(at, found) for at in said]:
             for at in those:
-                pictures[at].say(flat(page.texts[caption]), "figcaption")
-        for at in said:
-            kept[at] = True
+                pictures[at].say(" ".join(page.texts[part] for part in said[caption]), "figcaption")
+        for parts in said.values():
+            for at in parts:
+                kept[at] = True
 
 
-def is_icon(image: Image) -> bool:
-    """Whether an image declares sides that are all smaller than ICON."""
-    sides = _SIDE.findall(image.tag)
-    return bool(sides) and max(map(int, sides)) < ICON
+def _captions(page: Scan) -> tuple[dict[int, dict[int, list[int]]], list[int]]:
+    """(by figure: by the first text of each of its captions all its texts; the captions outside of figures)."""
+    found: dict[int, dict[int, list[int]]] = {}
+    loose: list[int] = []
+    by_element: dict[int, list[int]] = {}
+    elements = _elements(page)
+    for at, (kind, figure) in enumerate(zip(page.kinds, page.figures, strict=True)):
+        container = page.containers[at]
+        if figure and kind != IMAGE and (kind == _FIGCAPTION or (elements[container] >= 0 and not _leads(page, at))):
+            element = container if elements[container] < 0 else elements[container]
+            if element not in by_element:
+                by_element[element] = found.setdefault(figure, {})[at] = []
+            by_element[element].append(at)
+        elif kind == _FIGCAPTION:
+            loose.append(at)
+    return found, loose
+
+
+def _leads(page: Scan, at: int) -> bool:
+    """Whether a text is mostly a link, as a card's button is."""
+    return 2 * page.linked[at] > len(page.texts[at])
+
+
+def _elements(page: Scan) -> list[int]:
+    """Of each container the outermost caption of its figure that it is or stands in, -1 for none.
+
+    What holds a picture is no caption, whatever its class says.
+    """
+    shown = [at for at, image in page.images.items() if not is_icon(image)] if any(page.figures) else []
+    made = [-1] * len(page.tags)
+    for container, (parent, tag) in enumerate(zip(page.parents, page.tags, strict=True)) if shown else ():
+        if parent >= 0 and tag.kind != _FIGURE:
+            made[container] = made[parent]
+        if made[container] < 0 and tag.kind == _FIGCAPTION:
+            start, end = page.starts[container], page.ends[container]
+            if bisect_left(shown, start) == bisect_left(shown, end):
+                made[container] = container
+    return made
 
 
 def _of_rows(page: Scan, captions: list[int], pictures: list[int]) -> Iterator[tuple[int, list[int]]]:
@@ -192,19 +220,50 @@ class _Rows:
 
 
 def _bind_beside(at: int, page: Scan, rows: _Rows, pictures: dict[int, Picture], kept: list[bool]) -> None:
-    """Bind the caption that is item `at`, outside any figure, to the picture before it or else the one after it.
+    """Bind the caption that is item `at`, outside any figure, to the picture before it or the one after it.
 
-    Icons and twins between the two are passed over. In a table it is a picture of its cell, or of its row where the
-    caption stands alone in the next cell.
+    It is that of the two which stands in the same inner container, the one before where both do. Where that has a
+    caption already, or is none of the document's, the caption is no other picture's; but of two that stand alike the
+    one after may be it where the one before has a caption of its own, as where captions stand above. In a table it is a
+    picture of its cell, or of its row where the caption stands alone in the next cell.
     """
-    for step in (-1, 1):
-        near = at + step
-        while near in page.images and (is_icon(page.images[near]) or _is_twin(pictures.get(near))):
-            near += step
-        if near in pictures and kept[near] and not pictures[near].meta.caption and not rows.apart(at, near):
-            pictures[near].say(flat(page.texts[at]), "caption")
+    before, after = (_beside(page, at, step, pictures) for step in (-1, 1))
+    climbs = [_climbs(page, at, near) for near in (before, after)]
+    order = (before, after) if climbs[0] <= climbs[1] else (after, before)
+    for near in order:
+        if near < 0 or rows.apart(at, near):
+            continue
+        if near in pictures and kept[near] and not pictures[near].meta.caption:
+            pictures[near].say(page.texts[at], "caption")
             kept[at] = True
             return
+        above = near == before and climbs[0] == climbs[1] and _FIGCAPTION not in page.kinds[near:at]
+        if not (above and near in pictures and kept[near]):
+            return
+
+
+def _beside(page: Scan, at: int, step: int, pictures: dict[int, Picture]) -> int:
+    """The image before or after a caption, but for icons, twins and captions of the same run; -1 for none."""
+    near = at
+    for _ in range(CLIMB):
+        near += step
+        if near not in page.images:
+            if 0 <= near < len(page.kinds) and page.kinds[near] == _FIGCAPTION and not page.figures[near]:
+                continue
+            return -1
+        if not (is_icon(page.images[near]) or _is_twin(pictures.get(near))):
+            return near
+    return -1
+
+
+def _climbs(page: Scan, at: int, near: int) -> int:
+    """How many containers around an item do not hold another, CLIMB at most."""
+    container = page.containers[at]
+    for climbed in range(CLIMB):
+        if container < 0 or page.starts[container] <= near < page.ends[container]:
+            return climbed
+        container = page.parents[container]
+    return CLIMB
 
 
 def _is_twin(picture: Picture | None) -> bool:

@@ -6,10 +6,12 @@ import re
 
 from weft.schemas.records import ImageMeta
 from weft.transforms.extract import srcset
-from weft.transforms.extract.html import inline
+from weft.transforms.extract.html import inline, repair
 from weft.transforms.extract.html.scan import Scan
 from weft.transforms.extract.html.tag_values import ATTRIBUTE, Image, plain
 
+ICON = 64  # pixels; a picture that declares less in each side is a sign, such as "enlarge": fetch.min_side's default
+_SIDE = re.compile(r' (?:width|height)="\s*+(\d{1,5})')
 TWIN_REACH = 4  # items back from a noscript image to the one it stands for
 _PIXELS = re.compile(r"\s*+(\d{1,5})(?:\.\d++)?\s*+(?:px)?\s*+$")
 
@@ -29,20 +31,21 @@ class Picture:
             self.reason = "background"
         self.detail = flat(get("src"))[:80] if self.reason else ""
         self.meta = ImageMeta(
-            flat(get("alt")), "", flat(get("title")), _pixels(get("width")), _pixels(get("height")),
-            flat(get("aria-label")), "",
+            said(get("alt")), "", said(get("title")), _pixels(get("width")), _pixels(get("height")),
+            said(get("aria-label")), "",
         )  # fmt: skip
 
     def say(self, caption: str, source: str) -> None:
         """Give it a caption, told by a figure ("figcaption") or otherwise ("caption")."""
-        self.meta = self.meta._replace(caption=caption, caption_source=source)
+        text = said(caption)
+        self.meta = self.meta._replace(caption=text, caption_source=source if text else "")
 
 
 def pictures_of(page: Scan, kept: list[bool], base: str, url: str) -> dict[int, Picture]:
     """The pictures of the kept images, by item; `kept` becomes False for those without an address and for twins.
 
     A <noscript> image right after the one that it stands in for is that one's twin: the same image, dropped for the
-    reason "noscript_twin". Where the other has no address, it takes its twin's.
+    reason "noscript_twin". Where the other has no address, it takes its twin's. A tracker's pixel is no twin.
 
     Args:
         base: against which addresses are resolved.
@@ -52,6 +55,7 @@ def pictures_of(page: Scan, kept: list[bool], base: str, url: str) -> dict[int, 
     before = -1
     for at, image in page.images.items():
         twin = image.noscript and before >= 0 and at - before <= TWIN_REACH
+        twin = twin and (not is_icon(image) or is_icon(page.images[before]))
         if not image.noscript:
             before = at
         if not (kept[at] or (twin and kept[before])):
@@ -71,8 +75,19 @@ def pictures_of(page: Scan, kept: list[bool], base: str, url: str) -> dict[int, 
     return found
 
 
+def is_icon(image: Image) -> bool:
+    """Whether an image declares sides that are all smaller than ICON."""
+    sides = _SIDE.findall(image.tag)
+    return bool(sides) and max(map(int, sides)) < ICON
+
+
 def _without_query(url: str) -> str:
     return url.split("?")[0]
+
+
+def said(value: str | None) -> str:
+    """Text as it was meant, with its white space collapsed; "" for None."""
+    return flat(repair.text(value)) if value else ""
 
 
 def flat(value: str | None) -> str:

@@ -70,6 +70,43 @@ def test_icons_and_twins_between_a_picture_and_its_caption_are_passed_over():
     assert captions(lazy) == [("a", "A red barn")]
 
 
+def box(*parts):
+    return f"<div class=pic>{''.join(parts)}</div>"
+
+
+def says(text):
+    return f"<p class=caption>{text}</p>"
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted"),
+    [
+        # Above its picture, and behind one that has none.
+        ((img("z"), box(says("A"), img("a")), box(says("B"), img("b"))), [("z", ""), ("a", "A"), ("b", "B")]),
+        ((says("A"), img("a"), says("B"), img("b")), [("a", "A"), ("b", "B")]),
+        # Its own picture has no address, or is no part of the document: it is not the next one's.
+        ((box("<img src='data:x'>", says("A")), box(img("b"), says("B"))), [("b", "B")]),
+        ((box(says("A"), "<img src='data:x'>"), box(says("B"), img("b"))), [("b", "B")]),
+        # A second line below a caption, as of who took the picture.
+        ((box(img("a"), says("A"), says("By me")), box(img("b"), says("B"), says("By me"))), [("a", "A"), ("b", "B")]),
+        ((img("a"), says("A"), says("By me"), img("b"), says("B")), [("a", "A"), ("b", "B")]),
+    ],
+)  # fmt: skip
+def test_a_caption_is_that_of_the_nearest_picture_and_of_no_other(parts, wanted):
+    assert captions(*parts) == wanted
+
+
+def test_a_figures_caption_may_stand_in_elements_of_its_own():
+    figure = f"<figure>{img('a')}<figcaption><div><p>A barn</p><p>Photo: me</p></div></figcaption></figure>"
+    assert captions(figure) == [("a", "A barn Photo: me")]
+    classes = f"<figure>{img('a')}<figcaption>{says('A barn')}<p class=credit>Photo: me</p></figcaption></figure>"
+    assert captions(classes) == [("a", "A barn Photo: me")]
+    card = f"<figure>{img('a')}<figcaption><h4>A barn</h4><p><a href=/b>Add to cart</a></p></figcaption></figure>"
+    assert captions(card) == [("a", "A barn")]
+    around = f"<figure><div class=captioned>{img('a')}<p>No caption</p><figcaption>A barn</figcaption></div></figure>"
+    assert captions(around) == [("a", "A barn")]
+
+
 PICTURES = f"<tr><td>{img('a')}</td><td>{img('b')}</td></tr>"
 BOTH = [("a", "The first"), ("b", "The second")]
 

@@ -22,6 +22,16 @@ def test_a_noscript_twin_is_counted_once():
     made = extract(article(p(), lazy, p(), bare, p()), URL)
     assert [i for i in made.images if i] == ["http://site.test/dir/a.jpg", "http://site.test/dir/b.jpg"]
     assert [o.reason for o in made.occurrences] == ["", "noscript_twin", "", "noscript_twin"]
+    pixel = "<img src='data:image/gif;base64,R0'><noscript><img height=1 width=1 src=//track.test/tr?id=1></noscript>"
+    assert extract(article(p(), pixel, p()), URL).occurrences[0].reason == "data_uri"
+
+
+def test_what_a_page_says_of_a_picture_is_mended_as_its_texts_are():
+    figure = "<figure><img src=a.jpg alt='A sof&shy;t caf&Atilde;&copy;' title='\u200b'><figcaption>Le caf&Atilde;&copy;</figcaption></figure>"
+    meta = extract(article(p(), figure, p()), URL).image_meta[1]
+    assert (meta.alt, meta.title, meta.caption) == ("A soft café", "", "Le café")
+    bare = extract(article(p(), "<figure><img src=a.jpg><figcaption>\u200b</figcaption></figure>", p()), URL)
+    assert (bare.image_meta[1].caption, bare.image_meta[1].caption_source) == ("", "")
 
 
 def test_other_sizes_of_a_picture_are_its_alternates():
