@@ -3,7 +3,7 @@
 
    walk                                               Scanner._loop of scan.py: the pass over a page's tags
    counted                                            counted of limits.py: what is counted before a page is parsed
-   cut                                                _Reading.whole of source.py: what holds no text goes
+   cut                                                _Reading.cut of source.py: what holds no text goes
    measured, repeats, pictured, ranged, structured, featured   parts of features.py; log2 may differ in its last bit, before rounding
    add_rows, add_parents, set_normal, activate, around   parts of model.py; their sums are exact, in any order
 
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#define VERSION 4 /* that of compiled.py: raise both with any change of what either takes, gives or means */
+#define VERSION 5 /* that of compiled.py: raise both with any change of what either takes, gives or means */
 
 typedef Py_ssize_t Size;
 
@@ -518,15 +518,30 @@ static int open_or_close(Walk *w, PyObject *tag_known, int opens, int kind, cons
     return 0;
 }
 
-/* Inline elements that are apart where they touch. */
-static int open_inline(Walk *w, PyObject *names)
+/* apart() of scan.py: of the piece before and the text after. */
+static int are_apart(const Walk *w, const Py_UCS4 *text, Size wide)
 {
-    int apart = w->shut && !w->preformatted;
+    static const Py_UCS4 opens[] = {'(', '[', '{', 0xff08, 0x3010, 0x300c, 0x300e, 0};
+    static const Py_UCS4 closes[] = {',',    '.',    ';',    ':',    '!',    '?',    ')',    ']',    '}',    '%', 0x2026,
+                                     0xff0c, 0x3002, 0x3001, 0xff1b, 0xff1a, 0xff01, 0xff1f, 0xff09, 0x3011, 0x300d, 0x300f, 0};
+    for (const Py_UCS4 *c = opens; *c && w->said; c++)
+        if (w->piece[w->said - 1] == *c)
+            return 0;
+    for (const Py_UCS4 *c = closes; *c && wide; c++)
+        if (*text == *c)
+            return 0;
+    return 1;
+}
+
+/* Inline elements that are apart where they touch. */
+static int open_inline(Walk *w, PyObject *names, const Py_UCS4 *text, Size wide)
+{
+    int apart = w->shut && !w->preformatted && are_apart(w, text, wide);
     w->shut = 0;
     return (apart && add_space(w)) || add_names(w, names) ? -1 : 0;
 }
 
-static int open_link(Walk *w, PyObject *names, const Py_UCS4 *tag, Size n)
+static int open_link(Walk *w, PyObject *names, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size wide)
 {
     PyObject *link = text_of(tag, n);
     if (!link || PyList_Append(w->object[LINKS], link)) {
@@ -535,7 +550,7 @@ static int open_link(Walk *w, PyObject *names, const Py_UCS4 *tag, Size n)
     }
     Py_XSETREF(w->link, link);
     w->links++;
-    if (open_inline(w, names))
+    if (open_inline(w, names, text, wide))
         return -1;
     if (find(tag, n, "license", 0) < 0)
         return 0;
@@ -544,16 +559,16 @@ static int open_link(Walk *w, PyObject *names, const Py_UCS4 *tag, Size n)
     return done ? 0 : -1;
 }
 
-/* An image, a rule or two line breaks end a block. */
-static int divide(Walk *w, int image, PyObject *names, const Py_UCS4 *tag, Size n, Size at)
+/* An image, a rule or two line breaks end a block; so does a picture whose image is added by a script. */
+static int divide(Walk *w, long action, PyObject *names, const Py_UCS4 *tag, Size n, Size at)
 {
     if (w->filled && end_block(w, is_cell(w, w->kind) ? w->tr : w->kind, at))
         return -1;
     w->said = 0;
     w->begin = at + n + 2;
-    if (!image)
+    if (action == BREAK)
         return 0;
-    PyObject *text = text_of(tag, n), *words = NULL, *around = w->in_picture ? Py_NewRef(w->picture) : PyList_New(0);
+    PyObject *text = action == IMAGE ? text_of(tag, n) : PyUnicode_FromString("img"), *words = NULL, *around = w->in_picture ? Py_NewRef(w->picture) : PyList_New(0);
     w->in_picture = 0; /* its sources are this element's */
     int failed = !text || !around || add_names(w, names) || add_image(w, text, around, at, w->begin) ||
                  !(words = PyObject_CallMethod(w->scan, "described", "O", text)) ||
@@ -566,7 +581,8 @@ static int divide(Walk *w, int image, PyObject *names, const Py_UCS4 *tag, Size 
 }
 
 /* What stands in few places of a page. */
-static int seldom(Walk *w, long action, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size wide, Size at)
+static int seldom(Walk *w, long action, PyObject *names, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size wide,
+                  Size at)
 {
     PyObject *done;
     switch (action) {
@@ -579,19 +595,10 @@ static int seldom(Walk *w, long action, const Py_UCS4 *tag, Size n, const Py_UCS
         Py_XSETREF(w->picture, PyList_New(0));
         return w->picture ? 0 : -1;
     case PICTURE_END:
-        if (w->in_picture) { /* a picture whose image is added by a script */
-            int some = 0, failed = 0;
-            for (Size i = 0; i < PyList_GET_SIZE(w->picture); i++)
-                some |= PyUnicode_GET_LENGTH(PyList_GET_ITEM(w->picture, i)) > 0;
-            if (some) {
-                PyObject *image = PyUnicode_FromString("img");
-                failed = !image || add_image(w, image, w->picture, at, at + n + 2) || end_words(w);
-                w->own_end = w->column[INLINES].n;
-                Py_XDECREF(image);
-            }
-            w->in_picture = 0;
-            return failed ? -1 : 0;
-        }
+        for (Size i = 0; w->in_picture && i < PyList_GET_SIZE(w->picture); i++)
+            if (PyUnicode_GET_LENGTH(PyList_GET_ITEM(w->picture, i)))
+                return divide(w, action, names, tag, n, at);
+        w->in_picture = 0;
         return 0;
     default: /* META, TITLE, BASE */
         done = action == TITLE ? asked(w->scan, "take_title", text, wide, w->page)
@@ -636,10 +643,10 @@ static int step(Walk *w, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size w
         failed = open_or_close(w, found, action == OPEN, (int)kind, tag, n, at);
         break;
     case SPAN:
-        failed = open_inline(w, names);
+        failed = open_inline(w, names, text, wide);
         break;
     case LINK:
-        failed = open_link(w, names, tag, n);
+        failed = open_link(w, names, tag, n, text, wide);
         break;
     case UNLINK:
         w->links -= w->links > 0; /* fall through */
@@ -647,16 +654,16 @@ static int step(Walk *w, const Py_UCS4 *tag, Size n, const Py_UCS4 *text, Size w
         w->shut = !wide;
         break;
     case BREAK:
-        if (!w->broke && w->filled && !is(tag, n, "hr")) {
+        if (!w->broke && w->filled && !starts(tag, n, "hr", 0)) {
             w->broke = 1;
             failed = add_piece(w, broken, 1);
             break;
         } /* fall through */
     case IMAGE:
-        failed = divide(w, action == IMAGE, names, tag, n, at);
+        failed = divide(w, action, names, tag, n, at);
         break;
     default:
-        failed = seldom(w, action, tag, n, text, wide, at);
+        failed = seldom(w, action, names, tag, n, text, wide, at);
     }
     Py_DECREF(found);
     return failed || (action != TITLE && add_text(w, text, wide)) ? -1 : 0;
@@ -936,22 +943,50 @@ static int append_part(PyObject *parts, PyObject *text, Size from, Size to)
     return from < to ? append(parts, PyUnicode_Substring(text, from, to)) : 0;
 }
 
-/* cut(source, names, drawings, ask): _Reading.whole of source.py. Elements of these names are cut out, with comments; of
+/* Whether elements of a name may stand in each other: NESTED of source.py. */
+static int nests(const char *name) { return !strcmp(name, "svg") || !strcmp(name, "template") || !strcmp(name, "object"); }
+
+/* _Reading.close of source.py; *whole is set to 0 where elements of the name turn out not to. */
+static Size close_of(PyObject *source, Size n, Size i, const char *name, Size length, char *whole)
+{
+    Size first = n, depth = 1;
+    for (; (i = next(source, '<', i, n)) < n; i++) {
+        Size ends = stands(source, i + 1, n, "/", 1), after = i + 1 + ends + length;
+        if (!stands(source, i + 1 + ends, n, name, length))
+            continue;
+        if (ends) {
+            first = first < n ? first : i;
+            if (!*whole || !--depth)
+                return i;
+        } else {
+            depth += after < n && (PyUnicode_READ_CHAR(source, after) == ' ' || PyUnicode_READ_CHAR(source, after) == '>');
+        }
+    }
+    *whole = 0;
+    return first;
+}
+
+/* cut(source, names, drawings, ask): _Reading.cut of source.py. Elements of these names are cut out, with comments; of
    those that come after the name None, and of scripts of which the tag holds "+json" or "math/", ask(name, start, inner) says
    what stays and where the page goes on. To `drawings` "" is added for each svg that is cut. */
 static PyObject *cut(PyObject *self, PyObject *const *given, Size count)
 {
     if (count != 4 || !PyUnicode_Check(given[0]) || !PyTuple_Check(given[1]) || !PyList_Check(given[2]))
         return PyErr_Format(PyExc_TypeError, "cut: a str, a tuple, a list and a function");
+    enum { MOST = 64 }; /* names */
     PyObject *source = given[0], *names = given[1], *parts = PyList_New(0), *empty = PyUnicode_New(0, 0), *made = NULL;
     Size n = PyUnicode_GET_LENGTH(source), at = 0, start, words = PyTuple_GET_SIZE(names);
     int failed = !parts || !empty;
 #define PAIR(a, b) (((a) & 31) << 5 | ((b) & 31))
     char begin[PAIR(31, 31) + 1] = {[PAIR('!', '-')] = 1}; /* the first two letters of what is looked for */
-    for (Size k = 0; k < words; k++) {
+    char whole[MOST] = {0};
+    failed |= words > MOST;
+    for (Size k = 0; k < words && !failed; k++) {
         PyObject *name = PyTuple_GET_ITEM(names, k);
-        if (PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name) > 1)
-            begin[PAIR(PyUnicode_READ_CHAR(name, 0), PyUnicode_READ_CHAR(name, 1))] = 1;
+        if (!PyUnicode_Check(name) || PyUnicode_GET_LENGTH(name) < 2)
+            continue;
+        begin[PAIR(PyUnicode_READ_CHAR(name, 0), PyUnicode_READ_CHAR(name, 1))] = 1;
+        whole[k] = PyUnicode_IS_ASCII(name) && nests((const char *)PyUnicode_1BYTE_DATA(name));
     }
     for (Size i = 0; !failed && (start = next(source, '<', i, n)) < n; i = i > at ? i : at) {
         i = start + 1;
@@ -990,10 +1025,7 @@ static PyObject *cut(PyObject *self, PyObject *const *given, Size count)
                          append(parts, Py_NewRef(text)) || end <= start;
                 Py_XDECREF(stays);
             } else {
-                for (end = inner; (end = next(source, '<', end, n)) < n; end++)
-                    if (stands(source, end + 1, n, "/", 1) && stands(source, end + 2, n, said, length))
-                        break;
-                end += length + 3;
+                end = close_of(source, n, inner, said, length, &whole[k]) + length + 3;
                 failed = append_part(parts, source, at, inner) || (!strcmp(said, "svg") && append(given[2], Py_NewRef(empty)));
             }
             at = failed ? at : end < n ? end : n;

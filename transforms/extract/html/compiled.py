@@ -9,7 +9,7 @@ import importlib
 import os
 from types import ModuleType
 
-VERSION = 4  # that of _compiled.c; an extension of another was built from other source than this
+VERSION = 5  # that of _compiled.c; an extension of another was built from other source than this
 
 
 def built() -> tuple[ModuleType | None, str]:

@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from weft.transforms.extract.html.grids import Cell, Grid
 from weft.transforms.extract.html.marked import CODE, ROW, TEXT, Block
-from weft.transforms.extract.html.scan import IMAGE, TAG, Scan
+from weft.transforms.extract.html.scan import IMAGE, TAG, Scan, apart
 from weft.transforms.extract.html.source import RAW
 from weft.transforms.extract.html.tag_values import plain
 from weft.transforms.urls import resolve
 
+MAX_CLASSES = 1_000  # characters of the classes on an element: those in it look at them again
 DEEPEST = 8  # lists or quotations in each other that are told apart
 _STYLES = {"b": "bold", "strong": "bold", "i": "italic", "em": "italic"} | dict.fromkeys(
     ("code", "tt", "samp", "kbd"), "code"
@@ -49,8 +50,6 @@ _BESIDE = re.compile(  # line numbers
 )
 _MARK = re.compile(r"#{1,6}\s|```|~~~")  # at the beginning of a line: it would frame what follows
 _DIGITS = re.compile(r"[\d\s]++\Z")
-_PERMALINK = re.compile(r"\b(?:headerlink|header-anchor|anchor|permalink|doc-anchor|hash-link|anchorjs-link)\b")
-_PERMALINKS = frozenset("¶ # § 🔗 \uf0c1".split())
 
 
 class _Item:
@@ -134,7 +133,6 @@ class _Walk:
         self.item = -1
         self.runs: list[_Run] = []
         self.about: _In | None = None  # what surrounds its first character
-        self.permalink = False  # a mark that links to the heading which it stands in was passed over
         self.shut = False  # an inline element ended just here
         self.blank, self.lined = 0, True  # empty lines of code before it; whether the line being read holds anything
 
@@ -149,7 +147,7 @@ class _Walk:
             if self.item < 0:
                 break
             start, end = spans[self.item]
-            self._tag(tag, found.start(), start <= found.start() < end)
+            self._tag(tag, text, found.start(), start <= found.start() < end)
             if text and start <= found.end(1) + 1 < end:
                 self._text(text)
         if self.item >= 0:
@@ -157,12 +155,12 @@ class _Walk:
         self._rows()
         return self.found
 
-    def _tag(self, tag: str, at: int, inside: bool) -> None:
+    def _tag(self, tag: str, text: str, at: int, inside: bool) -> None:
         name = tag.partition(" ")[0]
         closing = name[:1] == "/"
         bare = name[1:] if closing else name
         if bare in ("span", "a"):
-            self._span(tag, bare, closing, inside)
+            self._span(tag, text, bare, closing, inside)
             return
         self.shut = False
         if bare in _STYLES:
@@ -184,9 +182,9 @@ class _Walk:
             if self.here.code is not None and bare in _LINES:
                 self.lined = False
 
-    def _span(self, tag: str, bare: str, closing: bool, inside: bool) -> None:
+    def _span(self, tag: str, text: str, bare: str, closing: bool, inside: bool) -> None:
         if not closing:
-            if self.shut and inside and self.here.code is None:
+            if self.shut and inside and self.here.code is None and apart(self.runs[-1].text if self.runs else "", text):
                 self.runs.append(_Run(" ", cell=self.here.cell))
             self.shut = False
             if bare == "a":
@@ -208,9 +206,6 @@ class _Walk:
             self.about = self.about or here
         link = self.link[-1] if self.link else ""
         if here.code is not None and any(self.numbers):
-            return
-        if link and text.strip() in _PERMALINKS and _PERMALINK.search(link):
-            self.permalink = True
             return
         self.runs.append(
             _Run(
@@ -290,7 +285,6 @@ class _Walk:
             self.found[at] = self._row(at, about.grid, about.cell, runs, len(said))
         else:
             self.found[at] = self._prose(about, runs, said)
-        self.permalink = False
 
     def _placed(self, block: Block, about: _In) -> Block:
         block.quotes, block.list = about.quotes, about.outermost
@@ -342,7 +336,7 @@ class _Walk:
 
     def _prose(self, about: _In, runs: list[_Run], said: list[str]) -> Marked:
         block = self._placed(Block(), about)
-        if any(run.bold or run.italic or run.code or run.link for run in runs) or self.permalink:
+        if any(run.bold or run.italic or run.code or run.link for run in runs):
             lines = _inline(runs, self.base, about.heading > 0)
         else:
             lines = said
@@ -414,7 +408,8 @@ def _line(parts: Sequence[tuple[str, tuple[bool, bool, bool, str], bool]], base:
 
 def _classes(tag: str) -> str:
     """The classes of a tag, and the language that it says outside of them."""
-    return " ".join([*_CLASS.findall(tag), *(f"language-{name}" for name in _NAMED.findall(tag) if name)])
+    said = " ".join([*_CLASS.findall(tag), *(f"language-{name}" for name in _NAMED.findall(tag) if name)])
+    return said[:MAX_CLASSES]
 
 
 def _language(names: Sequence[str]) -> str:

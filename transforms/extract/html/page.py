@@ -301,6 +301,7 @@ def _assembled(
     pieces: list[str] = []
     read: list[tuple[str | None, Block | None]] = []  # of the lines in them
     last = -1
+    begun: set[int] = set()  # list items that have their mark: what follows an image in one has none
 
     def close() -> None:
         said = repair.text("".join(pieces))
@@ -328,7 +329,8 @@ def _assembled(
             tight = kind in _TIGHT and last in _TIGHT
             pieces.append("\n" if tight else "\n\n")
             read += [] if tight else [(None, None)]
-        if kind == _LI:
+        if kind == _LI and page.containers[at] not in begun:
+            begun.add(page.containers[at])
             pieces.append("- ")
         pieces.append(page.texts[at])
         read += markdown[at] if markdown is not None else ()

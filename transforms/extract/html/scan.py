@@ -88,6 +88,7 @@ _ACTIONS = {
 }  # fmt: skip
 _MANY = frozenset((_LINK, _SPAN, _IMAGE))  # nearly every such tag is unlike all others, mostly in what does not matter
 
+_OPENS, _CLOSES = frozenset("([{（【「『"), frozenset(",.;:!?)]}%…，。、；：！？）】」』")
 TAG = re.compile(r"<([^>]*+)(?:>|\Z)([^<]*+)")  # and the text after it
 _NAMED = re.compile(r' ((?:role|itemprop|itemtype|style|hidden|aria-hidden)="[^"]*)"')
 _CALLED = re.compile(r' (?:class|id)="([^"]*)"')
@@ -287,7 +288,7 @@ class Scanner:
                     elif tag_kind == _NOSCRIPT and noscript:
                         noscript -= 1
             elif action == _SPAN:
-                if shut and not preformatted:
+                if shut and not preformatted and apart(pieces[-1] if pieces else "", text):
                     pieces.append(" ")
                 shut = False
                 if names:
@@ -295,7 +296,7 @@ class Scanner:
             elif action == _UNSPAN:
                 shut = not text
             elif action == _LINK:
-                if shut and not preformatted:
+                if shut and not preformatted and apart(pieces[-1] if pieces else "", text):
                     pieces.append(" ")
                 shut = False
                 links += 1
@@ -308,7 +309,11 @@ class Scanner:
             elif action == _UNLINK:
                 links = max(0, links - 1)
                 shut = not text
-            elif action == _IMAGE or (action == _BREAK and (broke or tag == "hr" or not filled)):
+            elif (
+                action == _IMAGE
+                or (action == _BREAK and (broke or tag[:2] == "hr" or not filled))
+                or (action == _PICTURE_END and in_picture and any(picture))  # its image is added by a script
+            ):
                 if filled:  # an image, a rule or two line breaks end a block
                     said = _rendered(pieces, kind, preformatted)
                     if said:
@@ -317,12 +322,13 @@ class Scanner:
                     filled, linked, length, own_end = False, 0, 0, len(own)
                 pieces.clear()
                 start = at + len(tag) + 2
-                if action == _IMAGE:
+                if action != _BREAK:
                     around = picture if in_picture else []
                     in_picture = False  # its sources are this element's
-                    page.images[len(texts)] = Image(tag, around, link if links else "", noscript > 0)
+                    said = tag if action == _IMAGE else "img"
+                    page.images[len(texts)] = Image(said, around, link if links else "", noscript > 0)
                     own.extend(names)
-                    page.add("", IMAGE, 0, figure, container, at, start, tag)
+                    page.add("", IMAGE, 0, figure, container, at, start, said)
                     own_end = len(own)
             elif action == _BREAK:
                 pieces.append("\x00")
@@ -337,10 +343,6 @@ class Scanner:
             elif action == _PICTURE:
                 picture, in_picture = [], True
             elif action == _PICTURE_END:
-                if in_picture and any(picture):  # a picture whose image is added by a script
-                    page.images[len(texts)] = Image("img", picture, link if links else "", noscript > 0)
-                    page.add("", IMAGE, 0, figure, container, at, at + len(tag) + 2)
-                    own_end = len(own)
                 in_picture = False
             elif action == _TITLE:
                 take_title(text, page)
@@ -463,6 +465,11 @@ def _remember(memory: dict[str, _Known], key: str, found: _Known) -> _Known:
     if len(key) <= MAX_KNOWN:
         memory[key] = found
     return found
+
+
+def apart(before: str, after: str) -> bool:
+    """Whether two inline elements that touch are apart, by the text before and after: no mark that closes is."""
+    return before[-1:] not in _OPENS and after[:1] not in _CLOSES
 
 
 def _rendered(pieces: list[str], kind: int, preformatted: int) -> str:

@@ -48,6 +48,7 @@ RAW = (  # elements whose content is cut out, with their end
 ).split()
 _NAMES = "|".join(RAW)
 _RAW = re.compile(rf"<(?:!--|({_NAMES})(?=[ >]))")
+NESTED = frozenset(("svg", "template", "object"))  # may stand in each other; in raw text, as of scripts, no tag does
 _FORMULAS = "img span div nobr mjx-container d-math".split()
 _RAW_AND_FORMULAS = re.compile(rf"<(?:!--|({_NAMES}|{'|'.join(_FORMULAS)})(?=[ >]))")
 _ANNOTATION = re.compile(r'<annotation encoding="(?:application/x-tex|LaTeX|TeX|application/x-latex)"[^<>]*+>([^<]*+)')
@@ -79,6 +80,7 @@ _CUT = {
 _TAG_OF = {
     name: re.compile(rf"<(/?){name}(?=[ >])") for name in ("span", "div", "nobr", "mjx-container", "math", "d-math")
 }
+_EDGE_OF = {name: re.compile(rf"<(?:(/){name}|{name}(?=[ >]))") for name in NESTED}
 
 _SCRIPT = re.compile(r"<su([bp])(?: [^<>]*+)?>([^<]{1,12}+)</su[bp]>")
 _CLOSING = re.compile(r"(?:</(?:i|em|b|strong|var|span|sub|sup)>){1,20}+\Z")
@@ -103,7 +105,7 @@ def without_raw(source: str, json_ld: list[str], drawings: list[str], figures: d
         drawings: for each `svg` that is left in the page, "" is added to it, or the address of the image of a formula
             that the element stands for.
     """
-    made = without_marks(_Reading(source, json_ld, drawings, figures).whole())
+    made = without_marks(_Reading(source, json_ld, drawings, figures).cut())
     return _SCRIPT.sub(_scripted, made) if find(made, "<su") >= 0 else made
 
 
@@ -120,8 +122,10 @@ class _Reading:
         self.formulas = hinted(source)
         self.scripts = self.formulas and "math/tex" in source  # MathJax's own, beside what it has drawn
         self.told = 0  # where the last formula ended
+        self.whole = set(NESTED)  # names of which each element has had an end of its own
 
-    def whole(self) -> str:
+    def cut(self) -> str:
+        """The page without what holds no text."""
         source, at = self.source, 0
         if compiled.module:
             return str(
@@ -153,8 +157,7 @@ class _Reading:
             return _marked(plain(source[inner:end].removesuffix("</d-math>")), " block" in tag), end
         if name in _DRAWING:
             return self._drawn(name, tag, inner)
-        end = source.find("</" + name, inner)
-        end = len(source) if end < 0 else end
+        end = self._close(name, inner)
         said = ""
         if name == "svg":
             if self.figures is not None and (drawn := inline.drawn(tag, source[inner:end], self.figures)):
@@ -168,6 +171,21 @@ class _Reading:
         elif name == "script" and "math/" in tag:
             said = _of_script(tag, source[inner:end])
         return tag + said, end + len(name) + 3
+
+    def _close(self, name: str, inner: int) -> int:
+        """Where the end tag stands of an element whose content begins at `inner`; len(source) where there is none.
+
+        Where one in it has no end, as in a comment, the first end tag is taken, as it is of all that follow.
+        """
+        first = self.source.find("</" + name, inner)
+        first = len(self.source) if first < 0 else first
+        depth = 1
+        for found in _EDGE_OF[name].finditer(self.source, inner) if name in self.whole else ():
+            depth += -1 if found[1] else 1
+            if not depth:
+                return found.start()
+        self.whole.discard(name)
+        return first
 
     def _drawn(self, name: str, tag: str, inner: int) -> tuple[str, int]:
         """What a typesetter has drawn for the eye goes; there may be MathML in it. What it has yet to draw is TeX."""

@@ -35,7 +35,7 @@ BITS = st.one_of(
         "<", ">", "<p>", "</p>", "<a", ' class="', '"', " ", "<td>", "</td>", "<tr>", " | ", "<br>", "<hr>", "<pre>", "</pre>",
         '<div class="wp-caption', "captıon", ' style="display:none"', ' style="DISPLAY: none"', ' id="menuItem-HTMLParser2"',
         '<div style=" role=" role="navigation">', '<div style=" hidden=" hidden="">', ' style="', ' role="', ' hidden="',
-        "<span>", "</span>", "<picture>", "</picture>", '<source srcset="a.jpg">', '<img src="a.jpg" alt="ΣΑΣ İ 1,234.5">',
+        "<span>", "</span>", ", b", "(", "）", '<hr class="a">', "<picture>", "</picture>", '<source srcset="a.jpg">', '<img src="a.jpg" alt="ΣΑΣ İ 1,234.5">',
         '<a href="/" class="more">', '<li role="menuitem/x y">', '<x-y hidden="">', "&amp;", "&amp;lt;", "&nbsp;", "\x00", "\n\n",
         "\u2003", "\x1f", "\U0001f600", "İΣ 12.5", '<div style="background:url(x.jpg)" role="img">', "<title>", '<base href="/b">',
         '<meta name="a" content="b">', "<b ", "<STRONG\t", "<nobr/", "='", "=", "/", "<font color=x", "<a\n", '<a rel="license" href="/by">', "</a>", "<noscript>", "</noscript>", "<figure>", "<svg>",

@@ -23,6 +23,7 @@ def texts(body, links=False):
         ("<p>A <b><i>both</i></b> and <b>.</b>", "A ***both*** and ."),
         ("<p># no heading<p>``` no fence", "\\# no heading\n\n\\``` no fence"),
         ("<p>A <a href=/x>link</a><span>b</span><span>c</span>", "A link b c"),
+        ("<p>A <b>b</b> <a href=/x>link</a><span>, (</span><span>c</span><a>)</a>", "A **b** link, (c)"),
         ("<ul><li>a<ul><li>b<li>c</ul><li><p>d</p><p>e</p></ul>", "- a\n  - b\n  - c\n- d\n\n  e"),
         ("<ol start=9><li>a<li>b<li value=20>c<ul><li>d</ul></ol>", "9. a\n10. b\n20. c\n    - d"),
         ("<ul><li>a</ul><p>b<ul><li>c</ul>", "- a\n\nb\n\n- c"),
@@ -71,6 +72,8 @@ def test_an_image_cuts_a_table_and_a_list():
     table = "<table><tr><th>a<th>b<tr><td><img src=x.png>c<td>d</table>"
     assert texts(table) == ["| a | b |\n| --- | --- |", None, "| c | d |\n| --- | --- |"]
     assert texts("<ul><li>a<img src=x.png>b<li>c</ul>") == ["- a", None, "  b\n- c"]
+    plain = extract("<ul><li>a<img src=x.png>b<li>c</ul>", "http://h.test/", False).texts
+    assert plain == ["- a", None, "b\n- c"]  # one item of the list has one mark
 
 
 @pytest.mark.timeout(60)

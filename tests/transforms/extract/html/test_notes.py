@@ -1,4 +1,4 @@
-"""The marks of a page's notes go; numbers that are part of a sentence stay."""
+"""The marks of a page's notes and headings go; numbers that are part of a sentence stay."""
 
 import pytest
 
@@ -24,6 +24,18 @@ MEDIAWIKI = '<sup id="cite_ref-1" class="reference"><a href="#cite_note-1"><span
         ('<span class="mw-cite-backlink">^ <a href="#c"><sup><i>a</i></sup></a></span> Vasari', "  Vasari"),
         ('of a king<sup class="noprint Inline-Template"><i>[<a href="/w">citation needed</a>]</i></sup>', "of a king"),
         ('is defined as<sup class="reference nowrap">:<span>p. 234</span></sup>.', "is defined as."),
+        (
+            '<span>History</span><span class="mw-editsection"><span class="mw-editsection-bracket">[</span><a href="/e?s=1" title="Edit">'
+            '<span>edit</span></a><span class="mw-editsection-bracket">]</span></span>',
+            "History",
+        ),
+        (
+            '<span class="editsection">[<a href="/e">edit</a>]</span> <span class="mw-headline">History</span>',
+            " History",
+        ),
+        ('Install<a class="headerlink" href="#i" title="Permalink">¶</a>', "Install"),
+        ('<a id="i" class="anchor" aria-hidden="true" href="#i">#</a>Install', "Install"),
+        ('<a class="headerlink" href="#i">Install</a> <a href="#i" class="number">#</a>', "Install #"),
         # No mark of a note: part of a sentence, a power, a word, a place elsewhere.
         ('as <a href="#b12">[12]</a> shows, <sup>x</sup>', "as [12] shows, x"),
         ("10<sup>5</sup> is 10 x 10<sup>4</sup>", "10^5 is 10 x 10^4"),

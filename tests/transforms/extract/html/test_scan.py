@@ -35,12 +35,21 @@ def items(body):
         ("<pre>a\n  <i>b</i></pre>", [("a\n  b", "pre")]),
         ("<span>one</span><span>two</span>", [("one two", "body")]),  # boxes of their own on nearly every page
         ("<pre><span>f</span><span>(</span></pre>", [("f(", "pre")]),
+        ("<a>Paris</a><span>, France</span> <span>(</span><a>map</a><span>)</span>", [("Paris, France (map)", "body")]),
+        ("<span>「</span><span>東京</span><span>」</span><a>。次</a><a>x</a>", [("「東京」。次 x", "body")]),
+        ("<a>One</a><a>(two)</a><span>|</span>", [("One (two) |", "body")]),
         ("H<sub>2</sub>O", [("H2O", "body")]),
         ("<p>a &amp; b &lt; c&nbsp;d", [("a & b < c d", "p")]),
         ("<div class=wp-caption-text>said</div>", [("said", "figcaption")]),
         ("<p>a<img src=x>b", [("a", "p"), ("IMAGE", "image"), ("b", "p")]),
         ("a<!-- <p>no --><script>'<p>no</p>'</script><select><option>no</select>b", [("ab", "body")]),
         ("<h2>T</h2><hr>x<hr>y", [("T", "h2"), ("x", "body"), ("y", "body")]),
+        ("x<hr class=thin>y<hr id=a>z", [("x", "body"), ("y", "body"), ("z", "body")]),
+        ("x <picture><source srcset=a.jpg></picture> y", [("x", "body"), ("IMAGE", "image"), ("y", "body")]),
+        ("a<svg><svg><text>no</text></svg><text>no</text></svg>b", [("ab", "body")]),
+        ("a<object><object><p>no</object><p>no</object>b", [("ab", "body")]),
+        ("a<template><template>no</template><p>no</template>b", [("ab", "body")]),
+        ("a<svg><!-- <svg> --></svg>b<svg></svg>c", [("abc", "body")]),  # what is no element has no end
         ("<div x<y=1 <button>a</div><p>b", [("a", "div"), ("b", "p")]),  # a "<" in an attribute's name
     ],
 )  # fmt: skip
