@@ -7,8 +7,9 @@ of a page's comments all are content or none is. So a text's probability must al
 surest texts; a page that has enough of those loses its doubtful ones. Texts of one repeated structure (the titles of a
 grid's cards, the posts of a thread, the entries of a list) are decided by the mean of their logits beside their own.
 Up to three texts between kept ones may be more doubtful. A table of data is kept whole or not at all, by how many of
-its texts are, or where it interrupts what is kept. What a kept text has said is not said again in another place of the
-page, such as the copy for small screens, a teaser or a quotation.
+its texts are, or where it interrupts what is kept, or stands anywhere in it and is not far from being kept. What a kept
+text has said is not said again in another place of the page, such as the copy for small screens, a teaser or a
+quotation.
 
 Images: by their own logit, and by whether the texts around them are kept.
 """
@@ -29,6 +30,7 @@ SHARE_OF_SUREST = 0.65  # ... whose probability times this a kept text has; chos
 FEW, BETWEEN = 3, 0.5  # the same of so few texts between two kept ones; chosen on sites held out
 LONG, MOSTLY = 2_000, 0.74  # kept words of a container, and their share of all, that make it a document without holes
 WHOLE = 0.1  # of a table's texts that must be kept for all to be; .1 to .3 do equally well on sites held out
+INNER = -1.0  # mean logit of the texts of a table between kept texts that is kept too; -1 to -2 do equally well there
 FILLED = -4.0  # logit under which an item in such a document is a hole all the same
 # Kept words of a structure that make it the document's own, and texts of other structures between two of such: its end
 # may hold code that nothing before it does. 0 and 1 do less, 4 does harm, on all labelled pages.
@@ -75,11 +77,12 @@ def choose(
             neighbours are; asked for in long documents alone.
         groups: (N,) number of the repeated structure that each item belongs to.
     """
+    own = texts
     if groups is not None:
         texts = _grouped(texts, words, is_image, groups)
     kept = _texts(texts, words) & ~is_image
     if tables is not None:
-        kept = _together(kept, tables, is_image)
+        kept = _together(kept, own, tables, is_image)
     whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
     if furniture is not None:
         whole &= ~furniture
@@ -92,7 +95,7 @@ def choose(
     filled = whole & ~is_image & (texts > FILLED)
     kept |= filled if tables is None else filled & (tables < 0)
     if tables is not None and whole.any():
-        kept = _together(kept, tables, is_image)  # what stands round a table may have been a hole
+        kept = _together(kept, own, tables, is_image)  # what stands round a table may have been a hole
     if copies is not None:
         kept = _once(kept, *copies, np.zeros(len(words), bool) if furniture is None else furniture)
     speaking = words >= SPEAKING
@@ -119,15 +122,21 @@ def _grouped(texts: Floats, words: Floats, is_image: NDArray[np.bool_], groups: 
     return np.where(~is_image & (sizes >= GROUP)[groups], shared, texts)
 
 
-def _together(kept: NDArray[np.bool_], tables: Ints, is_image: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N,) the same, with all texts of a table kept, or none: all where enough are, or both that it stands between."""
+def _together(kept: NDArray[np.bool_], logits: Floats, tables: Ints, is_image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) the same, with all texts of a table kept, or none: all where enough are, or both that it stands between.
+
+    Several tables in a row, or one beside a heading that is left out, stand between kept texts at some distance: there
+    the mean of their logits tells. It is a sum of multiples of a power of two, exact in any order.
+    """
     texts = np.flatnonzero(~is_image)
     of, said = tables[texts], kept[texts]
     starts = np.flatnonzero(np.diff(of, prepend=-2))  # of runs of texts in one table, or outside
     ends = np.append(starts[1:], len(of))
     sums = np.concatenate([[0], np.cumsum(said)])
     around = np.concatenate([[False], said, [False]])
-    whole = (sums[ends] - sums[starts] >= WHOLE * (ends - starts)) | (around[starts] & around[ends + 1])
+    sizes, sure = ends - starts, np.concatenate([[0.0], np.cumsum(logits[texts])])
+    inner = (sums[starts] > 0) & (sums[ends] < sums[-1]) & (sure[ends] - sure[starts] >= INNER * sizes)
+    whole = (sums[ends] - sums[starts] >= WHOLE * sizes) | (around[starts] & around[ends + 1]) | inner
     made = kept.copy()
     made[texts] = np.where(of >= 0, np.repeat(whole, ends - starts), said)
     return made
