@@ -2,16 +2,18 @@
 
     python benchmarks/structure.py WARC … [--half tune|held] [--folds DIR]
 
-`structure.jsonl` beside this file says of each page, by selectors, where its main content is and what of that is code,
-a formula or a table of data; the gold is what a DOM has there, read without weft. Selectors were chosen by a site's own
-templates and by counts of elements; not every page was read to its end.
-No text of a page is in it. Pages that are not in the archives are passed over. Half the pages (by hash of the host) are
-held out: nothing is chosen by them. Most of the pages are among those that weft's model was fitted on: with --folds,
-as in extraction.py, weft's figures are of weights that have not seen the page's site.
+`structure.jsonl` beside this file says of each page what of its main content is code, a formula or a table of data; the
+gold is what a DOM has there, read without weft. It does so by selectors, chosen by a site's own templates and by counts
+of elements, or by the numbers of the page's `pre`, `annotation` and `table` elements, chosen by reading where each
+stands and what it says; what was in doubt is not among them. No text of a page is in it.
+Pages that are not in the archives are passed over. Half the pages (by hash of the host) are held out: nothing is chosen
+by them. Most of the pages are among those that weft's model was fitted on: with --folds, as in extraction.py, weft's
+figures are of weights that have not seen the page's site.
 
 Code and formulas: 1 - edit distance / the longer length, of all of a page's in reading order (WebMainBench's measure).
 Tables: TEDS of those paired in reading order, over the larger number of tables; a place that a cell spans may hold the
-cell's text or nothing. Means over the pages that have such.
+cell's text or nothing. Means over the pages that have such ± one standard error. "no table": the share of pages without
+any in their main content (calendars, consent, menus, layout) for which none is written; "no code" likewise.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from weft.transforms.extract.html import extract, marked, to_text
 
 GOLD = Path(__file__).parent / "structure.jsonl"
 KINDS = ("code", "formula", "table")
+_BARE = re.compile(r"(?s)(?:\{\\displaystyle|\\[(\[])(.*)(?:\}|\\[)\]])")  # a formula between its marks
+TAGS = {"code": "pre", "formula": "annotation", "table": "table"}  # of what is told by its number
 MOST = 20_000  # characters of a page's code that are compared
 ROWS = 25  # of a table that are
 Place = tuple[str, bool]  # text of a place in a table, and whether it may as well be empty
@@ -95,15 +99,22 @@ def parts_of(text: str) -> tuple[str, str, list[Table]]:
 def gold_of(html: str, said: dict[str, Any]) -> tuple[str, str, list[Table]]:
     document = HTMLTree.parse(html).document
     assert document is not None
+    numbered = {kind: document.query_selector_all(TAGS[kind]) for kind in KINDS if isinstance(said.get(kind), list)}
     for gone in document.query_selector_all(said["without"]) if said.get("without") else ():
         gone.decompose()
-    main = document.query_selector_all(said["main"])
+    main = document.query_selector_all(said.get("main", "body"))
     assert main, f"{said['url']}: nothing is {said['main']}"
     found: dict[str, list[Any]] = {
-        kind: [node for root in main for node in root.query_selector_all(said[kind])] if said.get(kind) else []
+        kind: [numbered[kind][number] for number in said[kind]]
+        if kind in numbered
+        else [node for root in main for node in root.query_selector_all(said[kind])]
+        if said.get(kind)
+        else []
         for kind in KINDS
     }
-    formulas = [_flat(node.text.strip().removeprefix("{\\displaystyle").removesuffix("}")) for node in found["formula"]]
+    for end in [end for node in found["code"] for end in node.query_selector_all("br")]:
+        end.parent.replace_child(document.create_text_node("\n"), end)
+    formulas = [_flat(_BARE.sub(r"\1", node.text.strip())) for node in found["formula"]]
     code = [node.text.strip("\n").rstrip() for node in found["code"]]
     return "\n".join(code), "\n".join(formulas), [_table(node) for node in found["table"]]
 
@@ -215,9 +226,12 @@ def main() -> None:
     parser.add_argument("--half", choices=("tune", "held"), help="only these pages; both are told apart without it")
     parser.add_argument("--folds", type=Path, help="directory with the weights of five-fold cross-validation")
     parser.add_argument("--pages", action="store_true", help="each page's figures, where it is not held out")
+    parser.add_argument("--only", help="comma-separated names of ways")
     options = parser.parse_args()
     told = {line["url"]: line for line in map(json.loads, GOLD.read_text().splitlines())}
     ways = {"weft": by_weft, "trafilatura": by_trafilatura, "resiliparse": by_resiliparse}
+    if options.only:
+        ways = {name: way for name, way in ways.items() if name in options.only.split(",")}
     found: dict[tuple[str, str, str], list[float]] = {}
     chosen = extraction.weights_of(options.folds) if options.folds else None
     for url, html in pages(options.archives, set(told)):
@@ -228,7 +242,9 @@ def main() -> None:
         if chosen:
             extraction.use(functools.partial(chosen, url, html))
         for name, way in ways.items():
-            made = scores(gold, parts_of(way(html, url)))
+            parts = parts_of(way(html, url))
+            made = scores(gold, parts)
+            made |= {f"no {kind}": float(not part) for kind, part in zip(KINDS, parts) if told[url].get(kind) == []}
             for kind, value in made.items():
                 found.setdefault((side, name, kind), []).append(value)
             if options.pages and side == "tune" and name == "weft":
@@ -236,8 +252,8 @@ def main() -> None:
     for side in ("tune", "held"):
         for name in ways:
             said = [
-                f"{kind} {np.mean(values):.3f} ({len(values)})"
-                for kind in KINDS
+                f"{kind} {np.mean(values):.3f} ± {np.std(values) / len(values) ** 0.5:.3f} ({len(values)})"
+                for kind in (*KINDS, "no table", "no code")
                 if (values := found.get((side, name, kind)))
             ]
             if said:
