@@ -94,7 +94,7 @@ def _resolved(base: str, reference: str) -> str:
             place, *query = _QUERY.split(said, maxsplit=1)
             said = "".join((_SLASHES.sub(r"\1//", place.replace("\\", "/")), *query))
         parts = _joined(base, said)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not (parts.hostname or "").strip("."):
             return ""
         path = quote(_straight(parts.path), safe=_PATH_SAFE) or "/"
         return urlunsplit((parts.scheme, _host(parts), path, quote(parts.query, safe=_QUERY_SAFE), ""))

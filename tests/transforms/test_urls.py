@@ -27,6 +27,8 @@ BASE = "https://site.test/dir/page.html?q=1#top"
         ("javascript:void(0)", ""),
         ("mailto:a@b.test", ""),
         ("http://", ""),
+        ("http://../a.jpg", ""),
+        ("http://.:80/a.jpg", ""),
         ("http://[broken/a", ""),
         ("http://x.test:port/a", ""),
         # As the URL standard has it, and browsers.
