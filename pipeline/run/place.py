@@ -72,7 +72,7 @@ def _finish(output: str, stage: Stage, said: Mapping[str, Any]) -> None:
             elif files.has_files(new):  # else it was moved before the power went
                 files.remove_tree(old)
                 files.move_tree(new, old)
-        state.write(_whole(output, stage), {**said, "moved": True})  # a store's files are copies until now
+        state.write(_whole(output, stage), {**said, "moved": True})  # copies, on a store and in a link, until now
     files.remove_tree(made)
     files.remove_tree(_whole(output, stage))
     if files.is_local(output) and not os.listdir(files.join(output, REDO)):

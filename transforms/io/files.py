@@ -452,20 +452,22 @@ def sizes(paths: Iterable[str]) -> list[int | None]:
 
 
 def remove_tree(path: str) -> None:
-    """Delete a directory or file; nothing happens where there is none. Of a link to a directory, what is in that."""
-    if is_local(path):
-        if os.path.islink(path) and os.path.isdir(path):
-            for name in os.listdir(path):
-                remove_tree(join(path, name))
-        elif os.path.isdir(path):
-            shutil.rmtree(path)
-        elif os.path.lexists(path):
-            os.unlink(path)
-        else:
-            return
-        sync_directory(os.path.dirname(path.rstrip("/")) or ".")
+    """Delete a directory or file; nothing happens where there is none. Of a link to a directory, what is in that.
+
+    What links inside of it lead to is left alone.
+    """
+    if not is_local(path):
+        object_files.remove(path)
         return
-    object_files.remove(path)
+    if not os.path.lexists(path):
+        return
+    leads = os.path.islink(path) and os.path.isdir(path)
+    for one in [join(path, name) for name in os.listdir(path)] if leads else [path]:
+        if os.path.isdir(one) and not os.path.islink(one):
+            shutil.rmtree(one)
+        else:
+            os.unlink(one)
+    sync_directory(path if leads else os.path.dirname(path.rstrip("/")) or ".")
 
 
 def has_files(path: str) -> bool:
@@ -474,15 +476,18 @@ def has_files(path: str) -> bool:
 
 
 def move_tree(source: str, target: str) -> None:
-    """Move a directory to where there is none, or an empty link; on a store files are copied, and `source` is left."""
+    """Move a directory to where there is none, or to an empty link.
+
+    On a store, and into a link, which may lead to another disk, files are copied and `source` is left: what was cut
+    short is begun again from all of it.
+    """
     if is_local(source):
         make_directory(os.path.dirname(target) or ".")
-        if not os.path.islink(target):
-            os.rename(source, target)
-        else:  # to another disk, it may be
-            for name in os.listdir(source):
-                shutil.move(os.path.join(source, name), os.path.join(target, name))
-            sync_directory(target)
+        if os.path.islink(target):
+            for path, _ in listing(join(source, "**")):
+                copy(path, join(target, path.removeprefix(f"{source.rstrip('/')}/")))
+            return
+        os.rename(source, target)
         sync_directory(os.path.dirname(target) or ".")
         return
     with object_files.unavailable(target, "write"):

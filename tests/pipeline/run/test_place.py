@@ -91,6 +91,33 @@ def test_a_stage_directory_that_is_a_link_stays_one(tmp_path: Path) -> None:
     assert os.path.islink(f"{output}/scores") and (disk / "part.parquet").read_text() == "new"
 
 
+@pytest.mark.parametrize("after", range(3))
+def test_a_link_that_is_filled_half_is_filled_whole_by_whoever_comes_next(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, output = tmp_path / "disk", str(tmp_path / "out")
+    disk.mkdir()
+    os.makedirs(output)
+    os.symlink(disk, f"{output}/scores")
+    plant(output, "old", "scores")
+    names = {"a.parquet", "b.parquet", "below/c.parquet"}
+    for name in names:
+        files.write_atomic(f"{place.aside(output, SCORE)}/scores/{name}", "new")
+    steps, real = iter(range(100)), os.replace
+
+    def cut(source: str, target: str) -> None:
+        if target.startswith((str(disk), f"{output}/scores")) and next(steps) >= after:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "replace", cut)
+        place.replace(output, SCORE)
+    place.recover(output)
+    assert {str(path.relative_to(disk)) for path in disk.rglob("*") if path.is_file()} == names
+    assert os.path.islink(f"{output}/scores") and not os.path.exists(f"{output}/.redo")
+
+
 @pytest.mark.parametrize("stage", [one for one in registry.STAGES if one.files], ids=lambda one: one.name)
 @pytest.mark.parametrize("how", ["replaced", "cleared"])
 def test_a_stage_whose_file_goes_with_another_s_directory_is_not_done_any_more(

@@ -176,10 +176,16 @@ def test_contents_are_of_all_files_below_and_their_names(tmp_path: Path) -> None
 
 def test_a_link_to_a_directory_is_emptied_and_stays(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
-    (tmp_path / "disk/x").touch()
+    (tmp_path / "disk/below").mkdir()
+    (tmp_path / "disk/below/x").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/mine").touch()
+    for inside in ("disk/a", "disk/below/a"):
+        (tmp_path / inside).symlink_to(tmp_path / "elsewhere")
     (tmp_path / "link").symlink_to(tmp_path / "disk")
     files.remove_tree(str(tmp_path / "link"))
     assert (tmp_path / "link").is_symlink() and list((tmp_path / "disk").iterdir()) == []
+    assert (tmp_path / "elsewhere/mine").exists()
 
 
 def test_a_list_is_read_alike_plain_packed_and_with_a_byte_order_mark(tmp_path: Path) -> None:
