@@ -7,6 +7,7 @@ Stages that two configurations share are run once: a stage of the second whose f
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -58,10 +59,12 @@ def ablate(
     train = next(iter(configs.values())).train
     check(options, train, [config.pack.image_tokens for config in configs.values()])
     runs: dict[str, Run] = {}
-    with lock.held(options.output):
+    with contextlib.ExitStack() as held:
+        held.enter_context(lock.held(options.output))
         for name, config in configs.items():
             found, keys = inputs.named(inputs.marked(inputs.of_config(options.input, config)))
             home = files.join(options.output, name)
+            held.enter_context(lock.held(home))
             manifest.refuse_foreign(home)
             removal.check(home)
             config = manifest.leaving_out(config, home)
@@ -113,8 +116,10 @@ def _named(say: Say, name: str, line: str) -> None:
 
 
 def take_over(source: str, target: str, config: Config, found: Sequence[registry.Input]) -> list[str]:
-    """Link the stages of another run that a run of `config` would repeat; returns their names."""
-    taken = []
+    """Link the stages of another run that a run of `config` would repeat; returns their names. A store has no links."""
+    taken: list[str] = []
+    if not files.is_local(source):
+        return taken
     prints = registry.fingerprints(config, found, source)
     for stage in (registry.BY_NAME[name] for name in registry.CORPUS):
         wanted = prints[stage.name]
@@ -123,9 +128,16 @@ def take_over(source: str, target: str, config: Config, found: Sequence[registry
         if (manifest.read(target, stage.name) or {}).get("fingerprint") != wanted:
             for name in stage.owned:  # of another configuration, or of a call that was killed
                 files.remove_tree(files.join(target, name))
-            for name in reversed(stage.owned):  # the stage's own directory, which holds its manifest, comes last
+            done, begun = (files.join(stage.name, name) for name in manifest.SAID)
+            os.makedirs(files.join(target, stage.name))
+            os.link(files.join(source, begun), files.join(target, begun))  # killed from here on it is one that goes on
+            for name in stage.owned:
                 if os.path.isdir(files.join(source, name)):
-                    shutil.copytree(files.join(source, name), files.join(target, name), copy_function=os.link)
+                    shutil.copytree(
+                        files.join(source, name), files.join(target, name), copy_function=os.link, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns(*manifest.SAID),
+                    )  # fmt: skip
+            os.link(files.join(source, done), files.join(target, done))
         taken.append(stage.name)
     return taken
 

@@ -25,7 +25,7 @@ from weft.transforms.io.streams import ENDS, End
 LIST = "files.jsonl"
 _TABLE = ".parquet"
 _READ = (_TABLE, ".tar", ".bin")  # what a stage reads whatever its name is
-_OWN = ("manifest.json", "started.json", LIST)  # of the stage's directory: they change after the list is made
+_OWN = (*manifest.SAID, LIST)  # of the stage's directory: they change after the list is made
 
 
 def seal(home: str, stage: Stage, slips: str) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:
 
 def everything(output: str) -> Iterator[tuple[str, str]]:
     """(stage or "run", what is wrong) of all files of a run, by their digests; first of what says what they are."""
-    says = [(s.name, f"{s.name}/{name}") for s in STAGES for name in ("manifest.json", "started.json")]
+    says = [(s.name, f"{s.name}/{name}") for s in STAGES for name in manifest.SAID]
     for name, path in (("run", "run.json"), *says):
         there = files.exists(files.join(output, path))
         if not state.whole(files.join(output, path)) if there else name == "run":

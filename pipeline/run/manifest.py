@@ -20,6 +20,7 @@ from weft.schemas.parameters import ConfigError
 from weft.schemas.records import digest
 from weft.transforms.io import files, state
 
+SAID = ("manifest.json", "started.json")  # in a stage's directory, that it is done and that it has begun
 VERSION = metadata.version("weft-corpus")
 _STAGES = ("extract", "dedup", "fetch", "score", "pack", "train", "eval")  # as registry.STAGES, which needs this module
 _SPOKEN_FOR = (

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from weft.pipeline.run import taken_out
+from weft.pipeline.run import manifest, taken_out
 from weft.pipeline.run.registry import STAGES, Stage
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files, object_files, state
@@ -25,6 +25,18 @@ def check_writable(output: str, stage: Stage) -> None:
         path = files.join(output, name) if name else output
         if os.path.lexists(path) and not (os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)):
             raise ConfigError(f"{path} is no directory that can be written to")
+
+
+def check_foreign(output: str, stage: Stage) -> None:
+    """Raise ConfigError where a stage that never began in this output would clear what lies in its directories."""
+    if any(files.exists(files.join(output, stage.name, name)) for name in manifest.SAID):
+        return
+    for name in stage.owned:
+        if files.has_files(path := files.join(output, name)):
+            raise ConfigError(
+                f"{path} holds files that {stage.name} has not made, and would clear: move them away, or name another "
+                "--output"
+            )
 
 
 def aside(output: str, stage: Stage) -> str:
@@ -44,7 +56,7 @@ def replace(output: str, stage: Stage) -> None:
 def clear(output: str, stage: Stage) -> None:
     """Remove what a stage has made. What others have put into its directories goes too: they are not done any more."""
     _reopen(output, stage)
-    for name in stage.owned:
+    for name in reversed(stage.owned):  # last what says that it has begun: what is left of it is no foreign file
         files.remove_tree(files.join(output, name))
 
 

@@ -177,6 +177,7 @@ class Run:
                 )
             )
             place.check_writable(self.output, stage)
+            place.check_foreign(self.output, stage)
             begun.append(stage.name)
         discards.check(self.output, begun, self.config, prints, self.redo, more)
         for stage in standing.values():

@@ -13,7 +13,7 @@ from small_crawls import text as words
 
 import weft.schemas.config as configuration
 from weft.pipeline import cli, comparison
-from weft.pipeline.run import manifest, registry, removal
+from weft.pipeline.run import lock, manifest, place, registry, removal
 from weft.schemas.config import Train
 from weft.schemas.parameters import ConfigError
 from weft.transforms.score.clip_weights import TINY_CLIP
@@ -86,6 +86,29 @@ def test_a_stage_that_two_configurations_share_is_run_once(finished: Path, tmp_p
     assert manifest.read(str(tmp_path / "b"), "dedup") == manifest.read(str(finished), "dedup")
 
 
+@pytest.mark.parametrize("after", [1, 3, 8])
+def test_what_is_taken_over_half_is_a_stage_that_goes_on(
+    after: int, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = manifest.read_run(str(finished))
+    assert known is not None
+    config, found = configuration.from_dict(known["config"]), [tuple(one) for one in known["inputs"]]
+    steps, real = iter(range(10_000)), os.link
+
+    def cut(source: str, target: str) -> None:
+        if next(steps) >= after:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "link", cut)
+        comparison.take_over(str(finished), str(tmp_path), config, found)
+    assert manifest.started(str(tmp_path), "extract") == known_print(finished, "extract")
+    assert manifest.read(str(tmp_path), "extract") is None
+    place.check_foreign(str(tmp_path), registry.BY_NAME["extract"])
+    assert comparison.take_over(str(finished), str(tmp_path), config, found) == list(registry.CORPUS)
+
+
 def test_a_vision_tower_in_a_store_is_compared_by_this_machines_copy(
     bucket: object_stores.Bucket, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +148,13 @@ def test_a_directory_of_a_configurations_name_that_holds_no_run_is_left_as_it_is
     assert status == 2 and f"out/{name} is not empty and holds no weft run" in told
     assert all(path.read_text() == "mine" for path in own)
     assert not list((tmp_path / "out").rglob("*.json"))  # the run of the other has not begun either
+
+
+def test_a_run_that_another_weft_writes_is_left_to_it(tmp_path: Path) -> None:
+    with lock.held(str(tmp_path / "out/two")):
+        status, told = ablate(tmp_path)
+    assert status == 2 and f"another weft is writing to {tmp_path}/out/two" in told
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_what_was_removed_from_a_run_stays_out_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,30 @@ def test_a_stage_whose_file_goes_with_another_s_directory_is_not_done_any_more(
     assert manifest.read(output, stage.name) is None and not files.exists(f"{output}/{name}")
 
 
+@pytest.mark.parametrize("after", range(5))
+def test_what_is_left_of_a_stage_that_was_cleared_half_is_cleared_by_whoever_comes_next(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, steps, real = str(tmp_path), iter(range(100)), files.remove_tree
+    plant(output, "old", "scores", "image_scores")
+    manifest.start(output, SCORE.name, "f")
+
+    def cut(path: str) -> None:
+        if next(steps) >= after:
+            raise KeyboardInterrupt
+        real(path)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "remove_tree", cut)
+        place.clear(output, SCORE)
+    place.check_foreign(output, SCORE)
+    place.clear(output, SCORE)
+    assert contents(output) == {}
+    plant(output, "mine", "scores")
+    with pytest.raises(ConfigError, match="holds files that score has not made"):
+        place.check_foreign(output, SCORE)
+
+
 def test_a_directory_that_is_none_is_said(tmp_path: Path) -> None:
     place.check_writable(str(tmp_path), SCORE)
     (tmp_path / "scores").symlink_to(tmp_path / "nowhere")

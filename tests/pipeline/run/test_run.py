@@ -196,6 +196,20 @@ def test_what_is_done_is_skipped_and_what_was_made_otherwise_stands_until_it_is_
     assert (tmp_path / "documents/old.parquet").exists() and manifest.started(home, "extract") == "another"
 
 
+@pytest.mark.parametrize("name", ["documents", "fates/extract", "extract"])
+def test_a_stage_that_never_began_clears_nothing_of_others(name: str, tmp_path: Path):
+    """As a link to a disk on which there is more."""
+    output, disk = tmp_path / "out", tmp_path / "disk"
+    (output / name).parent.mkdir(parents=True)
+    disk.mkdir()
+    (disk / "photo.jpg").touch()
+    (output / name).symlink_to(disk)
+    begun: list[bool] = []
+    with pytest.raises(ConfigError, match=f"{name} holds files that extract has not made, and would clear"):
+        run.Run(str(output), (), Config(), quiet=True).go(["extract"], lambda: begun.append(True))
+    assert (disk / "photo.jpg").exists() and not begun
+
+
 def test_an_interrupted_stage_keeps_what_is_whole(tmp_path: Path):
     told: list[str] = []
     stage = registry.BY_NAME["extract"]
