@@ -8,6 +8,7 @@ interpreter.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -150,7 +151,9 @@ class _LastSaid(logging.Handler):
 def _watch(path: str) -> None:
     look = Look()
     while True:
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(look.again()), file)
-        os.replace(f"{path}.new", path)
+        state = look.again()
+        with contextlib.suppress(OSError):  # a full disk may have room again: who writes no more is given up
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(dataclasses.asdict(state), file)
+            os.replace(f"{path}.new", path)
         time.sleep(EVERY_S)

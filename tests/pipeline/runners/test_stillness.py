@@ -1,8 +1,11 @@
 """What a worker sees of itself: which threads are looked at, and when they stand still."""
 
+import os
 import threading
 import time
 from types import SimpleNamespace
+
+import pytest
 
 from weft.pipeline.runners import stillness
 from weft.transforms.io import files
@@ -57,6 +60,22 @@ def test_what_was_not_written_is_not_known(tmp_path):
     assert stillness.read(str(tmp_path), "worker_1") is None
     (tmp_path / "worker_1").write_text("{")
     assert stillness.read(str(tmp_path), "worker_1") is None
+
+
+def test_a_worker_that_could_not_write_for_a_while_goes_on_saying_that_it_is_there(tmp_path, monkeypatch):
+    """As on a disk that was full; silent for good, it would be given up in the middle of its work."""
+    looks = []
+
+    def sleep(_: float) -> None:
+        looks.append(stillness.read(str(tmp_path / "home"), "worker_1"))
+        (tmp_path / "home").mkdir(exist_ok=True)
+        if len(looks) == 3:
+            raise InterruptedError
+
+    monkeypatch.setattr(stillness, "time", SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=sleep))
+    with pytest.raises(InterruptedError):
+        stillness._watch(str(tmp_path / "home/worker_1"))
+    assert looks[0] is None and all(state and state.pid == os.getpid() for state in looks[1:])
 
 
 def test_a_run_that_was_suspended_stood_not_still(monkeypatch):
