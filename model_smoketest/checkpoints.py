@@ -95,6 +95,7 @@ class Checkpoints:
         state_dict_saver.save(state, checkpoint_id=folder, process_group=self._group, no_dist=alone)
         if self._world.rank == 0:  # which returns when all have written
             shard_files.write(str(folder / SAID), json.dumps(said).encode())
+            shard_files.sync(self._home)  # before those that it replaces go
             for other in set(Path(self._home).glob(SPLIT)) - {folder}:
                 shutil.rmtree(other)
 

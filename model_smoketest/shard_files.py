@@ -88,8 +88,11 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write(path: str, content: bytes | memoryview) -> None:
+def write(path: str, content: bytes | memoryview, lasting: bool = True) -> None:
     """Write a file so that nobody ever sees half of it.
+
+    Args:
+        lasting: whether it must outlast a power cut; of one that need not nothing may be left then but its name.
 
     Raises:
         OSError: nothing is left that was not there before.
@@ -99,15 +102,39 @@ def write(path: str, content: bytes | memoryview) -> None:
         with store.open_output_stream(place, buffer_size=0) as stream:  # the file appears when all is in it
             stream.write(content)
         return
-    os.makedirs(os.path.dirname(place), exist_ok=True)
+    folder = os.path.dirname(place) or "."
+    _make(folder)
     temporary = f"{place}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"  # process 1 of many containers
     try:
         with open(temporary, "wb") as stream:
             stream.write(content)
+            stream.flush()
+            if lasting:
+                os.fsync(stream.fileno())
         os.replace(temporary, place)
+        if lasting:
+            sync(folder)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def _make(folder: str) -> None:
+    """Make a directory and those above it, so that a power cut takes none of them back."""
+    if not os.path.isdir(folder):
+        above = os.path.dirname(folder) or "."
+        _make(above)
+        os.makedirs(folder, exist_ok=True)
+        sync(above)
+
+
+def sync(folder: str) -> None:
+    """Have what was made, renamed and removed in a directory on the disk."""
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def remove(path: str) -> None:

@@ -131,7 +131,7 @@ def train(
                     append_log(model_dir, records[-1])
                 log(meter.line(records[-1]))
             if done % config.checkpoint_every == 0 or done == config.steps:
-                if world.rank == 0 and not shard_files.is_local(model_dir):
+                if world.rank == 0 and (done == config.steps or not shard_files.is_local(model_dir)):
                     write_log(model_dir, records)  # a store appends nothing, and takes a file once a second at most
                 checkpoints.save(done, position)
 

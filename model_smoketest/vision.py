@@ -129,16 +129,16 @@ class StemStore:
         return shard_files.join(self._home, key.hex()[:2], f"{key.hex()}.bf16")
 
     def read(self, key: bytes, width: int) -> Tensor | None:
-        """(S, width) of an image, where it is there."""
+        """(S, width) of an image, where it is there; what a power cut has emptied is not."""
         try:
             held = shard_files.read_bytes(self._path(key))
         except FileNotFoundError:
             return None
-        return torch.frombuffer(bytearray(held), dtype=torch.bfloat16).view(-1, width)
+        return torch.frombuffer(bytearray(held), dtype=torch.bfloat16).view(-1, width) if held else None
 
     def write(self, key: bytes, tokens: Tensor) -> None:
         """Keep (S, width) bf16."""
-        shard_files.write(self._path(key), tokens.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        shard_files.write(self._path(key), tokens.cpu().contiguous().view(torch.uint8).numpy().tobytes(), lasting=False)
 
 
 class StemCache:

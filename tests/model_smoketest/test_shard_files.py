@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fake_s3
 import pytest
+from faults import power
 
 from weft.model_smoketest import shard_files
 from weft.schemas.parameters import ConfigError
@@ -39,6 +40,20 @@ def test_files_are_listed_and_read_in_part_and_whole(base: str) -> None:
         assert stream.read(7) == b"content" and stream.read() == b" of b.tar"
     with pytest.raises(OSError):
         shard_files.read_text(f"{base}/none")
+
+
+def test_a_power_cut_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """A checkpoint that replaced another one without being synced would be empty, and hours of training gone."""
+    root = tmp_path / "disk"
+    root.mkdir()
+    disk = power.Disk(root, tmp_path / "kept")
+    with disk.watched():
+        for content in (b"old", b"new"):
+            shard_files.write(str(root / "model/of/checkpoint.pt"), content)
+    left = [(cut.before, cut.left(loses).get("model/of/checkpoint.pt")) for cut in disk.cuts for loses in power.LOSES]
+    assert [content for _, content in left[-2:]] == [b"new", b"new"]
+    first = next(place for place, (_, content) in enumerate(left) if content)
+    assert {content for _, content in left[:first]} == {None} and {content for _, content in left[first:]} == {b"old", b"new"}
 
 
 def test_json_is_written_alike_whatever_its_order(tmp_path: Path) -> None:

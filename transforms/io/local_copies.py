@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import tempfile
 from functools import lru_cache
 
 from weft.schemas.parameters import REMOTE, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.io import files
-
-_AT_ONCE = 8 << 20  # bytes
 
 
 def named(value: str) -> str:
@@ -50,10 +47,16 @@ def fetched(path: str) -> str:
     with open(os.path.join(kept, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be at it
         if not os.path.exists(copy):
-            with tempfile.TemporaryDirectory(dir=kept) as making:
-                for name in found:
-                    _copy(name, os.path.join(making, "it" + name.removeprefix(path)))
-                os.rename(os.path.join(making, "it"), copy)
+            making = os.path.join(kept, ".making")
+            files.remove_tree(making)  # of one that was killed
+            try:
+                with files.recorded():  # no files of whoever asks
+                    for name in found:
+                        files.copy(name, making + name.removeprefix(path))
+                os.rename(making, copy)
+                files.sync_directory(kept)
+            finally:
+                files.remove_tree(making)
     return copy
 
 
@@ -78,9 +81,3 @@ def _home() -> str:
 
 def _stamp(path: str) -> str:
     return files.version(path) or files.contents(path)  # another file may have the same size
-
-
-def _copy(path: str, target: str) -> None:
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with files.open_read(path) as source, open(target, "wb") as copy:
-        shutil.copyfileobj(source, copy, _AT_ONCE)

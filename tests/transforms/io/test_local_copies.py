@@ -7,6 +7,7 @@ from pathlib import Path
 import object_stores
 import pytest
 from crawl_server import crawl_server
+from faults import power
 
 from weft.transforms.io import files, local_copies, web_files
 
@@ -32,8 +33,8 @@ def test_what_a_directory_holds_is_told_without_another_download_and_as_where_it
 ) -> None:
     told = local_copies.contents(base)
     assert told == files.contents(base)
-    for module, name in ((local_copies, "_copy"), (files, "digest")):
-        monkeypatch.setattr(module, name, lambda *asked: pytest.fail(f"read again: {asked}"))
+    for name in ("copy", "digest"):
+        monkeypatch.setattr(files, name, lambda *asked: pytest.fail(f"read again: {asked}"))
     assert local_copies.contents(base) == files.contents(base) == told  # of each the store says that it is what it was
     monkeypatch.undo()
     files.write_atomic(f"{base}/below/weights", b"new")
@@ -51,9 +52,30 @@ def test_what_changes_there_is_copied_anew_and_nothing_else_is(base: str) -> Non
     assert second != first and (Path(second) / "config.json").read_bytes() == b"new"
 
 
+def test_a_power_cut_leaves_a_whole_copy_or_none(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
+    disk = power.Disk(tmp_path / "disk", tmp_path / "kept")
+    with disk.watched(), files.recorded() as written:
+        copy = Path(local_copies.fetched(base)).relative_to(tmp_path / "disk")
+    whole = {f"{copy}/below/weights": b"two", f"{copy}/config.json": b"one"}
+    left = [{name: tree[name] for name in whole if name in tree} for cut in disk.cuts for tree in map(cut.left, power.LOSES)]
+    assert left[-1] == whole and all(tree in ({}, whole) for tree in left)
+    assert not written  # whoever asks has not made it
+
+
+def test_what_a_killed_process_has_copied_goes_with_the_next(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Path(local_copies.fetched(base)).parent
+    (kept / "clip").rename(kept / ".making")
+    (kept / ".making/half").write_bytes(b"of a model")
+    local_copies.fetched.cache_clear()
+    assert {path.name for path in Path(local_copies.fetched(base)).iterdir()} == {"config.json", "below"}
+    assert {path.name for path in kept.iterdir()} == {"clip", ".lock"}
+
+
 def test_a_file_is_hashed_by_its_copy_which_is_made_once(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied, real, path = [], local_copies._copy, f"{base}/config.json"
-    monkeypatch.setattr(local_copies, "_copy", lambda name, to: (copied.append(name), real(name, to)))
+    copied, real, path = [], files.copy, f"{base}/config.json"
+    monkeypatch.setattr(files, "copy", lambda name, to: (copied.append(name), real(name, to)))
     assert {local_copies.contents(path) for _ in range(3)} == {files.contents(path)} and copied == [path]
     before = local_copies.contents(path)
     files.write_atomic(path, b"new")
