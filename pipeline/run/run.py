@@ -197,8 +197,9 @@ class Run:
         context = dataclasses.replace(self._context(stage, fingerprint, progress, home), **told)
         if flag := beam_options.submit_only(self.flags):
             self._submit(stage, context, flag)
-        entered = self._job(stage, context, progress)
-        measured = beam_options.is_direct(self.flags) and not resumed  # nobody knows what it took until it was stopped
+        entered, at_once = self._job(stage, context, progress)
+        # Nobody knows what it took until it was stopped, or what workers took that were killed.
+        measured = beam_options.is_direct(self.flags) and not resumed and at_once
         cpu = round(_cpu_seconds() - spent, 1) if measured else None
         self._close(stage, context, entered, time.monotonic() - begun, cpu)
 
@@ -251,7 +252,7 @@ class Run:
         self._tell(stage, f"submitted; once it has ended, the same command without {flag} closes its books")
         raise Submitted
 
-    def _job(self, stage: Stage, context: Context, progress: Progress) -> dict[str, int]:
+    def _job(self, stage: Stage, context: Context, progress: Progress) -> tuple[dict[str, int], bool]:
         with progress.shown(), _hushed():
             try:
                 return _persist(stage.load(), context)
@@ -311,11 +312,11 @@ def is_small(sizes: Sequence[int]) -> bool:
     return all(sizes) and sum(sizes) + FILE_BYTES * len(sizes) < SMALL_BYTES
 
 
-def _persist(function: Callable[[Context], dict[str, int]], context: Context) -> dict[str, int]:
-    """Run a stage, and again with what is left of it when a worker process was killed."""
+def _persist(function: Callable[[Context], dict[str, int]], context: Context) -> tuple[dict[str, int], bool]:
+    """Run a stage, and again with what is left of it when a worker process was killed; and whether none was."""
     for left in range(RESTARTS, -1, -1):
         try:
-            return function(context)
+            return function(context), left == RESTARTS
         except pool.Lost:
             if not left:
                 raise ConfigError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 from faults import power
 
+import weft.schemas.config as configuration
 from weft.pipeline import cli
 from weft.pipeline.demo import run as demo_run
-from weft.pipeline.run import integrity, manifest, registry, run
+from weft.pipeline.run import inputs, integrity, manifest, registry, run
 from weft.pipeline.run.context import Context
 from weft.pipeline.runners.local import pool
 from weft.pipeline.stages.dedup import stage as dedup
@@ -158,8 +160,33 @@ def test_a_stage_goes_on_when_its_worker_was_killed():
             raise end
         return end
 
-    assert run._persist(stage, Context("o", (), Config(), "f", say=told.append)) == {"page": 3}
+    assert run._persist(stage, Context("o", (), Config(), "f", say=told.append)) == ({"page": 3}, False)
     assert told == ["a worker process was killed: going on with what is left"] * 2
+
+
+KILLS = """
+import os, pathlib, signal
+
+def once(row):
+    done = pathlib.Path(__file__).with_suffix(".done")
+    if "WORKER_ID" in os.environ and not done.exists():
+        done.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_stage_took_whose_worker_was_killed_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its processor time is counted nowhere, and `weft plan` would make too little of it."""
+    (tmp_path / "kills.py").write_text(KILLS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = tuple(inputs.marked(inputs.expand([str(power.archive(tmp_path / "a.warc.gz"))])))
+    flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+    for name, filters, known in (("killed", ["kills:once"], False), ("not", [], True)):
+        config = configuration.load(overrides=(*power.SMALL, f"extract.filters={json.dumps(filters)}"))
+        run.Run(str(tmp_path / name), found, config, flags, quiet=True).go(["extract"])
+        made = manifest.read(str(tmp_path / name), "extract")
+        assert made and made["books"]["page"]["kept"] == 3 and (made["cpu_seconds"] is not None) == known
+    assert (tmp_path / "kills.done").exists()
 
 
 def test_a_stage_whose_workers_die_again_and_again_says_what_to_do():
