@@ -103,13 +103,12 @@ def sweep(output: str, stage: Stage) -> None:
             object_files.sweep(home)
             continue
         for folder, _, names in os.walk(home):
-            for left in names:
-                if ".tmp-" in left:
-                    os.unlink(os.path.join(folder, left))
+            for left in filter(files.is_temporary, names):
+                os.unlink(os.path.join(folder, left))
 
 
 def sweep_beside(output: str) -> None:
-    """The same of what lies beside the stages, where others may have files too: by the very form of such a name."""
+    """The same of what lies beside the stages."""
     for name in ("", REDO, taken_out.FOLDER) if files.is_local(output) else ():
         folder = os.path.join(output, name)
         for left in filter(files.is_temporary, os.listdir(folder) if os.path.isdir(folder) else ()):

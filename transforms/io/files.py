@@ -336,7 +336,7 @@ def listing(pattern: str) -> list[tuple[str, int]]:
     if is_web(pattern):
         return [(pattern, web_size(pattern))]
     found = _local(pattern) if is_local(pattern) else object_files.listing(pattern)
-    return sorted((path, size) for path, size in found if ".tmp-" not in path.rpartition("/")[2])
+    return sorted((path, size) for path, size in found if not is_temporary(path.rpartition("/")[2]))
 
 
 def _local(pattern: str) -> Iterator[tuple[str, int]]:

@@ -241,10 +241,10 @@ def test_an_interrupted_stage_keeps_what_is_whole(tmp_path: Path):
     told: list[str] = []
     stage = registry.BY_NAME["extract"]
     (tmp_path / "documents").mkdir()
-    for name in ("whole.parquet", "half.parquet.tmp-1"):
+    for name in ("whole.parquet", "a.tmp-b.parquet", "half.parquet.tmp-7-0123abcd"):
         (tmp_path / "documents" / name).touch()
     manifest.start(str(tmp_path), "extract", "f")
     begun = run.Run(str(tmp_path), (), Config(), say=told.append)._begin(stage, "f", False)
     assert begun == (str(tmp_path), True)
-    assert [path.name for path in (tmp_path / "documents").iterdir()] == ["whole.parquet"]
+    assert [path.name for path in sorted((tmp_path / "documents").iterdir())] == ["a.tmp-b.parquet", "whole.parquet"]
     assert "was interrupted" in told[0]
