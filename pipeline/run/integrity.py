@@ -10,7 +10,9 @@ stage that reads them; digests where somebody asks (`--verify`, `weft verify`).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -72,10 +74,18 @@ def count_rows(output: str, table: str) -> int:
         table: its directory below the output.
     """
     stage = next(one for one in STAGES if table.partition("/")[0] in one.outputs)
-    if not (manifest.read(output, stage.name) or {}).get("files"):
+    if not (said := (manifest.read(output, stage.name) or {}).get("files")):
         return parquet.count_rows(files.join(output, table, f"*{_TABLE}"))
-    its = [was for name, was in listed(output, stage).items() if name.rpartition("/")[0] == table]
-    return sum(was.rows or 0 for was in its)
+    return _rows_by_table(output, stage, said["sha256"])[table]
+
+
+@lru_cache(maxsize=4)
+def _rows_by_table(output: str, stage: Stage, _: str) -> Counter[str]:
+    """Rows of each table of a stage; its list, whose digest is given, is long where there are many archives."""
+    rows = Counter[str]()
+    for name, was in listed(output, stage).items():
+        rows[name.rpartition("/")[0]] += was.rows or 0
+    return rows
 
 
 def problems(output: str, stage: Stage, digests: bool = False) -> Iterator[str]:

@@ -42,11 +42,14 @@ class Loaded(Generic[P, T]):
 
     def __call__(self, paths: tuple[str, ...], *more: P.args, **named: P.kwargs) -> T:
         """What the files give now. To look costs a `stat` a file, or a request: ask once a piece of work."""
-        key = (paths, more, tuple(named.items()))
         try:
             now = told(paths)
         except OSError:  # `load` has the words for it
             return self._load(paths, *more, **named)
+        return self._of(now, paths, *more, **named)
+
+    def _of(self, now: list[str], paths: tuple[str, ...], *more: P.args, **named: P.kwargs) -> T:
+        key = (paths, more, tuple(named.items()))
         if key not in self._kept or self._kept[key][0] != now:
             found = self._load(paths, *more, **named)
             self._kept.pop(key, None)
@@ -64,9 +67,11 @@ class Loaded(Generic[P, T]):
         Raises:
             ConfigError: they hold something else here, or now.
         """
-        if begun and list(begun) != told(paths):
+        if not begun:
+            return self(paths, *more, **named)
+        if (now := told(paths)) != list(begun):
             raise ConfigError(edited(paths))
-        return self(paths, *more, **named)
+        return self._of(now, paths, *more, **named)
 
     def held(self, paths: tuple[str, ...], *more: P.args, **named: P.kwargs) -> T:
         """What the files gave when they were last looked at, for what asks with every row."""

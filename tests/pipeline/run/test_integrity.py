@@ -132,8 +132,15 @@ def test_what_is_not_the_stage_s_is_told_where_it_would_be_read(copy: Path) -> N
     ]
 
 
-def test_rows_are_counted_by_the_list_and_without_one_by_the_tables(finished: Path, copy: Path) -> None:
-    whole = integrity.count_rows(str(finished), "documents")
+def test_rows_are_counted_by_the_list_and_without_one_by_the_tables(
+    finished: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, real = [], integrity.listed
+    monkeypatch.setattr(integrity, "listed", lambda *of: read.append(of) or real(*of))
+    integrity._rows_by_table.cache_clear()
+    counts = [integrity.count_rows(str(finished), name) for name in ("documents", "pairs", "documents")]
+    assert len(read) == 1 and counts[0] == counts[2] != counts[1]
+    whole = counts[0]
     assert whole == parquet.count_rows(f"{finished}/documents/*.parquet") > 0
     images = integrity.count_rows(str(finished), "images/index")
     assert images == parquet.count_rows(f"{finished}/images/index/*.parquet") > 0, "and of no table below images/"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
-from weft.transforms.io.loaded import loaded
+from weft.transforms.io.loaded import loaded, told
 
 
 @pytest.fixture
@@ -30,6 +31,17 @@ def test_what_was_read_is_kept_until_a_file_says_something_else(tmp_path, read):
     files.write_atomic(paths[1], "Two, which is longer")
     assert read.held(paths) == ["one", "one"]  # it does not look
     assert read(paths) == read.held(paths) == ["one", "two, which is longer"] and len(read.times) == 2
+
+
+def test_what_is_to_be_what_it_was_is_looked_at_once(tmp_path, read, monkeypatch):
+    path = str(tmp_path / "a")
+    files.write_atomic(path, "One")
+    begun, looks, look = told((path,)), [], files.contents
+    monkeypatch.setattr(files, "contents", lambda one: looks.append(one) or look(one))
+    assert read.as_begun(begun, (path,)) == read.as_begun(begun, (path,)) == ["one"] and looks == [path] * 2
+    files.write_atomic(path, "Two, which is longer")
+    with pytest.raises(ConfigError, match="was edited while the run goes on"):
+        read.as_begun(begun, (path,))
 
 
 def test_of_each_arguments_what_was_asked_last_is_kept(tmp_path, read):
