@@ -6,6 +6,7 @@ counts that they hold (pages and images of an archive, tokens of a shard).
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from weft.pipeline.runners import process
 from weft.transforms.io import files, state
 
 POLL_LOCAL_S, POLL_REMOTE_S = 0.3, 10.0
@@ -24,9 +26,10 @@ _SHOWN = {"page": "pages", "image": "images", "images": "images", "pair": "pairs
 
 
 def say(line: str) -> None:
-    """Print a line on stderr, above the bar where there is one."""
-    tqdm.write(line, file=sys.stderr)
-    sys.stderr.flush()
+    """Print a line on stderr, above the bar where there is one; work goes on when nobody reads it."""
+    with contextlib.suppress(OSError):  # as of `process.tell`
+        tqdm.write(line, file=sys.stderr)
+        sys.stderr.flush()
 
 
 class Progress:
@@ -98,7 +101,7 @@ class Progress:
                 bar.total, bar.n = self._total or None, done
                 bar.set_postfix_str(self.told(done, now - begun, before))
             elif self._total and done != shown and now - last >= LINE_EVERY_S:
-                print(f"{self._stage}: {self.told(done, now - begun, before)}", file=terminal, flush=True)
+                process.tell(f"{self._stage}: {self.told(done, now - begun, before)}")
                 last, shown = now, done
         if bar is not None:
             bar.close()

@@ -51,6 +51,12 @@ def open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def tell(line: str) -> None:
+    """Print a line on the command's own stderr, also while a stage's is hushed; work goes on when nobody reads it."""
+    with contextlib.suppress(OSError):  # a pipe whose reader has ended, a terminal that was closed
+        print(line, file=sys.__stderr__ or sys.stderr, flush=True)
+
+
 def flush_streams() -> str:
     """Send what was said, and say why the standard output took it not; "" where it did, or has been closed."""
     with contextlib.suppress(OSError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import weft.schemas.config as configuration
 from weft.pipeline.demo import questions
 from weft.pipeline.run import manifest
 from weft.pipeline.run.context import Context
+from weft.pipeline.runners import process
 from weft.schemas.config import SUITES, Config, Train
 from weft.schemas.parameters import ConfigError
 from weft.schemas.shards import TRAINED
@@ -33,7 +33,7 @@ class _Watch:
         if line.startswith("train: step") and now - self._last < self.EVERY_S:
             return
         self._last = now
-        print(line, file=sys.__stderr__, flush=True)
+        process.tell(line)
 
 
 def check(ctx: Context) -> None:

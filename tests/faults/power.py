@@ -44,6 +44,7 @@ SMALL = (
     "pack.vocab_size=512",
     "pack.context_length=256",
 )
+ALONE = ("--direct_num_workers=1",)
 LOSES = ("names", "data")
 REMOVED = "http://a.test/1"
 TO_THE_END = 25  # of so many cuts of a stage one goes on through all stages; the others to the end of their own
@@ -218,12 +219,12 @@ def go(output: Path, source: Path, stages: Sequence[str] = STAGES, exclude: Sequ
     config = configuration.load(overrides=(*SMALL, f"exclude={list(exclude)}"))
     found = tuple(inputs.marked(inputs.expand([str(source)])))
     ready = lambda: manifest.write_run(str(output), config, found)  # noqa: E731
-    Run(str(output), found, config, ("--direct_num_workers=1",), quiet=True).go(stages, ready)
+    Run(str(output), found, config, ALONE, quiet=True).go(stages, ready)
 
 
 def take_out(output: Path, listed: Path) -> None:
     """Remove what a list names from a finished run."""
-    removal.remove(str(output), [str(listed)], ("--direct_num_workers=1",), quiet=True, say=lambda line: None)
+    removal.remove(str(output), [str(listed)], ALONE, quiet=True, say=lambda line: None)
 
 
 def contents(output: Path, stages: Collection[str] = STAGES) -> dict[str, bytes]:

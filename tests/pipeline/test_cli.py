@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from faults import power
 
 import weft.schemas.config as configuration
 from weft.pipeline import arguments, cli
@@ -21,6 +22,22 @@ def test_a_process_ends_without_taking_the_interpreter_down(module):
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "left at once")
+
+
+def test_a_run_whose_words_nobody_reads_goes_on_to_its_end(tmp_path):
+    """As `weft run … 2>&1 | head -1`: it ended in the middle, as if all was well."""
+    archive = power.archive(tmp_path / "a.warc.gz")
+    command = ["run", "--input", archive, "--output", tmp_path / "out"]
+    sets = [part for one in power.SMALL for part in ("--set", one)]
+    with subprocess.Popen(
+        [sys.executable, "-P", "-W", "ignore", "-m", "weft.pipeline.cli", *command, *sets, "--", *power.ALONE],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as child:  # fmt: skip
+        child.stderr.readline()
+        child.stderr.close()
+        told = child.stdout.read().decode()
+    assert child.returncode == 0 and "report/index.html" in told
+    assert manifest.read(str(tmp_path / "out"), "pack")
 
 
 def test_what_asks_the_web_is_imported_by_stages_that_do(tmp_path):

@@ -68,7 +68,7 @@ class _Worker:
             self.named = 2 * state.still
             line = f"{stage}: {state}"
             _LOGGER.warning(line)
-            print(line, file=sys.__stderr__, flush=True)  # the stage's own stderr is hushed
+            process.tell(line)
 
 
 class Pool:
