@@ -347,7 +347,8 @@ def _subset(options: argparse.Namespace, flags: Sequence[str]) -> None:
 
     if files.place(options.output) == files.place(options.to):
         raise ConfigError("--to must be another directory than --output")
-    manifest.refuse_foreign(options.to, "--to")
+    if not subset.is_begun(options.to):
+        manifest.refuse_foreign(options.to, "--to")
     with lock.held(options.output), lock.held(options.to):
         say = (lambda line: None) if options.quiet else _say
         config = subset.subset(options.output, options.to, options.where, flags, options.quiet, say)

@@ -134,7 +134,8 @@ def _closed(output: str, units: Sequence[str]) -> list[str]:
     account = books.audit(output, STAGE, entered)
     warcs = files.listing(files.join(output, "warc", "*.warc.gz"))
     for path, _ in warcs:
-        if path not in whole:  # of an attempt that was killed, or that came second
+        unit = path.rpartition("/")[2].rsplit("-", 2)[0]
+        if path not in whole and unit in units:  # of an attempt that was killed, or that came second
             files.remove_tree(path)
     warcs = [one for one in warcs if one[0] in whole]
     told = {

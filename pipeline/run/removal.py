@@ -105,8 +105,9 @@ def finished(output: str) -> tuple[Config, list[registry.Input], list[str] | Non
     """Configuration and input of a run that is finished through pack, and `apart` as of `manifest.write_run`.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not, or as `check`.
     """
+    check(output)
     place.recover(output)
     known = manifest.known_run(output)
     config = configuration.from_dict(known["config"])

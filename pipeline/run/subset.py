@@ -56,6 +56,11 @@ class _Score(NamedTuple):
     similarity: float
 
 
+def is_begun(to: str) -> bool:
+    """Whether a subset was begun here, be it killed before it said of which run."""
+    return (state.read(files.join(to, removal.SOURCE)) or {}).keys() == {"made"}
+
+
 def subset(
     output: str,
     to: str,
@@ -84,6 +89,8 @@ def subset(
     if known is not None and (state.read(source) or taken) != taken:
         raise ConfigError(f"{to} holds a subset of {output} as it was before; name another --to")
     state.write(source, taken)
+    for path in set(taken_out.there(to)) - mine.keys():  # of another condition, which was killed
+        files.remove_tree(path)
     for path, text in mine.items():
         files.write_atomic(path, text)
     manifest.write_run(to, config, found, apart=against)

@@ -75,7 +75,9 @@ def test_archives_of_an_attempt_that_was_not_the_one_go(crawled):
     output, _ = crawled
     units = (output / "crawl/units.txt").read_text().split()
     whole = {path.name for path in (output / "warc").iterdir()}
-    (output / "warc" / f"{units[0]}-deadbeef-00000.warc.gz").write_bytes(b"")
+    whole.add("mine.warc.gz")
+    for name in ("mine.warc.gz", f"{units[0]}-deadbeef-00000.warc.gz"):
+        (output / "warc" / name).write_bytes(b"")
     command._closed(str(output), units)
     assert {path.name for path in (output / "warc").iterdir()} == whole
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from small_crawls import ALONE, STAGES, crawl, kept, text
 
+from weft.pipeline import cli
 from weft.pipeline.run import place as placing
-from weft.pipeline.run import registry, removal, subset, where
+from weft.pipeline.run import manifest, registry, removal, subset, where
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.dedup import stage as dedup_stage
 from weft.schemas import tables
@@ -72,6 +73,31 @@ def test_the_index_follows_a_removal_that_is_whole_and_no_subset_or_other_output
     assert {sketch.doc_id for part in parts for sketch in dedup_index.read(part)} == {
         row.doc_id for row in read_table(str(output / "kept"), KeptRow)
     }
+
+
+def test_a_subset_that_was_killed_before_it_said_of_what_is_begun_anew_by_whatever_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (registry, removal):
+        monkeypatch.setattr(place, "CORPUS", STAGES)
+    output, to = crawl(tmp_path, "first", {f"{name}.test": text(name) for name in "abc"}), tmp_path / "small"
+
+    def ask(host: str) -> int:
+        told = ["--output", str(output), "--to", str(to), "--where", f"domain = '{host}'", "--quiet"]
+        return cli.main(["subset", *told, "--", *ALONE])
+
+    with monkeypatch.context() as killed:
+        killed.setattr(manifest, "write_run", raising(KeyboardInterrupt))
+        assert ask("b.test") == 130 and len(list((to / "exclude").iterdir())) == 1
+    assert ask("a.test") == 0 and kept(to) == {"a.test"} and len(list((to / "exclude").iterdir())) == 1
+
+
+def test_a_run_to_which_a_removal_is_half_put_is_none_to_take_a_subset_of(tmp_path: Path) -> None:
+    output = crawl(tmp_path, "first", {"a.test": text("a")})
+    state.write(str(output / "removing/settling"), {"changed": [], "gone": []})
+    with pytest.raises(ConfigError, match="was interrupted: call `weft remove` again first"):
+        subset.subset(str(output), str(tmp_path / "small"), "words > 3")
+    assert not (tmp_path / "small").exists()
 
 
 def raising(error: type[BaseException]) -> Callable[..., None]:
