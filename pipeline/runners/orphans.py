@@ -15,6 +15,7 @@ from apache_beam.portability.api import beam_job_api_pb2_grpc
 
 from weft.schemas.parameters import ConfigError
 from weft.schemas.records import stable_id
+from weft.transforms.io import files
 
 _RUNNING = {api.JobState.STARTING, api.JobState.RUNNING, api.JobState.UPDATING, api.JobState.CANCELLING}
 CONNECT_S = 10
@@ -22,8 +23,8 @@ CANCEL_S = 60
 
 
 def job_name(output: str, stage: str) -> str:
-    """A name for the jobs of a stage that writes to `output`, of the characters that Dataflow allows."""
-    return f"weft-{stage}-{stable_id('job', output)[:12]}"
+    """A name for the jobs of a stage that writes to `output`, however that is spelled; of what Dataflow allows."""
+    return f"weft-{stage}-{stable_id('job', files.place(output))[:12]}"
 
 
 def stage_of(name: str) -> str:

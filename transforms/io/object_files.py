@@ -57,7 +57,7 @@ class Store(Protocol):
         """A small file where there was none, or over the version that is named; whether it was made."""
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """(path, bytes) of every file whose path begins like this."""
+        """(path, bytes) of every file whose path begins like this; what ends in / is a console's word for a folder."""
 
     def copy(self, source: str, target: str) -> None:
         """A file under another name of the same store, without a way over this machine."""
@@ -270,7 +270,8 @@ class _S3:
         bucket, key = _place(prefix).values()
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
             for found in page.get("Contents", ()):
-                yield f"s3://{bucket}/{found['Key']}", int(found["Size"])
+                if not found["Key"].endswith("/"):
+                    yield f"s3://{bucket}/{found['Key']}", int(found["Size"])
 
     def copy(self, source: str, target: str) -> None:
         self._client.copy(_place(source), *_place(target).values())  # in parts where it is large
@@ -352,7 +353,8 @@ class _Google:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         bucket, key = _place(prefix).values()
         for blob in self._client.list_blobs(bucket, prefix=key):
-            yield f"gs://{bucket}/{blob.name}", int(blob.size)
+            if not blob.name.endswith("/"):
+                yield f"gs://{bucket}/{blob.name}", int(blob.size)
 
     def copy(self, source: str, target: str) -> None:
         blob = self._blob(source)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,6 +18,14 @@ def test_a_name_is_of_the_output_and_the_stage_and_dataflow_takes_it():
     names = {orphans.job_name(output, stage) for output in ("s3://b/One", "/tmp/two") for stage in ("fetch", "pack")}
     assert len(names) == 4
     assert all(re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name) for name in names)
+
+
+def test_an_output_has_one_name_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else the jobs of a run that was killed go on beside those of the same command, spelled otherwise."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    assert len({orphans.job_name(output, "fetch") for output in ("out", "out/", "./out", f"{tmp_path}/out", "link")}) == 1
+    assert orphans.job_name("s3://b/out", "fetch") == orphans.job_name("s3://b/out/", "fetch")
 
 
 @pytest.fixture
