@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -164,11 +165,16 @@ def _wait(name: str, port: int, made: Cluster) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
+    """Ports that nobody has, below those of which the kernel gives any connection one until Java has bound them."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found: list[int] = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(found) < count:
+            one, port = held.enter_context(socket.socket()), random.SystemRandom().randrange(lowest // 2, lowest)
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 def _parents() -> Mapping[int, int]:
