@@ -231,11 +231,10 @@ class Run:
             with contextlib.redirect_stderr(heard):
                 self._tell(stage, line)
 
-        sizes = [one[1] for one in self.inputs]
         return Context(
             self.output, tuple(one[0] for one in self.inputs), self.config, fingerprint, self.flags, progress.expect,
             tell, names[stage.name],
-            small=is_small(sizes),
+            small=is_small([_size(one[0], one[1]) for one in self.inputs]),
             finished=self.finished,
             adds=self.adds,
             aside=home if home != self.output else "",
@@ -307,9 +306,15 @@ class Run:
         self.say(f"{stage.name:8} {line}")
 
 
-def is_small(sizes: Sequence[int]) -> bool:
-    """Whether one process does for inputs of so many bytes; 0 is of one that nobody has measured."""
-    return all(sizes) and sum(sizes) + FILE_BYTES * len(sizes) < SMALL_BYTES
+def is_small(sizes: Sequence[int | None]) -> bool:
+    """Whether one process does for inputs of so many bytes; None is of one that nobody has measured."""
+    known = [size for size in sizes if size is not None]
+    return len(known) == len(sizes) and sum(known) + FILE_BYTES * len(sizes) < SMALL_BYTES
+
+
+def _size(path: str, said: int) -> int | None:
+    """Bytes of an input. One that is said to have none is empty, or its size has not been asked for."""
+    return said or (os.path.getsize(path) if files.is_local(path) and os.path.isfile(path) else None)
 
 
 def _persist(function: Callable[[Context], dict[str, int]], context: Context) -> tuple[dict[str, int], bool]:

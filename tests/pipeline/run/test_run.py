@@ -126,7 +126,14 @@ def test_a_command_that_fails_leaves_no_directory(tmp_path: Path, weft: Callable
 
 def test_many_small_files_are_no_small_input() -> None:
     assert run.is_small([3_000] * 500) and run.is_small([15_000_000])
-    assert not any(map(run.is_small, ([1] * 1_024, [17_000_000], [3_000, 0])))
+    assert not any(map(run.is_small, ([1] * 1_024, [17_000_000], [3_000, None])))
+
+
+def test_an_empty_file_is_small_and_one_whose_size_is_not_known_is_not(tmp_path: Path) -> None:
+    (tmp_path / "empty.warc").touch()
+    found = [("s3://b/a.warc", 0), (str(tmp_path / "empty.warc"), 0), (str(tmp_path / "gone.warc"), 0), ("a.warc", 7)]
+    assert [run._size(*one) for one in found] == [None, 0, None, 7]
+    assert run.is_small([0, 7])
 
 
 def test_a_run_may_be_called_anything(tmp_path: Path) -> None:
