@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import weft.schemas.config as configuration
 from weft.pipeline.report.charts import text
-from weft.pipeline.run import inputs, lock, manifest, registry, removal
+from weft.pipeline.run import decides, inputs, lock, manifest, registry, removal
 from weft.pipeline.run.run import Run
 from weft.pipeline.stages import training
 from weft.schemas.config import Config, Train
 from weft.schemas.parameters import ConfigError
-from weft.transforms.io import files
+from weft.schemas.records import digest
+from weft.transforms.io import files, state
 
 PAGE = "compare.html"
 _WIDTH, _ROW, _MIDDLE = 620, 44, 310
@@ -147,9 +150,27 @@ def judge(corpora: Mapping[str, str], options: argparse.Namespace, config: Train
     if len(corpora) < 2:
         raise ConfigError("compare takes two or more runs")
     tower, neutral = training.with_local_tower(config), options.neutral or ""
+    _check_same(corpora, options, tower)
     found = _trainer().compare(corpora, options.output, tower, options.seeds, _sizes(options), neutral, say)
     files.write_atomic(files.join(options.output, PAGE), page(found))
     return found
+
+
+def _check_same(corpora: Mapping[str, str], options: argparse.Namespace, config: Train) -> None:
+    """Raise ConfigError where the output holds models of another comparison, and nobody has said that they may go."""
+    trainer, path = _trainer(), files.join(options.output, "models", "of.json")
+    every = {**corpora, "": options.neutral} if options.neutral else corpora
+    data = {name: trainer.data.fingerprint(at, trainer.data.read_vocabulary(at)) for name, at in every.items()}
+    settings = {k: v for k, v in configuration.to_dict(config).items() if k not in trainer.train.INCIDENTAL}
+    tower = decides.train(dataclasses.replace(Config(), train=config))["vision"]
+    made_of = digest(data, settings, tower or [config.vision, config.vision_pretrained])
+    if (state.read(path) or {}).get("of", made_of) != made_of and not getattr(options, "redo", False):
+        more = " or add --redo" if hasattr(options, "redo") else ""
+        raise ConfigError(
+            f"{options.output} holds models of other corpora or settings, which this would discard: name another "
+            f"--output{more}"
+        )
+    state.write(path, {"of": made_of})
 
 
 def told(found: Mapping[str, Any]) -> list[str]:

@@ -50,10 +50,11 @@ def test_a_power_cut_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     with disk.watched():
         for content in (b"old", b"new"):
             shard_files.write(str(root / "model/of/checkpoint.pt"), content)
-    left = [(cut.before, cut.left(loses).get("model/of/checkpoint.pt")) for cut in disk.cuts for loses in power.LOSES]
-    assert [content for _, content in left[-2:]] == [b"new", b"new"]
-    first = next(place for place, (_, content) in enumerate(left) if content)
-    assert {content for _, content in left[:first]} == {None} and {content for _, content in left[first:]} == {b"old", b"new"}
+    left = [cut.left(loses).get("model/of/checkpoint.pt") for cut in disk.cuts for loses in power.LOSES]
+    first = left.index(b"old")
+    assert {*left[:first]} == {None} and {*left[first:]} <= {None, b"old", b"new"} and left[-2:] == [b"new", b"new"]
+    whole = next(place for place in range(first, len(left)) if None not in left[place:])
+    assert disk.cuts[whole // 2].before.startswith("sync /model/of/checkpoint.pt.tmp-"), "of the second"
 
 
 def test_json_is_written_alike_whatever_its_order(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import tempfile
 from pathlib import Path
@@ -122,6 +123,10 @@ def test_a_vision_tower_in_a_store_is_compared_by_this_machines_copy(
     found = comparison.judge(corpora, options, config, lambda line: None)
     assert found["sizes"]["S"]["pairs"][0]["better"] == "undecided"  # one seed decides nothing
     assert (tmp_path / "out" / comparison.PAGE).exists()
+    longer = dataclasses.replace(config, steps=2)
+    with pytest.raises(ConfigError, match=r"holds models of other corpora or settings, .*: name another --output$"):
+        comparison.judge(corpora, options, longer, lambda line: None)
+    assert comparison.judge(corpora, options, config, lambda line: None)["sizes"] == found["sizes"]
 
 
 def ablate(tmp_path: Path, *more: str) -> tuple[int, str]:
