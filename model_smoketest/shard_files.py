@@ -7,6 +7,7 @@ a store's credentials, region and address from where its tools keep them (AWS_AC
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import math
@@ -129,10 +130,13 @@ def _make(folder: str) -> None:
 
 
 def sync(folder: str) -> None:
-    """Have what was made, renamed and removed in a directory on the disk."""
+    """Have what was made, renamed and removed in a directory on the disk, where the file system knows of that."""
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(place)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a Windows share, a virtual machine's folder
+            raise
     finally:
         os.close(place)
 

@@ -10,6 +10,7 @@ block that raises, a writer that is dropped and an attempt that comes late publi
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import glob
 import gzip
@@ -228,10 +229,13 @@ def make_directory(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Have what was made, renamed and removed in a directory on the disk."""
+    """Have what was made, renamed and removed in a directory on the disk, where the file system knows of that."""
     place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(place)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a Windows share, a virtual machine's folder
+            raise
     finally:
         os.close(place)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from weft.model_smoketest import shard_files
 from weft.pipeline.run import inputs
 from weft.schemas.parameters import ConfigError
 from weft.transforms.io import files
@@ -58,6 +59,15 @@ def test_a_temporary_file_is_told_by_its_name(tmp_path: Path) -> None:
         (name,) = os.listdir(tmp_path)
     assert files.is_temporary(name) and name.startswith("a.b")
     assert not any(map(files.is_temporary, ("a.b", "a.tmp-1", ".tmp-1-0123abcd", "a.tmp-1-0123abcde")))
+
+
+def test_a_directory_of_a_file_system_that_syncs_none_is_no_error() -> None:
+    place = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.fsync(place)
+    os.close(place)
+    for sync in (files.sync_directory, shard_files.sync):
+        sync("/proc")
 
 
 def test_remove_tree_takes_files_folders_and_nothing(tmp_path: Path) -> None:
