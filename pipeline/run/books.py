@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import operator
 import os
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ import xxhash
 
 from weft.pipeline.explain import reasons
 from weft.pipeline.run.registry import BY_NAME
+from weft.pipeline.runners.local import scratch
 from weft.schemas.records import KEPT
 from weft.transforms.beam.folds import Fold
 from weft.transforms.io import files, parquet
@@ -134,7 +134,7 @@ def summary(books: Books) -> str:
 def _count_here(pattern: str, per_file: bool) -> tuple[_Tally, int]:
     tally: _Tally = Counter()
     held, repeated = bytearray(), 0
-    with tempfile.TemporaryDirectory(prefix="weft-books-") as folder:
+    with scratch.folder(scratch.BOOKS) as folder:
         for path, _ in files.listing(pattern):
             for counts, keys in _groups(path, per_file):
                 tally.update(counts)
@@ -142,7 +142,7 @@ def _count_here(pattern: str, per_file: bool) -> tuple[_Tally, int]:
                 if len(held) > HELD * _HASH.itemsize:
                     _lay_aside(_sorted(held), folder)
                     held = bytearray()
-        if laid := os.listdir(folder):
+        if laid := [name for name in os.listdir(folder) if name.isdigit()]:
             _lay_aside(_sorted(held), folder)
             held = bytearray()
         for part in chain([bytes(held)], (Path(folder, name).read_bytes() for name in laid)):

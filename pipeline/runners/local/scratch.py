@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-SHUFFLE, WORKERS = "weft-shuffle-", "weft-workers-"
+SHUFFLE, WORKERS, BOOKS = "weft-shuffle-", "weft-workers-", "weft-books-"
 _LOCK = "lock"
 
 

@@ -1,6 +1,7 @@
 """The books must catch what is lost, doubled or unexplained."""
 
 import functools
+import tempfile
 
 import pyarrow.parquet as pq
 import pytest
@@ -81,6 +82,15 @@ def test_what_memory_does_not_hold_is_counted_on_disk(tmp_path, monkeypatch, per
         said.append(str(error.value))
     again = 14 if per_file else 514
     assert {line.split(";")[0] for line in said} == {f"s: {again} of 7014 fates are second fates of the same thing"}
+
+
+def test_what_a_killed_run_has_laid_aside_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "weft-books-killed").mkdir()
+    for name in ("lock", "7"):
+        (tmp_path / "weft-books-killed" / name).touch()
+    books.audit(str(tmp_path / "out"), "s", {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_one_stage_kept_must_enter_the_next():
