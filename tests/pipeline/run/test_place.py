@@ -163,6 +163,12 @@ def test_what_is_left_of_a_stage_that_was_cleared_half_is_cleared_by_whoever_com
         place.check_foreign(output, SCORE)
 
 
+def test_a_model_that_torchrun_has_trained_is_not_cleared(tmp_path: Path) -> None:
+    files.write_atomic(str(tmp_path / "model/model.safetensors"), "days of eight GPUs")
+    with pytest.raises(ConfigError, match="model holds files that train has not made"):
+        place.check_foreign(str(tmp_path), registry.BY_NAME["train"])
+
+
 def test_a_directory_that_is_none_is_said(tmp_path: Path) -> None:
     place.check_writable(str(tmp_path), SCORE)
     (tmp_path / "scores").symlink_to(tmp_path / "nowhere")
