@@ -9,8 +9,8 @@ import pytest
 from small_crawls import ALONE, STAGES, crawl, kept, text
 
 from weft.pipeline import cli
-from weft.pipeline.run import place as placing
 from weft.pipeline.run import manifest, registry, removal, subset, where
+from weft.pipeline.run import place as placing
 from weft.pipeline.run.context import Context
 from weft.pipeline.stages.dedup import stage as dedup_stage
 from weft.schemas import tables

@@ -24,7 +24,9 @@ def test_an_output_has_one_name_however_it_is_spelled(tmp_path: Path, monkeypatc
     """Else the jobs of a run that was killed go on beside those of the same command, spelled otherwise."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "out")
-    assert len({orphans.job_name(output, "fetch") for output in ("out", "out/", "./out", f"{tmp_path}/out", "link")}) == 1
+    assert (
+        len({orphans.job_name(output, "fetch") for output in ("out", "out/", "./out", f"{tmp_path}/out", "link")}) == 1
+    )
     assert orphans.job_name("s3://b/out", "fetch") == orphans.job_name("s3://b/out/", "fetch")
 
 
