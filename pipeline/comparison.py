@@ -119,10 +119,8 @@ def _named(say: Say, name: str, line: str) -> None:
 
 
 def take_over(source: str, target: str, config: Config, found: Sequence[registry.Input]) -> list[str]:
-    """Link the stages of another run that a run of `config` would repeat; returns their names. A store has no links."""
-    taken: list[str] = []
-    if not files.is_local(source):
-        return taken
+    """Link the stages of another run that a run of `config` would repeat; returns their names."""
+    taken = []
     prints = registry.fingerprints(config, found, source)
     for stage in (registry.BY_NAME[name] for name in registry.CORPUS):
         wanted = prints[stage.name]
@@ -132,7 +130,7 @@ def take_over(source: str, target: str, config: Config, found: Sequence[registry
             for name in stage.owned:  # of another configuration, or of a call that was killed
                 files.remove_tree(files.join(target, name))
             done, begun = (files.join(stage.name, name) for name in manifest.SAID)
-            os.makedirs(files.join(target, stage.name))
+            os.makedirs(files.join(target, stage.name), exist_ok=True)
             os.link(files.join(source, begun), files.join(target, begun))  # killed from here on it is one that goes on
             for name in stage.owned:
                 if os.path.isdir(files.join(source, name)):
