@@ -101,7 +101,7 @@ def test_a_run_to_which_a_removal_is_half_put_is_none_to_take_a_subset_of(tmp_pa
 
 
 def raising(error: type[BaseException]) -> Callable[..., None]:
-    def call(*_: object) -> None:
+    def call(*_: object, **__: object) -> None:
         raise error
 
     return call
