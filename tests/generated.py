@@ -13,6 +13,7 @@ from weft.schemas import shards as contract
 from weft.schemas.config import Train
 from weft.schemas.records import hash_bucket, hash_unit, stable_id
 from weft.transforms.io import tar
+from weft.transforms.pack import tokenizer as tokenizers
 
 VOCABULARY = contract.Vocabulary(
     size=64, bos=0, pad=1, eos=2, image=4, image_end=5, image_tokens=4, context_length=64, file="tokenizer.json"
@@ -123,6 +124,22 @@ def write_shards(directory, counts=None, shown=lambda seed: seed, tars=2):
             for index in range(files):
                 part = {key: parts for key, parts in made.items() if hash_bucket(key, files) == index}
                 write_tar(directory / contract.shard_name(corpus, split, index), part)
+    return directory
+
+
+def write_texts(directory, texts):
+    """Shards of texts alone, all held out, a sample each, by a tokenizer of bytes that was trained on them."""
+    directory.mkdir(parents=True)
+    (directory / "trained.json").write_bytes(tokenizers.train(texts, 420))
+    encoder = tokenizers.Encoder(str(directory / "trained.json"), 4, 64)
+    tokenizers.save(encoder, str(directory))
+    made = {}
+    for number, one in enumerate(texts):
+        ids = np.array(contract.encode_text(encoder.encode(one), encoder.vocabulary), encoder.vocabulary.dtype)
+        key = stable_id("text", str(number))
+        told = contract.json_bytes({"documents": [{"doc_id": key, "text": one}]})
+        made[key] = {contract.INPUT_IDS: contract.npy(ids), contract.META: told}
+    write_tar(directory / contract.shard_name("text", "val", 0), made)
     return directory
 
 

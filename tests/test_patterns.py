@@ -25,11 +25,11 @@ FOLDERS = ("schemas", "transforms", "pipeline", "model_smoketest", "weft")
 # Made from what the user writes in the configuration or installs, and not from what the web sends.
 MADE = {
     "pipeline/run/where.py": 1,
+    "schemas/coder.py": 1,
     "transforms/extract/bad_words.py": 1,  # of words of the user's lists, escaped
     "transforms/extract/tokens.py": 8,  # of constants, for words of no more than tokens._LONGEST characters
     "transforms/io/files.py": 1,
     "transforms/io/object_files.py": 1,
-    "transforms/pack/tokenizer.py": 1,
 }
 SMALL, LARGE = 600, 4_800  # characters
 SEEDS = 1

@@ -16,6 +16,7 @@ class Kit:
 
     vocabulary = generated.VOCABULARY
     write_shards = staticmethod(generated.write_shards)
+    write_texts = staticmethod(generated.write_texts)
     write_tower = staticmethod(generated.write_tower)
     members = staticmethod(generated.members)
     write_tar = staticmethod(generated.write_tar)

@@ -17,6 +17,11 @@ def test_a_clean_run_passes_every_check(finished):
     assert len(checks) >= 15 and not [check for check in checks.values() if check.failed]
 
 
+def test_pages_that_spell_special_tokens_have_tokens_of_their_own(kit, tmp_path):
+    shards = kit.write_texts(tmp_path / "s", [f"Page {n} of <image> tags: </s> and <s>" for n in range(9)])
+    assert taken(shards)["text.tokens"].value == 0.0
+
+
 @pytest.mark.parametrize("fault", WITHOUT_MODEL)
 def test_a_planted_fault_is_found(finished, tmp_path, fault):
     shards = planted.plant(fault, finished / "shards", tmp_path / "shards")

@@ -9,6 +9,7 @@ from weft.schemas.parameters import ConfigError
 from weft.transforms.pack import tokenizer
 
 TEXTS = ["A red circle on a grey background", "Zwei Dörfer, 1841", "“quoted” text"]
+SPELLED = "a <image> between <s> and </s>, <pad>"
 
 
 def trained(name: str) -> bytes:
@@ -32,6 +33,9 @@ def test_words_are_the_packers(tmp_path, name):
     for text in TEXTS:
         assert words.encode(text) == encoder.encode(text)
         assert words.decode(encoder.encode(text)) == encoder.decode(encoder.encode(text)) == text
+    v = encoder.vocabulary
+    assert words.encode(SPELLED) == encoder.encode(SPELLED)
+    assert not {v.bos, v.pad, v.eos, v.image, v.image_end} & set(words.encode(SPELLED))
     (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(ConfigError, match="is no tokenizer"):
         Words(str(tmp_path), encoder.vocabulary)

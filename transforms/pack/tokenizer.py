@@ -1,18 +1,28 @@
 """Tokenizers: one trained on the corpus, any Hugging Face tokenizer.json, or a sentencepiece model.
 
-Whatever the tokenizer, text can never become a special id: a page that spells `</s>` or `<image>` is cut inside the
-spelling before it is encoded.
+How text becomes ids by them is in schemas/coder.py, as the trainer asks it too.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
+from weft.schemas.coder import Coder
 from weft.schemas.parameters import ConfigError
-from weft.schemas.shards import BOS, EOS, IMAGE_END, IMAGE_START, PAD, SPECIALS, TOKENIZER_INFO, UNK, Vocabulary
+from weft.schemas.shards import (
+    BOS,
+    EOS,
+    IMAGE_END,
+    IMAGE_START,
+    PAD,
+    SPECIALS,
+    TOKENIZER,
+    TOKENIZER_INFO,
+    UNK,
+    Vocabulary,
+)
 from weft.transforms.io import files
 
 MIN_VOCABULARY = 300  # 256 bytes, the specials, and room for something to be learned
@@ -23,9 +33,10 @@ _NAMES = {
     BOS: ("<s>", "<|begin_of_text|>", "<bos>", "[CLS]", "<|endoftext|>"),
     PAD: ("<pad>", "[PAD]", "<|pad|>", "<|endoftext|>"),
 }
+_Loaded = tuple[Any, dict[str, int], int, str]  # the model, its special ids, how many ids, the file's name
 
 
-class Encoder:
+class Encoder(Coder):
     """Text → ids, and what a trainer must know of the ids."""
 
     def __init__(self, path: str, image_tokens: int, context_length: int) -> None:
@@ -40,81 +51,43 @@ class Encoder:
             ConfigError: no such file, or not a tokenizer.
         """
         try:
-            data = files.read_bytes(path)
+            self.data = files.read_bytes(path)
         except OSError as error:
             raise ConfigError(f"pack.tokenizer: cannot read {path}: {error.strerror or error}") from None
-        self.data = data
-        self._pieces: Any = None
-        self._json: Any = None
-        self._special: list[str] = []
+        load = self._load_pieces if path.endswith(".model") else self._load_json
         try:
-            ids, size, name = self._load_pieces(data) if path.endswith(".model") else self._load_json(data)
+            model, ids, size, name = load(self.data)
         except Exception as error:  # both libraries raise bare exceptions
             raise ConfigError(f"pack.tokenizer: {path} is no tokenizer: {str(error).splitlines()[0]}") from None
-        self.vocabulary = Vocabulary(
-            size, ids[BOS], ids[PAD], ids[EOS], ids[IMAGE_START], ids[IMAGE_END], image_tokens, context_length, name
-        )
-        v = self.vocabulary
-        self._reserved = frozenset((v.bos, v.pad, v.eos, v.image, v.image_end))
-        spelled = sorted({s for s in (*SPECIALS, *self._special) if len(s) > 1}, key=len, reverse=True)
-        self._spellings = spelled
-        self._spelled = re.compile("|".join(f"(?<={re.escape(s[0])})(?={re.escape(s[1:])})" for s in spelled))
+        special = {"bos": BOS, "pad": PAD, "eos": EOS, "image": IMAGE_START, "image_end": IMAGE_END}
+        told = {field: ids[one] for field, one in special.items()}
+        known = {"image_tokens": image_tokens, "context_length": context_length}
+        super().__init__(model, Vocabulary(size=size, **told, **known, file=name))
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of a text, none of them special."""
-        text = text.encode("utf-8", "replace").decode("utf-8")
-        if not any(
-            special in text for special in self._spellings
-        ):  # far cheaper than the expression, and nearly always
-            return self._encode(text) if text else []
-        ids: list[int] = []
-        for part in self._spelled.split(text):
-            if part:
-                ids += self._encode(part)
-        return ids
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids that `encode` gave."""
-        plain = [int(i) for i in ids]
-        if self._pieces is not None:
-            return str(self._pieces.decode([i for i in plain if i < len(self._pieces)]))
-        return str(self._json.decode(plain, skip_special_tokens=True))
-
-    def _encode(self, text: str) -> list[int]:
-        if self._pieces is not None:
-            ids = list(self._pieces.encode(text))
-        else:
-            ids = list(self._json.encode(text, add_special_tokens=False).ids)
-        if self._reserved.isdisjoint(ids):
-            return ids
-        # Spelled in a way only the tokenizer knows (full-width letters it normalises, a plain word): halve until cut.
-        half = len(text) // 2
-        return self._encode(text[:half]) + self._encode(text[half:]) if half else []
-
-    def _load_pieces(self, data: bytes) -> tuple[dict[str, int], int, str]:
+    def _load_pieces(self, data: bytes) -> _Loaded:
         import sentencepiece
 
         pieces = sentencepiece.SentencePieceProcessor(model_proto=data)
-        self._pieces, self._special = pieces, ["<s>", "</s>"]
+
+        def piece(name: str) -> int:
+            """Id of a piece that the model has under this name, or -1."""
+            found = int(pieces.piece_to_id(name))
+            return found if found != pieces.unk_id() else -1
+
         size = len(pieces)
         ids = {}
         for special, given in (
             (BOS, pieces.bos_id()),
             (PAD, pieces.pad_id()),
             (EOS, pieces.eos_id()),
-            (IMAGE_START, self._piece(IMAGE_START)),
-            (IMAGE_END, self._piece(IMAGE_END)),
+            (IMAGE_START, piece(IMAGE_START)),
+            (IMAGE_END, piece(IMAGE_END)),
         ):
             ids[special] = given if given >= 0 else size
             size += given < 0  # what the model lacks is added behind its pieces
-        return ids, size, SENTENCEPIECE
+        return pieces, ids, size, SENTENCEPIECE
 
-    def _piece(self, name: str) -> int:
-        """Id of a piece that the model has under this name, or -1."""
-        found = int(self._pieces.piece_to_id(name))
-        return found if found != self._pieces.unk_id() else -1
-
-    def _load_json(self, data: bytes) -> tuple[dict[str, int], int, str]:
+    def _load_json(self, data: bytes) -> _Loaded:
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_str(data.decode("utf-8"))
@@ -133,10 +106,8 @@ class Encoder:
             raise ValueError(f"another of its tokens has the id of {shared[0]}")
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        self._json = tokenizer
-        self._special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
         self.data = tokenizer.to_str(pretty=False).encode("utf-8")
-        return ids, max(taken) + 1, "tokenizer.json"
+        return tokenizer, ids, max(taken) + 1, TOKENIZER
 
 
 def train(texts: Iterable[str], vocab_size: int) -> bytes:
