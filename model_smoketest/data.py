@@ -136,7 +136,8 @@ class Ticket(NamedTuple):
         inside an image. An instruction gives its end, which is the answer.
         """
         sample = self.tar.read(self.corpus, self.key, vocabulary)
-        at = 0.0 if sample.images else hash_unit(sample.key, self.salt)
+        # Not by what orders the samples: else a shard's first would all give their beginning, and its last their end.
+        at = 0.0 if sample.images else hash_unit(sample.key, f"{self.salt}:window")
         return _window(sample, self.corpus, at, max_length, vocabulary)
 
 

@@ -27,7 +27,7 @@ from weft.model_smoketest.losses import Eye
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.shard_files import join
 from weft.model_smoketest.tars import Sample, Tar, documents_of
-from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, tokenizer_of, train
+from weft.model_smoketest.train import CONFIG, WEIGHTS, build, identity_of, named, tokenizer_of, train
 from weft.model_smoketest.words import Words
 from weft.schemas import shards as contract
 from weft.schemas.config import Train
@@ -182,12 +182,15 @@ def load_model(
     shards: str,
     model_dir: str,
     own: bool = True,
-    without: frozenset[str] = frozenset(),
+    without: frozenset[str] | None = None,
     tower: Train | None = None,
 ) -> tuple[Kosmos, Vocabulary]:
-    """The trained model, ready to evaluate on `shards`; `own` and `without` as it was trained.
+    """The trained model, ready to evaluate on `shards`.
 
-    `tower` says where the vision tower lies now; without it, where it lay.
+    Args:
+        own: the shards must be those that it was trained on.
+        without: the documents that must have been left out then; None takes what was.
+        tower: says where the vision tower lies now; without it, where it lay.
 
     Raises:
         ConfigError: none was trained here, shards or vision tower have changed since, or the tokenizer is another.
@@ -204,7 +207,8 @@ def load_model(
     if tower:
         trained = dataclasses.replace(trained, vision=tower.vision, vision_pretrained=tower.vision_pretrained)
     model, identity = build(trained, vocabulary)
-    if own and identity_of(identity, shards, vocabulary, without) != described["identity"]:
+    left_out = described.get("without", "") if without is None else named(without)
+    if own and identity_of(identity, shards, vocabulary, left_out) != described["identity"]:
         raise ConfigError(f"{model_dir} was trained on other shards or another vision tower: run `weft train` again")
     model.load_trained({name: value.to(next(model.parameters()).device) for name, value in weights.items()})
     return model.eval(), vocabulary

@@ -56,7 +56,7 @@ INCIDENTAL = (
     *("checkpoint_every", "eval_samples", "audit_folds"),
     *("vision", "vision_pretrained", "stems", "compile", "recompute", "workers", "shard"),
 )
-READS_AS = 3  # goes up where the same settings and shards train another model than before
+READS_AS = 4  # goes up where the same settings and shards train another model than before
 AHEAD = 2  # steps that are read before they are needed, where there are workers
 
 
@@ -83,7 +83,8 @@ def train(
     vocabulary = data.read_vocabulary(shards)
     mixture = data.Mixture(shards, vocabulary, config, log, without)
     model, built = build(config, vocabulary, world.device())
-    identity = identity_of(built, shards, vocabulary, without)
+    left_out = named(without)
+    identity = identity_of(built, shards, vocabulary, left_out)
     device = next(model.parameters()).device
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     for block in model.blocks if config.compile else ():
@@ -135,7 +136,7 @@ def train(
                     write_log(model_dir, records)  # a store appends nothing, and takes a file once a second at most
                 checkpoints.save(done, position)
 
-    described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary)}
+    described = {"identity": identity, "tokenizer": tokenizer_of(shards, vocabulary), "without": left_out}
     finish(model_dir, model, world, vocabulary, described)
     world.wait()
     return {
@@ -199,10 +200,14 @@ def build(config: Train, vocabulary: Vocabulary, device: torch.device | None = N
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), identity
 
 
-def identity_of(built: dict[str, Any], shards: str, vocabulary: Vocabulary, without: frozenset[str]) -> str:
-    """What a checkpoint must be of to go on: the model as it is built, and its data."""
-    left_out = [sorted(without), "by span"] if without else []  # and not whole sequences, as an older version did
-    return digest(built, data.fingerprint(shards, vocabulary), *left_out)
+def identity_of(built: dict[str, Any], shards: str, vocabulary: Vocabulary, left_out: str) -> str:
+    """What a checkpoint must be of to go on: the model as it is built, and its data but for what `named` says."""
+    return digest(built, data.fingerprint(shards, vocabulary), left_out)
+
+
+def named(without: frozenset[str]) -> str:
+    """What says which documents are left out; "" for none."""
+    return digest(sorted(without)) if without else ""
 
 
 def make_optimizer(model: Kosmos, config: Train) -> torch.optim.AdamW:

@@ -125,6 +125,18 @@ def test_a_long_text_gives_whole_windows_that_change_with_the_epoch(kit):
     assert first.keys() == second.keys() and first != second
 
 
+def test_where_a_window_opens_says_nothing_of_when_it_comes(kit, tmp_path):
+    shards = kit.write_shards(tmp_path, {"text": (80, 1)}, tars=1)
+    stream = data.Stream("text", [tars.Tar(shards / "text/train/000000.tar")], kit.vocabulary, 20, seed=0)
+    starts = []
+    for ticket in [stream._next() for _ in range(80)]:
+        whole, part = (ticket.read(kit.vocabulary, length).ids.tolist() for length in (60, 20))
+        starts.append(next(n for n in range(41) if whole[n : n + 20] == part))
+    first = starts[:20]
+    assert min(first) < 8 and max(first) > 32, first  # of 0 to 40: a short training sees more than beginnings
+    assert abs(np.corrcoef(starts, range(80))[0, 1]) < 0.3
+
+
 def test_restoring_a_position_goes_on_with_the_very_next_sample(kit):
     def told(tickets):
         return [one._replace(tar=one.tar.path) for one in tickets]
