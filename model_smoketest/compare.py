@@ -209,8 +209,9 @@ def fitted(held: Sequence[HeldOut], corpora: Sequence[str], longest: int) -> lis
     for one in held:
         segments = list(one.segments)
         while segments and (segments[-1] is None or tokens(segments) > longest):
-            last = segments.pop()
-            if shorter := (last or "")[: len(last or "") * 7 // 8].rpartition(" ")[0]:
+            last = segments.pop() or ""
+            most = last[: len(last) * 7 // 8]
+            if shorter := most.rpartition(" ")[0] or most:  # scripts without spaces are cut anywhere
                 segments.append(shorter)
         size = sum(len(segment.encode()) for segment in segments if segment)
         if size:

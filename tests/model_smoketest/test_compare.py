@@ -129,6 +129,33 @@ def test_no_tokenizer_is_asked_for_less_of_a_text(kit):
     assert compare.fitted(held, [str(kit.shards)], vocabulary.context_length) == held
 
 
+SPELLED = [
+    "Write <image> and </image> round it, then </s> ends what <s> began",
+    "An <unk> word, some <pad> and <image> again",
+]
+UNSPACED = ["吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所で"]
+
+
+def test_held_out_texts_that_spell_special_tokens_are_told_as_texts(kit, tmp_path):
+    shards = str(kit.write_texts(tmp_path / "s", SPELLED))
+    vocabulary = compare.data.read_vocabulary(shards)
+    words = compare.Words(shards, vocabulary)
+    held, _ = compare.hold_out({"a": shards})
+    assert sorted(one.segments for one in held) == sorted((text,) for text in SPELLED)
+    for one in compare.fitted(held, [shards], 64):
+        ids = np.array(compare._ids(one.segments, words))
+        assert words.decode(ids[1:-1]) == one.segments[0]
+        assert not len(contract.image_slots(ids, vocabulary)) and contract.loss_mask(ids, vocabulary)[1:].all()
+
+
+def test_scripts_without_spaces_are_shortened_and_not_left_out(kit, tmp_path):
+    shards = str(kit.write_texts(tmp_path / "s", UNSPACED))
+    words = compare.Words(shards, compare.data.read_vocabulary(shards))
+    (held,), _ = compare.hold_out({"a": shards})
+    (cut,) = compare.fitted([held], [shards], 20)
+    assert 10 < len(compare._ids(cut.segments, words)) <= 20 and held.segments[0].startswith(cut.segments[0])
+
+
 def test_a_larger_size_is_larger_whatever_is_configured(kit):
     for config in (kit.config(), kit.config(layers=24, width=2048, heads=32, ffn=8192), kit.config(heads=1, width=32)):
         sizes = [compare.sized(config, size) for size in "SML"]
