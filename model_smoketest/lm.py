@@ -11,6 +11,7 @@ lm-evaluation-harness. What the training loss never asks for (`<s>`, `<pad>`, `<
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,8 @@ class LanguageModel:
         """How likely each continuation is after its segments; with `ends`, followed by `</s>`.
 
         The last text and the continuation are tokenized together, as they would be in a corpus: spaces at the end of
-        the text belong to the continuation.
+        the text belong to the continuation, and so does a token that holds the end of the one and the beginning of the
+        other.
         """
         samples = []
         for segments, continuation in requests:
@@ -69,7 +71,8 @@ class LanguageModel:
             stem = last.rstrip(" ")
             ids, images = self.encode(before)
             whole = self.words.encode(stem + last[len(stem) :] + continuation)
-            known = len(self.words.encode(stem)) if stem else 0
+            same = takewhile(lambda two: two[0] == two[1], zip(self.words.encode(stem), whole, strict=False))
+            known = len(list(same))
             row = np.array([*ids, *whole, *([self.vocabulary.eos] * ends)], np.int64)
             mask = np.zeros(len(row), np.uint8)
             mask[len(ids) + known :] = 1

@@ -6,7 +6,7 @@ A task's figure is the mean of its items', so its error is that of a mean; ROC A
 from __future__ import annotations
 
 import math
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,15 +14,19 @@ import numpy as np
 
 NGRAMS = 4
 SIGMA = 6.0  # of CIDEr-D's penalty on length
-_WORD = re.compile(r"[a-z0-9']+")
 _ARTICLES = frozenset(("a", "an", "the"))
 _COUNTED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMBERS = {"none": "0"} | {word: str(number) for number, word in enumerate(_COUNTED)}
 
 
 def words(text: str) -> list[str]:
-    """Lower case, without punctuation."""
-    return _WORD.findall(text.lower())
+    """Lower case, without punctuation: letters with their marks, digits and apostrophes of any script.
+
+    A text that is nothing but punctuation is what it is: no two of them are the same for that.
+    """
+    lower = unicodedata.normalize("NFC", text).lower()
+    plain = "".join(char if char == "'" or unicodedata.category(char)[0] in "LMN" else " " for char in lower)
+    return plain.split() or lower.split()
 
 
 def exact(said: str, references: Sequence[str]) -> float:

@@ -268,7 +268,8 @@ def _filled(part: str, row: Row) -> list[str | bytes]:
     if whole := _FIELD.fullmatch(part):
         value = _field(row, whole[1])
         values = value if isinstance(value, list) else [value]
-        return [one.read_bytes() if isinstance(one, Path) else one for one in values]
+        read = (one.read_bytes() if isinstance(one, Path) else one for one in values)
+        return [one if isinstance(one, bytes) else str(one) for one in read]
     return [_FIELD.sub(lambda match: str(_field(row, match[1])), part)]
 
 

@@ -47,6 +47,13 @@ def test_likelihood_is_the_sum_of_the_continuations_tokens(kit, lm):
     assert closed.total == pytest.approx(want + float(table[-1, lm.vocabulary.eos]), abs=1e-4)
 
 
+def test_a_token_of_both_prompt_and_continuation_is_of_the_continuation(lm):
+    """ "circle" and "s" are one token together: were it the prompt's, nothing would be left to be judged."""
+    for prompt, continuation, tokens in ((["a red circle"], "s", 1), (["a red circle"], "s on", 2), (["a red"], "", 0)):
+        (found,) = lm.loglikelihood([(prompt, continuation)])
+        assert found.tokens == tokens and (found.total < 0) == bool(tokens)
+
+
 def test_likelihoods_keep_their_order_and_know_their_image(kit, lm):
     requests = [([kit.picture(i)], text) for i in (1, 2) for text in ("a red circle", "a blue square on a green", "a")]
     together = lm.loglikelihood(requests)

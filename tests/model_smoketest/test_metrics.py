@@ -17,6 +17,25 @@ def test_exact_and_vqa_answers():
     assert metrics.vqa("dog", ten) == 0.0 and metrics.vqa("cat", ["a cat"]) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted", "right"),
+    [
+        ("кошка", "Кошка.", 1.0),
+        ("кошка", "собака", 0.0),
+        ("猫", "犬", 0.0),
+        ("की", "का", 0.0),  # letters alike, vowel signs not
+        ("e\u0301te\u0301", "Été", 1.0),
+        ("été", "t", 0.0),
+        ("+", "-", 0.0),
+        ("", "犬", 0.0),
+    ],
+)
+def test_answers_of_any_script_are_told_apart(said, wanted, right):
+    assert metrics.exact(said, [wanted]) == metrics.vqa(said, [wanted] * 10) == right
+    assert metrics.f1(said, metrics.words(wanted), metrics.words(wanted)) == right
+    assert (metrics.cider([said, "x"], [[wanted], ["x"]])[0] > 0) == bool(right)
+
+
 def test_f1_counts_words_of_the_vocabulary_alone():
     of = ["red", "blue", "circle", "two"]
     assert metrics.f1("Two red circle on grass", ["two", "red", "circle"], of) == 1.0

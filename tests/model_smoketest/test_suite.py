@@ -105,6 +105,14 @@ def test_an_item_that_does_not_fit_its_task_is_named(tmp_path, metric, row):
         suite.run(Parrot(), [one], [tmp_path])
 
 
+def test_a_number_in_a_row_is_read_as_text(tmp_path):
+    rows = [{"count": n, "question": "q", "references": [f"{n}"], "reference": n} for n in range(3)]
+    one = task(tmp_path, rows, prompt=["{count}"], metric="exact", shots=1, answer="{reference}")
+    lm = Parrot()
+    assert suite.run(lm, [one], [tmp_path])[0]["figure"] == 1.0
+    assert all(isinstance(part, str) for prompt in lm.asked for part in prompt)
+
+
 def test_two_answers_are_ranked_for_the_area(tmp_path):
     rows = [{"question": "q" * length, "label": int(i > 2)} for i, length in enumerate((1, 2, 3, 2, 4, 5))]
     one = task(tmp_path, rows, continuation=" {candidate}", candidates=["no", "yes"], metric="roc_auc")
