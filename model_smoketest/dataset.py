@@ -64,6 +64,10 @@ class ShardDataset(IterableDataset[ShardSample]):
         self.corpus, self.seed, self.side = corpus, seed, side
         self._state = torch.zeros(2, dtype=torch.int64).share_memory_()  # workers that persist are copies made before
         self._tars = [Tar(path) for path in tars_of(shards, corpus, split)]
+        self._sent: tuple[int, int] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_sent": _process()}  # to a worker that is started anew, which has joined no group
 
     def __len__(self) -> int:
         """Samples of an epoch, over all processes and workers."""
@@ -87,7 +91,7 @@ class ShardDataset(IterableDataset[ShardSample]):
 
     def __iter__(self) -> Iterator[ShardSample]:
         salt = f"dataset:{self.seed}:{self.epoch}"
-        mine, of = _place()
+        mine, of = _place(self._sent)
         number = -self.seen
         for tar in sorted(self._tars, key=lambda tar: (hash_unit(tar.name, salt), tar.name)):
             for key in tar.order(salt):
@@ -118,9 +122,19 @@ class ShardDataset(IterableDataset[ShardSample]):
             raise damaged(tar.path, f"sample {sample.key}: {error}") from None
 
 
-def _place() -> tuple[int, int]:
-    """(this reader's number, how many there are) over processes and their loading workers."""
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if distributed else (0, 1)
+def _process() -> tuple[int, int] | None:
+    """(rank, how many) of this process, where torch.distributed has been told."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return None
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def _place(sent: tuple[int, int] | None) -> tuple[int, int]:
+    """(this reader's number, how many there are) over processes and their loading workers.
+
+    Args:
+        sent: of the process that a worker was sent from; forked ones know it themselves.
+    """
     worker = get_worker_info()
+    rank, world = _process() or (sent if worker else None) or (0, 1)
     return (rank * worker.num_workers + worker.id, world * worker.num_workers) if worker else (rank, world)

@@ -1,6 +1,7 @@
 """Shards in somebody else's loop: every sample once, whoever reads it, in an order that can be repeated."""
 
 import itertools
+import pickle
 
 import pytest
 import torch
@@ -41,6 +42,19 @@ def test_loading_workers_share_the_samples(kit):
     assert sorted(sample["key"] for sample in loader) == one
 
 
+def test_a_worker_that_is_started_anew_knows_its_process(kit, monkeypatch):
+    """As under CUDA, where workers are not forked: what it inherits of the group of processes is nothing."""
+    for name, value in (("is_initialized", True), ("get_rank", 1), ("get_world_size", 3)):
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    dataset = ShardDataset(str(kit.shards), "pairs")
+    mine = [sample["key"] for sample in dataset]
+    loader = DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    assert len(mine) == 16 and [sample["key"] for sample in loader] == mine
+    alone = pickle.loads(pickle.dumps(dataset))
+    monkeypatch.undo()
+    assert len(list(alone)) == 48  # no worker, and no group: all of them
+
+
 def test_workers_that_persist_hear_of_the_epoch_and_of_what_was_seen(kit):
     dataset = ShardDataset(str(kit.shards), "pairs")
     loader = DataLoader(dataset, batch_size=None, num_workers=1, persistent_workers=True)
@@ -56,7 +70,7 @@ def test_another_number_of_readers_goes_on_in_mid_epoch(kit, monkeypatch):
     each, had = 5, []
     for readers, take, seen in ((3, each, 0), (2, None, 3 * each)):
         for number in range(readers):
-            monkeypatch.setattr("weft.model_smoketest.dataset._place", lambda place=(number, readers): place)
+            monkeypatch.setattr("weft.model_smoketest.dataset._place", lambda _, place=(number, readers): place)
             dataset = ShardDataset(str(kit.shards), "pairs")
             dataset.seen = seen
             had += [sample["key"] for sample in itertools.islice(dataset, take)]
