@@ -70,8 +70,8 @@ def take(shards: str, vocabulary: Vocabulary) -> list[Check]:
 
 
 def texts(sample: Sample, vocabulary: Vocabulary, words: Words) -> list[str]:
-    """The stretches of text that a sample's targets stand for: a first token that is text is no target."""
-    chosen = data.is_text(sample.ids, vocabulary)
+    """The stretches of text that a sample's targets stand for: no first token, and nothing that an instruction asks."""
+    chosen = data.is_text(sample.ids, vocabulary) & sample.mask.astype(bool)
     chosen[0] = False
     return [words.decode(run) for run in _runs(sample.ids, chosen)]
 

@@ -67,10 +67,13 @@ def test_with_folds_a_sample_is_judged_by_a_model_that_was_trained_without_its_d
     tars = [tars_.Tar(p) for corpus in CORPORA for p in data.tars_of(str(kit.shards), corpus, "train")]
     documents = {document for tar in tars for key in tar.samples for document in tars_.documents_of(tar, key)}
     parts = [frozenset(d for d in documents if hash_bucket(d, 2, "fold") == n) for n in range(2)]
-    for number, without in enumerate(parts):  # a model loads only with what it was trained without
-        evaluate.load_model(str(kit.shards), str(tmp_path / f"folds/{number + 1}-of-2"), without=without)
-        with pytest.raises(ConfigError, match="other shards"):
-            evaluate.load_model(str(kit.shards), str(tmp_path / f"folds/{number + 1}-of-2"))
+    for number, without in enumerate(parts):  # whoever says what it was trained without is held to it
+        where = str(tmp_path / f"folds/{number + 1}-of-2")
+        for told in (without, None):
+            evaluate.load_model(str(kit.shards), where, without=told)
+        for other in (parts[1 - number], frozenset()):
+            with pytest.raises(ConfigError, match="other shards"):
+                evaluate.load_model(str(kit.shards), where, without=other)
 
 
 def test_instructions_have_figures_and_checks_of_their_own(kit, tmp_path):
@@ -80,6 +83,7 @@ def test_instructions_have_figures_and_checks_of_their_own(kit, tmp_path):
     assert "instructions" in json.loads((tmp_path / "m" / training.LOG).read_text().splitlines()[-1])["loss"]
     result = evaluate.evaluate(str(shards), str(tmp_path / "m"), kit.config())
     assert result["samples"]["instructions"] == 12 and result["tokens"]["instructions"] == 12 * 4
+    assert result["bytes"]["instructions"] == 12 * (3 * 4 - 1)  # the three words of the answer, and not the question
     names = {check["name"] for check in result["checks"] if not check["failed"]}
     assert {"instructions.tokens", "instructions.mask", "instructions.leaked"} <= names
     world = planted.World(shards)
