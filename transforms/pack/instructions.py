@@ -32,7 +32,8 @@ _BEGINNING = 1_000  # rows of a file that are read before a run
 def read(path: str) -> Iterator[Row]:
     """The rows of a file of JSON lines, or of one JSON array as Alpaca's is, plain or gzipped.
 
-    "input" may be null or missing; what else a row holds is left.
+    "input" may be null or missing; what else a row holds is left. An object with "instances", as Unnatural Instructions
+    has them, is a row for each: its "instruction", and the instance's input and output.
 
     Raises:
         ConfigError: the file cannot be read, or a row is no instruction with an output.
@@ -48,9 +49,9 @@ def read(path: str) -> Iterator[Row]:
                 if number == 1 and line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
                     for entry, told in enumerate(json_values.parse(line + text.read()), 1):
                         place = f"{path}, entry {entry},"
-                        yield _row(told)
+                        yield from _rows(told)
                 elif line.strip():
-                    yield _row(json_values.parse(line))
+                    yield from _rows(json_values.parse(line))
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigError(f"cannot read instructions {path}: {getattr(error, 'strerror', None) or error}") from None
     except (ValueError, RecursionError) as error:
@@ -61,6 +62,16 @@ def check(path: str) -> None:
     """Raise ConfigError, as `read` does, for how a file begins: whoever starts a run does not read it to its end."""
     for _ in islice(read(path), _BEGINNING):
         pass
+
+
+def _rows(told: Any) -> Iterator[Row]:
+    if not (isinstance(told, dict) and "instances" in told and "output" not in told):
+        yield _row(told)
+    elif isinstance(told["instances"], list) and told["instances"]:
+        for one in told["instances"]:
+            yield _row({**one, "instruction": told.get("instruction")} if isinstance(one, dict) else one)
+    else:
+        raise ValueError(f'"instances" is {_shown(told["instances"])} and no list of them')
 
 
 def _row(told: Any) -> Row:

@@ -50,6 +50,17 @@ def test_one_array_as_alpacas_is_read_too(tmp_path, packed, indent):
         list(instructions.read(str(path)))
 
 
+def test_unnatural_instructions_are_a_row_for_each_instance(tmp_path):
+    """Fields as in core_data.jsonl (github.com/orhonovich/unnatural-instructions)."""
+    instances = [
+        {"instruction_with_input": f"Name it.\n{n}", "input": f"{n}", "constraints": "None.", "output": f"barn {n}"}
+        for n in range(3)
+    ]
+    path = lines(tmp_path / "a.jsonl", [{"instruction": "Name it.", "instances": instances}, ROWS[0]])
+    found = list(instructions.read(path))
+    assert found == [*(("Name it.", f"{n}", f"barn {n}") for n in range(3)), tuple(ROWS[0].values())]
+
+
 def test_a_start_reads_how_a_file_begins_and_the_run_reads_the_rest(tmp_path):
     late, early = ([*rows, {"instruction": "no output"}] for rows in (ROWS * 40, ROWS))
     instructions.check(lines(tmp_path / "late.jsonl", late))
@@ -78,6 +89,10 @@ def test_half_a_pair_of_surrogates_is_no_character_and_ends_nothing(tmp_path):
         ("7", "but 7"),
         ("{", "Expecting property name"),
         ('{"instruction": 1}', '"instruction" is 1 and no string'),
+        ('{"instances": [{"output": "a"}]}', '"instruction" is null and no string'),
+        ('{"instruction": "a", "instances": [{"input": "b"}]}', 'no "output"'),
+        ('{"instruction": "a", "instances": ["b"]}', 'but "b"'),
+        ('{"instruction": "a", "instances": []}', '"instances" is [] and no list of them'),
     ],
 )
 def test_a_line_that_is_no_instruction_is_named(tmp_path, line, why):
