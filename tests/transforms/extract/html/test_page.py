@@ -157,13 +157,22 @@ def test_items_know_their_table_of_data():
 
 @pytest.mark.parametrize(
     "line",
-    ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X", "Main article: The fox"],
-)
+    ["Share this page", "Share on Facebook", "Read more", "Advertisement", "Follow us on X", "Main article: The fox",
+     "Related: The fox", "Show more", "Reply", "Copy link", "Add to cart"],
+)  # fmt: skip
 def test_short_lines_that_ask_are_left_out(line):
     html = article(p(), f"<p>{line}</p>", p(), "<p>Share this view and you will see that it is a whole sentence, not a button, "
                    "which goes on.</p>", p())  # fmt: skip
     text = "\n".join(t for t in extract(html, URL).texts if t)
     assert line not in text and "it is a whole sentence" in text
+
+
+def test_a_word_of_buttons_may_be_a_heading_or_an_entry():
+    html = article(
+        p(), "<h2>Close</h2>", p(), "<ul><li>Share<li>Reply</ul>", p(), "<dl><dt>Quote<dd>What one said.</dl>", p()
+    )
+    text = "\n".join(t for t in extract(html, URL).texts if t)
+    assert all(word in text for word in ("Close", "Share", "Reply", "Quote"))
 
 
 @pytest.mark.parametrize(
