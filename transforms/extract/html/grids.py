@@ -78,7 +78,7 @@ class Grid:
             return self.headed
         if self.blocks > cells or 2 * max(Counter(counts).values()) < len(counts):
             return False
-        sizes = [len(_TAGS.sub("", source[start:end])) for start, end in self.inside]
+        sizes = [len(" ".join(_TAGS.sub("", source[start:end]).split())) for start, end in self.inside]
         return max(sizes, default=0) <= LONGEST_CELL and sum(sizes) <= MEAN_CELL * cells
 
     def place(self) -> bool:

@@ -22,6 +22,7 @@ def places(table):
         ("<table><tr><td>a<tr><td>b</table>", False),  # one column
         (f"<table><tr><td>Menu<td>{'Words of an article. ' * 50}<tr><td>x<td>y</table>", False),
         ("<table><tr><td><p>a<p>b<td><p>c<p>d<tr><td><div>e<p>f<td><p>g</table>", False),
+        (f"<table><tr><td>a<td>b<tr><td>c<td>\n{' ' * 600}<br>\n{' ' * 600}d</table>", True),  # spaces between tags
         (f"<table class=wikitable><tr><td>a<td>{'long ' * 200}<tr><td>b<td>c</table>", True),
         (f"<table><tr><td>x<td>y<tr><td>z<td><form>{ROWS}</form></table>", False),
         ("<table class=highlighttable><tr><td class=linenos>1<td>x<tr><td class=linenos>2<td>y</table>", False),
