@@ -244,7 +244,8 @@ def _scored(score: Any, made: dict[str, Document], gold: list[Any], images: list
     found = score(made, gold, images)
     said = [f"F1 {found['f1']:.4f}"]
     if images:
-        said += [f"{name} {found[f'image_{name}']:.3f}" for name in ("recall", "intrusion", "order", "placed")]
+        named = (name for name in ("recall", "intrusion", "order", "placed", "beside") if f"image_{name}" in found)
+        said += [f"{name} {found[f'image_{name}']:.3f}" for name in named]
     return ", ".join(said) + "; " + " ".join(f"{kind} {value:.3f}" for kind, value in found["f1_by_type"].items())
 
 
