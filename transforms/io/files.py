@@ -456,10 +456,7 @@ def sizes(paths: Iterable[str]) -> list[int | None]:
 
 
 def remove_tree(path: str) -> None:
-    """Delete a directory or file; nothing happens where there is none. Of a link to a directory, what is in that.
-
-    What links inside of it lead to is left alone.
-    """
+    """Delete a directory or file that may be there; of a link to one what is in it, and the links in it as links."""
     if not is_local(path):
         object_files.remove(path)
         return
@@ -480,11 +477,7 @@ def has_files(path: str) -> bool:
 
 
 def move_tree(source: str, target: str) -> None:
-    """Move a directory to where there is none, or to an empty link.
-
-    On a store, and into a link, which may lead to another disk, files are copied and `source` is left: what was cut
-    short is begun again from all of it.
-    """
+    """Move a directory to where there is none; on a store, or into an empty link (another disk, perhaps), copy it."""
     if is_local(source):
         make_directory(os.path.dirname(target) or ".")
         if os.path.islink(target):

@@ -30,7 +30,9 @@ SHARE_OF_SUREST = 0.65  # ... whose probability times this a kept text has; chos
 FEW, BETWEEN = 3, 0.5  # the same of so few texts between two kept ones; chosen on sites held out
 LONG, MOSTLY = 2_000, 0.74  # kept words of a container, and their share of all, that make it a document without holes
 WHOLE = 0.1  # of a table's texts that must be kept for all to be; .1 to .3 do equally well on sites held out
-INNER = -1.0  # mean logit of the texts of a table between kept texts that is kept too; -1 to -2 do equally well there
+# Mean logit of the texts of a table that is kept where so many words are kept before and after it outside of tables;
+# -1 to -2 do equally well. A single headline of another page is no text that goes on.
+INNER, FRAME = -1.0, 20
 FILLED = -4.0  # logit under which an item in such a document is a hole all the same
 # Kept words of a structure that make it the document's own, and texts of other structures between two of such: its end
 # may hold code that nothing before it does. 0 and 1 do less, 4 does harm, on all labelled pages.
@@ -82,7 +84,7 @@ def choose(
         texts = _grouped(texts, words, is_image, groups)
     kept = _texts(texts, words) & ~is_image
     if tables is not None:
-        kept = _together(kept, own, tables, is_image)
+        kept = _together(kept, own, words, tables, is_image)
     whole = np.zeros(len(words), bool) if around is None else _whole(kept, words, *around)
     if furniture is not None:
         whole &= ~furniture
@@ -95,7 +97,7 @@ def choose(
     filled = whole & ~is_image & (texts > FILLED)
     kept |= filled if tables is None else filled & (tables < 0)
     if tables is not None and whole.any():
-        kept = _together(kept, own, tables, is_image)  # what stands round a table may have been a hole
+        kept = _together(kept, own, words, tables, is_image)  # what stands round a table may have been a hole
     if copies is not None:
         kept = _once(kept, *copies, np.zeros(len(words), bool) if furniture is None else furniture)
     speaking = words >= SPEAKING
@@ -122,7 +124,9 @@ def _grouped(texts: Floats, words: Floats, is_image: NDArray[np.bool_], groups: 
     return np.where(~is_image & (sizes >= GROUP)[groups], shared, texts)
 
 
-def _together(kept: NDArray[np.bool_], logits: Floats, tables: Ints, is_image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _together(
+    kept: NDArray[np.bool_], logits: Floats, words: Floats, tables: Ints, is_image: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """(N,) the same, with all texts of a table kept, or none: all where enough are, or both that it stands between.
 
     Several tables in a row, or one beside a heading that is left out, stand between kept texts at some distance: there
@@ -135,7 +139,9 @@ def _together(kept: NDArray[np.bool_], logits: Floats, tables: Ints, is_image: N
     sums = np.concatenate([[0], np.cumsum(said)])
     around = np.concatenate([[False], said, [False]])
     sizes, sure = ends - starts, np.concatenate([[0.0], np.cumsum(logits[texts])])
-    inner = (sums[starts] > 0) & (sums[ends] < sums[-1]) & (sure[ends] - sure[starts] >= INNER * sizes)
+    outside = np.concatenate([[0.0], np.cumsum(words[texts] * (said & (of < 0)))])
+    inner = (outside[starts] >= FRAME) & (outside[-1] - outside[ends] >= FRAME)
+    inner &= sure[ends] - sure[starts] >= INNER * sizes
     whole = (sums[ends] - sums[starts] >= WHOLE * sizes) | (around[starts] & around[ends + 1]) | inner
     made = kept.copy()
     made[texts] = np.where(of >= 0, np.repeat(whole, ends - starts), said)

@@ -144,16 +144,18 @@ def test_a_table_between_kept_texts_is_no_hole():
 
 
 def test_doubtful_tables_in_a_row_between_kept_texts_are_kept():
-    def row(doubt, first=3.0, last=3.0):
+    def row(doubt, first=3.0, last=3.0, said=50.0):
         logits = np.array([first, -5.0, doubt, doubt - 0.25, doubt + 0.25, doubt, -5.0, last])
         tables, none = np.array([-1, -1, 0, 0, 1, 1, -1, -1]), np.zeros(8, bool)
-        return choose(logits, logits, np.full(8, 50.0), none, tables=tables).tolist()
+        return choose(logits, logits, np.array([50.0] * 7 + [said]), none, tables=tables).tolist()
 
     assert row(-0.75) == [True, False, *[True] * 4, False, True]
     assert row(-1.5) == [True, *[False] * 6, True]
     # Before the first and after the last of what is kept they are left out.
     assert row(-0.75, last=-5.0) == [True, *[False] * 7]
     assert row(-0.75, first=-5.0) == [*[False] * 7, True]
+    # A headline of another page behind them is no text that goes on.
+    assert row(-0.75, said=9.0) == [True, *[False] * 6, True]
 
 
 def test_a_table_in_what_was_a_hole_of_a_long_document_is_kept():
