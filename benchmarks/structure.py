@@ -35,6 +35,7 @@ from resiliparse.parse.html import HTMLTree
 from weft.schemas.records import hash_unit
 from weft.transforms.archives.read import read_archive
 from weft.transforms.archives.record import Record
+from weft.transforms.extract.archive import classify
 from weft.transforms.extract.html import extract, marked, to_text
 
 GOLD = Path(__file__).parent / "structure.jsonl"
@@ -217,7 +218,7 @@ def pages(paths: Iterable[str], wanted: set[str]) -> Iterable[tuple[str, str]]:
     seen = set()
     for path in paths:
         for record in read_archive(path):
-            if isinstance(record, Record) and record.url in wanted - seen:
+            if isinstance(record, Record) and record.url in wanted - seen and classify(record)[0] == "page":
                 seen.add(record.url)
                 yield record.url, to_text(record.body, record.header("content-type"))
 

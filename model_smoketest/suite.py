@@ -269,7 +269,7 @@ def _filled(part: str, row: Row) -> list[str | bytes]:
         value = _field(row, whole[1])
         values = value if isinstance(value, list) else [value]
         read = (one.read_bytes() if isinstance(one, Path) else one for one in values)
-        return [one if isinstance(one, bytes) else str(one) for one in read]
+        return [str(one) if isinstance(one, int | float) else one for one in read]  # a number is no picture
     return [_FIELD.sub(lambda match: str(_field(row, match[1])), part)]
 
 

@@ -44,7 +44,8 @@ def instructed(finished, run_on_web, tmp_path_factory):
     rows += [{"instruction": "Which is bigger?", "input": f"{n} or 7", "output": "7\nof course"} for n in range(5)]
     (home / "told.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     shutil.copytree(finished, home / "run")
-    shutil.rmtree(home / "run/pack")
+    for name in ("pack", "shards", "fates/pack"):
+        shutil.rmtree(home / "run" / name)
     return run_on_web(home / "run", f'pack.instructions=["{home}/told.jsonl"]', names=("pack",)), rows
 
 
