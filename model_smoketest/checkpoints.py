@@ -30,6 +30,7 @@ from weft.model_smoketest.data import State
 from weft.model_smoketest.model import Kosmos
 from weft.model_smoketest.processes import Processes
 from weft.model_smoketest.shard_files import join
+from weft.schemas.disk import sync_directory
 from weft.schemas.parameters import ConfigError
 
 WHOLE, SPLIT, SAID = "checkpoint.pt", "checkpoint-*", "state.json"
@@ -95,7 +96,7 @@ class Checkpoints:
         state_dict_saver.save(state, checkpoint_id=folder, process_group=self._group, no_dist=alone)
         if self._world.rank == 0:  # which returns when all have written
             shard_files.write(str(folder / SAID), json.dumps(said).encode())
-            shard_files.sync(self._home)  # before those that it replaces go
+            sync_directory(self._home)  # before those that it replaces go
             for other in set(Path(self._home).glob(SPLIT)) - {folder}:
                 shutil.rmtree(other)
 

@@ -7,7 +7,6 @@ a store's credentials, region and address from where its tools keep them (AWS_AC
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import math
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from pyarrow import fs
 
+from weft.schemas.disk import make_directory, sync_directory
 from weft.schemas.parameters import ConfigError
 
 _LOCAL = fs.LocalFileSystem()
@@ -104,7 +104,7 @@ def write(path: str, content: bytes | memoryview, lasting: bool = True) -> None:
             stream.write(content)
         return
     folder = os.path.dirname(place) or "."
-    _make(folder)
+    make_directory(folder)
     temporary = f"{place}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"  # process 1 of many containers
     try:
         with open(temporary, "wb") as stream:
@@ -114,31 +114,10 @@ def write(path: str, content: bytes | memoryview, lasting: bool = True) -> None:
                 os.fsync(stream.fileno())
         os.replace(temporary, place)
         if lasting:
-            sync(folder)
+            sync_directory(folder)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-
-
-def _make(folder: str) -> None:
-    """Make a directory and those above it, so that a power cut takes none of them back."""
-    if not os.path.isdir(folder):
-        above = os.path.dirname(folder) or "."
-        _make(above)
-        os.makedirs(folder, exist_ok=True)
-        sync(above)
-
-
-def sync(folder: str) -> None:
-    """Have what was made, renamed and removed in a directory on the disk, where the file system knows of that."""
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(place)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # of a Windows share, a virtual machine's folder
-            raise
-    finally:
-        os.close(place)
 
 
 def remove(path: str) -> None:

@@ -10,7 +10,6 @@ block that raises, a writer that is dropped and an attempt that comes late publi
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import glob
 import gzip
@@ -33,6 +32,7 @@ from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 from apache_beam.io.filesystem import FileSystem
 
+from weft.schemas.disk import make_directory, sync_directory
 from weft.transforms.io import object_files, secrets
 from weft.transforms.io.streams import ENDS, GZIP, End, HashedStream
 from weft.transforms.io.web_files import Unavailable, WebFile
@@ -216,28 +216,6 @@ def recorded() -> Iterator[dict[str, Written]]:
 def is_temporary(name: str) -> bool:
     """Whether a file's name is of those that `atomic` writes under."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def make_directory(path: str) -> None:
-    """Make a directory and those above it, so that a power cut takes none of them back."""
-    if os.path.isdir(path):
-        return
-    above = os.path.dirname(path.rstrip("/")) or "."
-    make_directory(above)
-    os.makedirs(path, exist_ok=True)
-    sync_directory(above)
-
-
-def sync_directory(path: str) -> None:
-    """Have what was made, renamed and removed in a directory on the disk, where the file system knows of that."""
-    place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(place)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # of a Windows share, a virtual machine's folder
-            raise
-    finally:
-        os.close(place)
 
 
 def digest(path: str) -> Written:

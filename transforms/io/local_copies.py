@@ -13,6 +13,7 @@ import os
 import tempfile
 from functools import lru_cache
 
+from weft.schemas.disk import sync_directory
 from weft.schemas.parameters import REMOTE, ConfigError
 from weft.schemas.records import digest
 from weft.transforms.io import files
@@ -54,7 +55,7 @@ def fetched(path: str) -> str:
                     for name in found:
                         files.copy(name, making + name.removeprefix(path))
                 os.rename(making, copy)
-                files.sync_directory(kept)
+                sync_directory(kept)
             finally:
                 files.remove_tree(making)
     return copy

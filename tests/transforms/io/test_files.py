@@ -2,8 +2,6 @@
 
 import gzip
 import os
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -60,23 +58,6 @@ def test_a_temporary_file_is_told_by_its_name(tmp_path: Path) -> None:
         (name,) = os.listdir(tmp_path)
     assert files.is_temporary(name) and name.startswith("a.b")
     assert not any(map(files.is_temporary, ("a.b", "a.tmp-1", ".tmp-1-0123abcd", "a.tmp-1-0123abcde")))
-
-
-def test_a_directory_of_a_file_system_that_syncs_none_is_no_error() -> None:
-    code = """
-import os
-from weft.model_smoketest import shard_files
-from weft.transforms.io import files
-try:
-    os.fsync(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY))
-except OSError as error:
-    print(error.strerror)
-files.sync_directory("/proc")
-shard_files.sync("/proc")
-print("synced")
-"""  # where the disk is waited for, as it is not in these tests
-    done = subprocess.run([sys.executable, "-P", "-W", "ignore", "-c", code], capture_output=True, text=True)
-    assert done.stdout == "Invalid argument\nsynced\n", done.stderr
 
 
 def test_remove_tree_takes_files_folders_and_nothing(tmp_path: Path) -> None:
