@@ -105,14 +105,14 @@ def gold_of(html: str, said: dict[str, Any]) -> tuple[str, str, list[Table]]:
         gone.decompose()
     main = document.query_selector_all(said.get("main", "body"))
     assert main, f"{said['url']}: nothing is {said['main']}"
-    found: dict[str, list[Any]] = {
-        kind: [numbered[kind][number] for number in said[kind]]
-        if kind in numbered
-        else [node for root in main for node in root.query_selector_all(said[kind])]
-        if said.get(kind)
-        else []
-        for kind in KINDS
-    }
+    found: dict[str, list[Any]] = {}
+    for kind in KINDS:
+        if kind in numbered:
+            found[kind] = [numbered[kind][number] for number in said[kind]]
+        else:
+            found[kind] = (
+                [node for root in main for node in root.query_selector_all(said[kind])] if said.get(kind) else []
+            )
     for end in [end for node in found["code"] for end in node.query_selector_all("br")]:
         end.parent.replace_child(document.create_text_node("\n"), end)
     formulas = [_flat(_BARE.sub(r"\1", node.text.strip())) for node in found["formula"]]

@@ -244,14 +244,13 @@ def _training_texts(ctx: Context, layout: ShardLayout) -> list[str]:
     Hashes cross the shuffle first, and then the texts whose hashes are small enough.
     """
     salt, found = ctx.config.salt, ctx.path(STAGE, "sample.json")
-    units = len(layout.names())
 
     def ranked(doc_id: str, text: str) -> Iterator[tuple[str, tuple[float, str]]]:
         if text and layout.split_of(doc_id) == "train":
             yield doc_id, (hash_unit(text[:SAMPLE_CHARS], f"{salt}sample"), text[:SAMPLE_CHARS])
 
     text = tuple[str, tuple[float, str]]
-    with ctx.pipeline(units) as p:
+    with ctx.pipeline(len(layout.names())) as p:
         kept = (
             p
             | "Kept" >> parquet.Read(ctx.table("kept"), _Kept)

@@ -59,10 +59,10 @@ class Encoder(Coder):
             model, ids, size, name = load(self.data)
         except Exception as error:  # both libraries raise bare exceptions
             raise ConfigError(f"pack.tokenizer: {path} is no tokenizer: {str(error).splitlines()[0]}") from None
-        special = {"bos": BOS, "pad": PAD, "eos": EOS, "image": IMAGE_START, "image_end": IMAGE_END}
-        told = {field: ids[one] for field, one in special.items()}
-        known = {"image_tokens": image_tokens, "context_length": context_length}
-        super().__init__(model, Vocabulary(size=size, **told, **known, file=name))
+        vocabulary = Vocabulary(
+            size, ids[BOS], ids[PAD], ids[EOS], ids[IMAGE_START], ids[IMAGE_END], image_tokens, context_length, name
+        )
+        super().__init__(model, vocabulary)
 
     def _load_pieces(self, data: bytes) -> _Loaded:
         import sentencepiece

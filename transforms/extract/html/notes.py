@@ -18,16 +18,14 @@ _CALLED = re.compile(
     r' class="(?:[^"<>]*[ _-])?(?:fnanchor|noteref|footnote[-_](?:ref(?:erence)?|back(?:ref)?))[ "]'
     r'| (?:role|epub:type)="(?:doc-)?(?:noteref|backlink)"'
 )
-_PERMALINK = re.compile(r"\b(?:headerlink|header-anchor|anchor|permalink|doc-anchor|hash-link|anchorjs-link)\b")
+_OF_HEADINGS = "headerlink", "header-anchor", "permalink", "doc-anchor", "hash-link", "anchorjs-link"
+_PERMALINK = re.compile(rf"\b(?:{'|'.join(_OF_HEADINGS)}|anchor)\b")
 _PERMALINKS = frozenset("¶ # § 🔗 \uf0c1".split())
 _EDIT = re.compile(
     r'<span class="(?:mw-)?editsection">'
     r"(?:[^<]{1,40}+|<span(?: [^<>]{0,200}+)?>[^<]{0,40}+</span>|<(?!/?span[ >])[^<>]{0,1000}+>){0,16}+</span>"
 )
-_HINTS = (
-    "<sup", "footnote", "noteref", "fnanchor", "editsection", "headerlink", "header-anchor", 'class="anchor"',
-    "permalink", "doc-anchor", "hash-link", "anchorjs-link",
-)  # fmt: skip
+_HINTS = "<sup", "footnote", "noteref", "fnanchor", "editsection", 'class="anchor"', *_OF_HEADINGS
 _TAGS = re.compile(r"<[^<>]*+>")
 _LABEL = re.compile(
     r"[\[(]?(?:(?:note|nb|n|fn)\.?\s?)?(?:\d{1,4}|[a-z]|[ivx]{1,5}|[*†‡§¶]{1,4})[\])]?|\[[a-z]{1,2}\]", re.IGNORECASE
